@@ -1,0 +1,28 @@
+//! What would these Istio policies do with this request, and why?
+//!
+//! Data flows one way, and each step is a type: [`resource::Resources`] (as written) → [`attach`]
+//! (what applies to one [`Workload`]) → [`Plan`] (compiled, immutable) ; [`Request`] + [`Plan`] →
+//! [`Verdict`].
+//!
+//! No clock, no randomness, no I/O and no cryptography live here: the time is a field of the
+//! request, signatures are checked through [`jwt::Crypto`]. The feature `std` adds
+//! `jwt::SoftwareCrypto`, which is backed by the crate jsonwebtoken.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod diagnostic;
+pub mod jwt;
+pub mod node;
+pub mod plan;
+pub mod request;
+pub mod resource;
+pub mod verdict;
+pub mod workload;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use node::{Node, Position, Value};
+pub use plan::{Plan, Verdict};
+pub use request::Request;
+pub use workload::{Mesh, Workload};

@@ -1,0 +1,89 @@
+//! Policies as they are written, after admission: what is here would be accepted by istiod.
+//!
+//! Made only by [`crate::decode`]; every value keeps its place in the text.
+
+mod authorization_policy;
+mod peer_authentication;
+mod request_authentication;
+
+pub use authorization_policy::{Action, AuthorizationPolicy, Condition, Match, Operation, Rule, Source};
+pub use peer_authentication::{MtlsMode, PeerAuthentication};
+pub use request_authentication::{ClaimToHeader, HeaderLocation, JwtRule, Presence, RequestAuthentication};
+
+use crate::node::Position;
+use alloc::{string::String, sync::Arc, vec::Vec};
+
+/// All policies of the kinds that decide, in the order read.
+#[derive(Clone, Debug, Default)]
+pub struct Resources {
+    /// AuthorizationPolicy, `security.istio.io/v1` and `v1beta1`.
+    pub authorization: Vec<AuthorizationPolicy>,
+    /// RequestAuthentication.
+    pub request_authentication: Vec<RequestAuthentication>,
+    /// PeerAuthentication.
+    pub peer_authentication: Vec<PeerAuthentication>,
+}
+
+/// A string and where it is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    /// The string.
+    pub text: String,
+    /// Its place.
+    pub at: Position,
+}
+
+/// What every object carries.
+#[derive(Clone, Debug, Default)]
+pub struct Meta {
+    /// `metadata.namespace`; `default` when absent, as kubectl has it.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.creationTimestamp` as written (RFC 3339 in UTC sorts as text); decides between two
+    /// PeerAuthentications of one level.
+    pub creation_timestamp: Option<String>,
+    /// The file it was read from; empty where there is none.
+    pub file: Arc<str>,
+    /// Where the document begins.
+    pub at: Position,
+}
+
+/// `spec.selector.matchLabels`, sorted by key.
+pub type Labels = Vec<(String, String)>;
+
+/// Which workloads an AuthorizationPolicy or RequestAuthentication names (istio-semantics: attachment).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// No selector, or one without labels, and no reference: the whole namespace, or the mesh in the root namespace.
+    #[default]
+    Namespace,
+    /// `selector.matchLabels` with at least one label.
+    Selector(Labels),
+    /// `targetRefs`, or the single `targetRef`; at least one.
+    Refs(Vec<TargetRef>),
+}
+
+/// The kinds that a `targetRef` may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetKind {
+    /// Core `Service`.
+    Service,
+    /// `networking.istio.io` `ServiceEntry`.
+    ServiceEntry,
+    /// `gateway.networking.k8s.io` `Gateway`.
+    Gateway,
+    /// `gateway.networking.k8s.io` `GatewayClass`.
+    GatewayClass,
+}
+
+/// One element of `targetRefs`; always in the policy's own namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetRef {
+    /// The kind of object.
+    pub kind: TargetKind,
+    /// Its name.
+    pub name: String,
+    /// Where the reference is written.
+    pub at: Position,
+}

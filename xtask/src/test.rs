@@ -1,0 +1,52 @@
+//! `cargo xtask test`: everything that has to hold, in one go.
+
+use crate::{
+    filter,
+    run::{Failure, Steps, run},
+    setup,
+    workspace::Workspace,
+};
+
+/// Runs every step, whatever became of the others, and says at the end what failed.
+pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
+    let envoy = setup::everything(workspace)?;
+    let cargo = |words: &[&str]| run(workspace.cargo().args(words));
+    let mut steps = Steps::default();
+
+    steps.step("formatting", || cargo(&["fmt", "--all", "--check"]));
+    steps.step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]));
+
+    let no_std = ["build", "--package", "gnomon-engine", "--no-default-features", "--target"];
+    steps.step("the engine without std", || {
+        cargo(&[&no_std[..], &[setup::NO_STD_TARGET]].concat())?;
+        // The proof stands with the first; this one is a courtesy where it can be had.
+        match setup::rust_target(workspace, setup::NO_STD_EXTRA) {
+            Ok(()) => cargo(&[&no_std[..], &[setup::NO_STD_EXTRA]].concat()),
+            Err(failure) => {
+                println!("    not built for {}: {failure}", setup::NO_STD_EXTRA);
+                Ok(())
+            }
+        }
+    });
+
+    let mut wasm = None;
+    steps.step("the filter for Envoy", || {
+        wasm = Some(filter::build(workspace)?);
+        let filter =
+            ["--package", "gnomon-envoy-filter", "--target", setup::FILTER_TARGET, "--", "-D", "warnings"];
+        cargo(&[&["clippy"][..], &filter].concat())
+    });
+    steps.step("the playground for browsers", || {
+        cargo(&["check", "--package", "gnomon-web-playground", "--target", setup::BROWSER_TARGET])
+    });
+    steps.step("tests", || {
+        let mut command = workspace.cargo();
+        command.args(["test", "--workspace", "--no-fail-fast"]).env("GNOMON_ENVOY", &envoy);
+        // Without the filter the tests that need it fail and say so; the others still tell something.
+        if let Some(wasm) = &wasm {
+            command.env("GNOMON_FILTER_WASM", wasm);
+        }
+        run(&mut command)
+    });
+    steps.finish()
+}

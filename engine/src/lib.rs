@@ -12,6 +12,7 @@
 
 extern crate alloc;
 
+pub mod decode;
 pub mod diagnostic;
 pub mod jwt;
 pub mod node;

@@ -1,0 +1,303 @@
+//! What the proxy really did, and how that differs from what the candidate would have done.
+
+use gnomon_engine::verdict::{Outcome, Stage};
+use serde::Serialize;
+
+/// What the proxy's own filters did with a request, as far as policies go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Enforced {
+    /// It passed them; whatever became of it afterwards (a route, a 404, a dead upstream) is no policy's doing.
+    Allowed,
+    /// One of the native policy filters refused.
+    Refused {
+        /// Which kind of filter.
+        by: Refuser,
+        /// 401 or 403 as HTTP has it; a gRPC client gets 200 with a grpc-status instead. `None` on TCP.
+        status: Option<u16>,
+    },
+    /// The proxy answered before any policy was asked: a request that is none, another filter in front.
+    NotAsked,
+    /// The stream ended before anybody could see what the policies did.
+    Unknown,
+}
+
+/// The native filters that carry policies out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refuser {
+    /// `envoy.filters.http.rbac` or its network twin.
+    Rbac,
+    /// `envoy.filters.http.jwt_authn`.
+    JwtAuthn,
+    /// `envoy.filters.http.ext_authz`.
+    ExtAuthz,
+    /// The filter chain match: plaintext where mutual TLS is wanted.
+    FilterChain,
+}
+
+/// What the proxy says about a stream that has ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ending<'a> {
+    /// `response.code`; 0 or `None` where no response was sent.
+    pub code: Option<u16>,
+    /// `response.code_details`.
+    pub details: &'a str,
+    /// The filter's request step came: nothing in front of it had refused.
+    pub decided: bool,
+    /// Some upstream had been chosen, which is the last thing that happens: everything in front had passed.
+    pub upstream: bool,
+}
+
+const RBAC: &str = "rbac_access_denied_matched_policy[";
+const JWT: &str = "jwt_authn_access_denied{";
+const JWT_AUDIENCE: &str = "jwt_authn_access_denied{Audiences_in_Jwt_are_not_allowed}";
+
+/// Reads the end of an HTTP stream.
+///
+/// The details decide, never the status: a refused gRPC call ends with 200, and a 403 may be the upstream's own.
+pub fn enforced(ending: Ending<'_>) -> Enforced {
+    let details = ending.details;
+    if details.starts_with(RBAC) {
+        return Enforced::Refused { by: Refuser::Rbac, status: Some(403) };
+    }
+    if details.starts_with(JWT) {
+        let status = if details == JWT_AUDIENCE { 403 } else { 401 };
+        return Enforced::Refused { by: Refuser::JwtAuthn, status: Some(status) };
+    }
+    if details == "ext_authz_denied" || details == "ext_authz_error" {
+        // The provider chooses the status; on gRPC it is lost in the 200.
+        let status = ending.code.filter(|code| *code != 200).unwrap_or(403);
+        return Enforced::Refused { by: Refuser::ExtAuthz, status: Some(status) };
+    }
+    if ending.upstream {
+        return Enforced::Allowed;
+    }
+    match (ending.code, ending.decided) {
+        // Reset before any answer: it may have been waiting for a provider or a key set.
+        (None | Some(0), _) => Enforced::Unknown,
+        // Refused neither by a policy nor by anything before this filter.
+        (Some(_), true) => Enforced::Allowed,
+        (Some(_), false) => Enforced::NotAsked,
+    }
+}
+
+/// Reads the end of a TCP connection from `connection.termination_details`.
+pub fn enforced_tcp(details: &str) -> Enforced {
+    if details.starts_with(RBAC) {
+        Enforced::Refused { by: Refuser::Rbac, status: None }
+    } else if details == "ext_authz_denied" || details == "ext_authz_error" {
+        Enforced::Refused { by: Refuser::ExtAuthz, status: None }
+    } else {
+        Enforced::Allowed
+    }
+}
+
+/// The comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Comparison {
+    /// Both let it through, or both answer the client the same.
+    Agree,
+    /// Served today, refused by the candidate.
+    WouldDeny,
+    /// Refused today, served by the candidate.
+    WouldAllow,
+    /// Refused by both, but the client would get another answer: another status, another kind of refusal or
+    /// another message about the token. Which policy refuses does not show outside and makes no difference here.
+    WouldDenyDifferently,
+    /// The candidate's verdict, or what was enforced, cannot be known.
+    Unknown,
+    /// No policy was asked, so there is nothing to compare with.
+    Skipped,
+}
+
+impl Comparison {
+    /// All of them, in the order of the metrics.
+    pub const ALL: [Comparison; 6] = [
+        Comparison::Agree,
+        Comparison::WouldDeny,
+        Comparison::WouldAllow,
+        Comparison::WouldDenyDifferently,
+        Comparison::Unknown,
+        Comparison::Skipped,
+    ];
+
+    /// The word in metrics, logs and filter state.
+    pub fn name(self) -> &'static str {
+        match self {
+            Comparison::Agree => "agree",
+            Comparison::WouldDeny => "would_deny",
+            Comparison::WouldAllow => "would_allow",
+            Comparison::WouldDenyDifferently => "would_deny_differently",
+            Comparison::Unknown => "unknown",
+            Comparison::Skipped => "skipped",
+        }
+    }
+
+    /// The client would see a difference.
+    pub fn diverges(self) -> bool {
+        matches!(self, Comparison::WouldDeny | Comparison::WouldAllow | Comparison::WouldDenyDifferently)
+    }
+}
+
+/// The candidate's answer, as far as the comparison looks at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// allow, deny or unknown.
+    pub outcome: Outcome,
+    /// Who decided.
+    pub stage: Stage,
+    /// The status a client would get.
+    pub status: Option<u16>,
+    /// Envoy's details of the refusal.
+    pub details: Option<&'a str>,
+}
+
+/// Compares the candidate's answer with what was enforced; `details` are those of the enforced answer.
+pub fn compare(candidate: Candidate<'_>, enforced: &Enforced, details: &str) -> Comparison {
+    match (candidate.outcome, enforced) {
+        (_, Enforced::NotAsked) => Comparison::Skipped,
+        (Outcome::Unknown, _) | (_, Enforced::Unknown) => Comparison::Unknown,
+        (Outcome::Allow, Enforced::Allowed) => Comparison::Agree,
+        (Outcome::Deny, Enforced::Allowed) => Comparison::WouldDeny,
+        (Outcome::Allow, Enforced::Refused { .. }) => Comparison::WouldAllow,
+        (Outcome::Deny, Enforced::Refused { by, status }) => {
+            let same_kind = refuser(candidate.stage) == Some(*by);
+            let same_message = *by != Refuser::JwtAuthn || candidate.details == Some(details);
+            if same_kind && candidate.status == *status && same_message {
+                Comparison::Agree
+            } else {
+                Comparison::WouldDenyDifferently
+            }
+        }
+    }
+}
+
+fn refuser(stage: Stage) -> Option<Refuser> {
+    match stage {
+        Stage::Mtls => Some(Refuser::FilterChain),
+        Stage::Custom => Some(Refuser::ExtAuthz),
+        Stage::Jwt => Some(Refuser::JwtAuthn),
+        Stage::Deny | Stage::Allow => Some(Refuser::Rbac),
+        Stage::Audit | Stage::None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(by: Refuser, status: u16) -> Enforced {
+        Enforced::Refused { by, status: Some(status) }
+    }
+
+    #[test]
+    fn endings() {
+        use Enforced::{Allowed, NotAsked, Unknown};
+        // code, details, this filter's request step came, an upstream was chosen
+        let table = [
+            (Some(200), "via_upstream", true, true, Allowed),
+            (Some(403), "via_upstream", true, true, Allowed),
+            (Some(200), "direct_response", true, false, Allowed),
+            (Some(404), "route_not_found", true, false, Allowed),
+            (Some(503), "no_healthy_upstream", true, false, Allowed),
+            (Some(403), "rbac_access_denied_matched_policy[none]", true, false, refused(Refuser::Rbac, 403)),
+            (Some(403), "rbac_access_denied_matched_policy[none]", false, false, refused(Refuser::Rbac, 403)),
+            // gRPC
+            (Some(200), "rbac_access_denied_matched_policy[a]", true, false, refused(Refuser::Rbac, 403)),
+            (
+                Some(200),
+                "jwt_authn_access_denied{Jwt_is_expired}",
+                true,
+                false,
+                refused(Refuser::JwtAuthn, 401),
+            ),
+            (
+                Some(401),
+                "jwt_authn_access_denied{Jwt_is_missing}",
+                true,
+                false,
+                refused(Refuser::JwtAuthn, 401),
+            ),
+            (Some(403), JWT_AUDIENCE, true, false, refused(Refuser::JwtAuthn, 403)),
+            (Some(302), "ext_authz_denied", true, false, refused(Refuser::ExtAuthz, 302)),
+            (Some(200), "ext_authz_denied", true, false, refused(Refuser::ExtAuthz, 403)),
+            (Some(403), "ext_authz_error", true, false, refused(Refuser::ExtAuthz, 403)),
+            (Some(400), "path_normalization_failed", false, false, NotAsked),
+            (Some(426), "low_version", false, false, NotAsked),
+            (Some(0), "downstream_remote_disconnect", true, false, Unknown),
+            (Some(0), "downstream_remote_disconnect", true, true, Allowed),
+            (None, "", true, false, Unknown),
+            (None, "", false, false, Unknown),
+        ];
+        for (code, details, decided, upstream, expected) in table {
+            let ending = Ending { code, details, decided, upstream };
+            assert_eq!(enforced(ending), expected, "{ending:?}");
+        }
+        assert_eq!(enforced_tcp(""), Allowed);
+        assert_eq!(
+            enforced_tcp("rbac_access_denied_matched_policy[none]"),
+            Enforced::Refused { by: Refuser::Rbac, status: None }
+        );
+    }
+
+    #[test]
+    fn comparisons() {
+        use Outcome::{Allow, Deny, Unknown};
+        let none = "rbac_access_denied_matched_policy[none]";
+        let expired = "jwt_authn_access_denied{Jwt_is_expired}";
+        let issuer = "jwt_authn_access_denied{Jwt_issuer_is_not_configured}";
+        // candidate's outcome, stage, status, details; enforced and its details
+        let table = [
+            (Allow, Stage::None, 200, "", Enforced::Allowed, "via_upstream", Comparison::Agree),
+            (Deny, Stage::Allow, 403, none, Enforced::Allowed, "via_upstream", Comparison::WouldDeny),
+            (Allow, Stage::Allow, 200, "", refused(Refuser::Rbac, 403), none, Comparison::WouldAllow),
+            (Deny, Stage::Deny, 403, "x", refused(Refuser::Rbac, 403), none, Comparison::Agree),
+            (
+                Deny,
+                Stage::Allow,
+                403,
+                none,
+                refused(Refuser::JwtAuthn, 401),
+                expired,
+                Comparison::WouldDenyDifferently,
+            ),
+            (Deny, Stage::Jwt, 401, expired, refused(Refuser::JwtAuthn, 401), expired, Comparison::Agree),
+            (
+                Deny,
+                Stage::Jwt,
+                401,
+                issuer,
+                refused(Refuser::JwtAuthn, 401),
+                expired,
+                Comparison::WouldDenyDifferently,
+            ),
+            (
+                Deny,
+                Stage::Custom,
+                403,
+                "ext_authz_denied",
+                refused(Refuser::ExtAuthz, 403),
+                "ext_authz_denied",
+                Comparison::Agree,
+            ),
+            (
+                Deny,
+                Stage::Custom,
+                403,
+                "ext_authz_denied",
+                refused(Refuser::ExtAuthz, 302),
+                "ext_authz_denied",
+                Comparison::WouldDenyDifferently,
+            ),
+            (Unknown, Stage::Custom, 0, "", Enforced::Allowed, "", Comparison::Unknown),
+            (Allow, Stage::None, 200, "", Enforced::Unknown, "", Comparison::Unknown),
+            (Unknown, Stage::Custom, 0, "", Enforced::NotAsked, "", Comparison::Skipped),
+            (Deny, Stage::Allow, 403, none, Enforced::NotAsked, "low_version", Comparison::Skipped),
+        ];
+        for (outcome, stage, status, own, enforced, details, expected) in table {
+            let candidate = Candidate { outcome, stage, status: Some(status), details: Some(own) };
+            assert_eq!(compare(candidate, &enforced, details), expected, "{candidate:?} {enforced:?}");
+        }
+    }
+}

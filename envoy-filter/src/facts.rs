@@ -1,0 +1,269 @@
+//! What the proxy tells about a request beside its headers, asked for once and only where the plan needs it.
+//!
+//! Reading properties is what the filter mostly costs, so it goes in two steps. [`Facts::first`] reads what
+//! decides nearly always and leaves the rest unknown; only where the verdict then hangs on something unknown does
+//! [`Facts::more`] read on. Nothing is guessed: what the proxy does not say stays unknown, and so may the verdict.
+
+use crate::{
+    host::{Host, Refused},
+    wire,
+};
+use core::{
+    cell::Cell,
+    net::{IpAddr, SocketAddr},
+};
+use gnomon_engine::{
+    request::{Input, Peer},
+    workload::ProxyKind,
+};
+
+/// Filter state with all URI SANs of the peer, `%DOWNSTREAM_PEER_URI_SAN%`, where an earlier filter puts it.
+pub const PEER_URI_SAN: &str = "filter_state\0gnomon.peer_uri_san";
+/// Filter state with the physical peer, `%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%`, where an earlier filter puts it.
+pub const DIRECT_REMOTE_ADDRESS: &str = "filter_state\0gnomon.direct_remote_address";
+
+const WAYPOINT_PEER: &str = "filter_state\0io.istio.peer_principal";
+const URI_SAN: &str = "connection\0uri_san_peer_certificate";
+const DNS_SAN: &str = "connection\0dns_san_peer_certificate";
+const SUBJECT: &str = "connection\0subject_peer_certificate";
+const MTLS: &str = "connection\0mtls";
+const SNI: &str = "connection\0requested_server_name";
+const SOURCE: &str = "source\0address";
+const DESTINATION: &str = "destination\0address";
+
+/// A host that counts the calls that failed.
+pub struct Asked<'h> {
+    host: &'h dyn Host,
+    failures: Cell<u32>,
+}
+
+impl<'h> Asked<'h> {
+    /// None failed yet.
+    pub fn new(host: &'h dyn Host) -> Self {
+        Asked { host, failures: Cell::new(0) }
+    }
+
+    /// The host itself.
+    pub fn host(&self) -> &'h dyn Host {
+        self.host
+    }
+
+    /// How many calls failed.
+    pub fn failures(&self) -> u32 {
+        self.failures.get()
+    }
+
+    /// A property; a failure is counted.
+    pub fn property(&self, path: &str) -> Result<Option<Vec<u8>>, Refused> {
+        self.count(self.host.property(path))
+    }
+
+    /// Counts a failure of any call.
+    pub fn count<T>(&self, answer: Result<T, Refused>) -> Result<T, Refused> {
+        if answer.is_err() {
+            self.failures.set(self.failures.get().saturating_add(1));
+        }
+        answer
+    }
+}
+
+/// Which properties a plan looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// The peer's certificate.
+    pub peer: bool,
+    /// The physical peer, or the client after X-Forwarded-For.
+    pub source: bool,
+    /// The local address and port.
+    pub destination: bool,
+    /// The server name.
+    pub sni: bool,
+    /// Dynamic metadata.
+    pub metadata: bool,
+    /// The clock.
+    pub clock: bool,
+}
+
+/// What the proxy has said so far.
+#[derive(Debug, Default)]
+pub struct Facts {
+    names: Vec<Vec<u8>>,
+    tls: bool,
+    complete: bool,
+    /// [`Facts::more`] may find further names.
+    more_names: bool,
+    source_ip: Input<IpAddr>,
+    remote_ip: Input<IpAddr>,
+    destination_ip: Input<IpAddr>,
+    destination_port: Input<u16>,
+    sni: Vec<u8>,
+    /// What could not be had and has no way to be said as unknown.
+    missing: Option<&'static str>,
+}
+
+impl Facts {
+    /// What decides nearly always.
+    pub fn first(asked: &Asked<'_>, needs: Needs, proxy: ProxyKind) -> Facts {
+        let mut facts = Facts::default();
+        if needs.peer {
+            match proxy {
+                ProxyKind::Waypoint => facts.read_waypoint_peer(asked),
+                _ => facts.read_peer(asked),
+            }
+        }
+        if needs.source {
+            facts.read_source(asked);
+        }
+        if needs.destination {
+            facts.read_destination(asked);
+        }
+        if needs.sni {
+            match asked.property(SNI) {
+                Ok(name) => facts.sni = name.unwrap_or_default(),
+                Err(_) => facts.missing = Some("sni"),
+            }
+        }
+        facts
+    }
+
+    /// Reads on, for a verdict that hangs on something unknown. True where that brought anything.
+    pub fn more(&mut self, asked: &Asked<'_>) -> bool {
+        let mut learned = false;
+        if core::mem::take(&mut self.more_names) {
+            learned = self.read_more_names(asked);
+        }
+        if self.source_ip == Input::Unknown
+            && let Ok(Some(text)) = asked.property(DIRECT_REMOTE_ADDRESS)
+            && let Some(ip) = wire::ip(&text)
+        {
+            self.source_ip = Input::Is(ip);
+            learned = true;
+        }
+        learned
+    }
+
+    /// What could not be had at all, in the words of a request file.
+    pub fn missing(&self) -> Option<&'static str> {
+        self.missing
+    }
+
+    /// The names for [`Facts::peer`].
+    pub fn names(&self) -> Vec<&[u8]> {
+        self.names.iter().map(Vec::as_slice).collect()
+    }
+
+    /// Who is at the other end; `names` are those of [`Facts::names`].
+    pub fn peer<'a>(&self, names: &'a [&'a [u8]]) -> Peer<'a> {
+        if self.tls { Peer::Tls { names, complete: self.complete } } else { Peer::Plaintext }
+    }
+
+    /// The physical peer.
+    pub fn source_ip(&self) -> Input<IpAddr> {
+        self.source_ip
+    }
+
+    /// The client after X-Forwarded-For.
+    pub fn remote_ip(&self) -> Input<IpAddr> {
+        self.remote_ip
+    }
+
+    /// The local address.
+    pub fn destination_ip(&self) -> Input<IpAddr> {
+        self.destination_ip
+    }
+
+    /// The local port.
+    pub fn destination_port(&self) -> Input<u16> {
+        self.destination_port
+    }
+
+    /// The server name; empty: none.
+    pub fn sni(&self) -> &[u8] {
+        &self.sni
+    }
+
+    fn read_peer(&mut self, asked: &Asked<'_>) {
+        match asked.property(URI_SAN) {
+            // The proxy shows the first URI SAN only.
+            Ok(Some(name)) => {
+                self.names.push(name);
+                self.tls = true;
+                self.more_names = true;
+            }
+            // Plaintext, or a certificate without a URI SAN. TLS without a certificate counts as plaintext, which
+            // it is to a policy: no name matches, and mutual TLS would refuse it.
+            Ok(None) => match asked.property(MTLS).map(|value| value.as_deref().and_then(wire::boolean)) {
+                Ok(Some(true)) => {
+                    self.tls = true;
+                    self.read_other_names(asked);
+                }
+                Ok(Some(false) | None) => {}
+                Err(_) => self.missing = Some("source.principal"),
+            },
+            Err(_) => self.missing = Some("source.principal"),
+        }
+    }
+
+    fn read_more_names(&mut self, asked: &Asked<'_>) -> bool {
+        let all = asked.property(PEER_URI_SAN).ok().flatten();
+        let listed = all.is_some();
+        if let Some(all) = all.filter(|all| all != b"-") {
+            self.names = all.split(|byte| *byte == b',').map(<[u8]>::to_vec).collect();
+        }
+        // An Istio certificate has one URI SAN, a SPIFFE id, and nothing else: where the rest of that holds, the
+        // one that is shown is all there is.
+        let spiffe = self.names.iter().all(|name| name.starts_with(b"spiffe://"));
+        let before = self.names.len();
+        self.read_other_names(asked);
+        let alone = self.names.len() == before;
+        self.complete &= listed || (spiffe && alone);
+        self.complete || listed || !alone
+    }
+
+    /// DNS SANs, of which the proxy shows the first, and the subject.
+    fn read_other_names(&mut self, asked: &Asked<'_>) {
+        let (dns, subject) = (asked.property(DNS_SAN), asked.property(SUBJECT));
+        self.complete = matches!(dns, Ok(None)) && subject.is_ok();
+        self.names.extend([dns, subject].into_iter().filter_map(|name| name.ok().flatten()));
+    }
+
+    fn read_waypoint_peer(&mut self, asked: &Asked<'_>) {
+        match asked.property(WAYPOINT_PEER) {
+            Ok(Some(name)) => {
+                self.names.push(name);
+                self.tls = true;
+                self.complete = true;
+            }
+            Ok(None) => {}
+            Err(_) => self.missing = Some("source.principal"),
+        }
+    }
+
+    /// `source.address` is what RBAC calls the remote address: out of X-Forwarded-For, and then its port is 0, or
+    /// else the physical peer.
+    fn read_source(&mut self, asked: &Asked<'_>) {
+        let Ok(Some(text)) = asked.property(SOURCE) else {
+            self.source_ip = Input::Unknown;
+            self.remote_ip = Input::Unknown;
+            return;
+        };
+        // No IP address, an internal listener's: no block matches it.
+        let Some(address) = wire::address(&text) else { return };
+        self.remote_ip = Input::Is(address.ip());
+        self.source_ip = if address.port() == 0 { Input::Unknown } else { Input::Is(address.ip()) };
+    }
+
+    fn read_destination(&mut self, asked: &Asked<'_>) {
+        match asked.property(DESTINATION) {
+            Ok(Some(text)) => {
+                let address: Option<SocketAddr> = wire::address(&text);
+                self.destination_ip = address.map_or(Input::Absent, |address| Input::Is(address.ip()));
+                self.destination_port = address.map_or(Input::Absent, |address| Input::Is(address.port()));
+            }
+            Ok(None) | Err(_) => {
+                self.destination_ip = Input::Unknown;
+                self.destination_port = Input::Unknown;
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What the filter may ask of the proxy, as a trait: [`crate::abi`] is Envoy, tests have their own.
+//!
+//! Every call can fail and no failure may matter: a caller gets an `Err` and goes on. The proxy-wasm Rust SDK
+//! panics on statuses that it does not expect, which in Envoy answers the request with 503 and silences the
+//! filter for good, so the filter speaks the ABI itself.
+
+/// A call that the host refused, with the ABI's status: 2 bad argument, 3 serialization failure, 10 internal
+/// failure, 12 unimplemented, ….
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused(pub u32);
+
+impl Refused {
+    /// The status of a name that does not exist.
+    pub const NOT_FOUND: Refused = Refused(1);
+}
+
+/// Levels of the proxy's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Level {
+    /// Hidden by Istio's default.
+    Info = 2,
+    /// Shown by Istio's default.
+    Warn = 3,
+    /// Shown by Istio's default.
+    Error = 4,
+}
+
+/// Kinds of metrics that the filter defines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum MetricKind {
+    /// Only grows.
+    Counter = 0,
+    /// Is set.
+    Gauge = 1,
+}
+
+/// The proxy around the filter.
+pub trait Host {
+    /// Writes a line to the proxy's log.
+    fn log(&self, level: Level, line: &str);
+
+    /// The clock, in nanoseconds since 1970.
+    fn now(&self) -> Result<u64, Refused>;
+
+    /// The plugin configuration; empty where there is none. Only while configuring.
+    fn configuration(&self) -> Result<Vec<u8>, Refused>;
+
+    /// All request header lines in the encoding that [`crate::wire::pairs`] reads.
+    fn request_headers(&self) -> Result<Vec<u8>, Refused>;
+
+    /// A property; the parts of `path` are separated by NUL. `None`: not found, or an empty string.
+    fn property(&self, path: &str) -> Result<Option<Vec<u8>>, Refused>;
+
+    /// Stores filter state `wasm.<key>`.
+    fn set_filter_state(&self, key: &str, value: &[u8]) -> Result<(), Refused>;
+
+    /// Sets a response header; only while response headers are on their way.
+    fn set_response_header(&self, name: &str, value: &str) -> Result<(), Refused>;
+
+    /// Calls one of the proxy's foreign functions.
+    fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Refused>;
+
+    /// Defines a metric, or finds the one of that name.
+    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Refused>;
+
+    /// Sets a gauge.
+    fn record_metric(&self, id: u32, value: u64) -> Result<(), Refused>;
+
+    /// Adds to a counter.
+    fn increment_metric(&self, id: u32, offset: i64) -> Result<(), Refused>;
+}

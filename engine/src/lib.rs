@@ -12,13 +12,17 @@
 
 extern crate alloc;
 
+pub mod address;
 pub mod decode;
 pub mod diagnostic;
+pub mod headers;
 pub mod jwt;
 pub mod node;
+pub mod path;
 pub mod plan;
 pub mod request;
 pub mod resource;
+pub mod template;
 pub mod verdict;
 pub mod workload;
 

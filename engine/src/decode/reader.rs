@@ -6,7 +6,10 @@ use crate::{
     resource::Text,
 };
 use alloc::{format, string::String, sync::Arc, vec::Vec};
-use core::{cell::RefCell, fmt::Display};
+use core::{
+    cell::{Cell, RefCell},
+    fmt::Display,
+};
 
 /// How many problems of one object are reported; one more diagnostic then says that there are others.
 pub const MAX_PROBLEMS: usize = 1_000;
@@ -29,13 +32,19 @@ pub struct Reader {
     file: Arc<str>,
     object: String,
     found: RefCell<Vec<Diagnostic>>,
+    failed: Cell<bool>,
 }
 
 impl Reader {
     /// A reader for one object of `file`; `object` is how diagnostics call it, `AuthorizationPolicy ns/name`, or
     /// empty.
     pub fn new(file: &Arc<str>, object: impl Into<String>) -> Self {
-        Reader { file: file.clone(), object: object.into(), found: RefCell::default() }
+        Reader {
+            file: file.clone(),
+            object: object.into(),
+            found: RefCell::default(),
+            failed: Cell::new(false),
+        }
     }
 
     /// The object's outermost value, with an empty field path.
@@ -50,7 +59,7 @@ impl Reader {
 
     /// True as soon as an error was found. Warnings do not count.
     pub fn has_errors(&self) -> bool {
-        self.found.borrow().iter().any(|found| found.severity == Severity::Error)
+        self.failed.get()
     }
 
     /// All findings in the order found, at most [`MAX_PROBLEMS`] and one.
@@ -67,6 +76,7 @@ impl Reader {
         message: String,
         help: String,
     ) {
+        self.failed.set(self.failed.get() || severity == Severity::Error);
         let mut found = self.found.borrow_mut();
         let (file, object) = (self.file.clone(), self.object.clone());
         if found.len() < MAX_PROBLEMS {
@@ -83,6 +93,24 @@ impl Reader {
                 help: String::new(),
             });
         }
+    }
+}
+
+/// What a check of one value objects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// See [`Diagnostic::code`].
+    pub code: &'static str,
+    /// See [`Diagnostic::message`].
+    pub message: String,
+    /// See [`Diagnostic::help`]; may be empty.
+    pub help: String,
+}
+
+impl Problem {
+    /// A problem with a message and what to do about it; `help` may be empty.
+    pub fn new(code: &'static str, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Problem { code, message: message.into(), help: help.into() }
     }
 }
 
@@ -168,16 +196,17 @@ impl<'a> Cursor<'a> {
 
     /// The elements of a list, each with its index in the path; anything else is `wrong-type`.
     pub fn list(&self) -> Option<Vec<Cursor<'a>>> {
-        self.elements("a list")
+        if self.node.as_list().is_none() {
+            self.wrong_type("a list");
+            return None;
+        }
+        Some(self.elements().collect())
     }
 
-    fn elements(&self, expected: &str) -> Option<Vec<Cursor<'a>>> {
-        let Value::List(items) = &self.node.value else {
-            self.wrong_type(expected);
-            return None;
-        };
-        let cursor = |(index, node)| self.reader.at_path(node, format!("{}[{index}]", self.path));
-        Some(items.iter().enumerate().map(cursor).collect())
+    /// The elements of a list; none, and no complaint, where it is something else.
+    pub fn elements(&self) -> impl Iterator<Item = Cursor<'a>> {
+        let items = self.node.as_list().unwrap_or_default();
+        items.iter().enumerate().map(|(index, node)| self.element(index, node))
     }
 
     /// A string; anything else is `wrong-type`.
@@ -203,6 +232,19 @@ impl<'a> Cursor<'a> {
             _ => self.element(index, node).string(),
         };
         items.iter().enumerate().filter_map(read).collect()
+    }
+
+    /// [`Cursor::strings`], each put to `check`; what it objects to is reported as an error at the element.
+    pub fn strings_checked(&self, check: impl Fn(&str) -> Result<(), Problem>) -> Vec<Text> {
+        let texts = self.strings();
+        let Value::List(items) = &self.node.value else { return texts };
+        for (index, node) in items.iter().enumerate() {
+            let Some(text) = node.as_str() else { continue };
+            if let Err(Problem { code, message, help }) = check(text) {
+                self.element(index, node).error(code, message, help);
+            }
+        }
+        texts
     }
 
     fn element(&self, index: usize, node: &'a Node) -> Cursor<'a> {
@@ -380,6 +422,45 @@ impl<'a> Fields<'a> {
     /// One of a closed set of words; `None` where absent or wrong (and reported).
     pub fn word<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)]) -> Option<T> {
         self.get(name)?.word(words)
+    }
+
+    /// A string put to `check`; `None` where absent or of a wrong type. What `check` objects to is reported.
+    pub fn string_checked(
+        &mut self,
+        name: &'static str,
+        check: impl Fn(&str) -> Result<(), Problem>,
+    ) -> Option<Text> {
+        let cursor = self.get(name)?;
+        let text = cursor.string()?;
+        if let Err(Problem { code, message, help }) = check(&text.text) {
+            cursor.error(code, message, help);
+        }
+        Some(text)
+    }
+
+    /// A list of strings, each put to `check`; empty where absent or wrong (and reported).
+    pub fn strings_checked(
+        &mut self,
+        name: &'static str,
+        check: impl Fn(&str) -> Result<(), Problem>,
+    ) -> Vec<Text> {
+        self.get(name).map(|cursor| cursor.strings_checked(check)).unwrap_or_default()
+    }
+
+    /// The elements of a list of at most `most`; longer is the error `too-many-items`.
+    pub fn list_of_at_most(&mut self, name: &'static str, most: usize) -> Vec<Cursor<'a>> {
+        self.limit(name, most);
+        self.list(name)
+    }
+
+    /// The error `too-many-items` where `name` is a list of more than `most`.
+    pub fn limit(&mut self, name: &'static str, most: usize) {
+        let Some(cursor) = self.get(name) else { return };
+        let length = cursor.node.as_list().map_or(0, <[_]>::len);
+        if length > most {
+            let message = format!("may not have more than {most} items, has {length}");
+            cursor.error("too-many-items", message, "split the object");
+        }
     }
 
     /// The elements of a list; empty where absent or wrong (and reported).

@@ -1,0 +1,75 @@
+//! An inline key set, as far as admission looks into it. The keys themselves are read where signatures are checked.
+
+use super::{Cursor, short};
+use serde_json::{Map, Value};
+
+/// Checks the text of `jwks`: a JSON object with a list `keys` of JSON Web Keys with what their type needs. Warns about
+/// private keys: whoever reads the policy can sign with them.
+pub(super) fn check(cursor: &Cursor<'_>, text: &str) {
+    let bad = |why: &dyn core::fmt::Display, help: &str| {
+        cursor.error("bad-jwks", format_args!("jwks parse error: {why}"), help);
+    };
+    let set: Map<_, _> = match serde_json::from_str(text) {
+        Ok(Value::Object(set)) => set,
+        Ok(_) => return bad(&"not a JSON object", "write {\"keys\": [...]}"),
+        Err(error) => {
+            return bad(&error, "jwks holds the JSON text of a key set, as the issuer publishes it");
+        }
+    };
+    let keys = match set.get("keys") {
+        Some(Value::Array(keys)) => keys,
+        Some(_) => return bad(&"`keys` is not a list", ""),
+        // istiod takes a bare key, Envoy does not.
+        None if set.contains_key("kty") => {
+            return bad(&"a single key instead of a key set", "write {\"keys\": [<the key>]}");
+        }
+        None => return bad(&"no `keys`", "write {\"keys\": [...]}"),
+    };
+    for (index, key) in keys.iter().enumerate() {
+        let Value::Object(key) = key else {
+            bad(&format_args!("key at index {index} is not an object"), "");
+            continue;
+        };
+        let text = |name: &str| key.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (needed, private): (&[&str], &[&str]) = match text("kty") {
+            "RSA" => (&["n", "e"], &["d", "p", "q", "dp", "dq", "qi"]),
+            "EC" => (&["crv", "x", "y"], &["d"]),
+            "OKP" => (&["crv", "x"], &["d"]),
+            "oct" => (&["k"], &["k"]),
+            "" => {
+                bad(&format_args!("key at index {index} has no `kty`"), "");
+                continue;
+            }
+            other => {
+                bad(&format_args!("key at index {index} has the unknown type {}", short(other)), "");
+                continue;
+            }
+        };
+        for name in needed {
+            let value = text(name);
+            if value.is_empty() {
+                bad(&format_args!("key at index {index} lacks `{name}`"), "");
+            } else if *name != "crv" && !is_base64(value) {
+                bad(&format_args!("`{name}` of the key at index {index} is not base64url"), "");
+            }
+        }
+        if private.iter().any(|name| key.contains_key(*name)) {
+            cursor.warning(
+                "private-jwks",
+                format_args!(
+                    "jwks key at index {index} contains private key material; only public keys are used for \
+                     verification"
+                ),
+                "replace the key pair and publish only the public part",
+            );
+        }
+    }
+}
+
+/// Of either alphabet, padded or not: what the library behind istiod decodes.
+fn is_base64(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    let padding = text.len() - body.len();
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+/".contains(&byte);
+    padding <= 2 && body.len() % 4 != 1 && body.bytes().all(allowed)
+}

@@ -1,0 +1,194 @@
+//! The workload and the mesh that questions are about.
+
+use super::{Cursor, Fields, Problem, Reader, quoted, short};
+use crate::{
+    Diagnostic, Mesh, Node, Workload,
+    workload::{ExtensionProvider, IstioVersion, PathNormalization, ProviderKind, ProxyKind},
+};
+use alloc::{format, string::String, sync::Arc, vec::Vec};
+
+/// Reads a workload, with or without the key `workload` around it. What is wrong goes to `diagnostics` and is left at
+/// its default; `null` is the default workload.
+pub fn workload(node: &Node, file: &Arc<str>, diagnostics: &mut Vec<Diagnostic>) -> Workload {
+    let reader = Reader::new(file, "");
+    let read = workload_at(wrapped(&reader, node, "workload"));
+    diagnostics.extend(reader.into_diagnostics());
+    read
+}
+
+/// Reads a mesh, with or without the key `mesh` around it. What is wrong goes to `diagnostics` and is left at its
+/// default; `null` is the default mesh.
+pub fn mesh(node: &Node, file: &Arc<str>, diagnostics: &mut Vec<Diagnostic>) -> Mesh {
+    let reader = Reader::new(file, "");
+    let read = mesh_at(wrapped(&reader, node, "mesh"));
+    diagnostics.extend(reader.into_diagnostics());
+    read
+}
+
+/// One file may hold both `workload:` and `mesh:`.
+fn wrapped<'a>(reader: &'a Reader, node: &'a Node, name: &str) -> Cursor<'a> {
+    const BOTH: [&str; 2] = ["workload", "mesh"];
+    let entries = node.as_map().unwrap_or_default();
+    let only_these = !entries.is_empty() && entries.iter().all(|(key, _)| BOTH.contains(&key.name.as_str()));
+    const NOTHING: &Node = &Node { value: crate::Value::Null, at: crate::Position { line: 0, column: 0 } };
+    match node.get(name) {
+        Some(inner) if only_these => reader.at_path(inner, name),
+        None if only_these => reader.at_path(NOTHING, name),
+        _ => reader.root(node),
+    }
+}
+
+/// Reads a workload inside another document.
+pub fn workload_at(cursor: Cursor<'_>) -> Workload {
+    let mut read = Workload::default();
+    if cursor.is_null() {
+        return read;
+    }
+    let Some(mut fields) = cursor.fields() else { return read };
+    let mut text = |name: &'static str| fields.string(name).map(|text| text.text);
+    read.name = text("name").unwrap_or_default();
+    read.namespace = text("namespace").filter(|name| !name.is_empty()).unwrap_or(read.namespace);
+    read.service_account = text("serviceAccount").unwrap_or_default();
+    read.labels = fields.string_map("labels");
+    let kinds = [
+        ("sidecar", ProxyKind::Sidecar),
+        ("gateway", ProxyKind::Gateway),
+        ("waypoint", ProxyKind::Waypoint),
+        ("ztunnel", ProxyKind::Ztunnel),
+    ];
+    read.proxy = fields.word("proxy", &kinds).unwrap_or_default();
+    read.services = texts(&mut fields, "services");
+    fields.finish();
+    read
+}
+
+/// Reads a mesh inside another document.
+pub fn mesh_at(cursor: Cursor<'_>) -> Mesh {
+    let mut read = Mesh::default();
+    if cursor.is_null() {
+        return read;
+    }
+    let Some(mut fields) = cursor.fields() else { return read };
+    let mut text = |name: &'static str, default: String| {
+        let written = fields.string_checked(name, |text| match text {
+            "" => Err(Problem::new("empty-value", format!("{name} must not be empty"), "remove it")),
+            _ => Ok(()),
+        });
+        written.map_or(default, |text| text.text)
+    };
+    read.root_namespace = text("rootNamespace", read.root_namespace);
+    read.trust_domain = text("trustDomain", read.trust_domain);
+    read.trust_domain_aliases = texts(&mut fields, "trustDomainAliases");
+    for cursor in fields.list("extensionProviders") {
+        read.extension_providers.extend(provider(cursor));
+    }
+    if let Some(cursor) = fields.get("pathNormalization") {
+        read.path_normalization = normalization(cursor).unwrap_or_default();
+    }
+    if let Some(hops) = fields.integer("numTrustedProxies", 0..=i64::from(u32::MAX)) {
+        read.num_trusted_proxies = u32::try_from(hops).unwrap_or_default();
+    }
+    if let Some(cursor) = fields.get("istioVersion") {
+        read.istio_version = version(&cursor).unwrap_or(read.istio_version);
+    }
+    fields.finish();
+    read
+}
+
+fn texts(fields: &mut Fields<'_>, name: &'static str) -> Vec<String> {
+    fields.strings(name).into_iter().map(|text| text.text).collect()
+}
+
+/// A word, or MeshConfig's own `{normalization: WORD}`.
+fn normalization(cursor: Cursor<'_>) -> Option<PathNormalization> {
+    let words = [
+        ("NONE", PathNormalization::None),
+        ("BASE", PathNormalization::Base),
+        ("MERGE_SLASHES", PathNormalization::MergeSlashes),
+        ("DECODE_AND_MERGE_SLASHES", PathNormalization::DecodeAndMergeSlashes),
+        // MeshConfig's zero value.
+        ("DEFAULT", PathNormalization::Base),
+    ];
+    if cursor.node().as_map().is_none() {
+        return cursor.word(&words);
+    }
+    let mut fields = cursor.fields()?;
+    let read = fields.word("normalization", &words);
+    fields.finish();
+    read
+}
+
+/// `1.30`, `1.30.2`, `v1.30`. YAML reads a bare 1.30 as a number; its text is still there.
+fn version(cursor: &Cursor<'_>) -> Option<IstioVersion> {
+    let text = match &cursor.node().value {
+        crate::Value::Number(text) | crate::Value::String(text) => text.as_str(),
+        _ => {
+            cursor.wrong_type("a string");
+            return None;
+        }
+    };
+    let mut parts = text.strip_prefix('v').unwrap_or(text).split(['.', '-']);
+    let mut number = || parts.next().and_then(|part| part.parse::<u16>().ok());
+    let (oldest, newest) = (IstioVersion::OLDEST, IstioVersion::NEWEST);
+    let known = number().zip(number()).map(|(major, minor)| IstioVersion(major, minor));
+    let known = known.filter(|version| (oldest..=newest).contains(version));
+    if known.is_none() {
+        let message = format!(
+            "expected an Istio version from {}.{} to {}.{}, got {}",
+            oldest.0,
+            oldest.1,
+            newest.0,
+            newest.1,
+            quoted(text)
+        );
+        cursor.error("unknown-version", message, "write it in quotes, like \"1.30\"");
+    }
+    known
+}
+
+/// A name, or MeshConfig's own entry. Providers that are no authorizers (tracers, loggers) are passed over.
+fn provider(cursor: Cursor<'_>) -> Option<ExtensionProvider> {
+    if cursor.node().as_map().is_none() {
+        let name = cursor.string()?;
+        if name.text.is_empty() {
+            cursor.error("empty-value", "a provider's name must not be empty", "");
+            return None;
+        }
+        return Some(ExtensionProvider { name: name.text, kind: ProviderKind::Named });
+    }
+    let node = cursor.node();
+    let mut fields = cursor.fields()?;
+    let name = fields.string("name").filter(|name| !name.text.is_empty());
+    if name.is_none() && fields.get("name").is_none_or(|name| name.node().as_str().is_some()) {
+        fields.cursor().error("empty-value", "a provider must have a name", "");
+    }
+    let mut entry = |field: &'static str| {
+        let cursor = fields.get(field)?;
+        if cursor.node().as_map().is_none() {
+            cursor.wrong_type("a map");
+        }
+        Some(cursor.node().clone())
+    };
+    let (http, grpc) = (entry("envoyExtAuthzHttp"), entry("envoyExtAuthzGrpc"));
+    let kind = match (http, grpc) {
+        (Some(_), Some(_)) => {
+            let message = "envoyExtAuthzHttp and envoyExtAuthzGrpc exclude each other";
+            fields.cursor().error("conflicting-provider", message, "make two providers of it");
+            return None;
+        }
+        (Some(entry), None) => ProviderKind::Http(entry),
+        (None, Some(entry)) => ProviderKind::Grpc(entry),
+        (None, None) => {
+            let others = node.as_map().unwrap_or_default().iter().any(|(key, _)| key.name != "name");
+            if others {
+                let text = name.map(|name| short(&name.text)).unwrap_or_default();
+                let message = format!("the provider {text} is no external authorizer");
+                let help = "CUSTOM needs envoyExtAuthzHttp or envoyExtAuthzGrpc";
+                fields.cursor().warning("other-provider", message, help);
+                return None;
+            }
+            ProviderKind::Named
+        }
+    };
+    Some(ExtensionProvider { name: name?.text, kind })
+}

@@ -13,12 +13,14 @@
 extern crate alloc;
 
 pub mod address;
+pub mod attach;
 pub mod decode;
 pub mod diagnostic;
 pub mod headers;
 pub mod jwt;
 pub mod node;
 pub mod path;
+mod pattern;
 pub mod plan;
 pub mod request;
 pub mod resource;

@@ -159,3 +159,42 @@ impl<'de> Deserialize<'de> for Node {
         Ok(Node { value, at: Position::default() })
     }
 }
+
+/// Writes the tree as it was read, positions left out: a manifest from YAML becomes the JSON that a proxy's
+/// configuration carries.
+impl serde::Serialize for Node {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::{SerializeMap, SerializeSeq};
+        match &self.value {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::String(text) => serializer.serialize_str(text),
+            Value::Number(text) => {
+                if let Ok(value) = text.parse::<i64>() {
+                    serializer.serialize_i64(value)
+                } else if let Ok(value) = text.parse::<u64>() {
+                    serializer.serialize_u64(value)
+                } else if let Ok(value) = text.parse::<f64>() {
+                    serializer.serialize_f64(value)
+                } else {
+                    // Notations that JSON lacks (`0x10`) stay as they are, for the decoder to refuse.
+                    serializer.serialize_str(text)
+                }
+            }
+            Value::List(items) => {
+                let mut list = serializer.serialize_seq(Some(items.len()))?;
+                for item in items {
+                    list.serialize_element(item)?;
+                }
+                list.end()
+            }
+            Value::Map(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (key, node) in entries {
+                    map.serialize_entry(&key.name, node)?;
+                }
+                map.end()
+            }
+        }
+    }
+}

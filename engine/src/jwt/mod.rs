@@ -29,7 +29,7 @@ pub struct Authenticator {}
 
 impl Authenticator {
     /// Compiles `rules`, given in the order attached (istiod's order of policies, then of rules).
-    pub fn compile(_rules: &[&JwtRule]) -> Self {
+    pub fn compile(_rules: &[&JwtRule], _version: crate::workload::IstioVersion) -> Self {
         Authenticator {}
     }
 

@@ -1,0 +1,298 @@
+//! The string forms of Istio's fields, as the matchers that istiod makes of them.
+//!
+//! All work on bytes: Envoy compares bytes, and a header need not be UTF-8. None allocates; all are linear in the
+//! value, but [`Glob`], which is linear in value × number of `*`.
+
+use alloc::{string::String, vec::Vec};
+
+/// `*`, `*suffix`, `prefix*` or an exact value, tested in this order: `*foo*` is a suffix with a literal asterisk, and
+/// `a*b` is exact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Pattern {
+    /// Anything; whether an empty value counts is the field's affair (headers: yes; the others: `.+`, no).
+    Any,
+    /// This value.
+    Exact(Vec<u8>),
+    /// Begins so; never empty.
+    Prefix(Vec<u8>),
+    /// Ends so; never empty.
+    Suffix(Vec<u8>),
+}
+
+impl Pattern {
+    /// Reads Istio's notation.
+    pub(crate) fn parse(text: &str) -> Pattern {
+        match (text, text.strip_prefix('*'), text.strip_suffix('*')) {
+            ("*", _, _) => Pattern::Any,
+            (_, Some(suffix), _) => Pattern::Suffix(suffix.as_bytes().into()),
+            (_, _, Some(prefix)) => Pattern::Prefix(prefix.as_bytes().into()),
+            _ => Pattern::Exact(text.as_bytes().into()),
+        }
+    }
+
+    /// Where `*` is Envoy's regex `.+`: paths, SNI, claims, metadata.
+    pub(crate) fn matches_non_empty(&self, value: &[u8]) -> bool {
+        match self {
+            // Envoy's RE2 does not let `.` match a line feed.
+            Pattern::Any => !value.is_empty() && !value.contains(&b'\n'),
+            _ => self.matches(value),
+        }
+    }
+
+    /// Where `*` means that the value is there at all: headers and methods.
+    pub(crate) fn matches(&self, value: &[u8]) -> bool {
+        match self {
+            Pattern::Any => true,
+            Pattern::Exact(exact) => value == &exact[..],
+            Pattern::Prefix(prefix) => value.starts_with(prefix),
+            Pattern::Suffix(suffix) => value.ends_with(suffix),
+        }
+    }
+
+    /// As [`Pattern::matches`], without regard to ASCII case: hosts.
+    pub(crate) fn matches_ignoring_case(&self, value: &[u8]) -> bool {
+        match self {
+            Pattern::Any => true,
+            Pattern::Exact(exact) => value.eq_ignore_ascii_case(exact),
+            Pattern::Prefix(prefix) => {
+                value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+            }
+            Pattern::Suffix(suffix) => value
+                .len()
+                .checked_sub(suffix.len())
+                .and_then(|at| value.get(at..))
+                .is_some_and(|end| end.eq_ignore_ascii_case(suffix)),
+        }
+    }
+}
+
+/// Literal parts with `.*` between them, anchored at both ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Glob {
+    parts: Vec<Vec<u8>>,
+}
+
+impl Glob {
+    /// The parts between the wildcards; at least one.
+    pub(crate) fn new(parts: Vec<Vec<u8>>) -> Glob {
+        Glob { parts }
+    }
+
+    /// True if the whole value is the parts in order with anything (but a line feed, as in RE2) between them. Taking
+    /// the leftmost place for each inner part is enough: it leaves most room for the rest.
+    pub(crate) fn matches(&self, value: &[u8]) -> bool {
+        let Some((first, rest)) = self.parts.split_first() else { return value.is_empty() };
+        let Some(mut value) = value.strip_prefix(&first[..]) else { return false };
+        let Some((last, inner)) = rest.split_last() else { return value.is_empty() };
+        let gap_ok = |gap: &[u8]| !gap.contains(&b'\n');
+        for part in inner {
+            let Some(at) = find(value, part) else { return false };
+            if !value.get(..at).is_some_and(gap_ok) {
+                return false;
+            }
+            value = value.get(at + part.len()..).unwrap_or_default();
+        }
+        value.strip_suffix(&last[..]).is_some_and(gap_ok)
+    }
+}
+
+/// The first place of `needle`.
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    if needle.is_empty() {
+        return Some(0);
+    }
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+/// A test on one name of the peer's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PeerPattern {
+    /// `principals: ["*"]`: any non-empty name.
+    Present,
+    /// A principal or the prefix of one, with `spiffe://` in front.
+    Name(Pattern),
+    /// `*suffix`: regex `spiffe://.*suffix`; namespaces: `.*/ns/<glob>/.*`; trust domains with a wildcard.
+    Glob(Glob),
+    /// A trust domain with a wildcard: `spiffe://pre[^/]*post/.*`.
+    TrustDomain {
+        /// Before the wildcard.
+        prefix: Vec<u8>,
+        /// After it.
+        suffix: Vec<u8>,
+    },
+    /// A service account: `spiffe://.+/ns/<ns>/(.+/|)sa/<sa>(/.+)?`.
+    ServiceAccount {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+const SPIFFE: &[u8] = b"spiffe://";
+
+impl PeerPattern {
+    /// `principals`, after trust domain aliases were expanded. A `spiffe://` that the user wrote is doubled and never
+    /// matches, as in Istio.
+    pub(crate) fn principal(value: &str) -> PeerPattern {
+        let with_scheme = |text: &[u8]| [SPIFFE, text].concat();
+        match Pattern::parse(value) {
+            Pattern::Any => PeerPattern::Present,
+            Pattern::Exact(text) => PeerPattern::Name(Pattern::Exact(with_scheme(&text))),
+            Pattern::Prefix(text) => PeerPattern::Name(Pattern::Prefix(with_scheme(&text))),
+            Pattern::Suffix(text) => PeerPattern::Glob(Glob::new(alloc::vec![SPIFFE.to_vec(), text])),
+        }
+    }
+
+    /// `namespaces`: every `*` is `.*`, which crosses slashes, so `*a` matches every service account path.
+    pub(crate) fn namespace(value: &str) -> PeerPattern {
+        let mut parts: Vec<Vec<u8>> = value.split('*').map(|part| part.as_bytes().to_vec()).collect();
+        if let Some(first) = parts.first_mut() {
+            first.splice(0..0, *b"/ns/");
+        }
+        if let Some(last) = parts.last_mut() {
+            last.push(b'/');
+        }
+        parts.insert(0, Vec::new());
+        parts.push(Vec::new());
+        PeerPattern::Glob(Glob::new(parts))
+    }
+
+    /// `serviceAccounts`: `name` in the policy's own namespace, or `namespace/name`.
+    pub(crate) fn service_account(value: &str, policy_namespace: &str) -> PeerPattern {
+        let (namespace, name) = value.split_once('/').unwrap_or((policy_namespace, value));
+        PeerPattern::ServiceAccount { namespace: namespace.into(), name: name.into() }
+    }
+
+    /// `trustDomains`, after aliases were expanded.
+    pub(crate) fn trust_domain(value: &str) -> PeerPattern {
+        match value.split_once('*') {
+            None => PeerPattern::Name(Pattern::Prefix([SPIFFE, value.as_bytes(), b"/"].concat())),
+            Some(("", "")) => PeerPattern::Name(Pattern::Prefix(SPIFFE.to_vec())),
+            Some((prefix, suffix)) => PeerPattern::TrustDomain {
+                prefix: prefix.as_bytes().to_vec(),
+                suffix: suffix.as_bytes().to_vec(),
+            },
+        }
+    }
+
+    /// Against one name: a URI SAN, a DNS SAN or the subject.
+    pub(crate) fn matches(&self, name: &[u8]) -> bool {
+        match self {
+            PeerPattern::Present => Pattern::Any.matches_non_empty(name),
+            PeerPattern::Name(pattern) => pattern.matches(name),
+            PeerPattern::Glob(glob) => glob.matches(name),
+            PeerPattern::TrustDomain { prefix, suffix } => matches_trust_domain(name, prefix, suffix),
+            PeerPattern::ServiceAccount { namespace, name: account } => {
+                matches_service_account(name, namespace.as_bytes(), account.as_bytes())
+            }
+        }
+    }
+}
+
+/// `spiffe://<prefix>[^/]*<suffix>/.*`; the `when` key lets slashes into both parts.
+fn matches_trust_domain(name: &[u8], prefix: &[u8], suffix: &[u8]) -> bool {
+    let Some(rest) = strip_all(name, &[SPIFFE, prefix]) else { return false };
+    let wild = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+    (0..=wild).any(|at| {
+        rest.get(at..)
+            .and_then(|text| strip_all(text, &[suffix, b"/"]))
+            .is_some_and(|tail| !tail.contains(&b'\n'))
+    })
+}
+
+/// `spiffe://.+/ns/<ns>/(.+/|)sa/<sa>(/.+)?`, by trying every place of `/ns/<ns>/` and of `sa/<sa>` behind it.
+fn matches_service_account(name: &[u8], namespace: &[u8], account: &[u8]) -> bool {
+    let Some(rest) = name.strip_prefix(SPIFFE) else { return false };
+    if rest.contains(&b'\n') {
+        return false;
+    }
+    let head = [b"/ns/", namespace, b"/"];
+    let ends_here = |tail: &[u8]| tail.is_empty() || (tail.first() == Some(&b'/') && tail.len() > 1);
+    // `.+` before `/ns/`: at least one byte.
+    (1..rest.len()).any(|at| {
+        let Some(after) = rest.get(at..).and_then(|text| strip_all(text, &head)) else { return false };
+        let account_at = |text: &[u8]| strip_all(text, &[b"sa/", account]).is_some_and(ends_here);
+        account_at(after)
+            || (1..after.len()).any(|slash| {
+                after.get(slash) == Some(&b'/') && after.get(slash + 1..).is_some_and(account_at)
+            })
+    })
+}
+
+/// `text` without all of `parts` in front.
+fn strip_all<'t>(text: &'t [u8], parts: &[&[u8]]) -> Option<&'t [u8]> {
+    parts.iter().try_fold(text, |text, part| text.strip_prefix(*part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn string_forms() {
+        // (pattern, value, matches, matches where `*` is `.+`)
+        for (pattern, value, present, non_empty) in [
+            ("*", "", true, false),
+            ("*", "x", true, true),
+            ("*.com", "a.com", true, true),
+            ("*.com", ".com", true, true),
+            ("*.com", "a.org", false, false),
+            ("/a/*", "/a/", true, true),
+            ("/a/*", "/a", false, false),
+            ("*foo*", "/xfoobar", false, false),
+            ("*foo*", "/xfoo*", true, true),
+            ("a*b", "a*b", true, true),
+            ("a*b", "axb", false, false),
+            ("", "", true, true),
+        ] {
+            let parsed = Pattern::parse(pattern);
+            assert_eq!(parsed.matches(value.as_bytes()), present, "{pattern} {value}");
+            assert_eq!(parsed.matches_non_empty(value.as_bytes()), non_empty, "{pattern} {value}");
+        }
+        assert!(Pattern::parse("*.A.com").matches_ignoring_case(b"x.a.COM"));
+        assert!(Pattern::parse("A.com:*").matches_ignoring_case(b"a.COM:80"));
+        assert!(!Pattern::parse("*.a.com").matches_ignoring_case(b"a.com"));
+    }
+
+    #[test]
+    fn peers() {
+        let id = "spiffe://cluster.local/ns/shop/sa/web";
+        let account = |value: &str| PeerPattern::service_account(value, "istio-system");
+        for (pattern, name, expected) in [
+            (PeerPattern::principal("*"), id, true),
+            (PeerPattern::principal("*"), "", false),
+            (PeerPattern::principal("cluster.local/ns/shop/sa/web"), id, true),
+            (PeerPattern::principal("cluster.local/ns/shop/*"), id, true),
+            (PeerPattern::principal("*/sa/web"), id, true),
+            (PeerPattern::principal("*/ns/shop/sa/web"), "spiffe://other/ns/shop/sa/web", true),
+            (PeerPattern::principal("spiffe://cluster.local/ns/shop/sa/web"), id, false),
+            (PeerPattern::namespace("shop"), id, true),
+            (PeerPattern::namespace("sho"), id, false),
+            (PeerPattern::namespace("sh*"), id, true),
+            (PeerPattern::namespace("*op"), id, true),
+            // The regex crosses slashes: `/ns/.*a/.*` finds `/ns/shop/sa/web`.
+            (PeerPattern::namespace("*a"), id, true),
+            (PeerPattern::namespace("*"), id, true),
+            (PeerPattern::namespace("s*p"), id, true),
+            (PeerPattern::namespace("s*x"), id, false),
+            (PeerPattern::namespace("shop"), "not-spiffe/ns/shop/sa/web", true),
+            (account("shop/web"), id, true),
+            (account("web"), id, false),
+            (account("web"), "spiffe://td/ns/istio-system/sa/web", true),
+            (account("shop/web"), "spiffe://cluster.local/ns/shop/sa/web-2", false),
+            (account("shop/web"), "spiffe://cluster.local/ns/shop/sa/web/x", true),
+            (account("shop/web"), "spiffe://cluster.local/ns/shop/sa/web/", false),
+            (account("shop/web"), "spiffe://td/ns/shop/x/y/sa/web", true),
+            (account("shop/web"), "spiffe:///ns/shop/sa/web", false),
+            (PeerPattern::trust_domain("*"), id, true),
+            (PeerPattern::trust_domain("cluster.local"), id, true),
+            (PeerPattern::trust_domain("cluster"), id, false),
+            (PeerPattern::trust_domain("*.local"), id, true),
+            (PeerPattern::trust_domain("cluster*"), id, true),
+            (PeerPattern::trust_domain("*.corp"), id, false),
+        ] {
+            assert_eq!(pattern.matches(name.as_bytes()), expected, "{pattern:?} {name}");
+        }
+    }
+}

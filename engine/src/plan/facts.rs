@@ -1,0 +1,138 @@
+//! What a test can ask of a request, after the JWT stage has had its way with the headers.
+
+use super::tri::Tri;
+use crate::{
+    jwt::{Edit, Json},
+    request::{Input, Peer, Request},
+};
+use alloc::string::String;
+use core::net::IpAddr;
+
+/// A request as one stage sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct Facts<'r> {
+    pub(crate) request: &'r Request<'r>,
+    /// The verified claims; none before the JWT stage.
+    pub(crate) payload: Option<&'r Json>,
+    /// What the JWT stage changed.
+    pub(crate) edits: &'r [Edit],
+}
+
+/// A SPIFFE id in ztunnel's view: exactly `spiffe://<td>/ns/<ns>/sa/<sa>`.
+pub(crate) struct Identity<'r> {
+    pub(crate) whole: &'r [u8],
+    pub(crate) namespace: &'r [u8],
+    pub(crate) service_account: &'r [u8],
+}
+
+impl<'r> Identity<'r> {
+    fn parse(name: &'r [u8]) -> Option<Self> {
+        let whole = name.strip_prefix(b"spiffe://")?;
+        let mut parts = whole.split(|byte| *byte == b'/');
+        let (_domain, ns, namespace, sa, service_account) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        (parts.next().is_none() && ns == b"ns" && sa == b"sa").then_some(Identity {
+            whole,
+            namespace,
+            service_account,
+        })
+    }
+}
+
+fn input<T>(input: Input<T>, test: impl FnOnce(T) -> bool) -> Tri {
+    match input {
+        Input::Absent => Tri::False,
+        Input::Unknown => Tri::Unknown,
+        Input::Is(value) => test(value).into(),
+    }
+}
+
+impl<'r> Facts<'r> {
+    /// Any name of the peer's certificate.
+    pub(crate) fn peer_name(&self, test: impl Fn(&[u8]) -> bool) -> Tri {
+        match self.request.peer {
+            Peer::Plaintext => Tri::False,
+            Peer::Tls { names, complete } => {
+                if names.iter().any(|name| test(name)) {
+                    Tri::True
+                } else if complete {
+                    Tri::False
+                } else {
+                    Tri::Unknown
+                }
+            }
+        }
+    }
+
+    /// The peer as ztunnel has it.
+    pub(crate) fn identity(&self, test: impl Fn(Option<Identity<'_>>) -> bool) -> Tri {
+        match self.request.peer {
+            Peer::Plaintext => test(None).into(),
+            Peer::Tls { names, .. } => test(names.iter().find_map(|name| Identity::parse(name))).into(),
+        }
+    }
+
+    pub(crate) fn source_ip(&self, test: impl FnOnce(IpAddr) -> bool) -> Tri {
+        input(self.request.source_ip, test)
+    }
+
+    pub(crate) fn remote_ip(&self, test: impl FnOnce(IpAddr) -> bool) -> Tri {
+        input(self.request.remote_ip, test)
+    }
+
+    pub(crate) fn destination_ip(&self, test: impl FnOnce(IpAddr) -> bool) -> Tri {
+        input(self.request.destination_ip, test)
+    }
+
+    pub(crate) fn port(&self, test: impl FnOnce(u16) -> bool) -> Tri {
+        input(self.request.destination_port, test)
+    }
+
+    /// Any line of a header; `name` in lower case, `host` means `:authority`.
+    pub(crate) fn header(&self, name: &[u8], mut test: impl FnMut(&[u8]) -> bool) -> Tri {
+        let mut found = false;
+        self.header_lines(name, |value| found = found || test(value));
+        found.into()
+    }
+
+    /// Every line of a header as later filters see it.
+    pub(crate) fn header_lines(&self, name: &[u8], mut each: impl FnMut(&[u8])) {
+        let name = if name == b"host" { b":authority" } else { name };
+        for edit in self.edits.iter().rev() {
+            match edit {
+                Edit::Remove(removed) if removed.as_bytes() == name => return,
+                Edit::Set(set, value) if set.as_bytes() == name => return each(value),
+                Edit::Path(path) if name == b":path" => return each(path),
+                _ => {}
+            }
+        }
+        for (line, value) in self.request.headers {
+            if *line == name {
+                each(value);
+            }
+        }
+    }
+
+    /// The path without its query. Absent (a CONNECT): matches nothing.
+    pub(crate) fn path(&self, mut test: impl FnMut(&[u8]) -> bool) -> Tri {
+        self.header(b":path", |path| test(crate::path::without_query(path)))
+    }
+
+    /// The claim at the end of a way through objects.
+    pub(crate) fn claim<S: AsRef<str>>(&self, way: &[S]) -> Option<&'r Json> {
+        way.iter().try_fold(self.payload?, |value, key| member(value, key.as_ref()))
+    }
+
+    /// A key of a filter's dynamic metadata.
+    pub(crate) fn metadata(&self, filter: &String, key: &str) -> Option<&'r Json> {
+        let (_, value) = self.request.metadata.iter().find(|(name, _)| name == filter)?;
+        member(value, key)
+    }
+}
+
+fn member<'j>(value: &'j Json, key: &str) -> Option<&'j Json> {
+    match value {
+        Json::Object(entries) => entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value),
+        _ => None,
+    }
+}

@@ -1,0 +1,283 @@
+//! The compiled form of all policies that apply to one workload.
+//!
+//! [`Plan::build`] does all the work that does not hang on a request; [`Plan::evaluate`] goes through the stages in the
+//! order in which the proxy has them (mTLS, CUSTOM, JWT, AUDIT, DENY, ALLOW); [`Plan::explain`] walks the same way
+//! slowly, and writes down what it sees.
+
+mod compile;
+mod custom;
+mod evaluate;
+mod explain;
+mod facts;
+mod needs;
+mod outcome;
+mod rule;
+mod test;
+mod tri;
+mod trust_domain;
+mod ztunnel;
+
+pub use needs::Needs;
+pub use outcome::Verdict;
+
+use crate::{
+    attach::{Attached, MtlsModes, attach},
+    jwt::{self, Authenticator},
+    request::{Protocol, Request},
+    resource::{Action, AuthorizationPolicy, Resources},
+    verdict::Explanation,
+    workload::{IstioVersion, Mesh, ProviderKind, ProxyKind, Workload},
+};
+use alloc::{format, string::String, vec::Vec};
+use compile::Compiler;
+use custom::{Ask, BROKEN_SUFFIX, CustomStage};
+use rule::{Dropped, Rule, RuleSet};
+use trust_domain::TrustDomains;
+
+/// Everything that decides for one workload: immutable, and the same for every request.
+#[derive(Debug)]
+pub struct Plan {
+    /// The workload as people call it: `namespace/name`.
+    workload: String,
+    proxy: ProxyKind,
+    root_namespace: String,
+    mtls: Option<Mtls>,
+    authenticator: Authenticator,
+    jwt_rules: usize,
+    http: Chain,
+    tcp: Chain,
+    /// Policies read that do not apply here.
+    elsewhere: usize,
+    needs: Needs,
+}
+
+/// The mTLS gate.
+#[derive(Debug)]
+struct Mtls {
+    modes: MtlsModes,
+    /// By port as in `modes`, then the default: the policy that sets the mode, as `namespace/name`.
+    set_by: Vec<(Option<u16>, String)>,
+}
+
+/// The authorization stages of one kind of filter chain.
+#[derive(Debug, Default)]
+struct Chain {
+    custom: CustomStage,
+    audit: RuleSet,
+    deny: RuleSet,
+    allow: RuleSet,
+}
+
+impl Plan {
+    /// Compiles what applies to `workload`. It cannot fail: decoding has refused what Istio's admission refuses, and
+    /// what the proxy cannot express is dropped as istiod drops it, with a note for the explanation.
+    pub fn build(resources: &Resources, workload: &Workload, mesh: &Mesh) -> Plan {
+        let attached = attach(resources, workload, mesh);
+        let trust_domains = TrustDomains::new(&mesh.trust_domain, &mesh.trust_domain_aliases);
+        let (http, tcp) = if workload.proxy == ProxyKind::Ztunnel {
+            (Chain::default(), Chain::ztunnel(&attached))
+        } else {
+            let chain = |protocol| Chain::envoy(&attached, protocol, workload, mesh, &trust_domains);
+            (chain(Protocol::Http), chain(Protocol::Tcp))
+        };
+        let rules: Vec<_> = attached.jwt_rules.iter().map(|(_, rule)| *rule).collect();
+        let mut plan = Plan {
+            workload: display_name(workload),
+            proxy: workload.proxy,
+            root_namespace: mesh.root_namespace.clone(),
+            mtls: Mtls::of(&attached, workload.proxy),
+            authenticator: Authenticator::compile(&rules, mesh.istio_version),
+            jwt_rules: rules.len(),
+            http,
+            tcp,
+            elsewhere: attached.elsewhere,
+            needs: Needs::default(),
+        };
+        plan.needs = Needs::of(&plan);
+        plan
+    }
+
+    /// The RequestAuthentication rules that apply.
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
+    /// What a request must tell for this plan.
+    pub fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    /// How many AuthorizationPolicy rules are enforced or shadowed on the HTTP chain (on ztunnel: at layer 4).
+    pub fn rule_count(&self) -> usize {
+        let chain = if self.proxy == ProxyKind::Ztunnel { &self.tcp } else { &self.http };
+        let custom = match &chain.custom {
+            CustomStage::Ask(ask) => ask.rules.len(),
+            CustomStage::Broken { rules, .. } => rules.len(),
+            _ => 0,
+        };
+        let sets = [&chain.audit, &chain.deny, &chain.allow];
+        custom
+            + sets.iter().map(|set| set.rules.len() + set.shadow.as_ref().map_or(0, Vec::len)).sum::<usize>()
+    }
+
+    /// How many of the policies given do not apply to the workload.
+    pub fn elsewhere(&self) -> usize {
+        self.elsewhere
+    }
+
+    /// The verdict, without text. The hot path: allocates only for tokens and for what is unknown.
+    pub fn evaluate(&self, request: &Request<'_>, crypto: &dyn jwt::Crypto) -> Verdict<'_> {
+        evaluate::run(self, request, crypto).verdict
+    }
+
+    /// The verdict with its reason, the nearest miss and every stage. Slow: for people.
+    pub fn explain(&self, request: &Request<'_>, crypto: &dyn jwt::Crypto) -> Explanation {
+        explain::explain(self, request, crypto)
+    }
+
+    /// The chain that a request meets; ztunnel sees only connections.
+    fn chain(&self, protocol: Protocol) -> &Chain {
+        match protocol {
+            Protocol::Http if self.proxy != ProxyKind::Ztunnel => &self.http,
+            _ => &self.tcp,
+        }
+    }
+}
+
+/// `namespace/name`, for people: the name given, else the label `app`, else only the namespace.
+fn display_name(workload: &Workload) -> String {
+    let app = workload.labels.iter().find(|(key, _)| key == "app").map(|(_, value)| value.as_str());
+    let name = if workload.name.is_empty() { app.unwrap_or("") } else { &workload.name };
+    if name.is_empty() { workload.namespace.clone() } else { format!("{}/{name}", workload.namespace) }
+}
+
+impl Mtls {
+    /// Gateways terminate TLS by their own settings, waypoints take HBONE only: no gate there.
+    fn of(attached: &Attached<'_>, proxy: ProxyKind) -> Option<Mtls> {
+        let peer = &attached.peer;
+        let modes = match proxy {
+            ProxyKind::Sidecar => peer.modes(),
+            ProxyKind::Ztunnel => peer.ambient_modes(),
+            ProxyKind::Gateway | ProxyKind::Waypoint => return None,
+        };
+        let ports = modes.ports.iter().map(|(port, _)| Some(*port)).chain([None]);
+        let set_by = ports
+            .filter_map(|port| {
+                let meta = &peer.decisive(port)?.meta;
+                Some((port, format!("{}/{}", meta.namespace, meta.name)))
+            })
+            .collect();
+        Some(Mtls { modes, set_by })
+    }
+
+    /// The policy that sets the mode of a port; `None`: Istio's default.
+    fn set_by(&self, port: Option<u16>) -> Option<&str> {
+        let of = |wanted| self.set_by.iter().find(|(port, _)| *port == wanted).map(|(_, name)| name.as_str());
+        let listed = self.modes.ports.iter().any(|(exception, _)| Some(*exception) == port);
+        if listed { of(port).or_else(|| of(None)) } else { of(None) }
+    }
+}
+
+impl Chain {
+    fn envoy(
+        attached: &Attached<'_>,
+        protocol: Protocol,
+        workload: &Workload,
+        mesh: &Mesh,
+        trust_domains: &TrustDomains,
+    ) -> Chain {
+        let compiler = Compiler { protocol, trust_domains, waypoint: workload.proxy == ProxyKind::Waypoint };
+        let mut chain = Chain::default();
+        let mut custom = Vec::new();
+        for policy in &attached.authorization {
+            let set = match policy.action {
+                Action::Allow => &mut chain.allow,
+                Action::Deny => &mut chain.deny,
+                Action::Audit => &mut chain.audit,
+                Action::Custom => {
+                    custom.push(*policy);
+                    continue;
+                }
+            };
+            set.add(policy, compiler.policy(policy, ""));
+        }
+        for set in [&mut chain.allow, &mut chain.deny, &mut chain.audit] {
+            set.sort();
+        }
+        chain.custom = custom_stage(&custom, &compiler, mesh);
+        chain
+    }
+
+    /// CUSTOM, AUDIT and dry-run policies are not sent to ztunnel.
+    fn ztunnel(attached: &Attached<'_>) -> Chain {
+        let mut chain = Chain::default();
+        for policy in attached.authorization.iter().filter(|policy| !policy.dry_run) {
+            match policy.action {
+                Action::Allow => chain.allow.add(policy, ztunnel::policy(policy)),
+                Action::Deny => chain.deny.add(policy, ztunnel::policy(policy)),
+                Action::Audit | Action::Custom => {}
+            }
+        }
+        chain.allow.sort();
+        chain.deny.sort();
+        chain
+    }
+}
+
+/// One provider is asked; an unusable one, or more than one, and the rules become DENY rules
+/// (`PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS` is off by default).
+fn custom_stage(policies: &[&AuthorizationPolicy], compiler: &Compiler<'_>, mesh: &Mesh) -> CustomStage {
+    let name =
+        |policy: &AuthorizationPolicy| policy.provider.as_ref().map_or(String::new(), |p| p.text.clone());
+    let mut providers: Vec<String> = policies.iter().map(|policy| name(policy)).collect();
+    providers.sort();
+    providers.dedup();
+    let Some(first) = providers.first() else { return CustomStage::Absent };
+
+    let mut rules: Vec<(String, Rule)> = Vec::new();
+    let mut dropped: Vec<Dropped> = Vec::new();
+    for policy in policies {
+        let provider = name(policy);
+        // The provider's name became part of the id in Istio 1.30.
+        let prefix = if mesh.istio_version >= IstioVersion(1, 30) && !provider.is_empty() {
+            format!("istio-ext-authz-{provider}-")
+        } else {
+            "istio-ext-authz-".into()
+        };
+        for rule in compiler.policy(policy, &prefix) {
+            match rule {
+                Ok(rule) => rules.push((provider.clone(), rule)),
+                Err(rule) => dropped.push(rule),
+            }
+        }
+    }
+    // Each provider has its own filter, in the order of their names; within one, rules go by id.
+    rules.sort_by(|a, b| (&a.0, &a.1.id).cmp(&(&b.0, &b.1.id)));
+    let rules: Vec<Rule> = rules.into_iter().map(|(_, rule)| rule).collect();
+
+    let broken = |why: String, mut rules: Vec<Rule>| {
+        for rule in &mut rules {
+            rule.id.push_str(BROKEN_SUFFIX);
+        }
+        CustomStage::Broken { rules, why }
+    };
+    if providers.len() > 1 {
+        let why = format!("several CUSTOM providers on one workload ({})", providers.join(", "));
+        return broken(why, rules);
+    }
+    match custom::provider(mesh, first) {
+        Err(why) => broken(why, rules),
+        Ok(provider)
+            if compiler.protocol == Protocol::Tcp && matches!(provider.kind, ProviderKind::Http(_)) =>
+        {
+            CustomStage::Skipped { provider: first.clone() }
+        }
+        Ok(provider) => CustomStage::Ask(Ask {
+            provider: first.clone(),
+            rules,
+            fail_open: provider.kind.fail_open(),
+            status_on_error: provider.kind.status_on_error(),
+            dropped,
+        }),
+    }
+}

@@ -1,0 +1,69 @@
+//! What a plan asks of a request: a proxy filter reads nothing else from its host.
+
+use super::{CustomStage, Plan, rule::Rule, test::Test};
+
+/// What a request must tell. The flags are exact: what no rule asks for is false.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Headers, method, host or path.
+    pub headers: bool,
+    /// Whether there is TLS, and the names in the peer's certificate.
+    pub peer: bool,
+    /// The physical peer's address.
+    pub source_ip: bool,
+    /// The address after X-Forwarded-For.
+    pub remote_ip: bool,
+    /// The local address.
+    pub destination_ip: bool,
+    /// The local port.
+    pub destination_port: bool,
+    /// The SNI.
+    pub sni: bool,
+    /// Dynamic metadata of other filters.
+    pub metadata: bool,
+    /// The clock.
+    pub now: bool,
+}
+
+impl Needs {
+    pub(super) fn of(plan: &Plan) -> Needs {
+        let jwt = !plan.authenticator.is_empty();
+        let mut needs = Needs { headers: jwt, now: jwt, ..Needs::default() };
+        if let Some(mtls) = &plan.mtls {
+            // PERMISSIVE everywhere refuses nobody.
+            let gate = |mode| mode != crate::resource::MtlsMode::Permissive;
+            needs.peer = gate(mtls.modes.default) || mtls.modes.ports.iter().any(|(_, mode)| gate(*mode));
+            needs.destination_port = !mtls.modes.ports.is_empty();
+        }
+        for chain in [&plan.http, &plan.tcp] {
+            let custom = match &chain.custom {
+                CustomStage::Ask(ask) => &ask.rules[..],
+                CustomStage::Broken { rules, .. } => rules,
+                CustomStage::Absent | CustomStage::Skipped { .. } => &[],
+            };
+            let sets = [&chain.audit, &chain.deny, &chain.allow];
+            let rules = sets.into_iter().flat_map(|set| set.rules.iter().chain(set.shadow.iter().flatten()));
+            for rule in custom.iter().chain(rules) {
+                needs.add(rule);
+            }
+        }
+        needs
+    }
+
+    fn add(&mut self, rule: &Rule) {
+        let groups = rule.from.iter().chain(&rule.to).flatten().chain(&rule.when);
+        for clause in groups {
+            match &clause.test {
+                Test::Peer(_) | Test::Ztunnel(..) | Test::ZtunnelAccount(_) => self.peer = true,
+                Test::SourceIp(_) => self.source_ip = true,
+                Test::RemoteIp(_) => self.remote_ip = true,
+                Test::DestinationIp(_) => self.destination_ip = true,
+                Test::Port(_) => self.destination_port = true,
+                Test::Sni(_) => self.sni = true,
+                Test::Host(_) | Test::Header(..) | Test::Path(_) => self.headers = true,
+                Test::Metadata(..) => self.metadata = true,
+                Test::RequestPrincipal(_) | Test::Claim(..) | Test::Never => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! A verdict that borrows from its plan: nothing is formatted before somebody asks.
+
+use super::{
+    CustomStage, Plan,
+    custom::Ask,
+    rule::{Rule, RuleSet},
+    ztunnel,
+};
+use crate::{
+    request::Protocol,
+    resource::MtlsMode,
+    verdict::{DryRun, Outcome, Report, ShadowResult, Stage},
+    workload::ProxyKind,
+};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+/// What a plan says about one request.
+#[derive(Clone, Debug)]
+pub struct Verdict<'p> {
+    /// allow, deny or unknown.
+    pub outcome: Outcome,
+    /// The stage that decided; for `unknown` the first whose answer is not known.
+    pub stage: Stage,
+    /// An AUDIT rule matched.
+    pub audit: bool,
+    /// What the answer hangs on that the request does not say. A refusal may name some too: then the request is
+    /// refused either way, if perhaps elsewhere.
+    pub missing: Vec<String>,
+    pub(super) plan: &'p Plan,
+    pub(super) protocol: Protocol,
+    pub(super) refusal: Option<Refusal<'p>>,
+    pub(super) allowed_by: Option<&'p Rule>,
+    pub(super) dry_allow: Option<Shadow<'p>>,
+    pub(super) dry_deny: Option<Shadow<'p>>,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Refusal<'p> {
+    Mtls {
+        mode: MtlsMode,
+        set_by: Option<&'p str>,
+    },
+    ExtAuthz {
+        ask: &'p Ask,
+        rule: &'p Rule,
+        failed: bool,
+    },
+    Jwt {
+        status: u16,
+        message: &'static str,
+    },
+    /// By a DENY rule, or, without one, by the ALLOW stage.
+    Rbac(Option<&'p Rule>),
+}
+
+/// What the dry-run rules of one action say.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shadow<'p> {
+    Match(&'p Rule),
+    Unknown,
+    Nothing,
+}
+
+impl<'p> Verdict<'p> {
+    /// Allowed, until a stage says otherwise.
+    pub(super) fn allow(plan: &'p Plan, protocol: Protocol) -> Self {
+        Verdict {
+            outcome: Outcome::Allow,
+            stage: Stage::None,
+            audit: false,
+            missing: Vec::new(),
+            plan,
+            protocol,
+            refusal: None,
+            allowed_by: None,
+            dry_allow: None,
+            dry_deny: None,
+        }
+    }
+
+    /// HTTP's answer: 200 where the policies let pass, else what Envoy's filters reply; `None` for a refused connection
+    /// and for an unknown verdict. A gRPC request sees 200 and a `grpc-status` instead.
+    pub fn status(&self) -> Option<u16> {
+        let connection = self.protocol == Protocol::Tcp || self.plan.proxy == ProxyKind::Ztunnel;
+        match (self.outcome, &self.refusal) {
+            (Outcome::Allow, _) => Some(200),
+            (Outcome::Unknown, _) | (_, None | Some(Refusal::Mtls { .. })) => None,
+            _ if connection => None,
+            (_, Some(Refusal::Jwt { status, .. })) => Some(*status),
+            (_, Some(Refusal::ExtAuthz { ask, failed: true, .. })) => Some(ask.status_on_error),
+            (_, Some(Refusal::ExtAuthz { .. } | Refusal::Rbac(_))) => Some(403),
+        }
+    }
+
+    /// The id of the rule that decided, as Envoy reports it.
+    pub fn policy(&self) -> Option<&'p str> {
+        let rule = match self.refusal {
+            Some(Refusal::Rbac(rule)) => rule,
+            Some(Refusal::ExtAuthz { rule, .. }) => Some(rule),
+            Some(Refusal::Mtls { .. } | Refusal::Jwt { .. }) => None,
+            None => self.allowed_by,
+        };
+        rule.map(|rule| rule.id.as_str())
+    }
+
+    /// Envoy's response code details of a refusal; on TCP its connection termination details, at ztunnel the error of
+    /// its access log. White space of ids and messages becomes `_`, as Envoy has it.
+    pub fn details(&self) -> Option<String> {
+        let ztunnel = self.plan.proxy == ProxyKind::Ztunnel;
+        Some(match self.refusal? {
+            Refusal::Mtls { .. } if ztunnel => {
+                ztunnel::refusal(Some(&format!("{}/istio_converted_static_strict", self.plan.root_namespace)))
+            }
+            Refusal::Mtls { .. } => "filter_chain_not_found".into(),
+            Refusal::ExtAuthz { failed: true, .. } => "ext_authz_error".into(),
+            Refusal::ExtAuthz { .. } => "ext_authz_denied".into(),
+            Refusal::Jwt { message, .. } => format!("jwt_authn_access_denied{{{}}}", underscored(message)),
+            Refusal::Rbac(rule) if ztunnel => {
+                let policy = rule.map(|r| format!("{}/{}", r.origin.policy.namespace, r.origin.policy.name));
+                ztunnel::refusal(policy.as_deref())
+            }
+            Refusal::Rbac(rule) => {
+                let id = rule.map_or("none", |rule| &rule.id);
+                format!("rbac_access_denied_matched_policy[{}]", underscored(id))
+            }
+        })
+    }
+
+    /// One sentence for people.
+    pub fn reason(&self) -> String {
+        let plan = self.plan;
+        let chain = plan.chain(self.protocol);
+        let workload = &plan.workload;
+        if self.outcome == Outcome::Unknown {
+            return format!(
+                "the answer hangs on {}, which the request does not say",
+                self.missing.join(" and ")
+            );
+        }
+        match self.refusal {
+            Some(Refusal::Mtls { mode, set_by }) => {
+                let by = set_by.map_or(String::new(), |name| format!(", set by PeerAuthentication {name}"));
+                match mode {
+                    MtlsMode::Disable => format!("{workload} takes plaintext only (mTLS mode DISABLE{by})"),
+                    _ => format!(
+                        "{workload} takes mutual TLS only (mode STRICT{by}) and the peer shows no client certificate"
+                    ),
+                }
+            }
+            Some(Refusal::ExtAuthz { ask, rule, failed }) => {
+                let did = if failed { "did not answer" } else { "refused" };
+                format!("provider {} {did}; it was asked because of {}", ask.provider, rule.spoken())
+            }
+            Some(Refusal::Jwt { message, .. }) => {
+                format!("RequestAuthentication refused the token: {message}")
+            }
+            Some(Refusal::Rbac(Some(rule))) if self.stage == Stage::Custom => {
+                let why = match &chain.custom {
+                    CustomStage::Broken { why, .. } => why.as_str(),
+                    _ => "",
+                };
+                format!("CUSTOM {} matched, and Istio enforces it as DENY: {why}", rule.spoken())
+            }
+            Some(Refusal::Rbac(Some(rule))) => format!("DENY {} matched", rule.spoken()),
+            Some(Refusal::Rbac(None)) => {
+                let (count, verb, whose) = applying(&chain.allow, "ALLOW");
+                if chain.allow.rules.is_empty() && !chain.allow.dropped.is_empty() {
+                    return format!(
+                        "{count} {verb} to {workload}, but every rule of {whose} was dropped, so everything is refused"
+                    );
+                }
+                format!("{count} {verb} to {workload} and no rule of {whose} matched")
+            }
+            None => match (self.stage, self.allowed_by) {
+                (_, Some(rule)) => format!("ALLOW {} matched", rule.spoken()),
+                (Stage::Custom, _) => {
+                    format!("the CUSTOM provider let it pass, and no ALLOW policy applies to {workload}")
+                }
+                _ if chain.deny.enforced => {
+                    let (count, verb, whose) = applying(&chain.deny, "DENY");
+                    format!(
+                        "{count} {verb} to {workload} and no rule of {whose} matched; no ALLOW policy applies"
+                    )
+                }
+                _ if chain.allow.shadow.is_some() || chain.deny.shadow.is_some() => {
+                    format!("only dry-run policies apply to {workload}, and they enforce nothing")
+                }
+                _ => format!("no ALLOW or DENY policy applies to {workload}, so everything is allowed"),
+            },
+        }
+    }
+
+    /// The verdict as formats §4 has it. The nearest miss only comes from [`Plan::explain`].
+    pub fn report(&self) -> Report {
+        Report {
+            verdict: self.outcome,
+            status: self.status(),
+            stage: self.stage,
+            details: self.details(),
+            policy: self.policy().map(ToString::to_string),
+            reason: self.reason(),
+            dry_run: DryRun {
+                allow: self.dry_allow.map(|shadow| shadow.result("allowed", "denied")),
+                deny: self.dry_deny.map(|shadow| shadow.result("denied", "allowed")),
+            },
+            audit: self.audit,
+            missing: self.missing.clone(),
+            nearest: None,
+        }
+    }
+}
+
+impl Shadow<'_> {
+    fn result(self, on_match: &'static str, else_: &'static str) -> ShadowResult {
+        match self {
+            Shadow::Match(rule) => ShadowResult { result: on_match, policy: Some(rule.id.clone()) },
+            Shadow::Nothing => ShadowResult { result: else_, policy: None },
+            Shadow::Unknown => ShadowResult { result: "unknown", policy: None },
+        }
+    }
+}
+
+impl Rule {
+    /// `policy ns/name rule 0`.
+    fn spoken(&self) -> String {
+        let policy = &self.origin.policy;
+        format!("policy {}/{} rule {}", policy.namespace, policy.name, self.origin.index)
+    }
+}
+
+/// "2 ALLOW policies", "apply", "theirs".
+fn applying(set: &RuleSet, action: &str) -> (String, &'static str, &'static str) {
+    match set.policies {
+        1 => (format!("1 {action} policy"), "applies", "it"),
+        n => (format!("{n} {action} policies"), "apply", "theirs"),
+    }
+}
+
+fn underscored(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_whitespace() { '_' } else { c }).collect()
+}

@@ -1,0 +1,176 @@
+//! A compiled rule: what it asks, and enough about where it came from to explain itself.
+
+use super::{facts::Facts, test::Test, tri::Tri};
+use crate::{
+    node::Position,
+    resource::{AuthorizationPolicy, Meta},
+};
+use alloc::{format, string::String, sync::Arc, vec::Vec};
+
+/// One field of a rule.
+#[derive(Clone, Debug)]
+pub(crate) struct Clause {
+    pub(crate) test: Test,
+    /// A `not` field.
+    pub(crate) negated: bool,
+    /// The field as people write it: `from.source.principals`, `when[source.ip]`.
+    pub(crate) field: String,
+    /// Its values as written.
+    pub(crate) expected: Vec<String>,
+    /// Where the first value stands.
+    pub(crate) at: Position,
+}
+
+impl Clause {
+    pub(crate) fn ask(&self, facts: &Facts<'_>) -> Tri {
+        let answer = self.test.ask(facts);
+        if self.negated { !answer } else { answer }
+    }
+}
+
+/// Where a rule is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) policy: Arc<PolicyName>,
+    /// Index in `spec.rules`.
+    pub(crate) index: usize,
+    pub(crate) at: Position,
+}
+
+#[derive(Debug)]
+pub(crate) struct PolicyName {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) file: Arc<str>,
+}
+
+impl PolicyName {
+    pub(crate) fn of(meta: &Meta) -> Arc<PolicyName> {
+        Arc::new(PolicyName {
+            namespace: meta.namespace.clone(),
+            name: meta.name.clone(),
+            file: meta.file.clone(),
+        })
+    }
+}
+
+/// One rule as enforced.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    /// As Envoy reports it.
+    pub(crate) id: String,
+    pub(crate) origin: Origin,
+    /// Sources, ORed; none: any.
+    pub(crate) from: Vec<Vec<Clause>>,
+    /// Operations, ORed; none: any.
+    pub(crate) to: Vec<Vec<Clause>>,
+    /// All must hold.
+    pub(crate) when: Vec<Clause>,
+    /// Why it is not what is written.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Rule {
+    /// (any source) and (any operation) and all conditions.
+    pub(crate) fn matches(&self, facts: &Facts<'_>) -> Tri {
+        let all = |clauses: &Vec<Clause>| Tri::all(clauses.iter().map(|clause| clause.ask(facts)));
+        let any = |groups: &[Vec<Clause>]| {
+            if groups.is_empty() { Tri::True } else { Tri::any(groups.iter().map(all)) }
+        };
+        Tri::all([0, 1, 2].into_iter().map(|part| match part {
+            0 => any(&self.to),
+            1 => any(&self.from),
+            _ => all(&self.when),
+        }))
+    }
+
+    /// Cannot match whatever the request.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        let hopeless = |clauses: &Vec<Clause>| {
+            clauses.iter().any(|clause| matches!(clause.test, Test::Never) && !clause.negated)
+        };
+        let all_hopeless = |groups: &[Vec<Clause>]| !groups.is_empty() && groups.iter().all(hopeless);
+        all_hopeless(&self.from) || all_hopeless(&self.to) || hopeless(&self.when)
+    }
+}
+
+/// A rule that istiod leaves out of the proxy.
+#[derive(Clone, Debug)]
+pub(crate) struct Dropped {
+    pub(crate) id: String,
+    pub(crate) origin: Origin,
+    pub(crate) dry_run: bool,
+    pub(crate) reason: String,
+}
+
+/// The rules of one action, enforced and dry-run apart.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RuleSet {
+    /// In byte order of ids, as Envoy goes through them.
+    pub(crate) rules: Vec<Rule>,
+    /// At least one enforced policy is attached, whether or not a rule of it is left.
+    pub(crate) enforced: bool,
+    /// How many enforced policies.
+    pub(crate) policies: usize,
+    /// The same for dry-run policies; `None` without any.
+    pub(crate) shadow: Option<Vec<Rule>>,
+    pub(crate) dropped: Vec<Dropped>,
+}
+
+/// How a set of rules fares.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found<'p> {
+    /// The first rule that matches.
+    Match(&'p Rule),
+    /// None matches, but nobody can say for some.
+    Unknown,
+    /// None matches.
+    Nothing,
+}
+
+pub(crate) fn first_match<'p>(rules: &'p [Rule], facts: &Facts<'_>) -> Found<'p> {
+    let mut unknown = false;
+    for rule in rules {
+        match rule.matches(facts) {
+            Tri::True => return Found::Match(rule),
+            Tri::Unknown => unknown = true,
+            Tri::False => {}
+        }
+    }
+    if unknown { Found::Unknown } else { Found::Nothing }
+}
+
+impl RuleSet {
+    pub(crate) fn add(&mut self, policy: &AuthorizationPolicy, rules: Vec<Result<Rule, Dropped>>) {
+        let target = if policy.dry_run {
+            self.shadow.get_or_insert_default()
+        } else {
+            self.enforced = true;
+            self.policies += 1;
+            &mut self.rules
+        };
+        for rule in rules {
+            match rule {
+                Ok(rule) => target.push(rule),
+                Err(dropped) => self.dropped.push(dropped),
+            }
+        }
+    }
+
+    /// Puts the rules into Envoy's order; call once after the last [`RuleSet::add`].
+    pub(crate) fn sort(&mut self) {
+        self.rules.sort_by(|a, b| a.id.cmp(&b.id));
+        if let Some(shadow) = &mut self.shadow {
+            shadow.sort_by(|a, b| a.id.cmp(&b.id));
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.enforced && self.shadow.is_none()
+    }
+}
+
+/// The id that istiod gives a rule; `provider` only for CUSTOM.
+pub(crate) fn rule_id(meta: &Meta, index: usize, prefix: &str) -> String {
+    format!("{prefix}ns[{}]-policy[{}]-rule[{index}]", meta.namespace, meta.name)
+}

@@ -1,0 +1,161 @@
+//! What a rule asks of a request: one [`Test`] for each field that is set.
+
+use super::{facts::Facts, tri::Tri};
+use crate::{
+    jwt::Json,
+    pattern::{Pattern, PeerPattern},
+    template::Template,
+};
+use alloc::{string::String, vec::Vec};
+use core::net::IpAddr;
+use ipnet::IpNet;
+
+/// A field with its values compiled; true if any value matches.
+#[derive(Clone, Debug)]
+pub(crate) enum Test {
+    /// principals, namespaces, serviceAccounts, trustDomains.
+    Peer(Vec<PeerPattern>),
+    /// The same at ztunnel, which takes the SPIFFE id apart.
+    Ztunnel(ZtunnelPart, Vec<Pattern>),
+    /// serviceAccounts at ztunnel: namespace and name, exact.
+    ZtunnelAccount(Vec<(Vec<u8>, Vec<u8>)>),
+    /// ipBlocks, source.ip.
+    SourceIp(Vec<IpNet>),
+    /// remoteIpBlocks, remote.ip.
+    RemoteIp(Vec<IpNet>),
+    /// destination.ip.
+    DestinationIp(Vec<IpNet>),
+    /// ports, destination.port.
+    Port(Vec<u16>),
+    /// connection.sni.
+    Sni(Vec<Pattern>),
+    /// hosts.
+    Host(Vec<Pattern>),
+    /// A header or pseudo header by its name in lower case; methods too.
+    Header(String, Vec<Pattern>),
+    /// paths.
+    Path(Vec<PathPattern>),
+    /// requestPrincipals: pairs of iss and sub.
+    RequestPrincipal(Vec<(Pattern, Pattern)>),
+    /// audiences, presenter, claims: the way to the claim.
+    Claim(Vec<String>, Vec<Pattern>),
+    /// experimental.envoy.filters.…: filter namespace, key; a pattern flagged true wants an element of a list.
+    Metadata(String, String, Vec<(bool, Pattern)>),
+    /// Cannot match: a rule-less policy, or an empty clause at ztunnel.
+    Never,
+}
+
+/// What ztunnel compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ZtunnelPart {
+    /// The id without `spiffe://`.
+    Principal,
+    /// The namespace in the id.
+    Namespace,
+}
+
+/// One of `paths`.
+#[derive(Clone, Debug)]
+pub(crate) enum PathPattern {
+    Plain(Pattern),
+    Template(Template),
+}
+
+impl PathPattern {
+    fn matches(&self, path: &[u8]) -> bool {
+        match self {
+            PathPattern::Plain(pattern) => pattern.matches_non_empty(path),
+            PathPattern::Template(template) => template.matches(path),
+        }
+    }
+}
+
+impl Test {
+    /// Does any value match?
+    pub(crate) fn ask(&self, facts: &Facts<'_>) -> Tri {
+        match self {
+            Test::Peer(patterns) => facts.peer_name(|name| patterns.iter().any(|p| p.matches(name))),
+            Test::Ztunnel(part, patterns) => facts.identity(|id| {
+                let Some(id) = id else {
+                    // ztunnel compares with an empty namespace where there is no identity; a principal never matches.
+                    return *part == ZtunnelPart::Namespace
+                        && patterns.iter().any(|p| matches_structural(p, b""));
+                };
+                let value = match part {
+                    ZtunnelPart::Principal => id.whole,
+                    ZtunnelPart::Namespace => id.namespace,
+                };
+                patterns.iter().any(|p| matches_structural(p, value))
+            }),
+            Test::ZtunnelAccount(accounts) => facts.identity(|id| {
+                id.is_some_and(|id| {
+                    accounts.iter().any(|(ns, name)| ns == id.namespace && name == id.service_account)
+                })
+            }),
+            Test::SourceIp(nets) => facts.source_ip(|ip| contains(nets, ip)),
+            Test::RemoteIp(nets) => facts.remote_ip(|ip| contains(nets, ip)),
+            Test::DestinationIp(nets) => facts.destination_ip(|ip| contains(nets, ip)),
+            Test::Port(ports) => facts.port(|port| ports.contains(&port)),
+            Test::Sni(patterns) => {
+                let sni = facts.request.sni;
+                // `requested_server_name` is the empty string where there was none: an exact "" would match.
+                Tri::from(patterns.iter().any(|p| p.matches_non_empty(sni)))
+            }
+            Test::Host(patterns) => {
+                facts.header(b":authority", |host| patterns.iter().any(|p| p.matches_ignoring_case(host)))
+            }
+            Test::Header(name, patterns) => {
+                facts.header(name.as_bytes(), |value| patterns.iter().any(|p| p.matches(value)))
+            }
+            Test::Path(patterns) => facts.path(|path| patterns.iter().any(|p| p.matches(path))),
+            Test::RequestPrincipal(pairs) => {
+                let claim = |name| match facts.claim(&[name]) {
+                    Some(Json::String(text)) => Some(text.as_bytes()),
+                    _ => None,
+                };
+                Tri::from(match (claim("iss"), claim("sub")) {
+                    (Some(iss), Some(sub)) => {
+                        pairs.iter().any(|(i, s)| i.matches_non_empty(iss) && s.matches_non_empty(sub))
+                    }
+                    _ => false,
+                })
+            }
+            Test::Claim(path, patterns) => {
+                let any = |text: &str| patterns.iter().any(|p| p.matches_non_empty(text.as_bytes()));
+                Tri::from(match facts.claim(path) {
+                    Some(Json::String(text)) => any(text),
+                    Some(Json::List(items)) => {
+                        items.iter().any(|item| matches!(item, Json::String(text) if any(text)))
+                    }
+                    _ => false,
+                })
+            }
+            Test::Metadata(filter, key, patterns) => {
+                let value = facts.metadata(filter, key);
+                let one = |list: bool, pattern: &Pattern| {
+                    match (list, value) {
+                    (false, Some(Json::String(text))) => pattern.matches_non_empty(text.as_bytes()),
+                    (true, Some(Json::List(items))) => items.iter().any(
+                        |item| matches!(item, Json::String(text) if pattern.matches_non_empty(text.as_bytes())),
+                    ),
+                    _ => false,
+                }
+                };
+                Tri::from(patterns.iter().any(|(list, pattern)| one(*list, pattern)))
+            }
+            Test::Never => Tri::False,
+        }
+    }
+}
+
+fn contains(nets: &[IpNet], ip: IpAddr) -> bool {
+    nets.iter().any(|net| net.contains(&ip))
+}
+
+/// ztunnel's `*` is "not empty"; the rest is literal.
+fn matches_structural(pattern: &Pattern, value: &[u8]) -> bool {
+    match pattern {
+        Pattern::Any => !value.is_empty(),
+        other => other.matches(value),
+    }
+}

@@ -1,0 +1,160 @@
+//! AuthorizationPolicy rules → compiled rules as istiod converts them for ztunnel
+//! (`pilot/pkg/serviceregistry/ambient/authorization.go`; evaluation in ztunnel's `src/rbac.rs`).
+//!
+//! Three things differ from Envoy: an ALLOW rule with any HTTP field is dropped; a DENY rule keeps its clauses, but
+//! one that is left empty matches *nothing*, so `DENY methods: [GET]` does nothing; and SPIFFE ids are compared part by
+//! part, without trust domain aliases.
+
+use super::{
+    rule::{Clause, Dropped, Origin, PolicyName, Rule, rule_id},
+    test::{Test, ZtunnelPart},
+};
+use crate::{
+    address::parse_cidr,
+    node::Position,
+    pattern::Pattern,
+    resource::{Action, AuthorizationPolicy, Condition, Match, Operation, Source, Text},
+};
+use alloc::{format, string::String, vec, vec::Vec};
+
+/// Name, name of its `not` twin, values, and how they are compiled.
+type Field<'m> = (&'m str, &'m str, &'m Match, &'m dyn Fn(&[Text]) -> Test);
+
+/// All rules of a policy. One without rules gives none: it is attached and matches nothing.
+pub(crate) fn policy(policy: &AuthorizationPolicy) -> Vec<Result<Rule, Dropped>> {
+    let name = PolicyName::of(&policy.meta);
+    let rules = policy.rules.iter().enumerate();
+    rules
+        .map(|(index, rule)| {
+            let id = rule_id(&policy.meta, index, "");
+            let origin = Origin { policy: name.clone(), index, at: rule.at };
+            let mut http = Vec::new();
+            let from = rule.from.iter().map(|s| source(s, &policy.meta.namespace, &mut http)).collect();
+            let to = rule.to.iter().map(|o| operation(o, &mut http)).collect();
+            let when = rule.when.iter().flat_map(|c| condition(c, &mut http)).collect();
+            if http.is_empty() {
+                return Ok(Rule { id, origin, from, to, when, notes: Vec::new() });
+            }
+            let fields = http.join("`, `");
+            if policy.action == Action::Allow {
+                let reason =
+                    format!("ztunnel knows nothing of HTTP, so the whole rule is dropped: `{fields}`");
+                return Err(Dropped { id, origin, dry_run: policy.dry_run, reason });
+            }
+            let notes = vec![format!(
+                "ztunnel knows nothing of HTTP and drops `{fields}`; a clause left empty matches nothing"
+            )];
+            Ok(Rule { id, origin, from, to, when, notes })
+        })
+        .collect()
+}
+
+fn source(source: &Source, namespace: &str, http: &mut Vec<&'static str>) -> Vec<Clause> {
+    let fields: [Field<'_>; 4] = [
+        ("from.source.ipBlocks", "from.source.notIpBlocks", &source.ip_blocks, &|v| Test::SourceIp(nets(v))),
+        ("from.source.namespaces", "from.source.notNamespaces", &source.namespaces, &|v| {
+            Test::Ztunnel(ZtunnelPart::Namespace, patterns(v))
+        }),
+        ("from.source.serviceAccounts", "from.source.notServiceAccounts", &source.service_accounts, &|v| {
+            accounts(v, namespace)
+        }),
+        ("from.source.principals", "from.source.notPrincipals", &source.principals, &|v| {
+            Test::Ztunnel(ZtunnelPart::Principal, patterns(v))
+        }),
+    ];
+    unsupported(
+        &[
+            ("from.source.remoteIpBlocks", &source.remote_ip_blocks),
+            ("from.source.requestPrincipals", &source.request_principals),
+        ],
+        http,
+    );
+    // trustDomains are lost without a word: neither translated nor counted as unsupported.
+    clauses(&fields)
+}
+
+fn operation(operation: &Operation, http: &mut Vec<&'static str>) -> Vec<Clause> {
+    unsupported(
+        &[
+            ("to.operation.hosts", &operation.hosts),
+            ("to.operation.methods", &operation.methods),
+            ("to.operation.paths", &operation.paths),
+        ],
+        http,
+    );
+    clauses(&[("to.operation.ports", "to.operation.notPorts", &operation.ports, &|v| Test::Port(ports(v)))])
+}
+
+/// Each condition is a clause of its own; one that ztunnel does not know is left empty.
+fn condition(condition: &Condition, http: &mut Vec<&'static str>) -> Vec<Clause> {
+    let compile: &dyn Fn(&[Text]) -> Test = match condition.key.text.as_str() {
+        "source.ip" => &|v| Test::SourceIp(nets(v)),
+        "source.namespace" => &|v| Test::Ztunnel(ZtunnelPart::Namespace, patterns(v)),
+        "source.principal" => &|v| Test::Ztunnel(ZtunnelPart::Principal, patterns(v)),
+        "destination.ip" => &|v| Test::DestinationIp(nets(v)),
+        "destination.port" => &|v| Test::Port(ports(v)),
+        _ => {
+            http.push("when");
+            return vec![never(condition.at)];
+        }
+    };
+    let key = &condition.key.text;
+    clauses(&[(&format!("when[{key}]"), &format!("when[{key}].notValues"), &condition.values, compile)])
+}
+
+fn unsupported(fields: &[(&'static str, &Match)], http: &mut Vec<&'static str>) {
+    http.extend(fields.iter().filter(|(_, values)| !values.is_empty()).map(|(name, _)| *name));
+}
+
+fn clauses(fields: &[Field<'_>]) -> Vec<Clause> {
+    let mut clauses = Vec::new();
+    for (positive, negative, values, compile) in fields {
+        for (field, list, negated) in
+            [(positive, &values.values, false), (negative, &values.not_values, true)]
+        {
+            if let Some(first) = list.first() {
+                clauses.push(Clause {
+                    test: compile(list),
+                    negated,
+                    field: (*field).into(),
+                    expected: list.iter().map(|value| value.text.clone()).collect(),
+                    at: first.at,
+                });
+            }
+        }
+    }
+    if clauses.is_empty() { vec![never(Position::default())] } else { clauses }
+}
+
+fn never(at: Position) -> Clause {
+    Clause { test: Test::Never, negated: false, field: "(an empty clause)".into(), expected: Vec::new(), at }
+}
+
+fn patterns(values: &[Text]) -> Vec<Pattern> {
+    values.iter().map(|value| Pattern::parse(&value.text)).collect()
+}
+
+fn nets(values: &[Text]) -> Vec<ipnet::IpNet> {
+    values.iter().filter_map(|value| parse_cidr(&value.text).ok()).collect()
+}
+
+fn ports(values: &[Text]) -> Vec<u16> {
+    values.iter().filter_map(|value| value.text.parse().ok()).collect()
+}
+
+fn accounts(values: &[Text], namespace: &str) -> Test {
+    let account = |value: &Text| -> (Vec<u8>, Vec<u8>) {
+        let (ns, name): (&str, &str) = value.text.split_once('/').unwrap_or((namespace, &value.text));
+        (ns.as_bytes().to_vec(), name.as_bytes().to_vec())
+    };
+    let accounts: Vec<_> = values.iter().map(account).collect();
+    Test::ZtunnelAccount(accounts)
+}
+
+/// ztunnel's words for a refusal, as its access log has them.
+pub(crate) fn refusal(denied_by: Option<&str>) -> String {
+    match denied_by {
+        Some(policy) => format!("connection closed due to policy rejection: explicitly denied by: {policy}"),
+        None => "connection closed due to policy rejection: allow policies exist, but none allowed".into(),
+    }
+}

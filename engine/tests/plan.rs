@@ -1,0 +1,139 @@
+//! What suites cannot say: unknown inputs, and what a plan asks of its host.
+
+use gnomon_engine::{
+    Mesh, Plan, Request, Workload,
+    jwt::{Algorithm, Crypto, Key, Signature},
+    request::{ExtAuthzAnswer, Input, Peer},
+    resource::{
+        Action, AuthorizationPolicy, Condition, Match, Meta, Operation, Resources, Rule, Source, Target, Text,
+    },
+    verdict::{Outcome, Stage},
+    workload::{ExtensionProvider, ProviderKind},
+};
+
+struct NoCrypto;
+
+impl Crypto for NoCrypto {
+    fn verify(&self, _: Algorithm, _: &Key, _: &[u8], _: &[u8]) -> Signature {
+        Signature::Bad
+    }
+}
+
+fn values(values: &[&str]) -> Match {
+    let text = |value: &&str| Text { text: (*value).into(), ..Text::default() };
+    Match { values: values.iter().map(text).collect(), not_values: vec![] }
+}
+
+fn policy(name: &str, action: Action, rule: Rule) -> AuthorizationPolicy {
+    AuthorizationPolicy {
+        meta: Meta { namespace: "default".into(), name: name.into(), ..Meta::default() },
+        target: Target::Namespace,
+        action,
+        provider: None,
+        dry_run: false,
+        rules: vec![rule],
+    }
+}
+
+fn plan(policies: Vec<AuthorizationPolicy>) -> Plan {
+    let resources = Resources { authorization: policies, ..Resources::default() };
+    Plan::build(&resources, &Workload::default(), &Mesh::default())
+}
+
+fn from_ip(ip: &str) -> Rule {
+    Rule { from: vec![Source { ip_blocks: values(&[ip]), ..Source::default() }], ..Rule::default() }
+}
+
+fn method(name: &str) -> Rule {
+    Rule { to: vec![Operation { methods: values(&[name]), ..Operation::default() }], ..Rule::default() }
+}
+
+const GET: &[(&[u8], &[u8])] = &[(b":method", b"GET"), (b":path", b"/"), (b":authority", b"a")];
+
+#[test]
+fn an_unknown_address_is_unknown_only_where_the_answer_hangs_on_it() {
+    let unknown = Request { source_ip: Input::Unknown, ..Request::http(GET) };
+    for (policies, outcome, stage, missing) in [
+        (vec![policy("a", Action::Allow, from_ip("10.0.0.1"))], Outcome::Unknown, Stage::Allow, "source.ip"),
+        (vec![policy("a", Action::Deny, from_ip("10.0.0.1"))], Outcome::Unknown, Stage::Deny, "source.ip"),
+        // Another rule answers.
+        (
+            vec![policy("a", Action::Allow, from_ip("10.0.0.1")), policy("b", Action::Allow, method("GET"))],
+            Outcome::Allow,
+            Stage::Allow,
+            "",
+        ),
+        // Refused either way.
+        (
+            vec![policy("a", Action::Deny, from_ip("10.0.0.1")), policy("b", Action::Allow, method("POST"))],
+            Outcome::Deny,
+            Stage::Allow,
+            "source.ip",
+        ),
+        (vec![policy("b", Action::Allow, method("POST"))], Outcome::Deny, Stage::Allow, ""),
+    ] {
+        let plan = plan(policies);
+        let verdict = plan.evaluate(&unknown, &NoCrypto);
+        assert_eq!(
+            (verdict.outcome, verdict.stage, verdict.missing.join(" ").as_str()),
+            (outcome, stage, missing)
+        );
+        let report = plan.explain(&unknown, &NoCrypto).report;
+        assert_eq!((report.verdict, report.stage), (outcome, stage));
+        assert_eq!(report.status.is_none(), outcome == Outcome::Unknown);
+    }
+}
+
+#[test]
+fn a_peer_with_further_names_is_unknown_where_the_known_ones_do_not_match() {
+    let rule = Rule {
+        from: vec![Source { principals: values(&["cluster.local/ns/a/sa/b"]), ..Source::default() }],
+        ..Rule::default()
+    };
+    let plan = plan(vec![policy("a", Action::Allow, rule)]);
+    for (name, complete, outcome) in [
+        (&b"spiffe://cluster.local/ns/a/sa/b"[..], false, Outcome::Allow),
+        (b"spiffe://cluster.local/ns/a/sa/c", false, Outcome::Unknown),
+        (b"spiffe://cluster.local/ns/a/sa/c", true, Outcome::Deny),
+    ] {
+        let request = Request { peer: Peer::Tls { names: &[name], complete }, ..Request::http(GET) };
+        assert_eq!(plan.evaluate(&request, &NoCrypto).outcome, outcome, "{complete}");
+    }
+}
+
+#[test]
+fn a_plan_needs_only_what_its_rules_look_at() {
+    let needs = plan(vec![]).needs();
+    assert_eq!(needs, Default::default());
+    let needs = plan(vec![policy("a", Action::Allow, from_ip("10.0.0.1"))]).needs();
+    assert!(needs.source_ip && !needs.headers && !needs.peer && !needs.sni && !needs.now);
+    let condition = Condition {
+        at: Default::default(),
+        key: Text { text: "connection.sni".into(), ..Text::default() },
+        values: values(&["a"]),
+    };
+    let needs =
+        plan(vec![policy("a", Action::Deny, Rule { when: vec![condition], ..method("GET") })]).needs();
+    assert!(needs.sni && needs.headers && !needs.source_ip);
+}
+
+#[test]
+fn a_provider_that_fails_open_lets_pass_and_one_that_does_not_refuses_with_its_status() {
+    let entry =
+        |extra: &str| serde_json::from_str(&format!(r#"{{"service": "s", "port": 8000{extra}}}"#)).unwrap();
+    for (extra, outcome, status) in [
+        (r#", "failOpen": true"#, Outcome::Allow, Some(200)),
+        (r#", "statusOnError": "503""#, Outcome::Deny, Some(503)),
+        ("", Outcome::Deny, Some(403)),
+    ] {
+        let mut custom = policy("c", Action::Custom, method("GET"));
+        custom.provider = Some(Text { text: "p".into(), ..Text::default() });
+        let resources = Resources { authorization: vec![custom], ..Resources::default() };
+        let provider = ExtensionProvider { name: "p".into(), kind: ProviderKind::Http(entry(extra)) };
+        let mesh = Mesh { extension_providers: vec![provider], ..Mesh::default() };
+        let plan = Plan::build(&resources, &Workload::default(), &mesh);
+        let request = Request { ext_authz: &[("p", ExtAuthzAnswer::Error)], ..Request::http(GET) };
+        let verdict = plan.evaluate(&request, &NoCrypto);
+        assert_eq!((verdict.outcome, verdict.status()), (outcome, status), "{extra}");
+    }
+}

@@ -47,15 +47,16 @@ impl Workspace {
     }
 }
 
-/// `CARGO_TARGET_DIR`, else the folder that our own binary was built in (it may be set in a configuration file, and
-/// cargo marks it with CACHEDIR.TAG), else the default.
+/// `CARGO_TARGET_DIR`, else the folder that our own binary was built in (a configuration file may have set it), by the
+/// files that cargo puts there (neither is sure to be there), else the default.
 fn target_folder(root: &Path) -> PathBuf {
     if let Some(folder) = env::var_os("CARGO_TARGET_DIR") {
         // A relative one is relative to where cargo was called, which is where we are.
         return std::path::absolute(&folder).unwrap_or_else(|_| folder.into());
     }
+    let is_target =
+        |folder: &&Path| ["CACHEDIR.TAG", ".rustc_info.json"].iter().any(|mark| folder.join(mark).is_file());
     let own = env::current_exe().ok();
-    own.as_deref()
-        .and_then(|exe| exe.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()))
-        .map_or_else(|| root.join("target"), Path::to_owned)
+    let found = own.as_deref().and_then(|own| own.ancestors().find(is_target));
+    found.map_or_else(|| root.join("target"), Path::to_owned)
 }

@@ -1,0 +1,292 @@
+//! Envoy's bootstrap with listeners as Istio's proxies have them. The filters are given; everything around them that
+//! bears on what they see is made here.
+
+use crate::{access_log, certs::Identity};
+use gnomon_engine::workload::{PathNormalization, ProxyKind, Workload};
+use serde_json::{Map, Value, json};
+use std::{net::SocketAddr, path::Path};
+
+/// A whole Envoy.
+#[derive(Clone, Default)]
+pub struct Bootstrap {
+    /// Stands in the node's metadata, as Istio's agent puts it there.
+    pub workload: Workload,
+    /// Listeners; their names are unique.
+    pub listeners: Vec<Listener>,
+    /// Clusters that the filters name (see [`cluster`]).
+    pub clusters: Vec<Value>,
+}
+
+/// The security filters of a listener, in order; what ends the chain is added.
+#[derive(Clone)]
+pub enum Filters {
+    /// HTTP filters. What gets through them is answered 200, `ok`, with the header `x-path`: the path as the filters
+    /// saw it.
+    Http(Vec<Value>),
+    /// Network filters. What gets through them is echoed.
+    Tcp(Vec<Value>),
+}
+
+/// Whether a TLS client must show a certificate. One that is shown must be of the right CA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCert {
+    /// As a gateway's `SIMPLE` TLS with a client CA.
+    Optional,
+    /// As Istio's mutual TLS.
+    Required,
+}
+
+/// The TLS side of a listener.
+#[derive(Clone)]
+pub struct ServerTls {
+    /// The server's own certificate.
+    pub identity: Identity,
+    /// The CA of the clients, in PEM.
+    pub client_ca: String,
+    /// Must they show a certificate?
+    pub client: ClientCert,
+}
+
+/// One listener on a free port of the loopback.
+#[derive(Clone)]
+pub struct Listener {
+    /// Its name, also the `stat_prefix` of what is in it.
+    pub name: String,
+    /// What requests go through.
+    pub filters: Filters,
+    /// Plaintext gets a filter chain. False with TLS is STRICT: plaintext is refused, `filter_chain_not_found`.
+    pub plaintext: bool,
+    /// TLS gets a filter chain.
+    pub tls: Option<ServerTls>,
+    /// Decides about addresses: gateways stand at the edge, the others trust the last `x-forwarded-for` entry.
+    pub proxy: ProxyKind,
+    /// `numTrustedProxies`.
+    pub trusted_hops: u32,
+    /// What is done to the path before the filters see it.
+    pub path_normalization: PathNormalization,
+}
+
+impl Listener {
+    /// A sidecar's plaintext HTTP listener with Istio's defaults.
+    pub fn http(name: &str, filters: Vec<Value>) -> Self {
+        Listener {
+            name: name.into(),
+            filters: Filters::Http(filters),
+            plaintext: true,
+            tls: None,
+            proxy: ProxyKind::Sidecar,
+            trusted_hops: 0,
+            path_normalization: PathNormalization::Base,
+        }
+    }
+
+    /// A sidecar's plaintext TCP listener.
+    pub fn tcp(name: &str, filters: Vec<Value>) -> Self {
+        Listener { filters: Filters::Tcp(filters), ..Listener::http(name, Vec::new()) }
+    }
+
+    fn to_json(&self, log: &Path) -> Value {
+        let mut chains = Vec::new();
+        if let Some(tls) = &self.tls {
+            chains.push(json!({
+                "name": "tls",
+                "filter_chain_match": {"transport_protocol": "tls"},
+                "transport_socket": tls.to_json(),
+                "filters": self.network_filters(log),
+            }));
+        }
+        if self.plaintext {
+            chains.push(json!({
+                "name": "plaintext",
+                "filter_chain_match": {"transport_protocol": "raw_buffer"},
+                "filters": self.network_filters(log),
+            }));
+        }
+        let mut connections = access_log::config(log, &self.name);
+        if let (Filters::Http(_), Some(entry)) = (&self.filters, connections.as_object_mut()) {
+            // Requests are logged by the HTTP connection manager; only what never gets there is logged here.
+            entry.insert("filter".into(), json!({"response_flag_filter": {"flags": ["NR"]}}));
+        }
+        json!({
+            "name": self.name,
+            "address": address(SocketAddr::from(([127, 0, 0, 1], 0))),
+            "listener_filters": [
+                // Lets a client on the loopback come from any address; who sends no such header keeps its own.
+                {"name": "envoy.filters.listener.proxy_protocol", "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
+                    "allow_requests_without_proxy_protocol": true,
+                }},
+                {"name": "envoy.filters.listener.tls_inspector", "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+                }},
+            ],
+            "filter_chains": chains,
+            "access_log": [connections],
+        })
+    }
+
+    fn network_filters(&self, log: &Path) -> Value {
+        match &self.filters {
+            Filters::Http(filters) => json!([self.connection_manager(filters, log)]),
+            Filters::Tcp(filters) => {
+                let mut filters = filters.clone();
+                filters.push(json!({"name": "envoy.filters.network.echo", "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo",
+                }}));
+                Value::Array(filters)
+            }
+        }
+    }
+
+    fn connection_manager(&self, filters: &[Value], log: &Path) -> Value {
+        let mut filters = filters.to_vec();
+        filters.push(json!({"name": "envoy.filters.http.router", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+        }}));
+        let edge = self.proxy == ProxyKind::Gateway;
+        let mut manager = json!({
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": self.name,
+            "use_remote_address": edge,
+            "xff_num_trusted_hops": self.trusted_hops,
+            "forward_client_cert_details": if edge { "SANITIZE_SET" } else { "APPEND_FORWARD" },
+            "set_current_client_cert_details": {"subject": true, "uri": true, "dns": true},
+            "http_filters": filters,
+            "access_log": [access_log::config(log, &self.name)],
+            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [{
+                "match": {"prefix": "/"},
+                "direct_response": {"status": 200, "body": {"inline_string": "ok"}},
+                "response_headers_to_add": [
+                    {"header": {"key": "x-path", "value": "%REQ(:PATH)%"}},
+                ],
+            }]}]},
+        });
+        if let Some(manager) = manager.as_object_mut() {
+            manager.append(&mut path_handling(self.path_normalization));
+        }
+        json!({"name": "envoy.filters.network.http_connection_manager", "typed_config": manager})
+    }
+}
+
+/// What istiod makes of `meshConfig.pathNormalization`.
+fn path_handling(level: PathNormalization) -> Map<String, Value> {
+    let (normalize, merge, decode) = match level {
+        PathNormalization::None => (false, false, false),
+        PathNormalization::Base => (true, false, false),
+        PathNormalization::MergeSlashes => (true, true, false),
+        PathNormalization::DecodeAndMergeSlashes => (true, true, true),
+    };
+    let mut fields = Map::new();
+    fields.insert("normalize_path".into(), normalize.into());
+    fields.insert("merge_slashes".into(), merge.into());
+    if decode {
+        fields.insert("path_with_escaped_slashes_action".into(), "UNESCAPE_AND_FORWARD".into());
+    }
+    fields
+}
+
+impl ServerTls {
+    fn to_json(&self) -> Value {
+        json!({"name": "envoy.transport_sockets.tls", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "require_client_certificate": self.client == ClientCert::Required,
+            "common_tls_context": {
+                "tls_certificates": [{
+                    "certificate_chain": {"inline_string": self.identity.certificate},
+                    "private_key": {"inline_string": self.identity.key},
+                }],
+                "validation_context": {"trusted_ca": {"inline_string": self.client_ca}},
+                "alpn_protocols": ["h2", "http/1.1"],
+            },
+        }})
+    }
+}
+
+/// A static cluster with one endpoint, under the name that a filter calls it by. `http2` for gRPC.
+pub fn cluster(name: &str, to: SocketAddr, http2: bool) -> Value {
+    let mut cluster = json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "load_assignment": {"cluster_name": name, "endpoints": [
+            {"lb_endpoints": [{"endpoint": {"address": address(to)}}]},
+        ]},
+    });
+    if let (true, Some(fields)) = (http2, cluster.as_object_mut()) {
+        let options = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http2_protocol_options": {}},
+        }});
+        fields.insert("typed_extension_protocol_options".into(), options);
+    }
+    cluster
+}
+
+/// Lets `ipBlocks` believe PROXY headers, so that a client on the loopback can come from anywhere: istiod's
+/// `direct_remote_ip` means the socket's address, Envoy's older `source_ip` the claimed one (before
+/// x-forwarded-for); the matchers are the same.
+pub fn believe_claimed_sources(filter: &mut Value) {
+    match filter {
+        Value::Object(fields) => {
+            if let Some(range) = fields.remove("direct_remote_ip") {
+                fields.insert("source_ip".into(), range);
+            }
+            fields.values_mut().for_each(believe_claimed_sources);
+        }
+        Value::Array(items) => items.iter_mut().for_each(believe_claimed_sources),
+        _ => {}
+    }
+}
+
+fn address(at: SocketAddr) -> Value {
+    json!({"socket_address": {"address": at.ip().to_string(), "port_value": at.port()}})
+}
+
+impl Bootstrap {
+    /// For this workload, with these listeners.
+    pub fn new(workload: &Workload, listeners: Vec<Listener>) -> Self {
+        Bootstrap { workload: workload.clone(), listeners, clusters: Vec::new() }
+    }
+
+    /// Envoy's configuration; every line of access log goes to `log`.
+    pub fn to_json(&self, log: &Path) -> Value {
+        let listeners: Vec<Value> = self.listeners.iter().map(|listener| listener.to_json(log)).collect();
+        json!({
+            "node": self.node(),
+            "admin": {"address": address(SocketAddr::from(([127, 0, 0, 1], 0)))},
+            "layered_runtime": {"layers": [{"name": "istio", "static_layer": {
+                // Istio's bootstrap; the first: Envoy's own limit of 100 refuses regexes that istiod makes.
+                "re2.max_program_size.error_level": 32768,
+                "envoy.reloadable_features.http_reject_path_with_fragment": false,
+            }}]},
+            "static_resources": {"listeners": listeners, "clusters": self.clusters},
+        })
+    }
+
+    /// The node as Istio's agent describes it: the filter reads its workload from the metadata.
+    fn node(&self) -> Value {
+        let workload = &self.workload;
+        let kind = match workload.proxy {
+            ProxyKind::Gateway => "router",
+            ProxyKind::Waypoint => "waypoint",
+            ProxyKind::Sidecar | ProxyKind::Ztunnel => "sidecar",
+        };
+        let name = if workload.name.is_empty() { "workload" } else { &workload.name };
+        let labels: Map<String, Value> =
+            workload.labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+        json!({
+            "id": format!("{kind}~127.0.0.1~{name}.{ns}~{ns}.svc.cluster.local", ns = workload.namespace),
+            "cluster": format!("{name}.{}", workload.namespace),
+            "metadata": {
+                "NAME": name,
+                "NAMESPACE": workload.namespace,
+                "LABELS": labels,
+                "SERVICE_ACCOUNT": workload.service_account,
+                "WORKLOAD_NAME": name,
+                "MESH_ID": "cluster.local",
+                "CLUSTER_ID": "Kubernetes",
+                "ISTIO_VERSION": "1.30.0",
+            },
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! The shadow filter as an entry of Envoy's filter chain.
+
+use crate::err::{Error, Result};
+use serde_json::{Value, json};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// The built filter: `GNOMON_FILTER_WASM`, else where `cargo xtask filter` leaves it. An error names the command that
+/// makes one.
+pub fn wasm() -> Result<PathBuf> {
+    find("GNOMON_FILTER_WASM", "the built filter", "cargo xtask filter", |target| {
+        Some(target.join("wasm32-wasip1/wasm/gnomon_envoy_filter.wasm"))
+    })
+}
+
+/// A file that xtask makes: named by `variable`, or in its place below the target folder.
+pub(crate) fn find(
+    variable: &str,
+    what: &str,
+    command: &str,
+    place: impl FnOnce(&Path) -> Option<PathBuf>,
+) -> Result<PathBuf> {
+    let path = match env::var_os(variable) {
+        Some(path) => Some(path.into()),
+        None => place(&target_folder()),
+    };
+    match path {
+        Some(path) if path.is_file() => Ok(path),
+        _ => Err(Error::new(format!("{what} is missing: run `{command}` (or set {variable} to its path)"))),
+    }
+}
+
+/// Cargo's target folder: the one that our own binary is in, by the files that cargo puts there (neither is sure to
+/// be there), else the usual one.
+fn target_folder() -> PathBuf {
+    let is_target =
+        |folder: &&Path| ["CACHEDIR.TAG", ".rustc_info.json"].iter().any(|mark| folder.join(mark).is_file());
+    let own = env::current_exe().ok();
+    let found = own.as_deref().and_then(|own| own.ancestors().find(is_target));
+    found.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), Path::to_owned)
+}
+
+/// The HTTP filter entry as Istio makes one of a WasmPlugin: the configuration as JSON text in a StringValue,
+/// a VM of its own, `FAIL_OPEN`.
+///
+/// `configuration` is what formats §7 describes.
+pub fn http_filter(wasm: &Path, configuration: &Value) -> Value {
+    json!({
+        "name": "gnomon",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": "istio-system.gnomon",
+                "root_id": "gnomon",
+                "failure_policy": "FAIL_OPEN",
+                "vm_config": {
+                    // Filters that share a VM share its crashes.
+                    "vm_id": "gnomon",
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": wasm.to_string_lossy()}},
+                },
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": configuration.to_string(),
+                },
+            },
+        },
+    })
+}

@@ -4,9 +4,9 @@
 //! (what applies to one [`Workload`]) → [`Plan`] (compiled, immutable) ; [`Request`] + [`Plan`] →
 //! [`Verdict`].
 //!
-//! No clock, no randomness, no I/O and no cryptography live here: the time is a field of the
-//! request, signatures are checked through [`jwt::Crypto`]. The feature `std` adds
-//! `jwt::SoftwareCrypto`, which is backed by the crate jsonwebtoken.
+//! No clock, no randomness and no I/O live here: the time is a field of the request, signatures are
+//! checked through [`jwt::Crypto`]. The feature `crypto` (part of `std`) adds `jwt::SoftwareCrypto`, which is
+//! backed by the RustCrypto crates.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 

@@ -1,46 +1,188 @@
-//! RequestAuthentication as Envoy's `jwt_authn` filter carries it out.
+//! RequestAuthentication as Envoy's `jwt_authn` filter carries it out, configured by istiod.
 //!
 //! [`Authenticator`] is compiled once from the rules that apply to a workload and answers per request with an
-//! [`Authentication`]: the status, the verified claims, and what the filter did to the headers.
+//! [`Authentication`]: the status, the verified claims, and what the filter did to the headers. Behaviour is that of
+//! Envoy 1.40, oddities included; `tests/jwt` holds its recorded answers.
 
-use crate::{Request, resource::JwtRule};
-use alloc::{string::String, vec::Vec};
+mod base64url;
+mod der;
+mod edit;
+mod extract;
+mod guess;
+mod json;
+mod jwks;
+mod key;
+mod output;
+mod people;
+mod query;
+mod requirement;
+#[cfg(feature = "crypto")]
+mod software;
+mod status;
+mod token;
+mod verify;
+mod view;
 
-/// A JSON value; objects keep their order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Json {
-    /// `null`
-    Null,
-    /// `true`, `false`
-    Bool(bool),
-    /// Every number is a double, as in protobuf's `Value`.
-    Number(f64),
-    /// A string.
-    String(String),
-    /// A list.
-    List(Vec<Json>),
-    /// An object.
-    Object(Vec<(String, Json)>),
-}
+pub use der::der_signature;
+pub use edit::Edit;
+pub use json::Json;
+pub use key::{Algorithm, Curve, Key, Material};
+pub use people::{Place, Problem, TokenTrace, unsigned_token};
+#[cfg(feature = "crypto")]
+pub use software::SoftwareCrypto;
+
+use crate::{Request, request::Protocol, resource::JwtRule, resource::Presence, workload::IstioVersion};
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
+use guess::Guesses;
+use requirement::{Refusal, Run};
+use status::Status;
+use verify::Rule;
+use view::View;
+
+/// `jwtRules[].spaceDelimitedClaims` exists since.
+const SPACE_DELIMITED_SINCE: IstioVersion = IstioVersion(1, 28);
+/// `jwtRules[].presence` has an effect since.
+const PRESENCE_SINCE: IstioVersion = IstioVersion(1, 32);
+/// How many combinations of unknown key sets are tried before the answer is given up as unknown.
+const MAX_GUESSES: usize = 64;
 
 /// The rules of all RequestAuthentications that apply to a workload, in issuer order.
 #[derive(Debug, Default)]
-pub struct Authenticator {}
+pub struct Authenticator {
+    /// Sorted by issuer.
+    rules: Vec<Rule>,
+    /// Where a token for each of them goes.
+    places: Vec<Place>,
+    /// All headers that some rule writes: no copy sent by the client passes.
+    written: Vec<String>,
+    /// All headers that are looked at.
+    read: Vec<String>,
+}
 
 impl Authenticator {
     /// Compiles `rules`, given in the order attached (istiod's order of policies, then of rules).
-    pub fn compile(_rules: &[&JwtRule], _version: crate::workload::IstioVersion) -> Self {
-        Authenticator {}
+    ///
+    /// They are sorted by issuer, byte by byte. istiod's sort keeps the order of rules with equal issuers only up to
+    /// twelve rules; beyond that, which of two such rules comes first is arbitrary there, and here is the order given.
+    /// Fields that `version` does not know are ignored: `spaceDelimitedClaims` before 1.28, `presence` before 1.32.
+    pub fn compile(rules: &[&JwtRule], version: IstioVersion) -> Self {
+        let mut sorted: Vec<(usize, &JwtRule)> = rules.iter().copied().enumerate().collect();
+        sorted.sort_by(|(_, a), (_, b)| a.issuer.text.cmp(&b.issuer.text));
+        let required = |rule: &JwtRule| version >= PRESENCE_SINCE && rule.presence == Presence::Required;
+        let compiled: Vec<Rule> = sorted
+            .iter()
+            .map(|(index, rule)| Rule::new(*index, rule, required(rule), version >= SPACE_DELIMITED_SINCE))
+            .collect();
+        let mut written: Vec<String> = Vec::new();
+        let mut read: Vec<String> = Vec::new();
+        if !compiled.is_empty() {
+            // A CORS preflight is recognised by these.
+            read.extend([":method", "origin", "access-control-request-method"].map(ToString::to_string));
+        }
+        for rule in &compiled {
+            written.extend(rule.outputs.header_names().map(ToString::to_string));
+            read.extend(rule.locations.header_names().map(ToString::to_string));
+        }
+        let distinct = |names: &mut Vec<String>| {
+            names.sort();
+            names.dedup();
+        };
+        distinct(&mut written);
+        read.extend(written.iter().cloned());
+        distinct(&mut read);
+        let places = sorted.iter().map(|(_, rule)| Place::of(rule)).collect();
+        Authenticator { rules: compiled, places, written, read }
     }
 
     /// No rule applies: nothing is looked at.
     pub fn is_empty(&self) -> bool {
-        true
+        self.rules.is_empty()
     }
 
-    /// What `jwt_authn` makes of the request.
-    pub fn authenticate(&self, _request: &Request<'_>, _crypto: &dyn Crypto) -> Authentication {
-        Authentication::default()
+    /// The names of all headers that an answer may hang on, in lower case and sorted, pseudo headers included
+    /// (`:path` where tokens are looked for in the query).
+    pub fn reads_headers(&self) -> impl Iterator<Item = &str> {
+        self.read.iter().map(|name| &**name)
+    }
+
+    /// What `jwt_authn` makes of the request. A TCP connection has no such filter.
+    ///
+    /// Allocates nothing for a request without a token. With one, the work is linear in the tokens, times twice the
+    /// number of rules.
+    pub fn authenticate(&self, request: &Request<'_>, crypto: &dyn Crypto) -> Authentication {
+        if self.rules.is_empty() || request.protocol == Protocol::Tcp {
+            return Authentication::default();
+        }
+        let mut guesses = Guesses::default();
+        let first = self.attempt(request, crypto, &mut guesses);
+        let Some(missing) = guesses.missing().map(ToString::to_string) else {
+            return first.into_authentication(&self.rules);
+        };
+        // The answer is known all the same if every possible content of the key sets gives the same one.
+        let mut attempts = 1;
+        while guesses.advance() {
+            attempts += 1;
+            let next = self.attempt(request, crypto, &mut guesses);
+            if attempts > MAX_GUESSES || !first.agrees(&next) {
+                return Authentication::unknown(missing);
+            }
+        }
+        first.into_authentication(&self.rules)
+    }
+
+    fn attempt(&self, request: &Request<'_>, crypto: &dyn Crypto, guesses: &mut Guesses) -> Attempt {
+        let mut view = View::new(request);
+        for name in &self.written {
+            view.remove(name);
+        }
+        if is_cors_preflight(&view) {
+            return Attempt { result: Ok(()), payload: None, edits: view.edits };
+        }
+        let mut run = Run { rules: &self.rules, view: &mut view, crypto, assume: guesses, payload: None };
+        let result = run.run();
+        let payload = run.payload;
+        Attempt { result, payload, edits: view.edits }
+    }
+}
+
+/// Browsers send no credentials with these; istiod lets them through whatever the rules say.
+fn is_cors_preflight(view: &View<'_>) -> bool {
+    let filled = |name| view.first(name).is_some_and(|value| !value.is_empty());
+    view.first(":method") == Some(b"OPTIONS") && filled("origin") && filled("access-control-request-method")
+}
+
+/// One way through the rules.
+struct Attempt {
+    result: Result<(), Refusal>,
+    payload: Option<(Json, usize)>,
+    edits: Vec<Edit>,
+}
+
+impl Attempt {
+    /// Would anybody outside see a difference?
+    fn agrees(&self, other: &Attempt) -> bool {
+        match (&self.result, &other.result) {
+            (Ok(()), Ok(())) => self.payload == other.payload && self.edits == other.edits,
+            (Err((a, _)), Err((b, _))) => a == b && *a != Status::KeysUnknown,
+            _ => false,
+        }
+    }
+
+    fn into_authentication(self, rules: &[Rule]) -> Authentication {
+        let index = |position: usize| rules.get(position).map(|rule| rule.index);
+        let rule = match &self.result {
+            Ok(()) => self.payload.as_ref().and_then(|(_, position)| index(*position)),
+            Err((_, position)) => index(*position),
+        };
+        let failure = self.result.err().map(|(status, _)| Failure {
+            status: status.code(),
+            message: status.message(),
+            missing: None,
+        });
+        Authentication { failure, payload: self.payload.map(|(payload, _)| payload), edits: self.edits, rule }
     }
 }
 
@@ -53,9 +195,13 @@ pub enum Signature {
     Bad,
 }
 
-/// Who checks signatures: jsonwebtoken (feature `std`), or Envoy's own BoringSSL in the filter.
+/// Who checks signatures: [`SoftwareCrypto`] (feature `crypto`, part of `std`), or Envoy's own BoringSSL in the filter.
 pub trait Crypto {
     /// Is `signature` a signature of `message` by `key` under `algorithm`?
+    ///
+    /// The algorithm always fits the kind of key, but the hash that it names may be used with any curve: `ES384` with
+    /// P-256 is SHA-384 over P-256. An ECDSA signature is r and s in two halves of any length (see [`der_signature`]),
+    /// the salt of `PS…` is as long as the hash.
     fn verify(&self, algorithm: Algorithm, key: &Key, message: &[u8], signature: &[u8]) -> Signature;
 
     /// True where this whole token is known to be signed by a key of its rule, whatever the key set says. Only
@@ -65,49 +211,26 @@ pub trait Crypto {
     }
 }
 
-/// A signature algorithm of RFC 7518 that Envoy accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are RFC 7518's")]
-pub enum Algorithm {
-    Es256,
-    Es384,
-    Es512,
-    Hs256,
-    Hs384,
-    Hs512,
-    Rs256,
-    Rs384,
-    Rs512,
-    Ps256,
-    Ps384,
-    Ps512,
-    EdDsa,
-}
-
-/// A key of an inline key set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {}
-
-/// A change that `jwt_authn` made to the request; later filters see the result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Edit {
-    /// All lines of a header removed (name in lower case).
-    Remove(String),
-    /// A header set, replacing all its lines.
-    Set(String, Vec<u8>),
-    /// `:path` rewritten, when a token was cut out of the query.
-    Path(Vec<u8>),
-}
-
 /// The outcome of the JWT stage.
 #[derive(Clone, Debug, Default)]
 pub struct Authentication {
     /// `None`: passed. Otherwise why it was refused, or that nobody can say.
     pub failure: Option<Failure>,
-    /// The claims in dynamic metadata, space-delimited ones already split.
+    /// The claims in dynamic metadata, space-delimited ones already split. A refused request may have some too: those
+    /// of a token that passed before another one failed.
     pub payload: Option<Json>,
     /// What later filters see changed, in order.
     pub edits: Vec<Edit>,
+    /// The rule that the claims come from, or that refused: its index in the list given to
+    /// [`Authenticator::compile`]. `None`: passed without a token.
+    pub rule: Option<usize>,
+}
+
+impl Authentication {
+    fn unknown(missing: String) -> Self {
+        let failure = Failure { status: 401, message: Status::KeysUnknown.message(), missing: Some(missing) };
+        Authentication { failure: Some(failure), ..Authentication::default() }
+    }
 }
 
 /// Why the JWT stage did not pass.

@@ -102,6 +102,7 @@ impl<'r> Facts<'r> {
             match edit {
                 Edit::Remove(removed) if removed.as_bytes() == name => return,
                 Edit::Set(set, value) if set.as_bytes() == name => return each(value),
+                Edit::Add(added, value) if added.as_bytes() == name => each(value),
                 Edit::Path(path) if name == b":path" => return each(path),
                 _ => {}
             }

@@ -1,0 +1,55 @@
+//! Key sets that nobody has: what would the answer be with any possible content?
+
+use super::verify::{Assume, Rule};
+use alloc::vec::Vec;
+
+/// Goes through all combinations of "the key set verifies this token" and "it does not".
+#[derive(Default)]
+pub(super) struct Guesses {
+    /// The answers given, in the order of the questions.
+    script: Vec<bool>,
+    /// The questions of the current run: position of the rule, token.
+    asked: Vec<(usize, Vec<u8>)>,
+    /// The name of the first key set that was asked for.
+    missing: Option<alloc::string::String>,
+}
+
+impl Guesses {
+    /// The next combination; false: there is none.
+    pub(super) fn advance(&mut self) -> bool {
+        self.asked.clear();
+        while self.script.last() == Some(&false) {
+            self.script.pop();
+        }
+        match self.script.last_mut() {
+            Some(last) => {
+                *last = false;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The key set that the answer may hang on; `None`: none was asked for.
+    pub(super) fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
+    }
+}
+
+impl Assume for Guesses {
+    fn verifies(&mut self, rule: &Rule, token: &[u8]) -> bool {
+        // The same question has the same answer.
+        let known = self.asked.iter().position(|(index, text)| *index == rule.index && text == token);
+        let question = known.unwrap_or_else(|| {
+            self.asked.push((rule.index, token.to_vec()));
+            self.asked.len() - 1
+        });
+        if self.missing.is_none() {
+            self.missing = Some(rule.missing());
+        }
+        if question >= self.script.len() {
+            self.script.push(true);
+        }
+        self.script.get(question).copied().unwrap_or(true)
+    }
+}

@@ -1,0 +1,105 @@
+//! What a verified token leaves behind: headers for the workload, claims for later filters.
+
+use super::{Json, base64url, extract::header_name, token::Token, view::View};
+use crate::resource::JwtRule;
+use alloc::{
+    borrow::ToOwned,
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+
+/// The outputs of a rule.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    payload_header: Option<String>,
+    /// Header, and the claim split at its dots.
+    claim_headers: Vec<(String, Vec<String>)>,
+    space_delimited: Vec<String>,
+}
+
+impl Outputs {
+    /// `space_delimited`: the version of Istio knows `spaceDelimitedClaims`.
+    pub(super) fn of(rule: &JwtRule, space_delimited: bool) -> Self {
+        let configured = if space_delimited { rule.space_delimited_claims.as_slice() } else { &[] };
+        let way = |claim: &str| claim.split('.').map(ToOwned::to_owned).collect();
+        // istiod always adds these two.
+        let mut space_delimited = vec!["permission".to_string(), "scope".to_string()];
+        space_delimited.extend(configured.iter().cloned());
+        Outputs {
+            payload_header: rule
+                .output_payload_to_header
+                .as_deref()
+                .filter(|name| !name.is_empty())
+                .map(header_name),
+            claim_headers: rule
+                .output_claim_to_headers
+                .iter()
+                .map(|output| (header_name(&output.header), way(&output.claim)))
+                .collect(),
+            space_delimited,
+        }
+    }
+
+    /// The headers that it writes, and of which no copy sent by the client may pass.
+    pub(super) fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.payload_header.as_deref().into_iter().chain(self.claim_headers.iter().map(|(name, _)| &**name))
+    }
+
+    /// Removes what the client sent under these names.
+    pub(super) fn sanitize(&self, view: &mut View<'_>) {
+        for name in self.header_names() {
+            view.remove(name);
+        }
+    }
+
+    /// Writes the headers. A second token of the same rule adds a second line.
+    pub(super) fn write_headers(&self, token: &Token, view: &mut View<'_>) {
+        if let Some(name) = &self.payload_header {
+            view.add(name, token.payload_section().to_vec());
+        }
+        for (name, way) in &self.claim_headers {
+            if let Some(value) = token.payload.get(way).and_then(header_value) {
+                view.add(name, value.into_bytes());
+            }
+        }
+    }
+
+    /// The claims for dynamic metadata: a string of a space-delimited claim becomes the list of its words. A blank
+    /// one stays a string.
+    pub(super) fn normalize(&self, mut payload: Json) -> Json {
+        let Json::Object(claims) = &mut payload else {
+            return payload;
+        };
+        for (_, value) in claims.iter_mut().filter(|(name, _)| self.space_delimited.contains(name)) {
+            if let Json::String(text) = value {
+                let words: Vec<Json> = text
+                    .split(' ')
+                    .filter(|word| !word.is_empty())
+                    .map(|word| Json::String(word.into()))
+                    .collect();
+                if !words.is_empty() {
+                    *value = Json::List(words);
+                }
+            }
+        }
+        payload
+    }
+}
+
+/// A claim as a header's value; `None`: no header is written.
+fn header_value(claim: &Json) -> Option<String> {
+    const BEYOND: f64 = 18_446_744_073_709_551_616.0; // 2^64
+    let value = match claim {
+        Json::Null => return None,
+        Json::Bool(value) => value.to_string(),
+        Json::Number(value) if (0.0..BEYOND).contains(value) && (*value as u64) as f64 == *value => {
+            (*value as u64).to_string()
+        }
+        Json::Number(value) => format!("{value:.6}"),
+        Json::String(text) => text.clone(),
+        Json::List(_) | Json::Object(_) => base64url::encode_standard(claim.write().as_bytes()),
+    };
+    (!value.is_empty()).then_some(value)
+}

@@ -1,0 +1,158 @@
+//! What people and front ends ask an [`Authenticator`] beside its answer.
+
+use super::{
+    Authenticator, Crypto, Json, base64url,
+    extract::header_name,
+    guess::Guesses,
+    verify::{Keys, Rule},
+    view::View,
+};
+use crate::{Request, Severity, node::Position, resource::JwtRule};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+/// Where a token is put so that a rule finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A header: its value is the prefix and then the token.
+    Header {
+        /// The name, in lower case.
+        name: String,
+        /// What stands before the token.
+        prefix: String,
+    },
+    /// A query parameter.
+    Param(String),
+    /// A cookie.
+    Cookie(String),
+}
+
+impl Place {
+    /// The first location as written, headers before parameters before cookies.
+    pub(super) fn of(rule: &JwtRule) -> Self {
+        if let Some(header) = rule.from_headers.first() {
+            return Place::Header { name: header_name(&header.name), prefix: header.prefix.clone() };
+        }
+        let param = rule.from_params.first().cloned().map(Place::Param);
+        let cookie = rule.from_cookies.first().cloned().map(Place::Cookie);
+        param.or(cookie).unwrap_or_default()
+    }
+}
+
+/// `authorization: Bearer …`
+impl Default for Place {
+    fn default() -> Self {
+        Place::Header { name: "authorization".into(), prefix: "Bearer ".into() }
+    }
+}
+
+/// What is wrong with the key set of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The rule, by its index in the list given to [`Authenticator::compile`].
+    pub rule: usize,
+    /// Where the key set is written.
+    pub at: Position,
+    /// An error where Envoy refuses the whole listener, so that the proxy keeps its old configuration or gets none; a
+    /// warning where a key is skipped.
+    pub severity: Severity,
+    /// What it is, one sentence without a full stop.
+    pub message: String,
+}
+
+/// One token of a request, or the lack of one, as one rule sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenTrace {
+    /// The rule, by its index in the list given to [`Authenticator::compile`].
+    pub rule: usize,
+    /// The rule's issuer; empty: any.
+    pub issuer: String,
+    /// Where the token is: `header authorization`; empty where there is none.
+    pub location: String,
+    /// `passes`, or Envoy's message. Never anything out of the token.
+    pub status: &'static str,
+    /// `status` is that of a token which passes.
+    pub passes: bool,
+}
+
+impl Authenticator {
+    /// Where a token of `issuer` is to be put: where the first rule of exactly this issuer looks for it, else the
+    /// first rule without an issuer, else in `authorization: Bearer …`.
+    pub fn place(&self, issuer: &str) -> Place {
+        let rule_of = |issuer: &str| self.rules.iter().position(|rule| rule.issuer == issuer);
+        let position = rule_of(issuer).or_else(|| rule_of(""));
+        position.and_then(|position| self.places.get(position)).cloned().unwrap_or_default()
+    }
+
+    /// Every rule in the order asked, alone, on the request as it came: which tokens it finds and what it says to
+    /// each. The answer as a whole is that of [`Authenticator::authenticate`], where a rule also sees what earlier
+    /// ones have removed.
+    pub fn trace(&self, request: &Request<'_>, crypto: &dyn Crypto) -> Vec<TokenTrace> {
+        let mut view = View::new(request);
+        self.written.iter().for_each(|name| view.remove(name));
+        let mut lines = Vec::new();
+        for rule in &self.rules {
+            let line = |location: String, result: Result<(), &'static str>| TokenTrace {
+                rule: rule.index,
+                issuer: rule.issuer.clone(),
+                location,
+                status: result.err().unwrap_or("passes"),
+                passes: result.is_ok(),
+            };
+            let found = rule.locations.find(&view);
+            if found.is_empty() {
+                lines.push(line(String::new(), Err("no token")));
+            }
+            for token in &found {
+                lines.push(line(token.origin.describe(), judge(rule, &token.text, &view, crypto)));
+            }
+        }
+        lines
+    }
+
+    /// Everything that is wrong with inline key sets.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for rule in &self.rules {
+            let Keys::Inline { keys, faults } = &rule.keys else {
+                continue;
+            };
+            let problem = |severity, message| Problem { rule: rule.index, at: rule.at, severity, message };
+            if keys.is_empty() {
+                let why = if faults.is_empty() { "it is empty".to_string() } else { faults.join("; ") };
+                let message =
+                    format!("the key set has no usable key, so Envoy refuses the whole configuration: {why}");
+                problems.push(problem(Severity::Error, message));
+            } else {
+                let skipped =
+                    |fault: &String| problem(Severity::Warning, format!("Envoy skips a key: {fault}"));
+                problems.extend(faults.iter().map(skipped));
+            }
+        }
+        problems
+    }
+}
+
+fn judge(rule: &Rule, token: &[u8], view: &View<'_>, crypto: &dyn Crypto) -> Result<(), &'static str> {
+    let mut guesses = Guesses::default();
+    let result = rule.verify(token, view.now(), crypto, &mut guesses);
+    if guesses.missing().is_some() {
+        return Err("hangs on a key set that is not known");
+    }
+    result.map(|_| ()).map_err(super::status::Status::message)
+}
+
+/// A token with these claims that parses but is not signed: its signature is a placeholder. For front ends that are
+/// given claims, and a [`Crypto`] of theirs that vouches for it.
+pub fn unsigned_token(claims: &Json) -> String {
+    let section = |text: &str| base64url::encode(text.as_bytes());
+    format!(
+        "{}.{}.{}",
+        section(r#"{"alg":"RS256","typ":"JWT"}"#),
+        section(&claims.write()),
+        section("unsigned")
+    )
+}

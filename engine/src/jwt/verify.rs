@@ -1,0 +1,142 @@
+//! One token against one rule.
+
+use super::{Crypto, Key, Material, Signature, output::Outputs, status::Status, token::Token};
+use super::{extract::Locations, jwks};
+use crate::{node::Position, resource::JwtRule};
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
+
+/// A rule, compiled: a provider in Envoy's words.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// Its place in the list that was compiled.
+    pub(super) index: usize,
+    /// `issuer`; empty: any.
+    pub(super) issuer: String,
+    /// Where the rule is written.
+    pub(super) at: Position,
+    /// Without scheme and final slash.
+    audiences: Vec<String>,
+    pub(super) locations: Locations,
+    pub(super) outputs: Outputs,
+    /// `forwardOriginalToken`.
+    pub(super) forward: bool,
+    /// `presence: REQUIRED`, where the version knows it.
+    pub(super) required: bool,
+    pub(super) keys: Keys,
+    /// What to call the key set when it is missing: the issuer, or its address where any issuer will do.
+    key_set_name: String,
+}
+
+/// The keys of a rule.
+#[derive(Debug)]
+pub(super) enum Keys {
+    /// Inline: the usable keys; faults of the others.
+    Inline { keys: Vec<Key>, faults: Vec<String> },
+    /// To be fetched from somewhere. Nobody does so here.
+    Remote,
+}
+
+/// Which of the possible contents of a key set that nobody has is assumed.
+pub(super) trait Assume {
+    /// Would the key set of this rule verify this token?
+    fn verifies(&mut self, rule: &Rule, token: &[u8]) -> bool;
+}
+
+impl Rule {
+    pub(super) fn new(index: usize, rule: &JwtRule, required: bool, space_delimited: bool) -> Self {
+        // istiod takes an empty key set for none.
+        let keys = match rule.jwks.as_ref().filter(|jwks| !jwks.text.is_empty()) {
+            Some(jwks) => {
+                let set = jwks::parse(&jwks.text);
+                Keys::Inline { keys: set.keys, faults: set.faults }
+            }
+            None => Keys::Remote,
+        };
+        let uri = rule.jwks_uri.as_ref().map(|uri| uri.text.as_str()).unwrap_or_default();
+        let issuer = rule.issuer.text.clone();
+        Rule {
+            index,
+            at: rule.jwks.as_ref().map_or(rule.at, |jwks| jwks.at),
+            audiences: rule.audiences.iter().map(|audience| bare_audience(audience).to_string()).collect(),
+            locations: Locations::of(rule),
+            outputs: Outputs::of(rule, space_delimited),
+            forward: rule.forward_original_token,
+            required,
+            keys,
+            key_set_name: if issuer.is_empty() { uri.to_string() } else { issuer.clone() },
+            issuer,
+        }
+    }
+
+    /// The name of the key set in a verdict's `missing`.
+    pub(super) fn missing(&self) -> String {
+        alloc::format!("jwks.{}", self.key_set_name)
+    }
+
+    /// Checks in Envoy's order; the first that fails is the answer.
+    pub(super) fn verify(
+        &self,
+        text: &[u8],
+        now: i64,
+        crypto: &dyn Crypto,
+        assume: &mut dyn Assume,
+    ) -> Result<Token, Status> {
+        let token = Token::parse(text)?;
+        if !self.issuer.is_empty() && self.issuer != token.issuer {
+            return Err(Status::UnknownIssuer);
+        }
+        token.in_time(now)?;
+        let allowed = |audience: &String| self.audiences.iter().any(|ours| ours == bare_audience(audience));
+        if !self.audiences.is_empty() && !token.audiences.iter().any(allowed) {
+            return Err(Status::AudienceNotAllowed);
+        }
+        if crypto.vouches_for(text) {
+            return Ok(token);
+        }
+        match &self.keys {
+            Keys::Inline { keys, .. } => verify_signature(&token, keys, crypto)?,
+            Keys::Remote if assume.verifies(self, text) => {}
+            Keys::Remote => return Err(Status::KeysUnknown),
+        }
+        Ok(token)
+    }
+}
+
+/// The first key that fits and verifies. A key fits if the `kid`s are equal or one has none, and if its `alg` is the
+/// token's or it has none.
+fn verify_signature(token: &Token, keys: &[Key], crypto: &dyn Crypto) -> Result<(), Status> {
+    const ED25519_LENGTH: usize = 64;
+    if keys.is_empty() {
+        return Err(Status::NoValidKeys);
+    }
+    let mut fits = false;
+    for key in keys {
+        if !token.kid.is_empty() && !key.kid.is_empty() && token.kid != key.kid {
+            continue;
+        }
+        if !key.alg.is_empty() && key.alg != token.algorithm.name() {
+            continue;
+        }
+        fits = true;
+        // Envoy looks no further then, though another key might verify it.
+        if matches!(key.material, Material::Ed25519(_)) && token.signature.len() != ED25519_LENGTH {
+            return Err(Status::Ed25519WrongLength);
+        }
+        if let Some(algorithm) = token.algorithm.with(&key.material)
+            && crypto.verify(algorithm, key, &token.signed, &token.signature) == Signature::Good
+        {
+            return Ok(());
+        }
+    }
+    Err(if fits { Status::VerificationFails } else { Status::NoMatchingKey })
+}
+
+/// An audience without `http://` or `https://` before it and one slash after it.
+fn bare_audience(audience: &str) -> &str {
+    let bare =
+        audience.strip_prefix("http://").or_else(|| audience.strip_prefix("https://")).unwrap_or(audience);
+    bare.strip_suffix('/').unwrap_or(bare)
+}

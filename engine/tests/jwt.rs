@@ -1,0 +1,4 @@
+//! RequestAuthentication against answers recorded from Envoy.
+
+#[path = "jwt/smoke.rs"]
+mod smoke;

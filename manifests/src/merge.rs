@@ -1,0 +1,114 @@
+//! Node trees laid over each other: the defaults of a suite under its requests, a test's workload over the suite's.
+
+use gnomon_engine::{Node, Value, node::Key};
+
+/// Deeper than any request goes; what is below is replaced rather than merged.
+const MAX_DEPTH: usize = 32;
+
+/// `over` on top of `base`: maps are merged key by key, everything else is replaced. A null stays, and says that the
+/// field is absent. The keys below `headers` are compared without regard to case, as header names are.
+pub fn merged(base: &Node, over: &Node) -> Node {
+    merge(base, over, false, MAX_DEPTH)
+}
+
+fn merge(base: &Node, over: &Node, fold: bool, depth: usize) -> Node {
+    let (Value::Map(below), Value::Map(above)) = (&base.value, &over.value) else {
+        return over.clone();
+    };
+    let Some(depth) = depth.checked_sub(1) else {
+        return over.clone();
+    };
+    let mut entries: Vec<(Key, Node)> = below.clone();
+    for (key, node) in above {
+        match position(&entries, &key.name, fold).and_then(|index| entries.get_mut(index)) {
+            Some((old_key, old)) => {
+                *old = merge(old, node, key.name == "headers", depth);
+                *old_key = key.clone();
+            }
+            None => entries.push((key.clone(), node.clone())),
+        }
+    }
+    Node { value: Value::Map(entries), at: over.at }
+}
+
+fn position(entries: &[(Key, Node)], name: &str, fold: bool) -> Option<usize> {
+    entries.iter().position(|(key, _)| key.name == name || (fold && key.name.eq_ignore_ascii_case(name)))
+}
+
+/// The steps of a dotted short key: `source.principal`, `claims.realm.role`. What follows `headers.`, `extAuthz.` and
+/// `metadata.` is one name, since those contain dots themselves.
+fn steps(dotted: &str) -> Vec<&str> {
+    match dotted.split_once('.') {
+        Some((top @ ("headers" | "extAuthz" | "metadata"), name)) => vec![top, name],
+        Some(_) => dotted.splitn(MAX_DEPTH, '.').collect(),
+        None => vec![dotted],
+    }
+}
+
+/// The value that a dotted short key names.
+pub(crate) fn get<'n>(node: &'n Node, dotted: &str) -> Option<&'n Node> {
+    let mut at = node;
+    let mut fold = false;
+    for step in steps(dotted) {
+        let entries = at.as_map()?;
+        at = &entries.get(position(entries, step, fold)?)?.1;
+        fold = step == "headers";
+    }
+    Some(at)
+}
+
+/// A tree with nothing but `value` where the dotted short key of `key` says; for [`merged`].
+pub(crate) fn lone(key: &Key, value: &Node) -> Node {
+    let mut node = value.clone();
+    for step in steps(&key.name).into_iter().rev() {
+        let key = Key { name: step.into(), at: key.at };
+        node = Node { value: Value::Map(vec![(key, node)]), at: value.at };
+    }
+    node
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(json: &str) -> Node {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn merges() {
+        for (base, over, expected) in [
+            ("{}", r#"{"a": 1}"#, r#"{"a": 1}"#),
+            (r#"{"a": 1, "b": 2}"#, r#"{"b": 3}"#, r#"{"a": 1, "b": 3}"#),
+            (r#"{"a": {"x": 1, "y": 2}}"#, r#"{"a": {"y": null}}"#, r#"{"a": {"x": 1, "y": null}}"#),
+            (r#"{"a": {"x": 1}}"#, r#"{"a": [1]}"#, r#"{"a": [1]}"#),
+            (r#"{"headers": {"X-A": "1"}}"#, r#"{"headers": {"x-a": "2"}}"#, r#"{"headers": {"x-a": "2"}}"#),
+            (r#"{"claims": {"A": "1"}}"#, r#"{"claims": {"a": "2"}}"#, r#"{"claims": {"A": "1", "a": "2"}}"#),
+            (r#"{"a": 1}"#, "null", "null"),
+        ] {
+            assert_eq!(merged(&node(base), &node(over)), node(expected), "{base} + {over}");
+        }
+    }
+
+    #[test]
+    fn dotted_keys() {
+        let request =
+            node(r#"{"source": {"principal": "p"}, "headers": {"X.Y": "v"}, "claims": {"a": {"b": 1}}}"#);
+        for (key, expected) in [
+            ("source.principal", Some(r#""p""#)),
+            ("headers.x.y", Some(r#""v""#)),
+            ("claims.a.b", Some("1")),
+            ("claims.a.c", None),
+            ("method", None),
+            ("source.principal.x", None),
+        ] {
+            assert_eq!(get(&request, key), expected.map(node).as_ref(), "{key}");
+        }
+        let key = Key { name: "claims.a.b".into(), ..key() };
+        assert_eq!(lone(&key, &node("2")), node(r#"{"claims": {"a": {"b": 2}}}"#));
+    }
+
+    fn key() -> Key {
+        Key { name: String::new(), at: Default::default() }
+    }
+}

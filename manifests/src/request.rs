@@ -1,0 +1,316 @@
+//! Requests as people write them (formats §3).
+
+use gnomon_engine::{
+    Diagnostic, Node, Severity, Value,
+    decode::{Cursor, Fields, Reader, quoted},
+    jwt::Json,
+    node::Position,
+    request::{ExtAuthzAnswer, Protocol},
+};
+use std::{net::IpAddr, sync::Arc};
+
+/// One request as written: owned, nothing derived or normalized yet. What is absent is absent, as on the wire.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RequestSpec {
+    /// Where it begins.
+    pub at: Position,
+    /// `protocol`: HTTP by default.
+    pub protocol: Protocol,
+    /// `method`: GET by default.
+    pub method: String,
+    /// `path`, as sent, with its query: `/` by default.
+    pub path: String,
+    /// `host`: `:authority`, with its port where the client sends one.
+    pub host: Option<String>,
+    /// `headers`: the lines in order, names as written.
+    pub headers: Vec<(String, String)>,
+    /// `token`: sent as `authorization: Bearer …`.
+    pub token: Option<String>,
+    /// `claims`, always an object: a well signed token with these, put where a rule of its issuer looks. Never
+    /// together with `token`.
+    pub claims: Option<Json>,
+    /// `source.principal` as written; `None`: plaintext.
+    pub principal: Option<String>,
+    /// `source.ip`: the physical peer.
+    pub source_ip: Option<IpAddr>,
+    /// `remoteIp`; `None`: as Envoy derives it.
+    pub remote_ip: Option<IpAddr>,
+    /// `destination.ip`.
+    pub destination_ip: Option<IpAddr>,
+    /// `destination.port`.
+    pub destination_port: Option<u16>,
+    /// `sni`.
+    pub sni: Option<String>,
+    /// `time` in seconds since 1970; `None`: now.
+    pub time: Option<i64>,
+    /// `extAuthz`: what CUSTOM providers answer, by name.
+    pub ext_authz: Vec<(String, ExtAuthzAnswer)>,
+    /// `metadata`: dynamic metadata by filter namespace, for `experimental.envoy.filters.…` conditions.
+    pub metadata: Vec<(String, Json)>,
+}
+
+/// What a request file holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Requests {
+    /// One request; its verdict is printed as one object.
+    One(Box<RequestSpec>),
+    /// A list, possibly empty; so are the verdicts.
+    List(Vec<RequestSpec>),
+}
+
+impl Requests {
+    /// The requests in order.
+    pub fn as_slice(&self) -> &[RequestSpec] {
+        match self {
+            Requests::One(request) => std::slice::from_ref(request),
+            Requests::List(requests) => requests,
+        }
+    }
+}
+
+/// Reads a document that holds one request or a list of them, each with or without the key `request`.
+///
+/// # Errors
+///
+/// All that is wrong with any of them. A field that is not known is an error here, unlike in a policy: nothing would
+/// be asked about it, and a test that asks nothing passes.
+pub fn requests(file: &Arc<str>, document: &Node) -> Result<Requests, Vec<Diagnostic>> {
+    let reader = Reader::new(file, "");
+    let root = reader.root(document);
+    let requests = match &document.value {
+        Value::List(items) => {
+            let all = items.iter().enumerate().map(|(index, item)| {
+                let path = format!("[{index}]");
+                read(wrapped(reader.at_path(item, path)))
+            });
+            Requests::List(all.collect())
+        }
+        Value::Map(entries) => match entries.iter().find(|(key, _)| key.name == "request") {
+            // The key may hold a list as well.
+            Some((_, node)) if node.as_list().is_some() => return self::requests(file, node),
+            _ => Requests::One(Box::new(read(wrapped(root)))),
+        },
+        _ => {
+            root.error(
+                "wrong-type",
+                format!("expected a request, got {}", document.value.kind()),
+                "write fields such as `method: GET` and `path: /`, or a list of such maps",
+            );
+            Requests::List(Vec::new())
+        }
+    };
+    finish(reader, requests)
+}
+
+/// Reads one request without the key `request`; `path` is its field path for diagnostics.
+///
+/// # Errors
+///
+/// As [`requests`].
+pub fn request(
+    file: &Arc<str>,
+    object: &str,
+    path: &str,
+    node: &Node,
+) -> Result<RequestSpec, Vec<Diagnostic>> {
+    let reader = Reader::new(file, object);
+    let request = read(reader.at_path(node, path));
+    finish(reader, request)
+}
+
+/// The value, unless something was wrong; unknown fields count.
+pub(crate) fn finish<T>(reader: Reader, value: T) -> Result<T, Vec<Diagnostic>> {
+    let found = strict(reader.into_diagnostics());
+    if found.iter().any(|found| found.severity == Severity::Error) { Err(found) } else { Ok(value) }
+}
+
+/// Makes errors of unknown fields: in requests and suites they are never right.
+pub(crate) fn strict(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    for found in found.iter_mut().filter(|found| found.code == "unknown-field") {
+        found.severity = Severity::Error;
+        if found.help == "it is ignored" {
+            found.help.clear();
+        }
+    }
+    found
+}
+
+/// The map below `request`, where there is that key.
+fn wrapped(cursor: Cursor<'_>) -> Cursor<'_> {
+    if cursor.node().get("request").is_none() {
+        return cursor;
+    }
+    let outer = cursor.clone();
+    let Some(mut fields) = cursor.fields() else { return outer };
+    let inner = fields.get_or_null("request");
+    fields.finish();
+    inner.unwrap_or(outer)
+}
+
+fn read(cursor: Cursor<'_>) -> RequestSpec {
+    let mut spec =
+        RequestSpec { at: cursor.at(), method: "GET".into(), path: "/".into(), ..RequestSpec::default() };
+    // A request of which nothing is said: `request:`.
+    if cursor.is_null() {
+        return spec;
+    }
+    let Some(mut fields) = cursor.fields() else { return spec };
+    // What only HTTP has is read for TCP too, and later not looked at: a matrix may go over both.
+    let protocols = [("http", Protocol::Http), ("tcp", Protocol::Tcp)];
+    spec.protocol = fields.word("protocol", &protocols).unwrap_or_default();
+    if let Some(method) = fields.get("method").and_then(|method| token(&method, "method")) {
+        spec.method = method;
+    }
+    if let Some(path) = line(&mut fields, "path") {
+        spec.path = path;
+    }
+    spec.host = line(&mut fields, "host");
+    spec.headers = fields.get("headers").map(|headers| header_lines(&headers)).unwrap_or_default();
+    spec.token = line(&mut fields, "token");
+    if let (Some(_), Some(claims)) = (&spec.token, fields.get("claims")) {
+        claims.error("token-and-claims", "both `token` and `claims` are given", "keep one of them");
+    }
+    let has_authorization = spec.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    if let (Some(token), true) = (fields.get("token"), has_authorization) {
+        let help = "keep one of them; a list under `headers.authorization` sends several lines";
+        token.error("token-and-header", "both `token` and the header `authorization` are given", help);
+    }
+    spec.claims = fields.get("claims").and_then(|claims| object(&claims));
+    if let Some(mut source) = fields.fields("source") {
+        spec.principal = line(&mut source, "principal");
+        spec.source_ip = source.get("ip").and_then(|ip| address(&ip));
+        source.finish();
+    }
+    spec.remote_ip = fields.get("remoteIp").and_then(|ip| address(&ip));
+    if let Some(mut destination) = fields.fields("destination") {
+        spec.destination_ip = destination.get("ip").and_then(|ip| address(&ip));
+        spec.destination_port =
+            destination.integer("port", 0..=65_535).and_then(|port| u16::try_from(port).ok());
+        destination.finish();
+    }
+    spec.sni = line(&mut fields, "sni");
+    spec.time = fields.get("time").and_then(|time| instant(&time));
+    let answers =
+        [("allow", ExtAuthzAnswer::Allow), ("deny", ExtAuthzAnswer::Deny), ("error", ExtAuthzAnswer::Error)];
+    for (key, answer) in fields.get("extAuthz").map(|map| map.entries()).unwrap_or_default() {
+        // A null takes back what the defaults say.
+        if let Some(answer) = Some(answer).filter(|answer| !answer.is_null()).and_then(|a| a.word(&answers)) {
+            spec.ext_authz.push((key.name.clone(), answer));
+        }
+    }
+    for (key, namespace) in fields.get("metadata").map(|map| map.entries()).unwrap_or_default() {
+        if let Some(value) = Some(namespace).filter(|n| !n.is_null()).and_then(|n| object(&n)) {
+            spec.metadata.push((key.name.clone(), value));
+        }
+    }
+    fields.finish();
+    spec
+}
+
+/// A string without line breaks and NUL, which no header line can carry.
+fn line(fields: &mut Fields<'_>, name: &'static str) -> Option<String> {
+    let cursor = fields.get(name)?;
+    one_line(&cursor)
+}
+
+fn one_line(cursor: &Cursor<'_>) -> Option<String> {
+    let text = cursor.string()?.text;
+    if text.contains(['\r', '\n', '\0']) {
+        cursor.error("line-break", "contains a line break or NUL", "nothing like it can be sent in HTTP");
+        return None;
+    }
+    Some(text)
+}
+
+/// An HTTP token: what a method or a header's name is made of.
+fn token(cursor: &Cursor<'_>, what: &str) -> Option<String> {
+    let text = one_line(cursor)?;
+    if is_token(&text) {
+        return Some(text);
+    }
+    cursor.error("bad-token", format!("{} is no {what}", quoted(&text)), "");
+    None
+}
+
+fn is_token(text: &str) -> bool {
+    let symbol = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !text.is_empty() && text.bytes().all(symbol)
+}
+
+fn header_lines(cursor: &Cursor<'_>) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    for (key, value) in cursor.entries() {
+        if !is_token(&key.name) {
+            let help = if key.name.starts_with(':') { "write `method`, `path` and `host`" } else { "" };
+            value.report_key(key, "bad-token", format!("{} is no header name", quoted(&key.name)), help);
+            continue;
+        }
+        match &value.node().value {
+            Value::Null => {}
+            Value::List(_) => {
+                let values = value.list().unwrap_or_default();
+                lines.extend(values.iter().filter_map(one_line).map(|text| (key.name.clone(), text)));
+            }
+            _ => lines.extend(one_line(&value).map(|text| (key.name.clone(), text))),
+        }
+    }
+    lines
+}
+
+fn address(cursor: &Cursor<'_>) -> Option<IpAddr> {
+    let text = cursor.string()?.text;
+    let parsed = text.parse().ok();
+    if parsed.is_none() {
+        let message = format!("{} is no IP address", quoted(&text));
+        cursor.error("bad-ip", message, "write 10.1.2.3 or 2001:db8::1, without a port");
+    }
+    parsed
+}
+
+fn instant(cursor: &Cursor<'_>) -> Option<i64> {
+    if let Value::Number(_) = cursor.node().value {
+        return cursor.integer(i64::MIN..=i64::MAX);
+    }
+    let text = cursor.string()?.text;
+    let parsed = crate::time::rfc3339(&text);
+    if parsed.is_none() {
+        let message = format!("{} is no point in time", quoted(&text));
+        cursor.error("bad-time", message, "write 2025-05-04T07:04:01Z, or seconds since 1970");
+    }
+    parsed
+}
+
+fn object(cursor: &Cursor<'_>) -> Option<Json> {
+    if cursor.node().as_map().is_none() {
+        cursor.wrong_type("a map");
+        return None;
+    }
+    json(cursor)
+}
+
+fn json(cursor: &Cursor<'_>) -> Option<Json> {
+    Some(match &cursor.node().value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::String(text) => Json::String(text.clone()),
+        Value::Number(text) => match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => Json::Number(number),
+            _ => {
+                cursor.error("bad-number", format!("{} is no number that JSON has", quoted(text)), "");
+                return None;
+            }
+        },
+        Value::List(_) => Json::List(cursor.list()?.iter().map(json).collect::<Option<_>>()?),
+        Value::Map(_) => {
+            let members = cursor.entries();
+            // In claims a null takes back what the defaults say; a claim that is null is never of use: no rule
+            // matches it, and Envoy refuses the registered ones.
+            let members = members.iter().filter(|(_, member)| !member.is_null());
+            let members = members.map(|(key, member)| Some((key.name.clone(), json(member)?)));
+            Json::Object(members.collect::<Option<_>>()?)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

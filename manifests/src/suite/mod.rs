@@ -1,0 +1,97 @@
+//! Test suites as people write them (formats §5).
+
+mod expect;
+mod matrix;
+mod read;
+
+pub use expect::{Expect, ExpectNearest, ExpectShadow, ExpectUnmet};
+pub use matrix::MAX_CASES;
+
+use crate::request::RequestSpec;
+use gnomon_engine::{Diagnostic, Mesh, Node, Workload, node::Position, resource::Text};
+use std::sync::Arc;
+
+/// One `*.gnomon.yaml` file: everything read and checked but for the policies, which are still names of files.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    /// The file, as the user named it.
+    pub file: Arc<str>,
+    /// `name`; the file's name where it has none.
+    pub name: String,
+    /// `description`, for people.
+    pub description: String,
+    /// `policies` and `resources`.
+    pub sources: Sources,
+    /// `tests`, at least one.
+    pub tests: Vec<Test>,
+}
+
+impl Suite {
+    /// Reads one.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it. An unknown field is an error.
+    pub fn read(file: &Arc<str>, document: &Node) -> Result<Suite, Vec<Diagnostic>> {
+        read::suite(file, document)
+    }
+
+    /// How many cases there are.
+    pub fn len(&self) -> usize {
+        self.tests.iter().map(|test| test.cases.len()).sum()
+    }
+
+    /// True where no test has a case.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Where policies come from.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// `policies`: paths and globs relative to the suite's file.
+    pub policies: Vec<Text>,
+    /// `resources`: manifests written in the suite itself.
+    pub resources: Vec<Node>,
+}
+
+impl Sources {
+    /// Nothing is named.
+    pub fn is_empty(&self) -> bool {
+        self.policies.is_empty() && self.resources.is_empty()
+    }
+}
+
+/// One element of `tests`.
+#[derive(Clone, Debug)]
+pub struct Test {
+    /// Where it begins.
+    pub at: Position,
+    /// `name`.
+    pub name: String,
+    /// `description`: why the verdict is what it is.
+    pub description: String,
+    /// The test's own `policies` and `resources`, beside the suite's.
+    pub sources: Sources,
+    /// The suite's `workload` with the test's laid over it.
+    pub workload: Arc<Workload>,
+    /// The suite's `mesh` with the test's laid over it.
+    pub mesh: Arc<Mesh>,
+    /// One, or as many as the matrix has.
+    pub cases: Vec<Case>,
+}
+
+/// One request and what is expected of it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What tells it from the other cases of its matrix: `method=GET, source.principal=-`; empty without a matrix.
+    pub variant: String,
+    /// The request.
+    pub request: RequestSpec,
+    /// What must come out.
+    pub expect: Arc<Expect>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -228,8 +228,11 @@ pub fn cluster(name: &str, to: SocketAddr, http2: bool) -> Value {
 pub fn believe_claimed_sources(filter: &mut Value) {
     match filter {
         Value::Object(fields) => {
-            if let Some(range) = fields.remove("direct_remote_ip") {
-                fields.insert("source_ip".into(), range);
+            // Protobuf's JSON has both spellings.
+            for (socket, claimed) in [("direct_remote_ip", "source_ip"), ("directRemoteIp", "sourceIp")] {
+                if let Some(range) = fields.remove(socket) {
+                    fields.insert(claimed.into(), range);
+                }
             }
             fields.values_mut().for_each(believe_claimed_sources);
         }

@@ -1,10 +1,25 @@
 //! Text and folders to policies, requests and suites, with file, line and column for everything.
+//!
+//! Text is read as Kubernetes reads it (`sigs.k8s.io/yaml`): `yes`, `no`, `on`, `off`, `y` and `n` without quotes are
+//! booleans, `010` is eight, quoted scalars are strings. Hostile input is bounded: 32 MB a file ([`MAX_BYTES`]), a
+//! depth of 128 ([`MAX_DEPTH`]), two million values ([`MAX_NODES`]) after aliases are expanded; nothing recurses before
+//! that has been checked.
 #![forbid(unsafe_code)]
 
+mod files;
+mod input;
+mod loader;
 mod merge;
+mod render;
 pub mod request;
+mod scalar;
 pub mod suite;
 mod time;
+mod tree;
 
+pub use input::{MAX_BYTES, decode_bytes, read_file};
+pub use loader::{Loaded, Loader, load, load_text};
 pub use merge::merged;
+pub use render::{Colour, render};
 pub use time::rfc3339;
+pub use tree::{MAX_DEPTH, MAX_NODES, parse};

@@ -164,7 +164,7 @@ impl<'a> Cursor<'a> {
         let help = match (&self.node.value, expected) {
             (Value::Number(text), "a string") => format!("put it in quotes: \"{}\"", short(text)),
             (Value::Bool(_), "a string") => {
-                "put it in quotes (YAML reads true, false, yes, no, on and off as booleans)".into()
+                "put it in quotes (Kubernetes reads yes, no, on, off, y and n as booleans, too)".into()
             }
             (Value::String(text), "a list" | "a list of strings") => {
                 format!("put it in brackets: [{}]", quoted(text))
@@ -345,7 +345,7 @@ impl<'a> Cursor<'a> {
     fn child(&self, key: &Key, node: &'a Node) -> Cursor<'a> {
         let name = short(&key.name);
         // A dot in a name would read like another step of the path.
-        let path = match (self.path.is_empty(), name.contains(['.', '/', '['])) {
+        let path = match (self.path.is_empty(), name.is_empty() || name.contains(['.', '/', '['])) {
             (_, true) => format!("{}[\"{name}\"]", self.path),
             (true, false) => name,
             (false, false) => format!("{}.{name}", self.path),

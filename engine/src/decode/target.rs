@@ -52,7 +52,7 @@ pub(super) fn selector(spec: &mut Fields<'_>) -> Option<Labels> {
     if let Some(map) = fields.get("matchLabels") {
         labels = map.string_map();
         for (key, value) in map.entries() {
-            check_label(&map, key, &value);
+            check_label(key, &value);
         }
     }
     fields.finish();
@@ -67,12 +67,12 @@ pub(super) fn selector(spec: &mut Fields<'_>) -> Option<Labels> {
     Some(labels)
 }
 
-fn check_label(map: &Cursor<'_>, key: &crate::node::Key, value: &Cursor<'_>) {
+fn check_label(key: &crate::node::Key, value: &Cursor<'_>) {
     let text = value.node().as_str().unwrap_or_default();
     let pair = quoted(&format!("{}={text}", key.name));
     if key.name.is_empty() {
         let message = format!("empty key is not supported in selector: {pair}");
-        map.report_key(key, "empty-label-key", message, "");
+        value.report_key(key, "empty-label-key", message, "");
     }
     let message = format!("wildcard is not supported in selector: {pair}");
     if key.name.contains('*') {

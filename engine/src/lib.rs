@@ -16,6 +16,7 @@ pub mod address;
 pub mod attach;
 pub mod decode;
 pub mod diagnostic;
+pub mod envoy;
 pub mod headers;
 pub mod jwt;
 pub mod node;

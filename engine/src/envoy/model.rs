@@ -1,0 +1,403 @@
+//! One rule as one RBAC policy (`pilot/pkg/security/authz/model`).
+
+use super::{matcher, trust_domain};
+use crate::{
+    Mesh,
+    resource::{Action, Match, Meta, Operation, Rule, Source, Text},
+    template::is_template,
+};
+use alloc::{string::String, vec, vec::Vec};
+use serde_json::{Value, json};
+
+const JWT_FILTER: &str = "envoy.filters.http.jwt_authn";
+/// The expansion of trust domains is repeated for conditions that several sources share; past this many values it
+/// stops, where istiod would run out of memory.
+const MAX_EXPANDED: usize = 256;
+
+/// What chain the rules are for.
+pub(super) struct Chain<'a> {
+    /// A TCP chain has no HTTP attributes.
+    pub(super) tcp: bool,
+    /// The peer's identity is in filter state rather than in a certificate.
+    pub(super) filter_state: bool,
+    pub(super) mesh: &'a Mesh,
+}
+
+/// A condition that cannot be built on this chain.
+struct Unsupported;
+
+/// The attributes; the first two groups are permissions, the others principals.
+#[derive(Clone, Copy, PartialEq)]
+enum Attribute {
+    Host,
+    Method,
+    Path,
+    DestinationPort,
+    DestinationIp,
+    Sni,
+    Metadata,
+    Principal,
+    RequestPrincipal,
+    ServiceAccount,
+    TrustDomain,
+    Namespace,
+    RemoteIp,
+    SourceIp,
+    Audiences,
+    Presenter,
+    Header,
+    Claim,
+}
+
+/// A field or a condition, with its values.
+#[derive(Clone)]
+struct Field<'a> {
+    attribute: Attribute,
+    key: &'a str,
+    values: Vec<String>,
+    not_values: Vec<String>,
+}
+
+/// Permissions and principals have the same algebra under different names.
+#[derive(Clone, Copy)]
+struct Names {
+    and: &'static str,
+    or: &'static str,
+    not: &'static str,
+    set: &'static str,
+}
+
+const PERMISSION: Names = Names { and: "andRules", or: "orRules", not: "notRule", set: "rules" };
+const PRINCIPAL: Names = Names { and: "andIds", or: "orIds", not: "notId", set: "ids" };
+
+/// The RBAC policy of a rule; `None` where an ALLOW rule has a part that this chain cannot express. For all other
+/// actions just that part is left out, which widens the rule.
+pub(super) fn policy(meta: &Meta, rule: &Rule, action: Action, chain: &Chain<'_>) -> Option<Value> {
+    let mut permission_conditions = Vec::new();
+    let mut principal_conditions = Vec::new();
+    for condition in &rule.when {
+        let key = condition.key.text.as_str();
+        let attribute = attribute(key)?;
+        let field = field(attribute, key, &condition.values);
+        match is_permission(attribute) {
+            true => permission_conditions.extend(field),
+            false => principal_conditions.extend(field),
+        }
+    }
+    let domains = trust_domain::all(chain.mesh);
+    // istiod's sources share their conditions, so that each expands them once more.
+    for _ in 0..rule.from.len().max(1) {
+        principal_conditions.iter_mut().for_each(|field| expand(field, &domains));
+    }
+
+    let mut principals = Vec::new();
+    for source in &rule.from {
+        let mut fields = source_fields(source);
+        fields.iter_mut().for_each(|field| expand(field, &domains));
+        fields.extend(principal_conditions.iter().cloned());
+        principals.push(all(&fields, PRINCIPAL, meta, action, chain).ok()?);
+    }
+    if rule.from.is_empty() {
+        principals.push(all(&principal_conditions, PRINCIPAL, meta, action, chain).ok()?);
+    }
+    let mut permissions = Vec::new();
+    for operation in &rule.to {
+        let mut fields = operation_fields(operation);
+        fields.extend(permission_conditions.iter().cloned());
+        permissions.push(all(&fields, PERMISSION, meta, action, chain).ok()?);
+    }
+    if rule.to.is_empty() {
+        permissions.push(all(&permission_conditions, PERMISSION, meta, action, chain).ok()?);
+    }
+    Some(json!({ "permissions": permissions, "principals": principals }))
+}
+
+/// What a policy without rules becomes.
+pub(super) fn never() -> Value {
+    json!({ "permissions": [{ "notRule": { "any": true } }], "principals": [{ "notId": { "any": true } }] })
+}
+
+fn source_fields(source: &Source) -> Vec<Field<'_>> {
+    [
+        field(Attribute::Principal, "", &source.principals),
+        field(Attribute::RequestPrincipal, "", &source.request_principals),
+        field(Attribute::ServiceAccount, "", &source.service_accounts),
+        field(Attribute::TrustDomain, "", &source.trust_domains),
+        field(Attribute::Namespace, "", &source.namespaces),
+        field(Attribute::RemoteIp, "", &source.remote_ip_blocks),
+        field(Attribute::SourceIp, "", &source.ip_blocks),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn operation_fields(operation: &Operation) -> Vec<Field<'_>> {
+    [
+        field(Attribute::Host, "", &operation.hosts),
+        field(Attribute::Method, "", &operation.methods),
+        field(Attribute::Path, "", &operation.paths),
+        field(Attribute::DestinationPort, "", &operation.ports),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn field<'a>(attribute: Attribute, key: &'a str, values: &Match) -> Option<Field<'a>> {
+    let texts = |values: &[Text]| values.iter().map(|value| value.text.clone()).collect();
+    let field =
+        Field { attribute, key, values: texts(&values.values), not_values: texts(&values.not_values) };
+    if values.is_empty() { None } else { Some(field) }
+}
+
+fn expand(field: &mut Field<'_>, domains: &[&str]) {
+    let expand = match field.attribute {
+        Attribute::Principal => trust_domain::expand_principals,
+        Attribute::TrustDomain => trust_domain::expand_domains,
+        _ => return,
+    };
+    for values in [&mut field.values, &mut field.not_values] {
+        if values.len() <= MAX_EXPANDED {
+            *values = expand(values, domains);
+        }
+    }
+}
+
+/// A key of `when`. Three of them are recognized by how they begin.
+fn attribute(key: &str) -> Option<Attribute> {
+    Some(match key {
+        "destination.ip" => Attribute::DestinationIp,
+        "destination.port" => Attribute::DestinationPort,
+        "connection.sni" => Attribute::Sni,
+        "source.ip" => Attribute::SourceIp,
+        "remote.ip" => Attribute::RemoteIp,
+        "source.namespace" => Attribute::Namespace,
+        "source.trustDomain" => Attribute::TrustDomain,
+        "source.serviceAccount" => Attribute::ServiceAccount,
+        "source.principal" => Attribute::Principal,
+        "request.auth.principal" => Attribute::RequestPrincipal,
+        "request.auth.audiences" => Attribute::Audiences,
+        "request.auth.presenter" => Attribute::Presenter,
+        _ if key.starts_with("experimental.envoy.filters.") => Attribute::Metadata,
+        _ if key.starts_with("request.headers") => Attribute::Header,
+        _ if key.starts_with("request.auth.claims") => Attribute::Claim,
+        _ => return None,
+    })
+}
+
+fn is_permission(attribute: Attribute) -> bool {
+    matches!(
+        attribute,
+        Attribute::Host
+            | Attribute::Method
+            | Attribute::Path
+            | Attribute::DestinationPort
+            | Attribute::DestinationIp
+            | Attribute::Sni
+            | Attribute::Metadata
+    )
+}
+
+/// All of these fields; none: any.
+fn all(
+    fields: &[Field<'_>],
+    names: Names,
+    meta: &Meta,
+    action: Action,
+    chain: &Chain<'_>,
+) -> Result<Value, Unsupported> {
+    let mut parts = Vec::new();
+    for field in fields {
+        for (values, negated) in [(&field.values, false), (&field.not_values, true)] {
+            if values.is_empty() {
+                continue;
+            }
+            let part = match field.matcher(values, names, meta, action, chain) {
+                Ok(part) => part,
+                Err(Unsupported) if action == Action::Allow => return Err(Unsupported),
+                Err(Unsupported) => None,
+            };
+            parts.extend(part.map(|part| if negated { json!({ names.not: part }) } else { part }));
+        }
+    }
+    if parts.is_empty() {
+        parts.push(json!({ "any": true }));
+    }
+    Ok(json!({ names.and: { names.set: parts } }))
+}
+
+impl Field<'_> {
+    /// Any of `values`; `None` where nothing is left of them.
+    fn matcher(
+        &self,
+        values: &[String],
+        names: Names,
+        meta: &Meta,
+        action: Action,
+        chain: &Chain<'_>,
+    ) -> Result<Option<Value>, Unsupported> {
+        if chain.tcp && self.is_http_only() {
+            return Err(Unsupported);
+        }
+        let together = match self.attribute {
+            Attribute::Metadata => Some(self.filter_metadata(values)?),
+            Attribute::RequestPrincipal => Some(request_principals(values)),
+            Attribute::Audiences => Some(claim(&["aud"], values)),
+            Attribute::Presenter => Some(claim(&["azp"], values)),
+            Attribute::Claim => {
+                let rest = self.key.strip_prefix("request.auth.claims").unwrap_or_default();
+                Some(claim(&nested_names(rest).ok_or(Unsupported)?, values))
+            }
+            _ => None,
+        };
+        if together.is_some() {
+            return Ok(together);
+        }
+        let mut any = Vec::with_capacity(values.len());
+        for value in values {
+            match self.single(value, meta, chain) {
+                Some(matcher) => any.push(matcher),
+                None if action == Action::Allow => return Err(Unsupported),
+                None => {}
+            }
+        }
+        Ok(if any.is_empty() { None } else { Some(json!({ names.or: { names.set: any } })) })
+    }
+
+    fn is_http_only(&self) -> bool {
+        matches!(
+            self.attribute,
+            Attribute::Host
+                | Attribute::Method
+                | Attribute::Path
+                | Attribute::RequestPrincipal
+                | Attribute::Audiences
+                | Attribute::Presenter
+                | Attribute::Header
+                | Attribute::Claim
+        )
+    }
+
+    /// One value; `None` where it cannot be built.
+    fn single(&self, value: &str, meta: &Meta, chain: &Chain<'_>) -> Option<Value> {
+        let peer = |name: Value| match chain.filter_state {
+            true => json!({ "filterState": { "key": "io.istio.peer_principal", "stringMatch": name } }),
+            false => json!({ "authenticated": { "principalName": name } }),
+        };
+        Some(match self.attribute {
+            Attribute::Host => json!({ "header": matcher::header(":authority", value, true) }),
+            Attribute::Method => json!({ "header": matcher::header(":method", value, false) }),
+            Attribute::Path if is_template(value) => json!({ "uriTemplate": matcher::uri_template(value) }),
+            Attribute::Path => json!({ "urlPath": { "path": matcher::string(value) } }),
+            Attribute::DestinationPort => json!({ "destinationPort": value.parse::<u16>().ok()? }),
+            Attribute::DestinationIp => json!({ "destinationIp": matcher::cidr(value)? }),
+            Attribute::Sni => json!({ "requestedServerName": matcher::string(value) }),
+            Attribute::Principal => peer(matcher::spiffe(value)),
+            Attribute::ServiceAccount => peer(matcher::service_account(value, &meta.namespace)),
+            Attribute::TrustDomain => peer(matcher::trust_domain(value)),
+            Attribute::Namespace => peer(matcher::namespace(value)),
+            Attribute::RemoteIp => json!({ "remoteIp": matcher::cidr(value)? }),
+            Attribute::SourceIp => json!({ "directRemoteIp": matcher::cidr(value)? }),
+            Attribute::Header => {
+                let name = bracketed(self.key.strip_prefix("request.headers")?)?;
+                json!({ "header": matcher::header(name, value, false) })
+            }
+            Attribute::Metadata
+            | Attribute::RequestPrincipal
+            | Attribute::Audiences
+            | Attribute::Presenter
+            | Attribute::Claim => return None,
+        })
+    }
+
+    /// `experimental.envoy.filters.F[K]`; a value in brackets asks for an element of a list.
+    fn filter_metadata(&self, values: &[String]) -> Result<Value, Unsupported> {
+        let rest = self.key.strip_prefix("experimental.").unwrap_or(self.key);
+        let rest = rest.strip_suffix(']').unwrap_or(rest);
+        let (filter, key) = rest.split_once('[').ok_or(Unsupported)?;
+        let values = values
+            .iter()
+            .map(|value| match value.starts_with('[') && value.ends_with(']') {
+                true => {
+                    let inner = matcher::string(value.trim_matches(['[', ']']));
+                    json!({ "listMatch": { "oneOf": { "stringMatch": inner } } })
+                }
+                false => json!({ "stringMatch": matcher::string(value) }),
+            })
+            .collect();
+        Ok(json!({ "metadata": matcher::metadata(filter, [key], matcher::any_value(values)) }))
+    }
+}
+
+/// A claim that is a string or a list, of a verified token.
+fn claim(path: &[&str], values: &[String]) -> Value {
+    let path = ["payload"].into_iter().chain(path.iter().copied());
+    json!({ "metadata": matcher::metadata(JWT_FILTER, path, matcher::claim_value(values)) })
+}
+
+/// `iss/sub`, split at the last slash: an issuer may be a URL. A leading `*` outranks a trailing one.
+fn request_principals(values: &[String]) -> Value {
+    let any = || matcher::regex(".+");
+    let exact = |value: &str| json!({ "exact": value });
+    let mut or = Vec::with_capacity(values.len());
+    for value in values {
+        let split = value.rsplit_once('/');
+        let (issuer, subject) = if value == "*" {
+            (any(), any())
+        } else if let Some(rest) = value.strip_prefix('*') {
+            match split {
+                Some(("*", subject)) => (any(), exact(subject)),
+                Some((issuer, subject)) => {
+                    (json!({ "suffix": issuer.strip_prefix('*').unwrap_or(issuer) }), exact(subject))
+                }
+                None => (any(), json!({ "suffix": rest })),
+            }
+        } else if let Some(rest) = value.strip_suffix('*') {
+            match split {
+                Some((issuer, "*")) => (exact(issuer), any()),
+                Some((issuer, subject)) => {
+                    (exact(issuer), json!({ "prefix": subject.strip_suffix('*').unwrap_or(subject) }))
+                }
+                None => (json!({ "prefix": rest }), any()),
+            }
+        } else {
+            let (issuer, subject) = split.unwrap_or((value, ""));
+            (exact(issuer), exact(subject))
+        };
+        let part = |claim: &str, value: Value| json!({ "metadata": matcher::metadata(JWT_FILTER, ["payload", claim], json!({ "stringMatch": value })) });
+        or.push(json!({ "andIds": { "ids": [part("iss", issuer), part("sub", subject)] } }));
+    }
+    match (or.len(), or.pop()) {
+        (1, Some(only)) => only,
+        (_, last) => {
+            or.extend(last);
+            json!({ "orIds": { "ids": or } })
+        }
+    }
+}
+
+/// `[name]`
+fn bracketed(text: &str) -> Option<&str> {
+    text.strip_prefix('[')?.strip_suffix(']')
+}
+
+/// `[a][b]`; what is not so formed is one name with brackets in it.
+fn nested_names(text: &str) -> Option<Vec<&str>> {
+    let mut names = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let well_formed = rest
+            .strip_prefix('[')
+            .and_then(|rest| rest.split_once(']'))
+            .filter(|(name, _)| !name.contains('['));
+        match well_formed {
+            Some((name, after)) => {
+                names.push(name);
+                rest = after;
+            }
+            None => return bracketed(text).map(|name| vec![name]),
+        }
+    }
+    Some(names)
+}

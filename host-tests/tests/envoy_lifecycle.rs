@@ -47,6 +47,18 @@ struct Owned {
     folder: PathBuf,
 }
 
+/// A test that fails leaves nothing running either.
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let _ = self.owner.kill();
+        let _ = self.owner.wait();
+        // The folder goes with Envoy; once it is gone the id may be somebody else's.
+        if self.folder.exists() {
+            let _ = Command::new("kill").arg(&self.pid).stderr(Stdio::null()).status();
+        }
+    }
+}
+
 fn owned(role: &str) -> Owned {
     let mut owner = Command::new(env::current_exe().unwrap())
         .args(["--exact", "owner", "--nocapture"])

@@ -1,0 +1,85 @@
+//! Today's policies and tomorrow's, from the scenario `examples/end-user-jwt`.
+
+use gnomon_engine::{Mesh, Workload, envoy, request::Protocol, resource::Resources, workload::ProxyKind};
+use gnomon_host_tests::{Error, Result, manifest};
+use serde_json::Value;
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
+
+/// What the gateway enforces and what is evaluated beside it.
+pub(crate) struct Scenario {
+    /// For people, relative to the workspace.
+    pub(crate) current_file: PathBuf,
+    /// A line for each of today's policies.
+    pub(crate) current: Vec<String>,
+    resources: Resources,
+    /// For people, relative to the workspace.
+    pub(crate) candidate_file: PathBuf,
+    /// A line for each of tomorrow's.
+    pub(crate) candidate: Vec<String>,
+    /// For the filter's configuration.
+    pub(crate) candidate_manifests: Vec<Value>,
+    /// The ingress gateway.
+    pub(crate) workload: Workload,
+    /// Istio's defaults.
+    pub(crate) mesh: Mesh,
+}
+
+impl Scenario {
+    /// Reads both; a policy that Istio would refuse is an error with its place.
+    pub(crate) fn load() -> Result<Scenario> {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let current_file = PathBuf::from("examples/end-user-jwt/demo/current.yaml");
+        let candidate_file = PathBuf::from("examples/end-user-jwt/demo/candidate.yaml");
+        let resources = read(&workspace.join(&current_file))?;
+        let candidate = read(&workspace.join(&candidate_file))?;
+        Ok(Scenario {
+            current: lines(&resources),
+            resources,
+            candidate: lines(&candidate),
+            candidate_manifests: manifest::to_json(&[workspace.join(&candidate_file)])?,
+            current_file,
+            candidate_file,
+            workload: Workload {
+                name: "istio-ingressgateway".into(),
+                namespace: "istio-system".into(),
+                labels: vec![("app".into(), "istio-ingressgateway".into())],
+                service_account: "istio-ingressgateway-service-account".into(),
+                proxy: ProxyKind::Gateway,
+                services: Vec::new(),
+            },
+            mesh: Mesh::default(),
+        })
+    }
+
+    /// Today's policies as istiod would configure Envoy's own filters.
+    pub(crate) fn native_filters(&self) -> Vec<Value> {
+        envoy::export(&self.resources, &self.workload, &self.mesh, Protocol::Http)
+    }
+}
+
+fn read(path: &Path) -> Result<Resources> {
+    let loaded = gnomon_manifests::load(&[path.to_owned()]);
+    if loaded.has_errors() {
+        let mut text = String::from("the demo's policies are not right:");
+        for found in &loaded.diagnostics {
+            let _ = write!(text, "\n{found}");
+        }
+        return Err(Error::new(text));
+    }
+    Ok(loaded.resources)
+}
+
+fn lines(resources: &Resources) -> Vec<String> {
+    let authentication = resources.request_authentication.iter().map(|policy| {
+        let issuers: Vec<&str> = policy.rules.iter().map(|rule| rule.issuer.text.as_str()).collect();
+        format!("RequestAuthentication {} of {}", policy.meta.name, issuers.join(", "))
+    });
+    let authorization = resources.authorization.iter().map(|policy| {
+        let action = format!("{:?}", policy.action).to_uppercase();
+        format!("AuthorizationPolicy {action} {}", policy.meta.name)
+    });
+    authentication.chain(authorization).collect()
+}

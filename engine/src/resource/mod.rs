@@ -3,6 +3,7 @@
 //! Made only by [`crate::decode`]; every value keeps its place in the text.
 
 mod authorization_policy;
+pub mod manifest;
 mod peer_authentication;
 mod request_authentication;
 

@@ -3,7 +3,7 @@
 //! Both front ends make one: `manifests` from YAML text (with a line and a column for everything), the
 //! filter from JSON (without). One decoder reads both, so both give the same diagnostics.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
 use core::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -145,8 +145,9 @@ impl<'de> Deserialize<'de> for Node {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
                 let mut entries: Vec<(Key, Node)> = Vec::new();
+                let mut seen = BTreeSet::new();
                 while let Some((name, node)) = map.next_entry::<String, Node>()? {
-                    if entries.iter().any(|(key, _)| key.name == name) {
+                    if !seen.insert(name.clone()) {
                         return Err(de::Error::custom(alloc::format!("duplicate key `{name}`")));
                     }
                     entries.push((Key { name, at: Position::default() }, node));

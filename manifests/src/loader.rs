@@ -13,6 +13,9 @@ use std::{
     sync::Arc,
 };
 
+/// How many problems are reported for one text.
+const MAX_PROBLEMS: usize = 1_000;
+
 /// All that was read, and all that is wrong with it.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
@@ -116,6 +119,10 @@ impl Loader {
         let before = self.loaded.diagnostics.len();
         self.loaded.diagnostics.extend(problems);
         for document in documents {
+            if self.loaded.diagnostics.len().saturating_sub(before) > MAX_PROBLEMS {
+                self.stop(&file, document.node.at);
+                break;
+            }
             // A broken document is decoded for its other problems only.
             let mut scratch = Resources::default();
             let out = if document.broken { &mut scratch } else { &mut self.loaded.resources };
@@ -129,6 +136,11 @@ impl Loader {
             }
         }
         self.loaded.files.push(file);
+    }
+
+    fn stop(&mut self, file: &Arc<str>, at: Position) {
+        let message = format!("more than {MAX_PROBLEMS} problems; from here on nothing is read");
+        self.loaded.diagnostics.push(input::error("too-many-problems", file, at, message, ""));
     }
 
     /// An object, or a list of them, out of another document that was parsed already.

@@ -1,4 +1,5 @@
 //! Files and folders.
+#![expect(clippy::unwrap_used, reason = "a test may stop at once")]
 
 use gnomon_manifests::{Loaded, load};
 use std::{

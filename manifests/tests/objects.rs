@@ -168,6 +168,17 @@ fn problems_are_bounded() {
 }
 
 #[test]
+fn problems_of_many_objects_are_bounded() {
+    let objects = "kind: PeerAuthentication\n---\n".repeat(3_000);
+    let list = format!("kind: List\nitems: [{}]", "{kind: PeerAuthentication},".repeat(3_000));
+    for text in [objects, list] {
+        let loaded = load_text(&text, "t");
+        assert!((1_001..1_010).contains(&loaded.diagnostics.len()), "{}", loaded.diagnostics.len());
+        assert_eq!(loaded.diagnostics.last().map(|found| found.code), Some("too-many-problems"));
+    }
+}
+
+#[test]
 fn lists_in_lists() {
     let deep = (0..100).fold("{kind: Foo}".to_string(), |inner, _| {
         if inner.len() > 1_000 { inner } else { format!("{{kind: List, items: [{inner}]}}") }

@@ -1,7 +1,8 @@
 //! A Kubernetes object: what kind it is, and whether that kind is read.
 
 use super::{
-    Reader, authorization_policy, meta, nearest, peer_authentication, quoted, request_authentication, short,
+    MAX_PROBLEMS, Reader, authorization_policy, meta, nearest, peer_authentication, quoted,
+    request_authentication, short,
 };
 use crate::{Diagnostic, Node, Value, resource::Resources};
 use alloc::{collections::BTreeMap, format, string::String, sync::Arc, vec, vec::Vec};
@@ -45,9 +46,17 @@ impl Tally {
 /// to `out`, everything that is wrong to `diagnostics`. An empty document is nothing.
 pub fn object(node: &Node, file: &Arc<str>, out: &mut Resources, diagnostics: &mut Vec<Diagnostic>) -> Tally {
     let mut tally = Tally::default();
+    let before = diagnostics.len();
     // A stack of our own: the nesting is the input's.
     let mut waiting = vec![(node, 0_usize, String::new())];
     while let Some((node, depth, path)) = waiting.pop() {
+        if diagnostics.len().saturating_sub(before) > MAX_PROBLEMS {
+            let reader = Reader::new(file, "");
+            let message = format!("more than {MAX_PROBLEMS} problems; from here on nothing is read");
+            reader.at_path(node, path).error("too-many-problems", message, "");
+            diagnostics.extend(reader.into_diagnostics());
+            break;
+        }
         let kind = node.get("kind").and_then(Node::as_str).unwrap_or_default();
         let items = node.get("items").and_then(Node::as_list);
         if let Some(items) = items.filter(|_| kind.ends_with("List")) {

@@ -67,6 +67,11 @@ impl Reader {
         self.found.into_inner()
     }
 
+    /// Nothing more is recorded.
+    fn is_full(&self) -> bool {
+        self.found.borrow().len() > MAX_PROBLEMS
+    }
+
     fn push(
         &self,
         severity: Severity,
@@ -240,6 +245,9 @@ impl<'a> Cursor<'a> {
         let Value::List(items) = &self.node.value else { return texts };
         for (index, node) in items.iter().enumerate() {
             let Some(text) = node.as_str() else { continue };
+            if self.reader.is_full() {
+                break;
+            }
             if let Err(Problem { code, message, help }) = check(text) {
                 self.element(index, node).error(code, message, help);
             }
@@ -483,6 +491,9 @@ impl<'a> Fields<'a> {
         for (key, node) in self.entries {
             if self.asked.contains(&key.name.as_str()) {
                 continue;
+            }
+            if self.cursor.reader.is_full() {
+                return;
             }
             let help = match super::nearest(&key.name, self.asked.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),

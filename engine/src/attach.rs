@@ -3,6 +3,7 @@
 //! The rules are istiod's (`pilot/pkg/model/policyattachment.go`, `authentication.go`, `authorization.go` and, for
 //! PeerAuthentication, `pilot/pkg/security/authn/policy_applier.go`), Istio 1.24 to 1.32.
 
+use crate::order;
 use crate::resource::{
     AuthorizationPolicy, JwtRule, Labels, Meta, MtlsMode, PeerAuthentication, Resources, Target, TargetKind,
 };
@@ -53,7 +54,7 @@ pub fn attach<'r>(resources: &'r Resources, workload: &Workload, mesh: &Mesh) ->
         .iter()
         .filter(|p| workload.proxy != ProxyKind::Ztunnel && who.reaches(&p.meta, &p.target))
         .collect();
-    request.sort_by(|a, b| {
+    order::sort_by(&mut request, |a, b| {
         (who.lookup_order(&a.meta.namespace), age(&a.meta))
             .cmp(&(who.lookup_order(&b.meta.namespace), age(&b.meta)))
     });

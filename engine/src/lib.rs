@@ -20,6 +20,7 @@ pub mod envoy;
 pub mod headers;
 pub mod jwt;
 pub mod node;
+mod order;
 pub mod path;
 mod pattern;
 pub mod plan;

@@ -3,6 +3,7 @@
 use super::{Cursor, Fields, quoted, target, values::port_number};
 use crate::{
     node::Key,
+    order,
     resource::{Meta, MtlsMode, PeerAuthentication},
 };
 use alloc::{format, vec::Vec};
@@ -33,7 +34,7 @@ pub(super) fn authentication(object: &mut Fields<'_>, meta: Meta) -> PeerAuthent
             let mode = mtls(cursor);
             read.ports.extend(port.map(|port| (port, mode)));
         }
-        read.ports.sort_by_key(|(port, _)| *port);
+        order::sort_by(&mut read.ports, |(a, _), (b, _)| a.cmp(b));
     }
     spec.finish();
     read

@@ -3,6 +3,7 @@
 use crate::{
     Diagnostic, Node, Severity, Value,
     node::{Key, Position},
+    order,
     resource::Text,
 };
 use alloc::{format, string::String, sync::Arc, vec::Vec};
@@ -337,7 +338,7 @@ impl<'a> Cursor<'a> {
                 self.child(key, node).wrong_type("a string");
             }
         }
-        pairs.sort();
+        order::sort(&mut pairs);
         pairs
     }
 

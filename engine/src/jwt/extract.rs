@@ -1,7 +1,7 @@
 //! Where a rule looks for tokens, and what it finds there.
 
 use super::{query, view::View};
-use crate::resource::JwtRule;
+use crate::{order, resource::JwtRule};
 use alloc::{
     borrow::ToOwned,
     format,
@@ -81,11 +81,11 @@ impl Locations {
         // Envoy keys them by name and prefix written together: `a` + `bc` is the same place as `ab` + `c`, and the
         // first one counts. The sort is stable, so the first one stays.
         let key = |place: &HeaderPlace| format!("{}{}", place.name, place.prefix);
-        headers.sort_by_key(key);
+        order::sort_by(&mut headers, |a, b| key(a).cmp(&key(b)));
         headers.dedup_by(|later, first| key(later) == key(first));
         let sorted = |names: &[String]| {
             let mut names = names.to_owned();
-            names.sort();
+            order::sort(&mut names);
             names.dedup();
             names
         };

@@ -31,7 +31,9 @@ pub use people::{Place, Problem, TokenTrace, unsigned_token};
 #[cfg(feature = "crypto")]
 pub use software::SoftwareCrypto;
 
-use crate::{Request, request::Protocol, resource::JwtRule, resource::Presence, workload::IstioVersion};
+use crate::{
+    Request, order, request::Protocol, resource::JwtRule, resource::Presence, workload::IstioVersion,
+};
 use alloc::{
     string::{String, ToString},
     vec::Vec,
@@ -70,7 +72,7 @@ impl Authenticator {
     /// Fields that `version` does not know are ignored: `spaceDelimitedClaims` before 1.28, `presence` before 1.32.
     pub fn compile(rules: &[&JwtRule], version: IstioVersion) -> Self {
         let mut sorted: Vec<(usize, &JwtRule)> = rules.iter().copied().enumerate().collect();
-        sorted.sort_by(|(_, a), (_, b)| a.issuer.text.cmp(&b.issuer.text));
+        order::sort_by(&mut sorted, |(_, a), (_, b)| a.issuer.text.cmp(&b.issuer.text));
         let required = |rule: &JwtRule| version >= PRESENCE_SINCE && rule.presence == Presence::Required;
         let compiled: Vec<Rule> = sorted
             .iter()
@@ -87,7 +89,7 @@ impl Authenticator {
             read.extend(rule.locations.header_names().map(ToString::to_string));
         }
         let distinct = |names: &mut Vec<String>| {
-            names.sort();
+            order::sort(names);
             names.dedup();
         };
         distinct(&mut written);

@@ -23,6 +23,7 @@ pub use outcome::Verdict;
 use crate::{
     attach::{Attached, MtlsModes, attach},
     jwt::{self, Authenticator},
+    order,
     request::{Protocol, Request},
     resource::{Action, AuthorizationPolicy, Resources},
     verdict::Explanation,
@@ -230,7 +231,7 @@ fn custom_stage(policies: &[&AuthorizationPolicy], compiler: &Compiler<'_>, mesh
     let name =
         |policy: &AuthorizationPolicy| policy.provider.as_ref().map_or(String::new(), |p| p.text.clone());
     let mut providers: Vec<String> = policies.iter().map(|policy| name(policy)).collect();
-    providers.sort();
+    order::sort(&mut providers);
     providers.dedup();
     let Some(first) = providers.first() else { return CustomStage::Absent };
 
@@ -252,7 +253,7 @@ fn custom_stage(policies: &[&AuthorizationPolicy], compiler: &Compiler<'_>, mesh
         }
     }
     // Each provider has its own filter, in the order of their names; within one, rules go by id.
-    rules.sort_by(|a, b| (&a.0, &a.1.id).cmp(&(&b.0, &b.1.id)));
+    order::sort_by(&mut rules, |a, b| (&a.0, &a.1.id).cmp(&(&b.0, &b.1.id)));
     let rules: Vec<Rule> = rules.into_iter().map(|(_, rule)| rule).collect();
 
     let broken = |why: String, mut rules: Vec<Rule>| {

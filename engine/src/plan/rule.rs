@@ -3,6 +3,7 @@
 use super::{facts::Facts, test::Test, tri::Tri};
 use crate::{
     node::Position,
+    order,
     resource::{AuthorizationPolicy, Meta},
 };
 use alloc::{format, string::String, sync::Arc, vec::Vec};
@@ -159,9 +160,9 @@ impl RuleSet {
 
     /// Puts the rules into Envoy's order; call once after the last [`RuleSet::add`].
     pub(crate) fn sort(&mut self) {
-        self.rules.sort_by(|a, b| a.id.cmp(&b.id));
+        order::sort_by(&mut self.rules, |a, b| a.id.cmp(&b.id));
         if let Some(shadow) = &mut self.shadow {
-            shadow.sort_by(|a, b| a.id.cmp(&b.id));
+            order::sort_by(shadow, |a, b| a.id.cmp(&b.id));
         }
     }
 

@@ -239,6 +239,6 @@ fn unique(members: &[(String, Json)]) -> bool {
             .all(|(i, (name, _))| members.iter().skip(i + 1).all(|(other, _)| name != other));
     }
     let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort_unstable();
+    crate::order::sort(&mut names);
     names.windows(2).all(|pair| pair.first() != pair.last())
 }

@@ -6,13 +6,15 @@
 
 use crate::{
     host::{Host, Refused},
-    wire,
+    metadata, wire,
 };
 use core::{
     cell::Cell,
     net::{IpAddr, SocketAddr},
 };
 use gnomon_engine::{
+    jwt::Json,
+    plan::Needs,
     request::{Input, Peer},
     workload::ProxyKind,
 };
@@ -30,6 +32,7 @@ const MTLS: &str = "connection\0mtls";
 const SNI: &str = "connection\0requested_server_name";
 const SOURCE: &str = "source\0address";
 const DESTINATION: &str = "destination\0address";
+const METADATA: &str = "metadata";
 
 /// A host that counts the calls that failed.
 pub struct Asked<'h> {
@@ -67,23 +70,6 @@ impl<'h> Asked<'h> {
     }
 }
 
-/// Which properties a plan looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Needs {
-    /// The peer's certificate.
-    pub peer: bool,
-    /// The physical peer, or the client after X-Forwarded-For.
-    pub source: bool,
-    /// The local address and port.
-    pub destination: bool,
-    /// The server name.
-    pub sni: bool,
-    /// Dynamic metadata.
-    pub metadata: bool,
-    /// The clock.
-    pub clock: bool,
-}
-
 /// What the proxy has said so far.
 #[derive(Debug, Default)]
 pub struct Facts {
@@ -97,6 +83,7 @@ pub struct Facts {
     destination_ip: Input<IpAddr>,
     destination_port: Input<u16>,
     sni: Vec<u8>,
+    metadata: Vec<(String, Json)>,
     /// What could not be had and has no way to be said as unknown.
     missing: Option<&'static str>,
 }
@@ -111,16 +98,23 @@ impl Facts {
                 _ => facts.read_peer(asked),
             }
         }
-        if needs.source {
+        if needs.source_ip || needs.remote_ip {
             facts.read_source(asked);
         }
-        if needs.destination {
+        if needs.destination_ip || needs.destination_port {
             facts.read_destination(asked);
         }
         if needs.sni {
             match asked.property(SNI) {
                 Ok(name) => facts.sni = name.unwrap_or_default(),
                 Err(_) => facts.missing = Some("sni"),
+            }
+        }
+        if needs.metadata {
+            let bytes = asked.property(METADATA).map(Option::unwrap_or_default);
+            match bytes.ok().and_then(|bytes| metadata::read(&bytes)) {
+                Some(metadata) => facts.metadata = metadata,
+                None => facts.missing = Some("metadata"),
             }
         }
         facts
@@ -180,6 +174,11 @@ impl Facts {
     /// The server name; empty: none.
     pub fn sni(&self) -> &[u8] {
         &self.sni
+    }
+
+    /// Dynamic metadata by filter.
+    pub fn metadata(&self) -> Vec<(&str, Json)> {
+        self.metadata.iter().map(|(name, value)| (name.as_str(), value.clone())).collect()
     }
 
     fn read_peer(&mut self, asked: &Asked<'_>) {

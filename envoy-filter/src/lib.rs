@@ -1,8 +1,54 @@
 //! The candidate verdict inside Envoy: a proxy-wasm filter that looks at the traffic and never touches it.
+//!
+//! The plugin configuration (formats §7) names policies, the *candidate*. When a request's headers come, the filter
+//! evaluates the candidate for it; when the stream has ended, it compares that verdict with what the proxy's own
+//! filters did, counts, writes filter state `wasm.gnomon` and, where they differ, a log line.
+//!
+//! # Where it stands
+//!
+//! Before `jwt_authn` (Istio's phase `AUTHN`): that filter takes the token out of the request that it has verified.
+//! What it and RBAC did is read at the end. Where a filter in front has already answered, the candidate is evaluated
+//! at the end too (`late` in the log line). The same module serves as a network filter, in front of the network RBAC
+//! filter, and then evaluates connections at their first bytes, as that does.
+//!
+//! # What a proxy does not tell
+//!
+//! A wasm filter sees only the first URI SAN of the peer, and the address after X-Forwarded-For, not the physical
+//! peer behind it. An Istio certificate has one URI SAN and no other name, and a request without X-Forwarded-For has
+//! one address: there nothing is missing. For the rest, put this filter in front, and its two keys are read where a
+//! verdict hangs on them; without it such a verdict is `unknown`, never guessed:
+//!
+//! ```yaml
+//! name: envoy.filters.http.set_filter_state
+//! typed_config:
+//!   "@type": type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config
+//!   on_request_headers:
+//!   - object_key: gnomon.peer_uri_san
+//!     factory_key: envoy.string
+//!     format_string: {text_format_source: {inline_string: "%DOWNSTREAM_PEER_URI_SAN%"}}
+//!   - object_key: gnomon.direct_remote_address
+//!     factory_key: envoy.string
+//!     format_string: {text_format_source: {inline_string: "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"}}
+//! ```
+//!
+//! # Safety
+//!
+//! A trap in a filter answers the request with 503, and with Istio's failure policy switches the filter off without a
+//! word. So the module speaks the proxy-wasm ABI itself instead of going through the SDK, which panics on every
+//! status that it does not expect; every call to the proxy may fail; no input is trusted. Give it a `vm_id` of its
+//! own: plugins of one VM share each other's crashes.
 
+#[cfg(target_arch = "wasm32")]
+mod abi;
 pub mod compare;
+pub mod config;
+pub mod crypto;
+pub mod decide;
 pub mod facts;
+pub mod filter;
 pub mod host;
 pub mod lines;
+pub mod metadata;
 pub mod metrics;
+pub mod node_metadata;
 pub mod wire;

@@ -6,6 +6,7 @@
 use crate::compare::{Comparison, Enforced, Refuser};
 use gnomon_engine::verdict::{DryRun, Outcome, Report, Stage};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// The longest text taken over from a request, in bytes.
 const LONGEST: usize = 256;
@@ -142,12 +143,21 @@ pub fn filter_state(report: &Report, result: Comparison, status: Option<u16>, de
         status: report.status,
         stage: report.stage,
         policy: report.policy.as_deref(),
-        reason: cut(&report.reason),
+        reason: &reason(report),
         enforced: StateEnforced { status, details },
         result,
     };
     // Only maps with keys that are no strings fail, and there are none.
     serde_json::to_vec(&state).unwrap_or_default()
+}
+
+/// The verdict's reason, cut; that of a request let through is only put into words here.
+pub fn reason(report: &Report) -> Cow<'_, str> {
+    match &report.policy {
+        _ if !report.reason.is_empty() => Cow::Borrowed(cut(&report.reason)),
+        Some(policy) => Cow::Owned(format!("ALLOW rule {} matched", cut(policy))),
+        None => Cow::Borrowed("no policy refuses it"),
+    }
 }
 
 /// At most 256 bytes of a text, cut between characters.

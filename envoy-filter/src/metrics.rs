@@ -22,7 +22,6 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Metrics {
     requests: [Option<u32>; Comparison::ALL.len()],
-    connections: [Option<u32>; Comparison::ALL.len()],
     errors: Option<u32>,
 }
 
@@ -30,12 +29,9 @@ impl Metrics {
     /// Defines all of them; the proxy gives the same id for the same name.
     pub fn define(host: &dyn Host) -> Metrics {
         let counter = |name: &str| host.define_metric(MetricKind::Counter, name).ok();
-        let by_result = |what: &str| {
-            Comparison::ALL.map(|result| counter(&format!("gnomon_{what}_{}_total", result.name())))
-        };
         Metrics {
-            requests: by_result("requests"),
-            connections: by_result("connections"),
+            requests: Comparison::ALL
+                .map(|result| counter(&format!("gnomon_requests_{}_total", result.name()))),
             errors: counter("gnomon_errors_total"),
         }
     }
@@ -58,9 +54,11 @@ impl Metrics {
         add(host, nth(&self.requests, result), 1);
     }
 
-    /// Counts one TCP connection.
+    /// Counts one TCP connection. The counter is looked up by its name: there are fewer connections than requests,
+    /// and most proxies have none.
     pub fn connection(&self, host: &dyn Host, result: Comparison) {
-        add(host, nth(&self.connections, result), 1);
+        let name = format!("gnomon_connections_{}_total", result.name());
+        add(host, host.define_metric(MetricKind::Counter, &name).ok(), 1);
     }
 
     /// Counts failed calls.

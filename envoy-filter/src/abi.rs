@@ -1,0 +1,276 @@
+//! The proxy-wasm ABI, version 0.2.1: the functions that the proxy gives, those that it calls.
+//!
+//! Only callbacks with something to do are exported. The proxy skips one that is not there, which is cheaper than
+//! entering the module to return at once; in particular bodies and trailers never come here.
+//!
+//! A context id tells nothing about its kind: the same module serves as an HTTP filter and as a network filter,
+//! and which callback comes first shows which.
+
+use crate::{
+    filter::Filter,
+    host::{Host, Level, MetricKind, Refused},
+};
+use core::{cell::RefCell, ptr::null_mut};
+
+/// More than this the proxy may not hand over in one piece. Envoy's own limits are far below.
+const MAX_ALLOCATION: usize = 64 << 20;
+
+const PLUGIN_CONFIGURATION: u32 = 7;
+const REQUEST_HEADERS: u32 = 0;
+const RESPONSE_HEADERS: u32 = 2;
+/// The action that all callbacks return.
+const CONTINUE: u32 = 0;
+
+thread_local! {
+    // A proxy-wasm module has one thread.
+    static FILTER: RefCell<Filter> = RefCell::new(Filter::new());
+}
+
+/// Runs `work` unless a call of the proxy's came while another was at work, which leaves nothing sensible to do.
+fn with<T>(fallback: T, work: impl FnOnce(&mut Filter) -> T) -> T {
+    FILTER
+        .try_with(|filter| filter.try_borrow_mut().ok().map(|mut filter| work(&mut filter)))
+        .ok()
+        .flatten()
+        .unwrap_or(fallback)
+}
+
+mod raw {
+    #[link(wasm_import_module = "env")]
+    unsafe extern "C" {
+        pub(super) fn proxy_log(level: u32, text: *const u8, size: usize) -> u32;
+        pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+        pub(super) fn proxy_get_buffer_bytes(
+            kind: u32,
+            start: usize,
+            max: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub(super) fn proxy_replace_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_get_property(
+            path: *const u8,
+            path_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_set_property(
+            path: *const u8,
+            path_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_call_foreign_function(
+            name: *const u8,
+            name_size: usize,
+            argument: *const u8,
+            argument_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+        pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
+        pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    }
+
+    unsafe extern "C" {
+        pub(super) fn __wasm_call_ctors();
+    }
+}
+
+/// The proxy that runs this module.
+struct Envoy;
+
+fn done(status: u32) -> Result<(), Refused> {
+    if status == 0 { Ok(()) } else { Err(Refused(status)) }
+}
+
+/// Runs a call that answers with a buffer. `None`: the proxy gave none.
+fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Option<Vec<u8>>, Refused> {
+    let mut data: *mut u8 = null_mut();
+    let mut size: usize = 0;
+    let status = call(&raw mut data, &raw mut size);
+    let bytes = if data.is_null() || size == 0 {
+        None
+    } else {
+        // SAFETY: the proxy has obtained `data` from `proxy_on_memory_allocate(size)`, which makes a vector of
+        // exactly this capacity and forgets it, has filled it, and hands it over.
+        Some(unsafe { Vec::from_raw_parts(data, size, size) })
+    };
+    done(status)?;
+    Ok(bytes)
+}
+
+impl Host for Envoy {
+    fn log(&self, level: Level, line: &str) {
+        // SAFETY: the pointer and the length are those of a live string. A line that cannot be logged is lost.
+        let _status = unsafe { raw::proxy_log(level as u32, line.as_ptr(), line.len()) };
+    }
+
+    fn now(&self) -> Result<u64, Refused> {
+        let mut time: u64 = 0;
+        // SAFETY: the proxy writes one u64.
+        done(unsafe { raw::proxy_get_current_time_nanoseconds(&raw mut time) })?;
+        Ok(time)
+    }
+
+    fn configuration(&self) -> Result<Vec<u8>, Refused> {
+        // SAFETY: the proxy writes one pointer and one length.
+        let call = |data, size| unsafe {
+            raw::proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, MAX_ALLOCATION, data, size)
+        };
+        match received(call) {
+            Err(Refused::NOT_FOUND) => Ok(Vec::new()),
+            other => other.map(Option::unwrap_or_default),
+        }
+    }
+
+    fn request_headers(&self) -> Result<Vec<u8>, Refused> {
+        // SAFETY: the proxy writes one pointer and one length.
+        received(|data, size| unsafe { raw::proxy_get_header_map_pairs(REQUEST_HEADERS, data, size) })
+            .map(Option::unwrap_or_default)
+    }
+
+    fn property(&self, path: &str) -> Result<Option<Vec<u8>>, Refused> {
+        // SAFETY: the path is a live string; the proxy writes one pointer and one length.
+        let call = |data, size| unsafe { raw::proxy_get_property(path.as_ptr(), path.len(), data, size) };
+        match received(call) {
+            Err(Refused::NOT_FOUND) => Ok(None),
+            other => other,
+        }
+    }
+
+    fn set_filter_state(&self, key: &str, value: &[u8]) -> Result<(), Refused> {
+        // SAFETY: pointers and lengths are those of live slices.
+        done(unsafe { raw::proxy_set_property(key.as_ptr(), key.len(), value.as_ptr(), value.len()) })
+    }
+
+    fn set_response_header(&self, name: &str, value: &str) -> Result<(), Refused> {
+        // SAFETY: pointers and lengths are those of live strings.
+        done(unsafe {
+            raw::proxy_replace_header_map_value(
+                RESPONSE_HEADERS,
+                name.as_ptr(),
+                name.len(),
+                value.as_ptr(),
+                value.len(),
+            )
+        })
+    }
+
+    fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Refused> {
+        // SAFETY: name and argument are live; the proxy writes one pointer and one length.
+        received(|data, size| unsafe {
+            raw::proxy_call_foreign_function(
+                name.as_ptr(),
+                name.len(),
+                argument.as_ptr(),
+                argument.len(),
+                data,
+                size,
+            )
+        })
+        .map(Option::unwrap_or_default)
+    }
+
+    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Refused> {
+        let mut id: u32 = 0;
+        // SAFETY: the name is a live string; the proxy writes one u32.
+        done(unsafe { raw::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) })?;
+        Ok(id)
+    }
+
+    fn record_metric(&self, id: u32, value: u64) -> Result<(), Refused> {
+        // SAFETY: plain numbers.
+        done(unsafe { raw::proxy_record_metric(id, value) })
+    }
+
+    fn increment_metric(&self, id: u32, offset: i64) -> Result<(), Refused> {
+        // SAFETY: plain numbers.
+        done(unsafe { raw::proxy_increment_metric(id, offset) })
+    }
+}
+
+// What the proxy calls. The names are the ABI's; nothing else in the program has them, so that exporting them
+// unmangled is sound.
+
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {
+    // SAFETY: the proxy calls this once, before anything else; it runs the module's static constructors.
+    unsafe { raw::__wasm_call_ctors() }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_abi_version_0_2_1() {}
+
+/// Memory for what the proxy hands over; null where it may not be had, which the proxy reports as a failed call.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
+    let mut bytes: Vec<u8> = Vec::new();
+    if size == 0 || size > MAX_ALLOCATION || bytes.try_reserve_exact(size).is_err() {
+        return null_mut();
+    }
+    // Its owner is whoever `received` hands it to.
+    let mut bytes = core::mem::ManuallyDrop::new(bytes);
+    bytes.as_mut_ptr()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_context_create(context: u32, root: u32) {
+    with((), |filter| filter.create(context, root));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> u32 {
+    1
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_configure(root: u32, _size: usize) -> u32 {
+    u32::from(with(false, |filter| filter.configure(&Envoy, root)))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_headers(context: u32, _count: u32, _end: u32) -> u32 {
+    with((), |filter| filter.request_headers(&Envoy, context));
+    CONTINUE
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_headers(context: u32, _count: u32, _end: u32) -> u32 {
+    with((), |filter| filter.response_headers(&Envoy, context));
+    CONTINUE
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_downstream_data(context: u32, _size: usize, _end: u32) -> u32 {
+    with((), |filter| filter.downstream_data(&Envoy, context));
+    CONTINUE
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_downstream_connection_close(context: u32, _side: u32) {
+    with((), |filter| filter.connection_closed(&Envoy, context));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_log(context: u32) {
+    with((), |filter| filter.log(&Envoy, context));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_done(_context: u32) -> u32 {
+    1
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_delete(context: u32) {
+    with((), |filter| filter.delete(context));
+}

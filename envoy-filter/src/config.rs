@@ -1,0 +1,227 @@
+//! The plugin configuration (formats §7): JSON text to resources, workload, mesh and what to write.
+//!
+//! The text is JSON, as Istio passes `pluginConfig` on; the resources in it are manifests. Everything that is wrong is
+//! reported, in the words of the command line.
+
+use crate::{host::Host, node_metadata};
+use gnomon_engine::{
+    Diagnostic, Mesh, Node, Position, Severity, Workload,
+    decode::{self, Cursor, Fields, Reader},
+    resource::Resources,
+    workload::ProxyKind,
+};
+use std::{fmt::Display, sync::Arc};
+
+/// Which requests get a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lines {
+    /// None.
+    None,
+    /// Those that the candidate refuses.
+    Denied,
+    /// Those where the candidate and what was enforced differ.
+    #[default]
+    Divergent,
+    /// All.
+    All,
+}
+
+/// `report`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Which requests get a line.
+    pub log: Lines,
+    /// The share of those that is written, 0 to 1.
+    pub sample: f64,
+    /// The response header for debugging, in lower case; empty: none.
+    pub response_header: String,
+    /// Whether to write filter state.
+    pub filter_state: bool,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Report { log: Lines::Divergent, sample: 1.0, response_header: String::new(), filter_state: true }
+    }
+}
+
+/// What is asked for at every request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The workload as people call it.
+    pub workload: String,
+    /// What kind of proxy this is.
+    pub proxy: ProxyKind,
+    /// The listener may be an outbound one, which has no policies.
+    pub check_direction: bool,
+    /// What to write.
+    pub report: Report,
+}
+
+/// A configuration without errors.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The candidate.
+    pub resources: Resources,
+    /// Whom it is evaluated for.
+    pub workload: Workload,
+    /// The mesh around it.
+    pub mesh: Mesh,
+    /// The rest.
+    pub settings: Settings,
+}
+
+impl Loaded {
+    /// How many policies there are.
+    pub fn policies(&self) -> usize {
+        let Resources { authorization, request_authentication, peer_authentication } = &self.resources;
+        authorization.len() + request_authentication.len() + peer_authentication.len()
+    }
+}
+
+/// What came of reading one.
+#[derive(Debug)]
+pub struct Config {
+    /// All that is to be said about it.
+    pub diagnostics: Vec<Diagnostic>,
+    /// `None` where one of these is an error.
+    pub loaded: Option<Loaded>,
+}
+
+/// Reads a configuration; what it leaves out about the workload comes from the proxy's node metadata.
+pub fn read(host: &dyn Host, text: &[u8]) -> Config {
+    // From text, as the engine reads key sets: one JSON reader less.
+    let node = match core::str::from_utf8(text).map(serde_json::from_str::<Node>) {
+        Ok(Ok(node)) => node,
+        Ok(Err(error)) => return refused(not_json(text, &error, error.line(), error.column())),
+        Err(error) => return refused(not_json(text, &error, 0, 0)),
+    };
+    let reader = Reader::new(&Arc::from(""), "");
+    let mut diagnostics = Vec::new();
+    let loaded = reader.root(&node).fields().map(|fields| read_fields(host, fields, &mut diagnostics));
+    let mut found = reader.into_diagnostics();
+    found.append(&mut diagnostics);
+    let refused = found.iter().any(|found| found.severity == Severity::Error);
+    Config { diagnostics: found, loaded: loaded.filter(|_| !refused) }
+}
+
+fn read_fields(host: &dyn Host, mut fields: Fields<'_>, diagnostics: &mut Vec<Diagnostic>) -> Loaded {
+    fields.word("mode", &[("shadow", ())]);
+    let mut resources = Resources::default();
+    if let Some(mut candidate) = fields.fields("candidate") {
+        match candidate.get("resources") {
+            Some(list) => read_resources(&list, &mut resources, diagnostics),
+            None => candidate.cursor().error(
+                "missing-field",
+                "`resources` is missing",
+                "list the policies to evaluate there; an empty list allows everything",
+            ),
+        }
+        candidate.finish();
+    } else if fields.get("candidate").is_none() {
+        let help = "give the policies to evaluate as candidate.resources";
+        fields.cursor().error("missing-field", "`candidate` is missing", help);
+    }
+    let given = fields.get("workload");
+    let mut workload = given.clone().map(decode::workload_at).unwrap_or_default();
+    let in_mesh = match node_metadata::complete(host, given.map(|cursor| cursor.node()), &mut workload) {
+        Ok(in_mesh) => in_mesh,
+        Err(what) => {
+            let message = format!("the proxy does not tell the workload's {what}");
+            fields.cursor().error("no-node-metadata", message, format!("write it as workload.{what}"));
+            false
+        }
+    };
+    let mesh = fields.get("mesh").map(decode::mesh_at).unwrap_or_default();
+    let report = fields.fields("report").map(read_report).unwrap_or_default();
+    fields.finish();
+    let settings = Settings {
+        workload: display_name(&workload),
+        proxy: workload.proxy,
+        check_direction: in_mesh && workload.proxy == ProxyKind::Sidecar,
+        report,
+    };
+    Loaded { resources, workload, mesh, settings }
+}
+
+fn read_resources(list: &Cursor<'_>, resources: &mut Resources, diagnostics: &mut Vec<Diagnostic>) {
+    let file = Arc::from("");
+    for manifest in list.list().unwrap_or_default() {
+        let mut found = Vec::new();
+        decode::object(manifest.node(), &file, resources, &mut found);
+        for mut diagnostic in found {
+            // A named object is found by its name, as on the command line; another only by its place here.
+            if diagnostic.object.is_empty() {
+                let dot = if diagnostic.field.is_empty() { "" } else { "." };
+                diagnostic.field = format!("{}{dot}{}", manifest.path(), diagnostic.field);
+            }
+            diagnostics.push(diagnostic);
+        }
+    }
+}
+
+fn read_report(mut fields: Fields<'_>) -> Report {
+    let words = [
+        ("none", Lines::None),
+        ("denied", Lines::Denied),
+        ("divergent", Lines::Divergent),
+        ("all", Lines::All),
+    ];
+    let default = Report::default();
+    let report = Report {
+        log: fields.word("log", &words).unwrap_or(default.log),
+        sample: fields.number("sample", 0.0..=1.0).unwrap_or(default.sample),
+        response_header: fields.get("responseHeader").and_then(response_header).unwrap_or_default(),
+        filter_state: fields.bool("filterState").unwrap_or(default.filter_state),
+    };
+    fields.finish();
+    report
+}
+
+/// A header of its own, never one that means something to anybody: `x-…`, letters, digits and hyphens.
+fn response_header(cursor: Cursor<'_>) -> Option<String> {
+    let name = cursor.string()?.text.to_ascii_lowercase();
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let own = name.starts_with("x-") && !name.starts_with("x-envoy") && !name.starts_with("x-forwarded");
+    if name.is_empty() || (own && name.len() <= 64 && name.bytes().all(plain)) {
+        return Some(name);
+    }
+    let message = format!("the debugging header may not be called {}", decode::quoted(&name));
+    cursor.error("bad-header-name", message, "call it x-gnomon-shadow, or leave it out");
+    None
+}
+
+/// `namespace/name`: the name given, else the label `app`, else the namespace alone.
+fn display_name(workload: &Workload) -> String {
+    let app = || workload.labels.iter().find(|(key, _)| key == "app").map(|(_, value)| value.as_str());
+    let name = Some(workload.name.as_str()).filter(|name| !name.is_empty()).or_else(app);
+    name.map_or_else(|| workload.namespace.clone(), |name| format!("{}/{name}", workload.namespace))
+}
+
+fn refused(why: Diagnostic) -> Config {
+    Config { diagnostics: vec![why], loaded: None }
+}
+
+fn not_json(text: &[u8], error: &dyn Display, line: usize, column: usize) -> Diagnostic {
+    let mut diagnostic = Diagnostic {
+        severity: Severity::Error,
+        code: "bad-json",
+        file: "".into(),
+        at: Position {
+            line: u32::try_from(line).unwrap_or_default(),
+            column: u32::try_from(column).unwrap_or_default(),
+        },
+        object: String::new(),
+        field: String::new(),
+        message: format!("the plugin configuration is not JSON: {error}"),
+        help:
+            "Istio passes pluginConfig on as JSON; for a plain Envoy write the JSON text into a StringValue"
+                .into(),
+    };
+    if text.is_empty() {
+        diagnostic.at = Position::default();
+        diagnostic.message = "the plugin configuration is empty".into();
+        diagnostic.help = "give the policies to evaluate as candidate.resources".into();
+    }
+    diagnostic
+}

@@ -1,0 +1,325 @@
+//! The filter without its proxy: contexts, and what happens at each callback.
+
+use crate::{
+    compare::{Candidate, Comparison, Ending, Enforced, compare, enforced, enforced_tcp},
+    config::{self, Settings},
+    decide::{Decision, decide},
+    facts::Asked,
+    host::{Host, Level},
+    lines::{self, EnforcedLine, LogLine, Subject},
+    metrics::{self, Metrics},
+    wire,
+};
+use gnomon_engine::{
+    Plan,
+    request::Protocol,
+    verdict::{Outcome, Report},
+};
+use std::{
+    cell::Cell,
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+    rc::Rc,
+};
+
+const RESPONSE_CODE: &str = "response\0code";
+const RESPONSE_DETAILS: &str = "response\0code_details";
+const UPSTREAM: &str = "upstream\0address";
+const TERMINATION_DETAILS: &str = "connection\0termination_details";
+const PRINCIPAL: &str = "connection\0uri_san_peer_certificate";
+const REMOTE: &str = "source\0address";
+const DIRECTION: &str = "xds\0listener_direction";
+const OUTBOUND: i64 = 2;
+
+/// All that one module instance holds: its plans, and the streams that are under way.
+#[derive(Debug, Default)]
+pub struct Filter {
+    /// By the proxy's number. A stream keeps the configuration that it began with.
+    contexts: HashMap<u32, Context, BuildHasherDefault<ById>>,
+}
+
+#[derive(Debug)]
+enum Context {
+    Root(Rc<Active>),
+    Stream(Stream),
+}
+
+/// The proxy numbers its contexts one after the other; a number is its own hash.
+#[derive(Debug, Default)]
+struct ById(u64);
+
+impl Hasher for ById {
+    fn finish(&self) -> u64 {
+        // The map looks at the uppermost bits too.
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+    fn write_u32(&mut self, id: u32) {
+        self.0 = self.0.rotate_left(8) ^ u64::from(id);
+    }
+}
+
+/// A configuration at work.
+#[derive(Debug)]
+pub struct Active {
+    /// What decides.
+    pub plan: Plan,
+    /// How to evaluate and what to write.
+    pub settings: Settings,
+    metrics: Metrics,
+    /// Lines logged so far, as shares: a line is written whenever the sum passes a whole number.
+    share: Cell<f64>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    active: Rc<Active>,
+    decision: Option<Box<Decision>>,
+    /// Nothing to do here: an outbound listener of a sidecar, or a connection that is done with.
+    ignored: bool,
+}
+
+impl Filter {
+    /// Without any configuration.
+    pub fn new() -> Self {
+        Filter::default()
+    }
+
+    /// A context comes to be: a root context where `root` is 0, else a stream of that root's.
+    pub fn create(&mut self, context: u32, root: u32) {
+        // A root has nothing before it is configured; streams only come afterwards.
+        if let Some(Context::Root(active)) = self.contexts.get(&root) {
+            let stream = Stream { active: active.clone(), decision: None, ignored: false };
+            self.contexts.insert(context, Context::Stream(stream));
+        }
+    }
+
+    fn stream(&mut self, context: u32) -> Option<&mut Stream> {
+        match self.contexts.get_mut(&context) {
+            Some(Context::Stream(stream)) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Reads the configuration and builds its plan. False refuses the configuration; the log then says everything
+    /// that is wrong with it, and whatever ran before goes on.
+    pub fn configure(&mut self, host: &dyn Host, root: u32) -> bool {
+        let text = match host.configuration() {
+            Ok(text) => text,
+            Err(refused) => {
+                host.log(
+                    Level::Error,
+                    &format!("gnomon: the configuration cannot be read (status {})", refused.0),
+                );
+                return false;
+            }
+        };
+        let config = config::read(host, &text);
+        for diagnostic in &config.diagnostics {
+            let level = match diagnostic.severity {
+                gnomon_engine::Severity::Error => Level::Error,
+                gnomon_engine::Severity::Warning => Level::Warn,
+            };
+            host.log(level, &format!("gnomon: {diagnostic}"));
+        }
+        let Some(loaded) = config.loaded else {
+            host.log(Level::Error, "gnomon: the configuration is refused");
+            return false;
+        };
+        let plan = Plan::build(&loaded.resources, &loaded.workload, &loaded.mesh);
+        let metrics = Metrics::define(host);
+        metrics.loaded(host, loaded.policies(), metrics::generation(&text));
+        let policies = loaded.policies();
+        let active = Active { plan, settings: loaded.settings, metrics, share: Cell::new(0.0) };
+        host.log(
+            Level::Info,
+            &format!("gnomon: {} policies loaded, evaluating for {}", policies, active.settings.workload),
+        );
+        self.contexts.insert(root, Context::Root(Rc::new(active)));
+        true
+    }
+
+    /// The headers of a request have come: decide.
+    pub fn request_headers(&mut self, host: &dyn Host, context: u32) {
+        let Some(stream) = self.stream(context) else { return };
+        let asked = Asked::new(host);
+        stream.ignored = is_outbound(&asked, &stream.active);
+        if !stream.ignored {
+            stream.decision = Some(Box::new(decide(&asked, &stream.active, Protocol::Http)));
+        }
+        stream.active.metrics.errors(host, asked.failures());
+    }
+
+    /// The response goes out: the debugging header, where one is wanted.
+    pub fn response_headers(&mut self, host: &dyn Host, context: u32) {
+        let Some(stream) = self.stream(context) else { return };
+        let header = &stream.active.settings.report.response_header;
+        if let (false, Some(decision)) = (header.is_empty(), &stream.decision) {
+            let asked = Asked::new(host);
+            let value = lines::header_value(&decision.report);
+            let _counted = asked.count(host.set_response_header(header, &value));
+            stream.active.metrics.errors(host, asked.failures());
+        }
+    }
+
+    /// An HTTP stream has ended: compare, count, tell.
+    pub fn log(&mut self, host: &dyn Host, context: u32) {
+        let Some(stream) = self.stream(context) else { return };
+        let active = stream.active.clone();
+        let asked = Asked::new(host);
+        let decided = stream.decision.is_some();
+        if stream.ignored || (!decided && is_outbound(&asked, &active)) {
+            return;
+        }
+        stream.ignored = true;
+        let (code, details) = response(&asked);
+        let upstream = code.is_none_or(|code| code == 0)
+            && matches!(asked.property(UPSTREAM), Ok(Some(address)) if !address.is_empty());
+        let enforced = enforced(Ending { code, details: &details, decided, upstream });
+        if enforced == Enforced::NotAsked {
+            // Nothing to compare with, and not even a request that a policy could be asked about.
+            active.metrics.request(host, Comparison::Skipped);
+        } else {
+            let decision =
+                stream.decision.take().unwrap_or_else(|| Box::new(decide(&asked, &active, Protocol::Http)));
+            let result = compare(candidate(&decision.report), &enforced, &details);
+            active.metrics.request(host, result);
+            let ended =
+                Ended { result, enforced: &enforced, status: code, details: &details, late: !decided };
+            if active.settings.report.filter_state {
+                let state = lines::filter_state(&decision.report, result, code, &details);
+                let _counted = asked.count(host.set_filter_state("gnomon", &state));
+            }
+            tell(&asked, &active, *decision, &ended);
+        }
+        active.metrics.errors(host, asked.failures());
+    }
+
+    /// The first bytes of a TCP connection have come: decide, as the network RBAC filter does.
+    pub fn downstream_data(&mut self, host: &dyn Host, context: u32) {
+        let Some(stream) = self.stream(context) else { return };
+        if stream.ignored || stream.decision.is_some() {
+            return;
+        }
+        let asked = Asked::new(host);
+        stream.ignored = is_outbound(&asked, &stream.active);
+        if !stream.ignored {
+            stream.decision = Some(Box::new(decide(&asked, &stream.active, Protocol::Tcp)));
+        }
+        stream.active.metrics.errors(host, asked.failures());
+    }
+
+    /// A TCP connection has ended: compare, count, tell. A connection that never sent anything was never decided
+    /// on, by nobody.
+    pub fn connection_closed(&mut self, host: &dyn Host, context: u32) {
+        let Some(stream) = self.stream(context) else { return };
+        let Some(decision) = stream.decision.take() else { return };
+        stream.ignored = true;
+        let active = stream.active.clone();
+        let asked = Asked::new(host);
+        let details = asked.property(TERMINATION_DETAILS).ok().flatten().unwrap_or_default();
+        let details = lines::text(&details);
+        let enforced = enforced_tcp(&details);
+        let result = compare(candidate(&decision.report), &enforced, &details);
+        active.metrics.connection(host, result);
+        let ended = Ended { result, enforced: &enforced, status: None, details: &details, late: false };
+        tell(&asked, &active, *decision, &ended);
+        active.metrics.errors(host, asked.failures());
+    }
+
+    /// A context is gone.
+    pub fn delete(&mut self, context: u32) {
+        self.contexts.remove(&context);
+    }
+}
+
+/// A stream's end, for the log line.
+struct Ended<'a> {
+    result: Comparison,
+    enforced: &'a Enforced,
+    status: Option<u16>,
+    details: &'a str,
+    late: bool,
+}
+
+/// Policies are about what comes in; a plugin without a `match` is put on the outbound listeners too.
+fn is_outbound(asked: &Asked<'_>, active: &Active) -> bool {
+    active.settings.check_direction
+        && matches!(asked.property(DIRECTION), Ok(Some(value)) if wire::integer(&value) == Some(OUTBOUND))
+}
+
+fn response(asked: &Asked<'_>) -> (Option<u16>, String) {
+    let code = asked.property(RESPONSE_CODE).ok().flatten();
+    let code = code.as_deref().and_then(wire::integer).and_then(|code| u16::try_from(code).ok());
+    let details = asked.property(RESPONSE_DETAILS).ok().flatten().unwrap_or_default();
+    // Long enough for any policy id, so that what is compared is whole.
+    let details = String::from_utf8_lossy(details.get(..2048).unwrap_or(&details)).into_owned();
+    (code, details)
+}
+
+fn candidate(report: &Report) -> Candidate<'_> {
+    Candidate {
+        outcome: report.verdict,
+        stage: report.stage,
+        status: report.status,
+        details: report.details.as_deref(),
+    }
+}
+
+/// Writes the log line, if one is wanted.
+fn tell(asked: &Asked<'_>, active: &Active, decision: Decision, ended: &Ended<'_>) {
+    let report = &decision.report;
+    let wanted = match active.settings.report.log {
+        config::Lines::None => false,
+        config::Lines::Denied => report.verdict == Outcome::Deny,
+        config::Lines::Divergent => ended.result.diverges(),
+        config::Lines::All => true,
+    };
+    if !wanted || !sampled(active) {
+        return;
+    }
+    let mut request = decision.subject.unwrap_or_else(|| subject(asked));
+    let property = |path| asked.property(path).ok().flatten().map(|value| lines::text(&value));
+    request.principal = property(PRINCIPAL).unwrap_or_default();
+    // `1.2.3.4:80`, `[::1]:80`
+    let remote = property(REMOTE).unwrap_or_default();
+    request.remote = remote.rsplit_once(':').map(|(address, _port)| address.into()).unwrap_or(remote);
+    let line = LogLine {
+        gnomon: ended.result,
+        workload: &active.settings.workload,
+        request,
+        verdict: report.verdict,
+        status: report.status,
+        stage: report.stage,
+        details: report.details.as_deref().map(lines::cut),
+        policy: report.policy.as_deref().map(lines::cut),
+        reason: &lines::reason(report),
+        missing: &report.missing,
+        dry_run: &report.dry_run,
+        audit: report.audit,
+        late: ended.late,
+        enforced: EnforcedLine::new(ended.enforced, ended.status, lines::cut(ended.details)),
+    };
+    if let Ok(line) = serde_json::to_string(&line) {
+        let level = if ended.result.diverges() { Level::Warn } else { Level::Info };
+        asked.host().log(level, &line);
+    }
+}
+
+/// The header lines once more: only where a line is written about a request that the candidate lets through.
+fn subject(asked: &Asked<'_>) -> Subject {
+    let bytes = asked.count(asked.host().request_headers()).unwrap_or_default();
+    Subject::read(&wire::pairs(&bytes).unwrap_or_default())
+}
+
+fn sampled(active: &Active) -> bool {
+    let share = active.share.get() + active.settings.report.sample;
+    // A share of a third three times is a little less than one.
+    let due = share >= 1.0 - 1e-9;
+    active.share.set(if due { share - 1.0 } else { share });
+    due
+}

@@ -1,10 +1,12 @@
 //! Test suites as people write them (formats §5).
 
 mod expect;
+mod load;
 mod matrix;
 mod read;
 
 pub use expect::{Expect, ExpectNearest, ExpectShadow, ExpectUnmet};
+pub use load::{LoadedSuite, from_text, load};
 pub use matrix::MAX_CASES;
 
 use crate::request::RequestSpec;

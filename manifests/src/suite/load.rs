@@ -1,0 +1,158 @@
+//! Suites from files, with the policies that they name.
+
+use super::{Sources, Suite};
+use crate::{Loaded, Loader, input::error, read_file, tree};
+use gnomon_engine::{
+    Diagnostic,
+    decode::quoted,
+    resource::{Resources, Text},
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A suite, and the policies of each of its tests.
+#[derive(Clone, Debug)]
+pub struct LoadedSuite {
+    /// What the file says.
+    pub suite: Suite,
+    /// One for each test, in order; the same `Arc` where tests have the same policies.
+    pub resources: Vec<Arc<Resources>>,
+    /// Warnings about the policies, with the texts that they point into. Its resources are empty.
+    pub findings: Loaded,
+}
+
+/// Reads the suite in `path` and the policies that it names, relative to its folder.
+///
+/// # Errors
+///
+/// All that is wrong with the suite, or with any of the policies.
+pub fn load(path: &Path) -> Result<LoadedSuite, Box<Loaded>> {
+    let mut findings = Loaded::default();
+    let text = match read_file(path) {
+        Ok(text) => text,
+        Err(unread) => {
+            findings.diagnostics.push(*unread);
+            return Err(Box::new(findings));
+        }
+    };
+    let file: Arc<str> = Arc::from(&*path.to_string_lossy());
+    let read = from_text(&text, &file);
+    findings.sources.insert(file.clone(), text);
+    let suite = match read {
+        Ok(suite) => suite,
+        Err(problems) => {
+            findings.diagnostics = problems;
+            return Err(Box::new(findings));
+        }
+    };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut resources: Vec<Arc<Resources>> = Vec::with_capacity(suite.tests.len());
+    let mut known: Vec<(&Sources, Arc<Resources>)> = Vec::new();
+    for test in &suite.tests {
+        let same = |(sources, _): &&(&Sources, _)| same_sources(sources, &test.sources);
+        if let Some((_, set)) = known.iter().find(same) {
+            resources.push(set.clone());
+            continue;
+        }
+        let mut loader = Loader::new();
+        let mut missing = Vec::new();
+        for sources in [&suite.sources, &test.sources] {
+            for entry in &sources.policies {
+                match expand(folder, entry, &file) {
+                    Ok(paths) => paths.iter().for_each(|path| loader.path(path)),
+                    Err(problem) => missing.push(*problem),
+                }
+            }
+            sources.resources.iter().for_each(|node| loader.node(node, &file));
+        }
+        let mut loaded = loader.finish();
+        loaded.diagnostics.extend(missing);
+        for found in std::mem::take(&mut loaded.diagnostics) {
+            if !findings.diagnostics.contains(&found) {
+                findings.diagnostics.push(found);
+            }
+        }
+        findings.sources.append(&mut loaded.sources);
+        for (kind, count) in loaded.skipped {
+            let most = findings.skipped.entry(kind).or_default();
+            *most = (*most).max(count);
+        }
+        let set = Arc::new(loaded.resources);
+        known.push((&test.sources, set.clone()));
+        resources.push(set);
+    }
+    if findings.has_errors() {
+        Err(Box::new(findings))
+    } else {
+        Ok(LoadedSuite { suite, resources, findings })
+    }
+}
+
+/// Reads a suite out of a text; the policies that it names are not looked for.
+///
+/// # Errors
+///
+/// All that is wrong with it.
+pub fn from_text(text: &str, file: &Arc<str>) -> Result<Suite, Vec<Diagnostic>> {
+    let (documents, mut problems) = tree::parse(text, file);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    match documents.as_slice() {
+        [document] => Suite::read(file, document),
+        [] => {
+            problems.push(error(
+                "no-tests",
+                file,
+                Default::default(),
+                "the file is empty",
+                "a suite needs `tests`",
+            ));
+            Err(problems)
+        }
+        [_, second, ..] => {
+            let message = "a file holds one suite, and here begins another document";
+            problems.push(error("second-document", file, second.at, message, "move it to a file of its own"));
+            Err(problems)
+        }
+    }
+}
+
+fn same_sources(a: &Sources, b: &Sources) -> bool {
+    let paths = |sources: &Sources| sources.policies.iter().map(|text| text.text.clone()).collect::<Vec<_>>();
+    a.resources == b.resources && paths(a) == paths(b)
+}
+
+/// The paths that an entry of `policies` stands for: one, or those that match its glob, in order.
+fn expand(folder: &Path, entry: &Text, file: &Arc<str>) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
+    let wrong = |message: String| {
+        let mut problem =
+            error("no-policies", file, entry.at, message, "paths are relative to the suite's folder");
+        problem.field = "policies".into();
+        Box::new(problem)
+    };
+    if !entry.text.contains(['*', '?', '[']) {
+        let path = folder.join(&entry.text);
+        return if path.exists() {
+            Ok(vec![path])
+        } else {
+            Err(wrong(format!("there is no {}", quoted(&entry.text))))
+        };
+    }
+    let pattern = Path::new(&glob::Pattern::escape(&folder.to_string_lossy())).join(&entry.text);
+    let options = glob::MatchOptions {
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+        case_sensitive: true,
+    };
+    let found = glob::glob_with(&pattern.to_string_lossy(), options)
+        .map_err(|bad| wrong(format!("{} is no glob: {}", quoted(&entry.text), bad.msg)))?;
+    let paths: Vec<PathBuf> = found.filter_map(Result::ok).filter(|path| !is_suite(path)).collect();
+    if paths.is_empty() { Err(wrong(format!("nothing matches {}", quoted(&entry.text)))) } else { Ok(paths) }
+}
+
+fn is_suite(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(".gnomon.yaml")
+}

@@ -1,0 +1,244 @@
+//! From a request as written to a request as Envoy's security filters see it.
+
+use gnomon_engine::{
+    Mesh, Plan, Request, Workload, address, headers,
+    jwt::{self, Algorithm, Crypto, Json, Key, Place, Signature},
+    path,
+    request::{ExtAuthzAnswer, Header, Input, Peer, Protocol},
+    verdict::{DryRun, Explanation, Outcome, Report, Stage},
+    workload::ProxyKind,
+};
+use gnomon_manifests::request::RequestSpec;
+use std::net::IpAddr;
+
+/// A request made ready: owned buffers that lend a [`Request`].
+#[derive(Clone, Debug)]
+pub struct Materialized {
+    protocol: Protocol,
+    headers: Vec<headers::Line>,
+    principal: Option<Vec<u8>>,
+    source_ip: Option<IpAddr>,
+    remote_ip: Option<IpAddr>,
+    destination_ip: Option<IpAddr>,
+    destination_port: Option<u16>,
+    sni: Vec<u8>,
+    metadata: Vec<(String, Json)>,
+    now: i64,
+    ext_authz: Vec<(String, ExtAuthzAnswer)>,
+    /// The token made of `claims`: vouched for.
+    invented: Option<Vec<u8>>,
+    rejected: Option<path::Rejected>,
+}
+
+/// Does what Envoy's connection manager does before its filters look: the path is normalized as the mesh says, header
+/// lines are folded, the client's address is derived.
+///
+/// `claims` become a token where the plan's rules look for one of its issuer, and that token's signature will be held
+/// for good, even by a rule whose key set is not known; issuer, audience and times are checked as ever. `now` is the
+/// clock, in seconds since 1970, of a request without `time`.
+pub fn materialize(
+    spec: &RequestSpec,
+    plan: &Plan,
+    workload: &Workload,
+    mesh: &Mesh,
+    now: i64,
+) -> Materialized {
+    let mut ready = Materialized {
+        protocol: spec.protocol,
+        headers: Vec::new(),
+        principal: spec.principal.as_deref().map(spiffe_id),
+        source_ip: spec.source_ip,
+        remote_ip: spec.remote_ip.or(spec.source_ip),
+        destination_ip: spec.destination_ip,
+        destination_port: spec.destination_port,
+        // Envoy's TLS inspector gives it in lower case.
+        sni: spec.sni.as_deref().unwrap_or_default().to_ascii_lowercase().into_bytes(),
+        metadata: spec.metadata.clone(),
+        now: spec.time.unwrap_or(now),
+        ext_authz: spec.ext_authz.clone(),
+        invented: None,
+        rejected: None,
+    };
+    if spec.protocol == Protocol::Http {
+        http(&mut ready, spec, plan, workload, mesh);
+    }
+    ready
+}
+
+fn http(ready: &mut Materialized, spec: &RequestSpec, plan: &Plan, workload: &Workload, mesh: &Mesh) {
+    let mut lines: Vec<(&[u8], &[u8])> =
+        spec.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    let bearer = spec.token.as_ref().map(|token| format!("Bearer {token}"));
+    if let Some(value) = &bearer {
+        lines.push((b"authorization", value.as_bytes()));
+    }
+    let mut target = spec.path.clone();
+    let placed;
+    if let Some(claims) = &spec.claims {
+        let issuer = claims.member("iss").and_then(Json::as_str).unwrap_or_default();
+        let token = jwt::unsigned_token(claims);
+        match plan.authenticator().place(issuer) {
+            Place::Header { name, prefix } => {
+                placed = (name, format!("{prefix}{token}"));
+                lines.push((placed.0.as_bytes(), placed.1.as_bytes()));
+            }
+            Place::Param(name) => target = with_param(&target, &name, &token),
+            Place::Cookie(name) => {
+                placed = ("cookie".to_owned(), format!("{name}={token}"));
+                lines.push((placed.0.as_bytes(), placed.1.as_bytes()));
+            }
+        }
+        ready.invented = Some(token.into_bytes());
+    }
+    let path = match path::normalize(target.as_bytes(), mesh.path_normalization) {
+        Ok(path) => path,
+        Err(rejected) => {
+            ready.rejected = Some(rejected);
+            return;
+        }
+    };
+    let host = spec.host.as_deref().unwrap_or_default();
+    ready.headers = headers::normalize_lines(spec.method.as_bytes(), &path, host.as_bytes(), &lines);
+    // What is absent is absent: no empty `:authority` in its place.
+    if spec.host.is_none() {
+        ready.headers.retain(|(name, value)| name != b":authority" || !value.is_empty());
+    }
+    let gateway = workload.proxy == ProxyKind::Gateway;
+    // istiod configures hops for gateways only.
+    let hops = if gateway { mesh.num_trusted_proxies } else { 0 };
+    if spec.remote_ip.is_none() {
+        let forwarded_for = headers::value(&ready.headers, b"x-forwarded-for");
+        ready.remote_ip = address::remote_ip(spec.source_ip, forwarded_for, gateway, hops);
+    }
+    let edge = headers::Edge { source: spec.source_ip, gateway, hops, tls: spec.principal.is_some() };
+    headers::add_proxy_headers(&mut ready.headers, &edge);
+}
+
+/// With `spiffe://` in front; people write it without, as policies do.
+fn spiffe_id(principal: &str) -> Vec<u8> {
+    match principal.starts_with("spiffe://") {
+        true => principal.as_bytes().to_vec(),
+        false => format!("spiffe://{principal}").into_bytes(),
+    }
+}
+
+/// The target with one more query parameter, in front of a fragment; its name and value percent-encoded.
+fn with_param(target: &str, name: &str, value: &str) -> String {
+    let (target, fragment) =
+        target.find('#').and_then(|at| target.split_at_checked(at)).unwrap_or((target, ""));
+    let separator = if target.contains('?') { '&' } else { '?' };
+    format!("{target}{separator}{}={}{fragment}", encoded(name), encoded(value))
+}
+
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+impl Materialized {
+    /// The verdict as formats §4 has it, without the nearest miss. `crypto` checks the signatures of real tokens.
+    pub fn report(&self, plan: &Plan, crypto: &dyn Crypto) -> Report {
+        match &self.rejected {
+            Some(rejected) => rejection(rejected),
+            None => self.with_request(|request| plan.evaluate(request, &self.vouching(crypto)).report()),
+        }
+    }
+
+    /// The verdict with all stages and the nearest miss. Slow: for people.
+    pub fn explain(&self, plan: &Plan, crypto: &dyn Crypto) -> Explanation {
+        match &self.rejected {
+            Some(rejected) => Explanation { report: rejection(rejected), stages: Vec::new() },
+            None => self.with_request(|request| plan.explain(request, &self.vouching(crypto))),
+        }
+    }
+
+    /// What Envoy answers itself, before any filter sees the request.
+    pub fn rejected(&self) -> Option<&path::Rejected> {
+        self.rejected.as_ref()
+    }
+
+    /// Wraps `crypto` so that the token made of `claims` is held for well signed.
+    pub fn vouching<'a>(&'a self, crypto: &'a dyn Crypto) -> Vouching<'a> {
+        Vouching { inner: crypto, token: self.invented.as_deref() }
+    }
+
+    /// Lends the request. Says nothing of use where [`Materialized::rejected`] says something.
+    pub fn with_request<T>(&self, ask: impl FnOnce(&Request<'_>) -> T) -> T {
+        let headers: Vec<Header<'_>> =
+            self.headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
+        let names: Vec<&[u8]> = self.principal.iter().map(Vec::as_slice).collect();
+        let metadata: Vec<(&str, Json)> =
+            self.metadata.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        let ext_authz: Vec<(&str, ExtAuthzAnswer)> =
+            self.ext_authz.iter().map(|(name, answer)| (name.as_str(), *answer)).collect();
+        ask(&Request {
+            protocol: self.protocol,
+            headers: &headers,
+            peer: match names.is_empty() {
+                true => Peer::Plaintext,
+                false => Peer::Tls { names: &names, complete: true },
+            },
+            source_ip: input(self.source_ip),
+            remote_ip: input(self.remote_ip),
+            destination_ip: input(self.destination_ip),
+            destination_port: input(self.destination_port),
+            sni: &self.sni,
+            metadata: &metadata,
+            now: self.now,
+            ext_authz: &ext_authz,
+        })
+    }
+}
+
+/// Every connection has addresses: where the request does not state one, it is not known.
+fn input<T>(stated: Option<T>) -> Input<T> {
+    stated.map_or(Input::Unknown, Input::Is)
+}
+
+fn rejection(rejected: &path::Rejected) -> Report {
+    Report {
+        verdict: Outcome::Deny,
+        status: Some(rejected.status),
+        stage: Stage::None,
+        details: Some(rejected.details.into()),
+        policy: None,
+        reason: format!("{rejected}; no policy is asked"),
+        dry_run: DryRun::default(),
+        audit: false,
+        missing: Vec::new(),
+        nearest: None,
+    }
+}
+
+/// A [`Crypto`] that vouches for one token.
+#[derive(Clone, Copy)]
+pub struct Vouching<'a> {
+    inner: &'a dyn Crypto,
+    token: Option<&'a [u8]>,
+}
+
+impl std::fmt::Debug for Vouching<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vouching").field("token", &self.token.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Crypto for Vouching<'_> {
+    fn verify(&self, algorithm: Algorithm, key: &Key, message: &[u8], signature: &[u8]) -> Signature {
+        self.inner.verify(algorithm, key, message, signature)
+    }
+
+    fn vouches_for(&self, token: &[u8]) -> bool {
+        self.token == Some(token) || self.inner.vouches_for(token)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,59 @@
-//! Not furnished yet.
+//! `gnomon`: what would these Istio policies do with this request, and why?
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod completions;
+mod environment;
+mod eval;
+mod explanation;
+mod findings;
+mod style;
+mod test;
+mod words;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// What would these Istio policies do with this request, and why?
+///
+/// Reads AuthorizationPolicy, RequestAuthentication and PeerAuthentication as you have them and gives the verdict that
+/// Istio's proxies would give, with the reason. Nothing is installed and no cluster is asked.
+#[derive(Debug, Parser)]
+#[command(name = "gnomon", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Eval(eval::Args),
+    Test(test::Args),
+    Completions(completions::Args),
+}
+
+/// How a command ends (the exit codes are a contract).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    /// 0: all expectations met, nothing found.
+    Good,
+    /// 1: an expectation not met; with `--exit-code`, a denial.
+    Bad,
+    /// 3: with `--exit-code`, a verdict that nobody can know.
+    Unknown,
+    /// 2: could not run.
+    Failed,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Eval(args) => eval::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    };
+    ExitCode::from(match outcome {
+        Outcome::Good => 0,
+        Outcome::Bad => 1,
+        Outcome::Failed => 2,
+        Outcome::Unknown => 3,
+    })
+}

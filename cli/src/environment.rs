@@ -1,0 +1,93 @@
+//! The workload and the mesh, from options and files.
+
+use gnomon_engine::{Diagnostic, Mesh, Workload, decode, workload::ProxyKind};
+use gnomon_manifests::{Loaded, parse, read_file};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Whose policies are asked about.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Workload and mesh")]
+pub(crate) struct EnvironmentArgs {
+    /// The workload's namespace [default: default]
+    #[arg(short, long, value_name = "NS")]
+    namespace: Option<String>,
+    /// Its labels: app=webapp,version=v1
+    #[arg(short, long, value_name = "K=V,…", value_delimiter = ',', value_parser = label)]
+    labels: Vec<(String, String)>,
+    /// Its proxy [default: sidecar]
+    #[arg(long, value_enum)]
+    proxy: Option<Proxy>,
+    /// A file with all of it (`workload:`); the options above are laid over it
+    #[arg(long, value_name = "FILE")]
+    workload: Option<PathBuf>,
+    /// A file with the mesh's settings (`mesh:`)
+    #[arg(long, value_name = "FILE")]
+    mesh: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Proxy {
+    Sidecar,
+    Gateway,
+    Waypoint,
+    Ztunnel,
+}
+
+impl EnvironmentArgs {
+    /// The workload and the mesh, or all that is wrong with their files.
+    pub(crate) fn read(&self, findings: &mut Loaded) -> (Workload, Mesh) {
+        let mut workload = match &self.workload {
+            Some(file) => read(file, findings, decode::workload).unwrap_or_default(),
+            None => Workload::default(),
+        };
+        let mesh = match &self.mesh {
+            Some(file) => read(file, findings, decode::mesh).unwrap_or_default(),
+            None => Mesh::default(),
+        };
+        if let Some(namespace) = &self.namespace {
+            workload.namespace.clone_from(namespace);
+        }
+        for (key, value) in &self.labels {
+            workload.labels.retain(|(known, _)| known != key);
+            workload.labels.push((key.clone(), value.clone()));
+        }
+        workload.labels.sort();
+        workload.proxy = match self.proxy {
+            Some(Proxy::Sidecar) => ProxyKind::Sidecar,
+            Some(Proxy::Gateway) => ProxyKind::Gateway,
+            Some(Proxy::Waypoint) => ProxyKind::Waypoint,
+            Some(Proxy::Ztunnel) => ProxyKind::Ztunnel,
+            None => workload.proxy,
+        };
+        (workload, mesh)
+    }
+}
+
+type Decode<T> = fn(&gnomon_engine::Node, &Arc<str>, &mut Vec<Diagnostic>) -> T;
+
+/// The first document of a file, decoded.
+fn read<T>(path: &Path, findings: &mut Loaded, decode: Decode<T>) -> Option<T> {
+    let text = match read_file(path) {
+        Ok(text) => text,
+        Err(unread) => {
+            findings.diagnostics.push(*unread);
+            return None;
+        }
+    };
+    let file: Arc<str> = Arc::from(&*path.to_string_lossy());
+    let (documents, problems) = parse(&text, &file);
+    findings.diagnostics.extend(problems);
+    let decoded = documents.first().map(|document| decode(document, &file, &mut findings.diagnostics));
+    findings.sources.insert(file, text);
+    decoded
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("write a label as key=value".into()),
+    }
+}

@@ -1,0 +1,129 @@
+//! `gnomon eval`.
+
+use crate::{Outcome, environment, explanation, findings, style};
+use gnomon_analysis::materialize;
+use gnomon_engine::{Plan, jwt::SoftwareCrypto, verdict};
+use gnomon_manifests::{
+    Loaded, Loader, parse, read_file,
+    request::{RequestSpec, Requests, requests},
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Say what the policies do with a request, and why
+///
+/// Exits 0 whatever the verdict (see --exit-code) and 2 where a policy or the request cannot be read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Policies: a file, a folder or - for standard input; as often as wanted
+    #[arg(short, long = "policies", value_name = "PATH", required = true)]
+    policies: Vec<PathBuf>,
+    /// The request, or a list of them: a YAML or JSON file, or - for standard input
+    #[arg(short, long, value_name = "FILE")]
+    request: PathBuf,
+    #[command(flatten)]
+    environment: environment::EnvironmentArgs,
+    /// For people or for programs
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+    /// Exit 1 where a request is denied, 3 where the verdict is unknown
+    #[arg(long)]
+    exit_code: bool,
+    /// Show every rule and every check, not only those that matter
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let stdin = Path::new("-");
+    if args.request == stdin && args.policies.iter().any(|path| path == stdin) {
+        eprintln!("error: the policies and the request cannot both come from standard input");
+        return Outcome::Failed;
+    }
+    let mut loader = Loader::new();
+    args.policies.iter().for_each(|path| loader.path(path));
+    let mut loaded = loader.finish();
+    let (workload, mesh) = args.environment.read(&mut loaded);
+    let requests = read_requests(&args.request, &mut loaded);
+    let broken = findings::print(&loaded, &mut Default::default());
+    let (Some(requests), false) = (requests, broken) else { return Outcome::Failed };
+    if args.output == Format::Text {
+        findings::print_skipped(&loaded);
+    }
+
+    let plan = Plan::build(&loaded.resources, &workload, &mesh);
+    let now = now();
+    let explain =
+        |spec: &RequestSpec| materialize(spec, &plan, &workload, &mesh, now).explain(&plan, &SoftwareCrypto);
+    let explained: Vec<_> = requests.as_slice().iter().map(explain).collect();
+    match args.output {
+        Format::Text => {
+            let writer = explanation::Writer { style: style::Style::of_stdout(), verbose: args.verbose };
+            let texts: Vec<String> = requests
+                .as_slice()
+                .iter()
+                .zip(&explained)
+                .map(|(spec, explanation)| writer.write(spec, explanation, plan.elsewhere()))
+                .collect();
+            style::print(&texts.join("\n"));
+        }
+        Format::Json => style::print(&json(&requests, &explained)),
+    }
+    let worst = explained.iter().map(|explanation| match explanation.report.verdict {
+        verdict::Outcome::Allow => Outcome::Good,
+        verdict::Outcome::Deny => Outcome::Bad,
+        verdict::Outcome::Unknown => Outcome::Unknown,
+    });
+    // A denial is certain, so it outweighs what is not known.
+    let worst = worst.max_by_key(|outcome| (*outcome == Outcome::Bad, *outcome)).unwrap_or(Outcome::Good);
+    if args.exit_code { worst } else { Outcome::Good }
+}
+
+fn read_requests(path: &Path, loaded: &mut Loaded) -> Option<Requests> {
+    let text = match read_file(path) {
+        Ok(text) => text,
+        Err(unread) => {
+            loaded.diagnostics.push(*unread);
+            return None;
+        }
+    };
+    let file: Arc<str> = Arc::from(&*path.to_string_lossy());
+    let (documents, problems) = parse(&text, &file);
+    let sound = problems.is_empty();
+    loaded.diagnostics.extend(problems);
+    loaded.sources.insert(file.clone(), text);
+    let nothing = gnomon_engine::Node::default();
+    match requests(&file, documents.first().unwrap_or(&nothing)) {
+        Ok(requests) => Some(requests).filter(|_| sound),
+        Err(problems) => {
+            // A text that is no YAML has no fields to complain about.
+            loaded.diagnostics.extend(problems.into_iter().filter(|_| sound));
+            None
+        }
+    }
+}
+
+/// One object for one request, a list for a list.
+fn json(requests: &Requests, explained: &[verdict::Explanation]) -> String {
+    let reports: Vec<&verdict::Report> = explained.iter().map(|explanation| &explanation.report).collect();
+    let text = match (requests, reports.as_slice()) {
+        (Requests::One(_), [report]) => serde_json::to_string_pretty(report),
+        _ => serde_json::to_string_pretty(&reports),
+    };
+    text.unwrap_or_default() + "\n"
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,201 @@
+//! A verdict for people.
+
+use crate::{
+    style::{Style, plural, safe},
+    words,
+};
+use gnomon_engine::{
+    request::Protocol,
+    verdict::{
+        Check, Explanation, Nearest, Outcome, Report, RuleTrace, ShadowResult, Stage, StageResult, StageTrace,
+    },
+};
+use gnomon_manifests::request::RequestSpec;
+use std::fmt::Write;
+
+/// Rules shown of a stage unless everything is wanted.
+const RULES: usize = 12;
+
+/// Writes explanations.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Writer {
+    pub(crate) style: Style,
+    /// Every rule with every check.
+    pub(crate) verbose: bool,
+}
+
+impl Writer {
+    /// The verdict in one line, why, then the stages in order; `elsewhere` policies do not apply to the workload.
+    pub(crate) fn write(&self, spec: &RequestSpec, explanation: &Explanation, elsewhere: usize) -> String {
+        let style = self.style;
+        let report = &explanation.report;
+        let mut out = String::new();
+        let word = match report.verdict {
+            Outcome::Allow => style.good("ALLOW"),
+            Outcome::Deny => style.bad("DENY"),
+            Outcome::Unknown => style.doubt("UNKNOWN"),
+        };
+        let status = report.status.map_or(String::new(), |status| format!(" {status}"));
+        let _ = writeln!(out, "{}{}  {}", style.strong(&word), style.strong(&status), safe(&headline(spec)));
+        let _ = writeln!(out, "  {}", safe(&report.reason));
+        if let Some(details) = &report.details {
+            let _ = writeln!(out, "  {}", style.faint(&safe(details)));
+        }
+        if let Some(nearest) = &report.nearest {
+            let _ = writeln!(out, "  {}", nearest_words(nearest, explanation));
+        }
+        if !explanation.stages.is_empty() {
+            out.push('\n');
+        }
+        for stage in &explanation.stages {
+            self.stage(&mut out, stage, report);
+        }
+        if elsewhere > 0 {
+            let verb = if elsewhere == 1 { "does" } else { "do" };
+            let line = format!("  · {} {verb} not apply to this workload", plural(elsewhere, "other policy"));
+            let _ = writeln!(out, "{}", style.faint(&line));
+        }
+        out
+    }
+
+    fn stage(&self, out: &mut String, stage: &StageTrace, report: &Report) {
+        let style = self.style;
+        let name = match stage.stage {
+            Stage::Mtls => "mtls",
+            Stage::Custom => "custom",
+            Stage::Jwt => "jwt",
+            Stage::Audit => "audit",
+            Stage::Deny => "deny",
+            Stage::Allow => "allow",
+            Stage::None => "none",
+        };
+        let mark = match stage.result {
+            StageResult::Passed => style.good("✓"),
+            StageResult::Refused => style.bad("✗"),
+            StageResult::Unknown => style.doubt("?"),
+            StageResult::NotReached => style.faint("·"),
+        };
+        let summary = safe(&stage.summary);
+        let faint = stage.result == StageResult::NotReached;
+        let summary = if faint { style.faint(&summary) } else { summary };
+        let _ = writeln!(out, "  {mark} {name:<6}  {summary}");
+        let most = if self.verbose { usize::MAX } else { RULES };
+        let mut rest = 0_usize;
+        for (index, rule) in stage.rules.iter().enumerate() {
+            // What matched is always of interest.
+            if index < most || rule.matched == Some(true) { self.rule(out, rule) } else { rest += 1 }
+        }
+        if rest > 0 {
+            let line = format!("      … {} more did not match (--verbose shows all)", plural(rest, "rule"));
+            let _ = writeln!(out, "{}", style.faint(&line));
+        }
+        let dry_run = match stage.stage {
+            Stage::Allow => report.dry_run.allow.as_ref(),
+            Stage::Deny => report.dry_run.deny.as_ref(),
+            _ => None,
+        };
+        if let Some(ShadowResult { result, policy }) = dry_run {
+            let by = policy.as_deref().map_or(String::new(), |policy| format!(" by {policy}"));
+            let _ = writeln!(out, "      {}", style.faint(&safe(&format!("dry run: {result}{by}"))));
+        }
+    }
+
+    fn rule(&self, out: &mut String, rule: &RuleTrace) {
+        let style = self.style;
+        let (mark, word) = match rule.matched {
+            Some(true) => ("●", "matched"),
+            Some(false) => ("○", "did not match"),
+            None => ("?", "cannot be known"),
+        };
+        let dry = if rule.dry_run { ", dry run only" } else { "" };
+        let place = match (rule.file.is_empty(), rule.line) {
+            (true, _) => String::new(),
+            (false, 0) => format!("  {}", rule.file),
+            (false, line) => format!("  {}:{line}", rule.file),
+        };
+        let title = safe(&format!("{} rule {}", rule.policy, rule.index));
+        let title = if rule.matched == Some(true) { style.strong(&title) } else { title };
+        let _ = writeln!(out, "      {mark} {title} {word}{dry}{}", style.faint(&safe(&place)));
+        for note in &rule.notes {
+            let _ = writeln!(out, "          {}", style.doubt(&safe(note)));
+        }
+        if rule.from.is_empty() && rule.to.is_empty() && rule.when.is_empty() && rule.notes.is_empty() {
+            let _ = writeln!(out, "          {}", style.faint("it has no rules, so it never matches"));
+        }
+        for (name, groups) in [("from", &rule.from), ("to", &rule.to)] {
+            let met = |checks: &Vec<Check>| checks.iter().all(|check| check.met == Some(true));
+            // Where one alternative holds, the others stood in nobody's way.
+            let settled = groups.iter().any(met);
+            for (index, checks) in groups.iter().enumerate() {
+                let label = if groups.len() > 1 { format!("{name}[{index}]") } else { String::new() };
+                for check in checks {
+                    if self.verbose || (!settled && check.met != Some(true)) {
+                        self.check(out, check, &label);
+                    }
+                }
+            }
+        }
+        for check in rule.when.iter().filter(|check| self.verbose || check.met != Some(true)) {
+            self.check(out, check, "");
+        }
+    }
+
+    fn check(&self, out: &mut String, check: &Check, label: &str) {
+        // What stands for "never" has no values; the rule's note says it.
+        if check.expected.is_empty() && check.got.is_none() {
+            return;
+        }
+        let style = self.style;
+        let mark = match check.met {
+            Some(true) => style.good("✓"),
+            Some(false) => style.bad("✗"),
+            None => style.doubt("?"),
+        };
+        let label = if label.is_empty() { String::new() } else { style.faint(&format!("{label} ")) };
+        let not = if check.negated { "not " } else { "" };
+        let (name, _) = words::noun(&check.field);
+        let expected = safe(&words::values(&check.expected, "or"));
+        let got = match &check.got {
+            Some(got) => format!("got {}", safe(got)),
+            None => "got nothing".into(),
+        };
+        let _ = writeln!(out, "          {mark} {label}{}: wants {not}{expected}, {got}", safe(&name));
+    }
+}
+
+/// The request in a few words.
+fn headline(spec: &RequestSpec) -> String {
+    let mut line = match spec.protocol {
+        Protocol::Http => {
+            format!("{} {}{}", spec.method, spec.host.as_deref().unwrap_or_default(), spec.path)
+        }
+        Protocol::Tcp => "TCP connection".into(),
+    };
+    if let (Protocol::Tcp, Some(port)) = (spec.protocol, spec.destination_port) {
+        let _ = write!(line, " to port {port}");
+    }
+    if let (Protocol::Tcp, Some(sni)) = (spec.protocol, &spec.sni) {
+        let _ = write!(line, " for {sni}");
+    }
+    match &spec.principal {
+        Some(principal) => {
+            let _ = write!(line, " from {}", principal.strip_prefix("spiffe://").unwrap_or(principal));
+        }
+        None => line.push_str(" over plaintext"),
+    }
+    line
+}
+
+/// "`api-read` rule 0 would match if method were GET".
+fn nearest_words(nearest: &Nearest, explanation: &Explanation) -> String {
+    let mut rules = explanation.stages.iter().flat_map(|stage| &stage.rules);
+    let rule = rules.find(|rule| rule.id == nearest.policy);
+    let name = match rule {
+        Some(rule) => {
+            let name = rule.policy.rsplit('/').next().unwrap_or(&rule.policy);
+            format!("`{name}` rule {}", rule.index)
+        }
+        None => format!("`{}`", nearest.policy),
+    };
+    safe(&format!("{name} would match if {}", words::if_clause(&nearest.unmet)))
+}

@@ -1,0 +1,68 @@
+//! For people: what failed, and a summary.
+
+use super::{Ran, Session, case_name};
+use crate::style::{Style, plural, safe};
+use gnomon_analysis::CaseResult;
+use gnomon_manifests::suite::{Case, Test};
+use std::fmt::Write;
+
+pub(super) fn write(session: &Session, style: Style, verbose: bool) -> String {
+    let mut out = String::new();
+    for ran in &session.suites {
+        suite(&mut out, ran, style, verbose);
+    }
+    let failures = session.failures();
+    let passed = session.cases() - failures;
+    let mut parts = vec![style.good(&format!("{passed} passed"))];
+    if failures > 0 {
+        parts.push(style.bad(&format!("{failures} failed")));
+    }
+    if session.broken > 0 {
+        parts.push(style.bad(&format!("{} could not be read", plural(session.broken, "suite"))));
+    }
+    let suites = plural(session.suites.len(), "suite");
+    if !session.suites.is_empty() {
+        out.push('\n');
+    }
+    let _ = writeln!(out, "{} in {suites} ({:.2} s)", parts.join(", "), session.took.as_secs_f64());
+    out
+}
+
+fn suite(out: &mut String, ran: &Ran, style: Style, verbose: bool) {
+    let suite = &ran.loaded.suite;
+    let failures = ran.failures();
+    let mark = if failures == 0 { style.good("✓") } else { style.bad("✗") };
+    let count = match failures {
+        0 => format!("{} passed", suite.len()),
+        _ => format!("{failures} of {} failed", suite.len()),
+    };
+    let file = style.faint(&safe(&suite.file));
+    let _ = writeln!(out, "{mark} {}  {count}  {file}", safe(&suite.name));
+    for (test, case, result) in ran.cases() {
+        if result.passed() && verbose {
+            let _ = writeln!(out, "    {} {}", style.good("✓"), safe(&case_name(test, case)));
+        } else if !result.passed() {
+            failure(out, ran, test, case, result, style);
+        }
+    }
+}
+
+fn failure(out: &mut String, ran: &Ran, test: &Test, case: &Case, result: &CaseResult, style: Style) {
+    let name = safe(&case_name(test, case));
+    let place = format!("{}:{}:{}", ran.loaded.suite.file, case.expect.at.line, case.expect.at.column);
+    let _ = writeln!(out, "    {} {}  {}", style.bad("✗"), style.strong(&name), style.faint(&safe(&place)));
+    let width = result.differences.iter().map(|difference| difference.field.len()).max().unwrap_or_default();
+    for difference in &result.differences {
+        let (field, expected, got) = (&difference.field, safe(&difference.expected), safe(&difference.got));
+        let _ = writeln!(
+            out,
+            "        {field:<width$}  expected {}, got {}",
+            style.good(&expected),
+            style.bad(&got)
+        );
+    }
+    let _ = writeln!(out, "        {}", style.faint(&safe(&result.report.reason)));
+    if !test.description.is_empty() {
+        let _ = writeln!(out, "        {}", style.faint(&safe(test.description.trim())));
+    }
+}

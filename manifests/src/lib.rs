@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod files;
+mod indent;
 mod input;
 mod loader;
 mod merge;

@@ -1,8 +1,8 @@
 //! Parser events to [`Node`] trees, with bounds.
 
-use crate::{input, scalar};
+use crate::{indent::Padding, input, scalar};
 use gnomon_engine::{Diagnostic, Node, Position, Severity, Value, decode::short, node::Key};
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
+use saphyr_parser::{Event, Input, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 /// How deep values may nest. CRDs of other projects reach 60.
@@ -96,6 +96,15 @@ enum MapKey {
     Bad,
 }
 
+/// What there was when the document that is being read began.
+struct Begun {
+    line: usize,
+    documents: usize,
+    problems: usize,
+    nodes: usize,
+    repeated: usize,
+}
+
 /// Reading cannot go on; it has been reported. True for an error of syntax.
 struct Stop(bool);
 
@@ -105,8 +114,7 @@ struct Builder<'f> {
     problems: Vec<Diagnostic>,
     stack: Vec<Frame>,
     anchors: HashMap<usize, Built>,
-    /// How many problems there were when the document began.
-    before: usize,
+    begun: Begun,
     nodes: usize,
     repeated: usize,
 }
@@ -119,7 +127,7 @@ impl<'f> Builder<'f> {
             problems: Vec::new(),
             stack: Vec::new(),
             anchors: HashMap::new(),
-            before: 0,
+            begun: Begun { line: 1, documents: 0, problems: 0, nodes: 0, repeated: 0 },
             nodes: 0,
             repeated: 0,
         }
@@ -127,32 +135,75 @@ impl<'f> Builder<'f> {
 
     /// Reads to the end, or to what stops it: `Some(true)` for an error of syntax.
     fn read(&mut self, text: &str) -> Option<bool> {
-        for event in Parser::new_from_str(text) {
-            let taken = match event {
-                Ok((event, span)) => self.take(event, span),
-                Err(error) => Err(self.syntax(error.marker(), error.info())),
-            };
-            if let Err(Stop(syntax)) = taken {
-                return Some(syntax);
+        let mut ended = self.events(Parser::new_from_str(text), &Padding::default());
+        let mut padding = Padding::default();
+        loop {
+            match ended {
+                Ok(None) => return None,
+                Ok(Some(error)) if padding.answers(&error, self.begun.line, text) => self.forget(),
+                Ok(Some(error)) => {
+                    let Stop(syntax) = self.syntax(&error, &padding, text);
+                    return Some(syntax);
+                }
+                Err(Stop(syntax)) => return Some(syntax),
             }
+            ended = self.events(Parser::new_from_iter(padding.chars(text)), &padding);
         }
-        None
     }
 
-    fn syntax(&mut self, marker: &Marker, info: &str) -> Stop {
-        if info.contains("recursion limit") {
-            return self.too_deep(position(marker));
+    /// Takes all events, up to an error of the parser.
+    fn events<'i, T: Input>(
+        &mut self,
+        mut parser: Parser<'i, T>,
+        padding: &Padding,
+    ) -> Result<Option<ScanError>, Stop> {
+        while let Some(event) = parser.next_event() {
+            let (event, span) = match event {
+                Ok(event) => event,
+                Err(error) => return Ok(Some(error)),
+            };
+            self.take(event, span, padding)?;
         }
-        let help = if info.contains("tab") { "indent with spaces" } else { "" };
-        self.problem("yaml-syntax", position(marker), short(info), help);
+        Ok(None)
+    }
+
+    /// Takes back the document that is being read.
+    fn forget(&mut self) {
+        self.documents.truncate(self.begun.documents);
+        self.problems.truncate(self.begun.problems);
+        self.nodes = self.begun.nodes;
+        self.repeated = self.begun.repeated;
+        self.stack.clear();
+        self.anchors.clear();
+    }
+
+    fn syntax(&mut self, error: &ScanError, padding: &Padding, text: &str) -> Stop {
+        let (at, info) = (position(error.marker(), padding), error.info());
+        if info.contains("recursion limit") {
+            return self.too_deep(at);
+        }
+        let help = if text.contains("{{") {
+            "this looks like a template of a Helm chart: give what `helm template` prints"
+        } else if info.contains("tab") {
+            "indent with spaces"
+        } else {
+            ""
+        };
+        self.problem("yaml-syntax", at, short(info), help);
         Stop(true)
     }
 
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Stop> {
-        let at = position(&span.start);
+    fn take(&mut self, event: Event<'_>, span: Span, padding: &Padding) -> Result<(), Stop> {
+        let at = position(&span.start, padding);
         match event {
             Event::DocumentStart(_) => {
-                self.before = self.problems.len();
+                self.begun = Begun {
+                    line: padding.place(&span.start).0,
+                    documents: self.documents.len(),
+                    problems: self.problems.len(),
+                    nodes: self.nodes,
+                    repeated: self.repeated,
+                };
                 self.anchors.clear();
                 Ok(())
             }
@@ -257,7 +308,7 @@ impl<'f> Builder<'f> {
             self.anchors.insert(anchor, built.clone());
         }
         let Some(mut frame) = self.stack.pop() else {
-            let broken = self.problems.len() > self.before;
+            let broken = self.problems.len() > self.begun.problems;
             self.documents.push(Document { node: built.node, broken });
             return Ok(());
         };
@@ -366,8 +417,8 @@ fn into_entries(node: Node) -> Vec<(Key, Node)> {
     }
 }
 
-/// The parser counts columns from 0.
-fn position(marker: &Marker) -> Position {
+fn position(marker: &Marker, padding: &Padding) -> Position {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    Position { line: number(marker.line()), column: number(marker.col()).saturating_add(1) }
+    let (line, column) = padding.place(marker);
+    Position { line: number(line), column: number(column) }
 }

@@ -53,6 +53,17 @@ fn meaning() {
         ("- a\n- - b\n  - c\n- {d: e}", r#"["a", ["b", "c"], {d: "e"}]"#),
         ("a: 'it''s'\nb: \"\\u0041\\n\"", r#"{a: "it's", b: "A\n"}"#),
         ("# only a comment\n", ""),
+        // YAML 1.2 forbids what follows, Kubernetes takes it.
+        ("a: [\n  1,\n]\nb: 2", "{a: [1], b: 2}"),
+        (
+            "a:\r\n  b: [\r\n1, 'x\r\ny\r\n z',\r\n{c:\r\nd}\r\n]\r\n  e: f\r\n",
+            r#"{a: {b: [1, "x y z", {c: "d"}], e: "f"}}"#,
+        ),
+        (
+            "k: 1\n---\na: [\n]\n---\nb: {\n}\n...\n---\nc: \"x\ny\"",
+            r#"{k: 1} --- {a: []} --- {b: {}} --- {c: "x y"}"#,
+        ),
+        ("a: |\n  [\n  ]\nb: [\n]", r#"{a: "[\n]\n", b: []}"#),
     ] {
         assert_eq!(only(text), expected, "{text:?}");
     }
@@ -73,6 +84,13 @@ fn places() {
     let f = root.get("f");
     assert_eq!(place(f), Some((4, 3)));
     assert_eq!(place(f.and_then(|node| node.as_list()?.get(1))), Some((5, 6)));
+    // Places in documents that are read again for their brackets.
+    let (nodes, _) = parse("a: 1\n---\nb:\n  c: [\nx,\n  y ]\n  d: z\n", "t");
+    let b = nodes[1].get("b");
+    let c = b.and_then(|node| node.get("c"));
+    assert_eq!(place(c.and_then(|node| node.as_list()?.first())), Some((5, 1)));
+    assert_eq!(place(c.and_then(|node| node.as_list()?.get(1))), Some((6, 3)));
+    assert_eq!(place(b.and_then(|node| node.get("d"))), Some((7, 6)));
 }
 
 #[test]
@@ -84,6 +102,8 @@ fn mistakes() {
         ("a: b: c", 1, 5, "yaml-syntax"),
         ("a: [1, 2\nb: 3", 2, 2, "yaml-syntax"),
         ("a: \"x", 1, 4, "yaml-syntax"),
+        ("a: [\n]\nb: 1\nb: 2\nc: [\n]\n", 4, 1, "duplicate-key"),
+        ("a: [\n]\nb: c: d\n", 3, 5, "yaml-syntax"),
         ("a: *x", 1, 4, "yaml-syntax"),
         ("a: &x [*x]", 1, 8, "recursive-alias"),
         ("? [a]\n: b", 1, 3, "bad-key"),
@@ -133,6 +153,11 @@ fn hostile() {
             "too-deep",
         ),
         ("many values", "1,".repeat(3).repeat(0) + "[" + &"1,".repeat(2_100_000) + "]", "too-many-nodes"),
+        (
+            "brackets without indentation, very many",
+            "a: [\n".to_string() + &"x,\n".repeat(100_000),
+            "yaml-syntax",
+        ),
         ("a big file", " ".repeat(MAX_BYTES + 1), "too-big"),
     ] {
         let began = Instant::now();

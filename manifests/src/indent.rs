@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, str::Chars};
 /// Spaces that are put before a line.
 const STEP: usize = 128;
 /// How many characters may be read again for one text.
-const MOST_AGAIN: usize = 32 * 1024 * 1024;
+const MOST_AGAIN: usize = 16 * 1024 * 1024;
 
 /// What is done to the rest of a text, from the line on at which reading begins.
 #[derive(Debug, Default)]

@@ -6,6 +6,7 @@
 //! that has been checked.
 #![forbid(unsafe_code)]
 
+mod advice;
 mod files;
 mod indent;
 mod input;

@@ -1,6 +1,6 @@
 //! Parser events to [`Node`] trees, with bounds.
 
-use crate::{indent::Padding, input, scalar};
+use crate::{advice, indent::Padding, input, scalar};
 use gnomon_engine::{Diagnostic, Node, Position, Severity, Value, decode::short, node::Key};
 use saphyr_parser::{Event, Input, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
@@ -182,14 +182,7 @@ impl<'f> Builder<'f> {
         if info.contains("recursion limit") {
             return self.too_deep(at);
         }
-        let help = if text.contains("{{") {
-            "this looks like a template of a Helm chart: give what `helm template` prints"
-        } else if info.contains("tab") {
-            "indent with spaces"
-        } else {
-            ""
-        };
-        self.problem("yaml-syntax", at, short(info), help);
+        self.problem("yaml-syntax", at, short(advice::message(info)), advice::help(info, text, at));
         Stop(true)
     }
 
@@ -336,12 +329,9 @@ impl<'f> Builder<'f> {
             Value::Bool(value) => value.to_string(),
             other => {
                 let message = format!("{} cannot be a key", other.kind());
-                self.problem(
-                    "bad-key",
-                    at,
-                    message,
-                    "a key is text; `? ` begins a key that is more than that",
-                );
+                // `{{ .Values.x }}` is a map with a map as its key.
+                let help = if matches!(other, Value::Map(_)) { advice::TEMPLATE } else { "a key is text" };
+                self.problem("bad-key", at, message, help);
                 return MapKey::Bad;
             }
         };

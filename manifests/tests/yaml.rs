@@ -119,6 +119,24 @@ fn mistakes() {
 }
 
 #[test]
+fn advice() {
+    for (text, help) in [
+        ("hosts: [*.example.com]", "put it in quotes: a value that begins with *"),
+        ("methods:\n- *", "put it in quotes: a value that begins with *"),
+        ("a: @b", "put it in quotes: YAML keeps"),
+        ("a:\n\tb: c", "indent with spaces"),
+        ("a: b: c", "put the value in quotes if it contains a colon"),
+        ("a:\n  b: c\n d: e", "look at the indentation"),
+        ("a: \"\\d\"", "use single quotes"),
+        ("a: {{ .Values.b }}", "this looks like a template"),
+        ("{{- if .Values.a }}\nb: c", "this looks like a template"),
+    ] {
+        let found = problem(text);
+        assert!(found.help.starts_with(help), "{text:?}: {found}");
+    }
+}
+
+#[test]
 fn a_broken_document_is_not_used() {
     let text = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a}\nmetadata: {name: b}\n---\n\
                 apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: c}\n";

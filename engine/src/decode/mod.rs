@@ -5,7 +5,9 @@
 //! object with errors is left out.
 
 mod authorization_policy;
+mod cursor;
 mod duration;
+mod fields;
 mod jwks;
 mod meta;
 mod nearest;
@@ -17,7 +19,9 @@ mod target;
 mod values;
 mod workload;
 
+pub use cursor::Cursor;
+pub use fields::Fields;
 pub use nearest::nearest;
 pub use object::{Tally, object};
-pub use reader::{Cursor, Fields, MAX_PROBLEMS, Problem, Reader, quoted, short};
+pub use reader::{MAX_PROBLEMS, Problem, Reader, quoted, short};
 pub use workload::{mesh, mesh_at, workload, workload_at};

@@ -1,0 +1,268 @@
+//! One value of a tree, read as one type or another.
+
+use super::{Fields, Problem, Reader, quoted, short};
+use crate::{
+    Node, Severity, Value,
+    node::{Key, Position},
+    order,
+    resource::Text,
+};
+use alloc::{format, string::String, vec::Vec};
+use core::fmt::Display;
+
+/// One value, with its field path and the reader that takes its problems.
+#[derive(Clone, Debug)]
+pub struct Cursor<'a> {
+    reader: &'a Reader,
+    node: &'a Node,
+    path: String,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(reader: &'a Reader, node: &'a Node, path: String) -> Self {
+        Cursor { reader, node, path }
+    }
+
+    pub(super) fn reader(&self) -> &'a Reader {
+        self.reader
+    }
+
+    /// The value itself.
+    pub fn node(&self) -> &'a Node {
+        self.node
+    }
+
+    /// Where it begins.
+    pub fn at(&self) -> Position {
+        self.node.at
+    }
+
+    /// Its field path: `spec.rules[0]`; empty for the outermost value.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// `null`, `~` or nothing.
+    pub fn is_null(&self) -> bool {
+        self.node.value == Value::Null
+    }
+
+    /// Records an error here. `help` may be empty.
+    pub fn error(&self, code: &'static str, message: impl Display, help: impl Display) {
+        self.report(Severity::Error, code, message, help);
+    }
+
+    /// Records a warning here. `help` may be empty.
+    pub fn warning(&self, code: &'static str, message: impl Display, help: impl Display) {
+        self.report(Severity::Warning, code, message, help);
+    }
+
+    fn report(&self, severity: Severity, code: &'static str, message: impl Display, help: impl Display) {
+        let (message, help) = (format!("{message}"), format!("{help}"));
+        self.reader.push(severity, code, self.node.at, self.path.clone(), message, help);
+    }
+
+    /// Records `wrong-type`. `expected` reads like `a string`.
+    pub fn wrong_type(&self, expected: &str) {
+        let got = self.node.value.kind();
+        let help = match (&self.node.value, expected) {
+            (Value::Number(text), "a string") => format!("put it in quotes: \"{}\"", short(text)),
+            (Value::Bool(_), "a string") => {
+                "put it in quotes (Kubernetes reads yes, no, on, off, y and n as booleans, too)".into()
+            }
+            (Value::String(text), "a list" | "a list of strings") => {
+                format!("put it in brackets: [{}]", quoted(text))
+            }
+            (Value::Number(text), "a list of strings") => {
+                format!("put it in brackets and quotes: [\"{}\"]", short(text))
+            }
+            (Value::Map(_), "a list") => "begin each element with a dash".into(),
+            (Value::List(_), "a map") => "remove the dash, or the brackets".into(),
+            (Value::String(text), "a boolean" | "a number") if !text.is_empty() => {
+                format!("write it without quotes if {} is what you mean", short(text))
+            }
+            (Value::Null, _) => "give it a value or remove it".into(),
+            _ => String::new(),
+        };
+        self.error("wrong-type", format_args!("expected {expected}, got {got}"), help);
+    }
+
+    /// The fields of a map; anything else is `wrong-type`.
+    pub fn fields(self) -> Option<Fields<'a>> {
+        match &self.node.value {
+            Value::Map(entries) => Some(Fields::new(self, entries)),
+            _ => {
+                self.wrong_type("a map");
+                None
+            }
+        }
+    }
+
+    /// The elements of a list, each with its index in the path; anything else is `wrong-type`.
+    pub fn list(&self) -> Option<Vec<Cursor<'a>>> {
+        if self.node.as_list().is_none() {
+            self.wrong_type("a list");
+            return None;
+        }
+        Some(self.elements().collect())
+    }
+
+    /// The elements of a list; none, and no complaint, where it is something else.
+    pub fn elements(&self) -> impl Iterator<Item = Cursor<'a>> {
+        let items = self.node.as_list().unwrap_or_default();
+        items.iter().enumerate().map(|(index, node)| self.element(index, node))
+    }
+
+    /// A string; anything else is `wrong-type`.
+    pub fn string(&self) -> Option<Text> {
+        match &self.node.value {
+            Value::String(text) => Some(Text { text: text.clone(), at: self.node.at }),
+            _ => {
+                self.wrong_type("a string");
+                None
+            }
+        }
+    }
+
+    /// A list of strings. Elements that are none are reported and left out.
+    pub fn strings(&self) -> Vec<Text> {
+        let Value::List(items) = &self.node.value else {
+            self.wrong_type("a list of strings");
+            return Vec::new();
+        };
+        // No path is built for the elements that are right: there may be very many.
+        let read = |(index, node): (usize, &'a Node)| match &node.value {
+            Value::String(text) => Some(Text { text: text.clone(), at: node.at }),
+            _ => self.element(index, node).string(),
+        };
+        items.iter().enumerate().filter_map(read).collect()
+    }
+
+    /// [`Cursor::strings`], each put to `check`; what it objects to is reported as an error at the element.
+    pub fn strings_checked(&self, check: impl Fn(&str) -> Result<(), Problem>) -> Vec<Text> {
+        let texts = self.strings();
+        let Value::List(items) = &self.node.value else { return texts };
+        for (index, node) in items.iter().enumerate() {
+            let Some(text) = node.as_str() else { continue };
+            if self.reader.is_full() {
+                break;
+            }
+            if let Err(Problem { code, message, help }) = check(text) {
+                self.element(index, node).error(code, message, help);
+            }
+        }
+        texts
+    }
+
+    fn element(&self, index: usize, node: &'a Node) -> Cursor<'a> {
+        self.reader.at_path(node, format!("{}[{index}]", self.path))
+    }
+
+    /// `true` or `false`; anything else is `wrong-type`.
+    pub fn bool(&self) -> Option<bool> {
+        match self.node.value {
+            Value::Bool(value) => Some(value),
+            _ => {
+                self.wrong_type("a boolean");
+                None
+            }
+        }
+    }
+
+    /// A whole number within `range`; outside of it is `out-of-range`, anything else `wrong-type`.
+    pub fn integer(&self, range: core::ops::RangeInclusive<i64>) -> Option<i64> {
+        let Value::Number(text) = &self.node.value else {
+            self.wrong_type("a number");
+            return None;
+        };
+        match text.parse::<i64>() {
+            Ok(value) if range.contains(&value) => Some(value),
+            _ => {
+                let (low, high) = range.into_inner();
+                let message = format!("expected a whole number from {low} to {high}, got {}", short(text));
+                self.error("out-of-range", message, "");
+                None
+            }
+        }
+    }
+
+    /// A number within `range`; outside of it is `out-of-range`, anything else `wrong-type`.
+    pub fn number(&self, range: core::ops::RangeInclusive<f64>) -> Option<f64> {
+        let Value::Number(text) = &self.node.value else {
+            self.wrong_type("a number");
+            return None;
+        };
+        match text.parse::<f64>() {
+            Ok(value) if range.contains(&value) => Some(value),
+            _ => {
+                let (low, high) = range.into_inner();
+                let message = format!("expected a number from {low} to {high}, got {}", short(text));
+                self.error("out-of-range", message, "");
+                None
+            }
+        }
+    }
+
+    /// One of a closed set of words, case-sensitive; another word is `unknown-value`, anything else `wrong-type`.
+    pub fn word<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+        let Value::String(text) = &self.node.value else {
+            self.wrong_type("a string");
+            return None;
+        };
+        let known = words.iter().find(|(word, _)| word == text).map(|(_, value)| *value);
+        if known.is_none() {
+            let listed: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let help = match super::nearest(text, listed.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => String::new(),
+            };
+            let message = format!("expected one of {}, got {}", listed.join(", "), quoted(text));
+            self.error("unknown-value", message, help);
+        }
+        known
+    }
+
+    /// A map from text to text, sorted by key: labels. Values that are no strings are reported and left out.
+    pub fn string_map(&self) -> Vec<(String, String)> {
+        let Value::Map(entries) = &self.node.value else {
+            self.wrong_type("a map");
+            return Vec::new();
+        };
+        let mut pairs = Vec::with_capacity(entries.len());
+        for (key, node) in entries {
+            if let Value::String(text) = &node.value {
+                pairs.push((key.name.clone(), text.clone()));
+            } else {
+                self.child(key, node).wrong_type("a string");
+            }
+        }
+        order::sort(&mut pairs);
+        pairs
+    }
+
+    /// The entries of a map whose keys are data (ports, header names), each with its key.
+    pub fn entries(&self) -> Vec<(&'a Key, Cursor<'a>)> {
+        let Value::Map(entries) = &self.node.value else {
+            self.wrong_type("a map");
+            return Vec::new();
+        };
+        entries.iter().map(|(key, node)| (key, self.child(key, node))).collect()
+    }
+
+    pub(super) fn child(&self, key: &Key, node: &'a Node) -> Cursor<'a> {
+        let name = short(&key.name);
+        // A dot in a name would read like another step of the path.
+        let path = match (self.path.is_empty(), name.is_empty() || name.contains(['.', '/', '['])) {
+            (_, true) => format!("{}[\"{name}\"]", self.path),
+            (true, false) => name,
+            (false, false) => format!("{}.{name}", self.path),
+        };
+        self.reader.at_path(node, path)
+    }
+
+    /// The same value's path and reader, but at the position of its key: for problems of the key itself.
+    pub fn report_key(&self, key: &Key, code: &'static str, message: impl Display, help: impl Display) {
+        let (message, help) = (format!("{message}"), format!("{help}"));
+        self.reader.push(Severity::Error, code, key.at, self.path.clone(), message, help);
+    }
+}

@@ -1,0 +1,64 @@
+//! The corpus and the examples through the native engine.
+
+use gnomon_analysis::Runner;
+use gnomon_engine::jwt::SoftwareCrypto;
+use gnomon_manifests::suite::load;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// 2026-11-21: the clock of requests without a time.
+const NOW: i64 = 1_795_000_000;
+
+fn suites(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            suites(&path, found);
+        } else if path.to_string_lossy().ends_with(".gnomon.yaml") {
+            found.push(path);
+        }
+    }
+}
+
+fn run(folder: &str, at_least: usize) {
+    let mut files = Vec::new();
+    suites(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder), &mut files);
+    let mut cases = 0;
+    let mut failures = Vec::new();
+    for file in &files {
+        let loaded = load(file).unwrap_or_else(|problems| {
+            panic!("{}", problems.diagnostics.iter().map(|d| format!("{d}\n")).collect::<String>())
+        });
+        let mut runner = Runner::new(&SoftwareCrypto, NOW);
+        for (test, resources) in loaded.suite.tests.iter().zip(&loaded.resources) {
+            let result = runner.test(test, resources);
+            assert_eq!(result.cases.len(), test.cases.len());
+            for (case, result) in test.cases.iter().zip(&result.cases) {
+                cases += 1;
+                if !result.passed() {
+                    failures.push(format!(
+                        "{}: {} [{}]: {:?}",
+                        file.display(),
+                        test.name,
+                        case.variant,
+                        result.differences
+                    ));
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} of {cases} failed:\n{}", failures.len(), failures.join("\n"));
+    assert!(cases >= at_least, "only {cases} cases found");
+}
+
+#[test]
+fn corpus() {
+    run("host-tests/corpus", 370);
+}
+
+#[test]
+fn examples() {
+    run("examples", 100);
+}

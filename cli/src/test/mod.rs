@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// For people, for programs, or for a CI
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
-    /// List the tests that pass, too
+    /// List the tests that pass too, and show warnings about the policies
     #[arg(short, long)]
     verbose: bool,
 }
@@ -100,6 +100,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let now = now();
     // Suites share policies.
     let mut seen = HashSet::new();
+    let mut warnings = 0_usize;
     for file in files {
         let start = Instant::now();
         let loaded = match load(&file) {
@@ -110,13 +111,20 @@ pub(crate) fn run(args: &Args) -> Outcome {
                 continue;
             }
         };
-        findings::print(&loaded.findings, &mut seen);
+        if args.verbose {
+            findings::print(&loaded.findings, &mut seen);
+        } else {
+            warnings += loaded.findings.diagnostics.len();
+        }
         let mut runner = Runner::new(&SoftwareCrypto, now);
         let tests = loaded.suite.tests.iter().zip(&loaded.resources);
         let results = tests.map(|(test, resources)| runner.test(test, resources).cases).collect();
         session.suites.push(Ran { loaded, results, took: start.elapsed() });
     }
     session.took = start.elapsed();
+    if warnings > 0 {
+        eprintln!("note: {} about the policies (--verbose shows them)", style::plural(warnings, "warning"));
+    }
     style::print(&match args.output {
         Format::Text => text::write(&session, style::Style::of_stdout(), args.verbose),
         Format::Json => json::write(&session),

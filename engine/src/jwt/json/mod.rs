@@ -31,8 +31,8 @@ impl Json {
     ///
     /// Beyond RFC 8259 it takes one trailing comma, `'single quotes'`, `bare_word: keys`, `\'`, `\U00e9` and raw
     /// control characters in strings. It refuses duplicate keys, byte order marks, invalid UTF-8, lone surrogates,
-    /// U+10FFFF written as an escape, numbers beyond a double, and more than 100 nested lists and objects. Linear
-    /// time and memory, up to sorting the keys of an object.
+    /// numbers beyond a double, and more than 100 nested lists and objects. Linear time and memory, up to sorting
+    /// the keys of an object.
     pub fn parse(text: &[u8]) -> Option<Json> {
         parse::value(text)
     }

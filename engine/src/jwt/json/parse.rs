@@ -218,8 +218,7 @@ impl Reader<'_> {
             }
             code => code,
         };
-        // protobuf is off by one at the very end of Unicode.
-        if code == 0x10_ffff { None } else { char::from_u32(code) }
+        char::from_u32(code)
     }
 
     fn hex4(&mut self) -> Option<u32> {

@@ -1,4 +1,5 @@
 //! The corpus and the examples through the native engine.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests may be blunt")]
 
 use gnomon_analysis::Runner;
 use gnomon_engine::jwt::SoftwareCrypto;

@@ -162,7 +162,7 @@ pub fn compare(candidate: Candidate<'_>, enforced: &Enforced, details: &str) -> 
         (Outcome::Deny, Enforced::Allowed) => Comparison::WouldDeny,
         (Outcome::Allow, Enforced::Refused { .. }) => Comparison::WouldAllow,
         (Outcome::Deny, Enforced::Refused { by, status }) => {
-            let same_kind = refuser(candidate.stage) == Some(*by);
+            let same_kind = refuser(&candidate) == Some(*by);
             let same_message = *by != Refuser::JwtAuthn || candidate.details == Some(details);
             if same_kind && candidate.status == *status && same_message {
                 Comparison::Agree
@@ -173,9 +173,13 @@ pub fn compare(candidate: Candidate<'_>, enforced: &Enforced, details: &str) -> 
     }
 }
 
-fn refuser(stage: Stage) -> Option<Refuser> {
-    match stage {
+fn refuser(candidate: &Candidate<'_>) -> Option<Refuser> {
+    match candidate.stage {
         Stage::Mtls => Some(Refuser::FilterChain),
+        // A CUSTOM policy whose provider is not known is enforced as DENY, by RBAC.
+        Stage::Custom if candidate.details.is_some_and(|details| details.starts_with(RBAC)) => {
+            Some(Refuser::Rbac)
+        }
         Stage::Custom => Some(Refuser::ExtAuthz),
         Stage::Jwt => Some(Refuser::JwtAuthn),
         Stage::Deny | Stage::Allow => Some(Refuser::Rbac),
@@ -253,6 +257,7 @@ mod tests {
             (Deny, Stage::Allow, 403, none, Enforced::Allowed, "via_upstream", Comparison::WouldDeny),
             (Allow, Stage::Allow, 200, "", refused(Refuser::Rbac, 403), none, Comparison::WouldAllow),
             (Deny, Stage::Deny, 403, "x", refused(Refuser::Rbac, 403), none, Comparison::Agree),
+            (Deny, Stage::Custom, 403, none, refused(Refuser::Rbac, 403), none, Comparison::Agree),
             (
                 Deny,
                 Stage::Allow,

@@ -54,10 +54,14 @@ pub struct Listener {
     pub name: String,
     /// What requests go through.
     pub filters: Filters,
+    /// Network filters in front of all that, for every connection.
+    pub on_connection: Vec<Value>,
     /// Plaintext gets a filter chain. False with TLS is STRICT: plaintext is refused, `filter_chain_not_found`.
     pub plaintext: bool,
     /// TLS gets a filter chain.
     pub tls: Option<ServerTls>,
+    /// TLS gets the plaintext's filter chain: it is not terminated, its SNI is all that is seen. Only without `tls`.
+    pub passthrough: bool,
     /// Decides about addresses: gateways stand at the edge, the others trust the last `x-forwarded-for` entry.
     pub proxy: ProxyKind,
     /// `numTrustedProxies`.
@@ -72,8 +76,10 @@ impl Listener {
         Listener {
             name: name.into(),
             filters: Filters::Http(filters),
+            on_connection: Vec::new(),
             plaintext: true,
             tls: None,
+            passthrough: false,
             proxy: ProxyKind::Sidecar,
             trusted_hops: 0,
             path_normalization: PathNormalization::Base,
@@ -95,7 +101,9 @@ impl Listener {
                 "filters": self.network_filters(log),
             }));
         }
-        if self.plaintext {
+        if self.passthrough {
+            chains.push(json!({"name": "any", "filters": self.network_filters(log)}));
+        } else if self.plaintext {
             chains.push(json!({
                 "name": "plaintext",
                 "filter_chain_match": {"transport_protocol": "raw_buffer"},
@@ -126,16 +134,17 @@ impl Listener {
     }
 
     fn network_filters(&self, log: &Path) -> Value {
+        let mut chain = self.on_connection.clone();
         match &self.filters {
-            Filters::Http(filters) => json!([self.connection_manager(filters, log)]),
+            Filters::Http(filters) => chain.push(self.connection_manager(filters, log)),
             Filters::Tcp(filters) => {
-                let mut filters = filters.clone();
-                filters.push(json!({"name": "envoy.filters.network.echo", "typed_config": {
+                chain.extend(filters.iter().cloned());
+                chain.push(json!({"name": "envoy.filters.network.echo", "typed_config": {
                     "@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo",
                 }}));
-                Value::Array(filters)
             }
         }
+        Value::Array(chain)
     }
 
     fn connection_manager(&self, filters: &[Value], log: &Path) -> Value {

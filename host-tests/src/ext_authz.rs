@@ -6,15 +6,31 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
 };
 
+/// What it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// As Istio's sample: allow what carries `x-ext-authz: allow`.
+    ByHeader,
+    /// 200
+    Allow,
+    /// 403
+    Deny,
+    /// Nothing: the connection is closed.
+    Error,
+}
+
+const ANSWERS: [Answers; 4] = [Answers::ByHeader, Answers::Allow, Answers::Deny, Answers::Error];
+
 /// A running one; it stops when dropped.
 pub struct ExtAuthz {
     address: SocketAddr,
+    answers: Arc<AtomicU8>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -26,16 +42,25 @@ impl ExtAuthz {
         let address = listener.local_addr().or_cannot("ask for the ext_authz port")?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let answers = Arc::new(AtomicU8::new(0));
+        let told = Arc::clone(&answers);
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if stopped.load(Ordering::Relaxed) {
                     break;
                 }
                 // One thread for each connection: Envoy keeps them open.
-                std::thread::spawn(move || serve(&stream));
+                let told = Arc::clone(&told);
+                std::thread::spawn(move || serve(&stream, &told));
             }
         });
-        Ok(ExtAuthz { address, stop, thread: Some(thread) })
+        Ok(ExtAuthz { address, answers, stop, thread: Some(thread) })
+    }
+
+    /// From now on it answers so; at first by the header.
+    pub fn answer(&self, answers: Answers) {
+        let place = ANSWERS.iter().position(|other| *other == answers).unwrap_or(0);
+        self.answers.store(u8::try_from(place).unwrap_or(0), Ordering::SeqCst);
     }
 
     /// Where it listens.
@@ -56,15 +81,21 @@ impl Drop for ExtAuthz {
 }
 
 /// Answers request after request. Checks have no body, so a request ends with its empty line.
-fn serve(stream: &TcpStream) {
+fn serve(stream: &TcpStream, told: &AtomicU8) {
     let mut lines = BufReader::new(stream).lines();
-    let mut allow = false;
+    let mut header = false;
     while let Some(Ok(line)) = lines.next() {
         if !line.is_empty() {
             let (name, value) = line.split_once(':').unwrap_or((&line, ""));
-            allow |= name.eq_ignore_ascii_case("x-ext-authz") && value.trim() == "allow";
+            header |= name.eq_ignore_ascii_case("x-ext-authz") && value.trim() == "allow";
             continue;
         }
+        let allow = match ANSWERS.get(usize::from(told.load(Ordering::SeqCst))) {
+            Some(Answers::Allow) => true,
+            Some(Answers::Deny) => false,
+            Some(Answers::Error) => return,
+            Some(Answers::ByHeader) | None => header,
+        };
         let answer = if allow {
             "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
         } else {
@@ -74,6 +105,6 @@ fn serve(stream: &TcpStream) {
         if writer.write_all(answer.as_bytes()).is_err() {
             return;
         }
-        allow = false;
+        header = false;
     }
 }

@@ -47,10 +47,19 @@ fn target_folder() -> PathBuf {
 ///
 /// `configuration` is what formats §7 describes.
 pub fn http_filter(wasm: &Path, configuration: &Value) -> Value {
+    entry("envoy.extensions.filters.http.wasm.v3.Wasm", wasm, configuration)
+}
+
+/// The same as a network filter, for TCP chains.
+pub fn network_filter(wasm: &Path, configuration: &Value) -> Value {
+    entry("envoy.extensions.filters.network.wasm.v3.Wasm", wasm, configuration)
+}
+
+fn entry(kind: &str, wasm: &Path, configuration: &Value) -> Value {
     json!({
         "name": "gnomon",
         "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "@type": format!("type.googleapis.com/{kind}"),
             "config": {
                 "name": "istio-system.gnomon",
                 "root_id": "gnomon",

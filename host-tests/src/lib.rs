@@ -11,6 +11,7 @@ pub mod envoy;
 pub mod err;
 pub mod ext_authz;
 pub mod filter;
+pub mod judge;
 pub mod manifest;
 pub mod tokens;
 

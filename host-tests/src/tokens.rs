@@ -20,6 +20,10 @@ pub enum TestKey {
 }
 
 impl TestKey {
+    /// All of them.
+    pub const ALL: [TestKey; 5] =
+        [TestKey::Rsa, TestKey::RsaKid, TestKey::Es256, TestKey::Es384, TestKey::Ed25519];
+
     fn private(self) -> Result<EncodingKey> {
         match self {
             TestKey::Rsa => EncodingKey::from_rsa_pem(include_bytes!("../../engine/tests/keys/rsa.pem")),
@@ -67,6 +71,11 @@ pub fn sign_as(key: TestKey, algorithm: Algorithm, kid: Option<&str>, claims: &V
     let mut header = Header::new(algorithm);
     header.kid = kid.map(Into::into);
     jsonwebtoken::encode(&header, claims, &key.private()?).or_cannot("sign a token")
+}
+
+/// What a token says, whoever signed it; `None` where it is no token.
+pub fn unchecked_claims(token: &str) -> Option<Value> {
+    jsonwebtoken::dangerous::insecure_decode::<Value>(token).ok().map(|data| data.claims)
 }
 
 /// Seconds since 1970, for `exp` and `nbf`.

@@ -25,6 +25,13 @@ pub struct Tls<'a> {
 }
 
 impl Tls<'_> {
+    /// The first bytes that a client sends, for listeners that look at them and no further.
+    pub fn client_hello(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.connection()?.write_tls(&mut bytes).or_cannot("write a ClientHello")?;
+        Ok(bytes)
+    }
+
     pub(super) fn connection(&self) -> Result<ClientConnection> {
         let provider = Arc::new(ring::default_provider());
         let verifier = AnyServer(provider.signature_verification_algorithms);

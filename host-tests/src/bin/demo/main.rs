@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 
 fn demo(keep: bool) -> Result<()> {
     let scenario = Scenario::load()?;
-    println!("\nToday, enforced by Envoy's own filters ({}):", scenario.current_file.display());
+    println!("\nToday, enforced by Envoy's own filters ({}):", scenario.folder.display());
     scenario.current.iter().for_each(|policy| println!("  {policy}"));
     println!("Tomorrow, in the shadow ({}):", scenario.candidate_file.display());
     scenario.candidate.iter().for_each(|policy| println!("  {policy}"));

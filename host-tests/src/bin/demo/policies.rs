@@ -1,17 +1,25 @@
 //! Today's policies and tomorrow's, from the scenario `examples/end-user-jwt`.
 
-use gnomon_engine::{Mesh, Workload, envoy, request::Protocol, resource::Resources, workload::ProxyKind};
-use gnomon_host_tests::{Error, Result, manifest};
+use gnomon_engine::{
+    Mesh, Workload, envoy,
+    request::Protocol,
+    resource::{Resources, manifest::manifests},
+    workload::ProxyKind,
+};
+use gnomon_host_tests::{Error, Result};
 use serde_json::Value;
 use std::{
     fmt::Write,
     path::{Path, PathBuf},
 };
 
+/// The scenario's stages build on each other; this is all of them.
+const CURRENT: [&str; 3] = ["1-authentication", "2-require-a-token", "3-who-may-do-what"];
+
 /// What the gateway enforces and what is evaluated beside it.
 pub(crate) struct Scenario {
     /// For people, relative to the workspace.
-    pub(crate) current_file: PathBuf,
+    pub(crate) folder: PathBuf,
     /// A line for each of today's policies.
     pub(crate) current: Vec<String>,
     resources: Resources,
@@ -31,16 +39,16 @@ impl Scenario {
     /// Reads both; a policy that Istio would refuse is an error with its place.
     pub(crate) fn load() -> Result<Scenario> {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let current_file = PathBuf::from("examples/end-user-jwt/demo/current.yaml");
-        let candidate_file = PathBuf::from("examples/end-user-jwt/demo/candidate.yaml");
-        let resources = read(&workspace.join(&current_file))?;
-        let candidate = read(&workspace.join(&candidate_file))?;
+        let folder = PathBuf::from("examples/end-user-jwt");
+        let candidate_file = folder.join("demo/candidate.yaml");
+        let resources = read(&CURRENT.map(|set| workspace.join(&folder).join(set)))?;
+        let candidate = read(&[workspace.join(&candidate_file)])?;
         Ok(Scenario {
             current: lines(&resources),
             resources,
             candidate: lines(&candidate),
-            candidate_manifests: manifest::to_json(&[workspace.join(&candidate_file)])?,
-            current_file,
+            candidate_manifests: manifests(&candidate),
+            folder,
             candidate_file,
             workload: Workload {
                 name: "istio-ingressgateway".into(),
@@ -60,8 +68,8 @@ impl Scenario {
     }
 }
 
-fn read(path: &Path) -> Result<Resources> {
-    let loaded = gnomon_manifests::load(&[path.to_owned()]);
+fn read(paths: &[PathBuf]) -> Result<Resources> {
+    let loaded = gnomon_manifests::load(paths);
     if loaded.has_errors() {
         let mut text = String::from("the demo's policies are not right:");
         for found in &loaded.diagnostics {

@@ -54,20 +54,25 @@ fn claims(issuer: &str, group: &str, audience: &str, lifetime: i64) -> Value {
     json!({"iss": issuer, "sub": format!("{group}-1"), "group": group, "aud": audience, "exp": exp})
 }
 
+/// Signed with the key of the scenario's policies.
+fn sign(claims: &Value) -> Result<String> {
+    tokens::sign_as(TestKey::RsaKid, TestKey::RsaKid.algorithm(), Some("rsa-kid"), claims)
+}
+
 /// A user's token, good for an hour.
 pub(crate) fn user_token() -> Result<String> {
-    tokens::sign(TestKey::Rsa, &claims(ISSUER, "user", "webapp", HOUR))
+    sign(&claims(ISSUER, "user", "webapp", HOUR))
 }
 
 /// All of them, in the order of the table.
 pub(crate) fn all() -> Result<Vec<Request>> {
     let user = user_token()?;
-    let admin = tokens::sign(TestKey::Rsa, &claims(ISSUER, "admin", "webapp", HOUR))?;
-    let old = tokens::sign(TestKey::Rsa, &claims(OLD_ISSUER, "user", "webapp", HOUR))?;
-    let elsewhere = tokens::sign(TestKey::Rsa, &claims(ISSUER, "user", "billing", HOUR))?;
-    let expired = tokens::sign(TestKey::Rsa, &claims(ISSUER, "user", "webapp", -HOUR))?;
+    let admin = sign(&claims(ISSUER, "admin", "webapp", HOUR))?;
+    let old = sign(&claims(OLD_ISSUER, "user", "webapp", HOUR))?;
+    let elsewhere = sign(&claims(ISSUER, "user", "billing", HOUR))?;
+    let expired = sign(&claims(ISSUER, "user", "webapp", -HOUR))?;
     // Says that it is an admin, but whoever signed it is not the issuer.
-    let forged = tokens::sign(TestKey::RsaKid, &claims(ISSUER, "admin", "webapp", HOUR))?;
+    let forged = tokens::sign(TestKey::Rsa, &claims(ISSUER, "admin", "webapp", HOUR))?;
 
     let none =
         |method, path| Request { method, path, host: HOST, host_note: "", token: "-", carried: Token::None };

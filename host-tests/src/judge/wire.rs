@@ -1,0 +1,161 @@
+//! A request as written to what goes over the wire. An inner error says why that cannot be.
+
+use super::{
+    Question,
+    bench::{Bench, key_of},
+};
+use crate::{
+    Dial, Identity, Proxy, RequestBytes, Tls,
+    err::{Context, Result},
+    ext_authz::{Answers, ExtAuthz},
+    tokens,
+};
+use gnomon_engine::{
+    Plan,
+    jwt::Place,
+    request::{ExtAuthzAnswer, Protocol},
+    resource::{Action, Resources},
+    workload::ProxyKind,
+};
+use gnomon_manifests::request::RequestSpec;
+use serde_json::Value;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+type Possible<T> = std::result::Result<T, String>;
+
+/// An address that no policy names, for what a request leaves open.
+const SOMEWHERE: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(198, 51, 100, 77)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x7777, 0, 0, 0, 0, 1)),
+];
+/// A port that no policy names.
+const SOME_PORT: u16 = 45_454;
+/// A host that no policy names: HTTP/1.1 must have one.
+const SOME_HOST: &str = "unstated.invalid";
+
+/// How to connect.
+pub(super) fn dial<'a>(
+    to: SocketAddr,
+    request: &'a RequestSpec,
+    identity: Option<&'a Identity>,
+) -> Possible<Dial<'a>> {
+    let tls = identity.map(|_| Tls { identity, sni: request.sni.as_deref(), alpn: &[] });
+    if tls.is_none() && request.sni.is_some() && request.protocol == Protocol::Http {
+        return Err("an SNI without a certificate, on HTTP: nobody says who ends the TLS".into());
+    }
+    // Without x-forwarded-for the client is the peer.
+    let source = request.source_ip.or(request.remote_ip.filter(|_| !forwards(request)));
+    let [v4, v6] = SOMEWHERE;
+    let is_v6 = source.or(request.destination_ip).is_some_and(|ip| ip.is_ipv6());
+    let open = if is_v6 { v6 } else { v4 };
+    let destination = request.destination_ip.unwrap_or(open);
+    let source = source.unwrap_or(open);
+    if source.is_ipv6() != destination.is_ipv6() {
+        return Err("source and destination addresses of two families".into());
+    }
+    let port = request.destination_port.unwrap_or(SOME_PORT);
+    Ok(Dial { to, from: None, proxy: Some(Proxy::new(source, SocketAddr::new(destination, port))), tls })
+}
+
+/// The client stands behind another peer.
+fn forwards(request: &RequestSpec) -> bool {
+    request.remote_ip.is_some() && request.source_ip.is_some() && request.remote_ip != request.source_ip
+}
+
+/// The bytes of an HTTP request.
+pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible<RequestBytes>> {
+    let spec = question.request;
+    if !spec.metadata.is_empty() {
+        return Ok(Err("dynamic metadata of a filter that is not there".into()));
+    }
+    let mut bytes = RequestBytes::new(spec.method.as_str(), spec.path.as_str())
+        .header("host", spec.host.as_deref().unwrap_or(SOME_HOST));
+    for (name, value) in &spec.headers {
+        bytes = bytes.header(name.as_str(), value.as_str());
+    }
+    if forwards(spec) {
+        let has_it = spec.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-for"));
+        let gateway = question.workload.proxy == ProxyKind::Gateway;
+        let hops = if gateway { question.mesh.num_trusted_proxies } else { 1 };
+        match (spec.remote_ip, hops, has_it) {
+            (Some(client), 1.., false) => {
+                let later = ", 198.51.100.78".repeat(usize::try_from(hops.saturating_sub(1)).unwrap_or(0));
+                bytes = bytes.header("x-forwarded-for", format!("{client}{later}"));
+            }
+            (_, _, true) => return Ok(Err("a remoteIp and an x-forwarded-for of its own".into())),
+            _ => return Ok(Err("a gateway without trusted hops takes the peer for the client".into())),
+        }
+    }
+    if let Some(token) = &spec.token {
+        if spec.time.is_some_and(|then| !same_at(token, then, tokens::now())) {
+            return Ok(Err("a token that is valid then and not now, or now and not then".into()));
+        }
+        bytes = bytes.header("authorization", format!("Bearer {token}"));
+    }
+    if let Some(claims) = &spec.claims {
+        let mut claims: Value = serde_json::from_str(&claims.write()).or_cannot("read the claims")?;
+        if let Some(then) = spec.time {
+            shift(&mut claims, tokens::now().saturating_sub(then));
+        }
+        let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+        let plan = Plan::build(&bench.resources, question.workload, question.mesh);
+        let rules = bench.resources.request_authentication.iter().flat_map(|policy| &policy.rules);
+        let rule = rules.clone().find(|rule| rule.issuer.text == issuer).or_else(|| rules.clone().next());
+        let key = rule.and_then(|rule| key_of(rule.jwks.as_ref())).unwrap_or(tokens::TestKey::Rsa);
+        let token = tokens::sign(key, &claims)?;
+        bytes = match plan.authenticator().place(issuer) {
+            Place::Header { name, prefix } => bytes.header(name, format!("{prefix}{token}")),
+            Place::Cookie(name) => bytes.header("cookie", format!("{name}={token}")),
+            Place::Param(name) => {
+                let separator = if spec.path.contains('?') { '&' } else { '?' };
+                bytes.target.extend(format!("{separator}{name}={token}").into_bytes());
+                bytes
+            }
+        };
+    }
+    Ok(Ok(bytes))
+}
+
+/// The times of this token say the same at both. What is no token says nothing about time.
+fn same_at(token: &str, then: i64, now: i64) -> bool {
+    let claims = tokens::unchecked_claims(token).unwrap_or_default();
+    let time = |name| claims.get(name).and_then(Value::as_i64);
+    // Envoy's clock skew.
+    let at = |clock: i64| {
+        let expired = time("exp").is_some_and(|exp| clock > exp.saturating_add(60));
+        (expired, time("nbf").is_some_and(|nbf| clock.saturating_add(60) < nbf))
+    };
+    at(then) == at(now)
+}
+
+/// Another time is now, if all times of the token move with it.
+fn shift(claims: &mut Value, by: i64) {
+    let Some(claims) = claims.as_object_mut() else { return };
+    for name in ["exp", "nbf", "iat"] {
+        if let Some(time) = claims.get(name).and_then(Value::as_i64).filter(|time| *time != 0) {
+            claims.insert(name.into(), time.saturating_add(by).into());
+        }
+    }
+}
+
+/// Makes the provider answer as the request says.
+pub(super) fn answer_as_told(
+    server: &ExtAuthz,
+    request: &RequestSpec,
+    resources: &Resources,
+) -> Possible<()> {
+    let custom = resources.authorization.iter().any(|policy| policy.action == Action::Custom);
+    let mut answers = request.ext_authz.iter().map(|(_, answer)| *answer);
+    let first = answers.next();
+    if answers.any(|answer| Some(answer) != first) {
+        return Err("providers that do not agree".into());
+    }
+    server.answer(match first {
+        Some(ExtAuthzAnswer::Allow) => Answers::Allow,
+        Some(ExtAuthzAnswer::Deny) => Answers::Deny,
+        Some(ExtAuthzAnswer::Error) => Answers::Error,
+        None if custom => Answers::ByHeader,
+        None => Answers::Error,
+    });
+    Ok(())
+}

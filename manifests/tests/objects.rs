@@ -168,6 +168,13 @@ fn problems_are_bounded() {
 }
 
 #[test]
+fn unknown_fields_are_bounded() {
+    let fields: String = (0..100_000).map(|n| format!("selectr{n}: x\n")).collect();
+    let loaded = load_text(&object("AuthorizationPolicy", &fields), "t");
+    assert_eq!(loaded.diagnostics.len(), 1_001);
+}
+
+#[test]
 fn problems_of_many_objects_are_bounded() {
     let objects = "kind: PeerAuthentication\n---\n".repeat(3_000);
     let list = format!("kind: List\nitems: [{}]", "{kind: PeerAuthentication},".repeat(3_000));

@@ -180,7 +180,7 @@ fn hostile() {
     ] {
         let began = Instant::now();
         assert_eq!(problem(&text).code, code, "{name}");
-        assert!(began.elapsed() < Duration::from_secs(20), "{name} took {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(60), "{name} took {:?}", began.elapsed());
     }
     // A depth that is allowed, and things that are only large.
     assert_eq!(parse(&("[".repeat(MAX_DEPTH) + &"]".repeat(MAX_DEPTH)), "t").1, []);

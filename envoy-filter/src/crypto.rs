@@ -2,21 +2,21 @@
 //!
 //! Envoy's foreign function `verify_signature` does RSA with PKCS#1 padding and ECDSA in BoringSSL, 25 to 85 µs a
 //! call; the same in WebAssembly takes over a millisecond. It does neither PSS nor EdDSA nor HMAC: the feature
-//! `software-crypto` checks those, and RSA under a proxy without the function, in the module. What nobody can check
-//! makes the verdict unknown.
-
-#[cfg(feature = "software-crypto")]
-mod software;
+//! `software-crypto` checks those in the module, and everything under a proxy without the function. What nobody can
+//! check makes the verdict unknown.
 
 use crate::{facts::Asked, host::Refused};
 use core::cell::Cell;
 use gnomon_engine::jwt::{Algorithm, Crypto, Key, Material, Signature, der_signature};
+
 #[cfg(feature = "software-crypto")]
-use software::check;
+fn check(algorithm: Algorithm, key: &Key, message: &[u8], signature: &[u8]) -> Option<Signature> {
+    Some(gnomon_engine::jwt::SoftwareCrypto.verify(algorithm, key, message, signature))
+}
 
 /// Without the feature nothing is checked in the module.
 #[cfg(not(feature = "software-crypto"))]
-fn check(_: Algorithm, _: &Material, _: &[u8], _: &[u8]) -> Option<Signature> {
+fn check(_: Algorithm, _: &Key, _: &[u8], _: &[u8]) -> Option<Signature> {
     None
 }
 
@@ -75,7 +75,7 @@ impl<'a> HostCrypto<'a> {
 impl Crypto for HostCrypto<'_> {
     fn verify(&self, algorithm: Algorithm, key: &Key, message: &[u8], signature: &[u8]) -> Signature {
         self.ask_host(algorithm, key, message, signature)
-            .or_else(|| check(algorithm, key.material(), message, signature))
+            .or_else(|| check(algorithm, key, message, signature))
             .unwrap_or_else(|| {
                 self.undecided.set(true);
                 Signature::Bad

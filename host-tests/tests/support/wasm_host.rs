@@ -1,0 +1,161 @@
+//! A proxy-wasm host of our own, around the built filter: its state is set by hand, its life cycle is called by hand,
+//! and everything that the filter did can be read afterwards.
+//!
+//! It answers as Envoy 1.40 does where that matters: the encodings of properties, a missing property, a header map
+//! that is only there in the request's callbacks and at the end. Every host call can be made to fail.
+
+mod imports;
+mod signature;
+mod state;
+
+pub use state::{Fault, Metric, Property, State};
+
+use imports::link;
+use std::{env, path::PathBuf, sync::OnceLock};
+use wasmtime::{Config, Engine, Instance, Linker, Module, Store, TypedFunc, WasmParams, WasmResults};
+
+/// A budget per callback that no sensible amount of work comes near to: an endless loop ends here.
+const FUEL: u64 = 2_000_000_000;
+const ROOT: u32 = 1;
+
+/// The filter, compiled once per process.
+fn module() -> &'static (Engine, Module) {
+    static MODULE: OnceLock<(Engine, Module)> = OnceLock::new();
+    MODULE.get_or_init(|| {
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
+            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")),
+            PathBuf::from,
+        );
+        let default = target.join("wasm32-wasip1/wasm/gnomon_envoy_filter.wasm");
+        let path = env::var_os("GNOMON_FILTER_WASM").map_or(default, PathBuf::from);
+        let bytes = std::fs::read(&path).unwrap_or_else(|error| {
+            panic!(
+                "{}: {error}\nbuild it with: cargo build --package gnomon-envoy-filter --target wasm32-wasip1 \
+                 --profile wasm",
+                path.display()
+            )
+        });
+        let mut config = Config::new();
+        config.consume_fuel(true);
+        let engine = Engine::new(&config).expect("this machine runs wasmtime");
+        let module = Module::new(&engine, bytes).expect("a valid module");
+        (engine, module)
+    })
+}
+
+/// One instance of the filter.
+pub struct WasmHost {
+    store: Store<State>,
+    instance: Instance,
+    next: u32,
+}
+
+/// Which callbacks a request gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steps {
+    /// All: nothing in front of the filter answered.
+    All,
+    /// Only the end: something in front of the filter had answered.
+    OnlyLog,
+}
+
+impl WasmHost {
+    /// An instance that has started and has no configuration.
+    pub fn start() -> WasmHost {
+        let (engine, module) = module();
+        let mut store = Store::new(engine, State::default());
+        store.set_fuel(FUEL).unwrap();
+        let mut linker = Linker::new(engine);
+        link(&mut linker);
+        let instance = linker.instantiate(&mut store, module).expect("the host gives every import");
+        let mut host = WasmHost { store, instance, next: ROOT + 1 };
+        host.call::<(), ()>("_initialize", ()).expect("initialized");
+        host.call::<(u32, u32), ()>("proxy_on_context_create", (ROOT, 0)).expect("a root context");
+        assert_eq!(host.call::<(u32, u32), u32>("proxy_on_vm_start", (ROOT, 0)).expect("no trap"), 1);
+        host
+    }
+
+    /// Gives it a configuration. True: taken.
+    pub fn configure(&mut self, configuration: &[u8]) -> wasmtime::Result<bool> {
+        self.state().configuration = configuration.to_vec();
+        self.call::<(u32, u32), u32>("proxy_on_configure", (ROOT, configuration.len() as u32))
+            .map(|answer| answer == 1)
+    }
+
+    /// A started instance with this configuration, which must be taken.
+    pub fn with(configuration: &serde_json::Value) -> WasmHost {
+        let mut host = WasmHost::start();
+        let taken = host.configure(configuration.to_string().as_bytes()).expect("no trap");
+        assert!(taken, "the configuration is refused: {:#?}", host.state().logs);
+        host
+    }
+
+    /// What the filter sees and did.
+    pub fn state(&mut self) -> &mut State {
+        self.store.data_mut()
+    }
+
+    /// Sends the request that the state describes through its whole life.
+    pub fn request(&mut self, steps: Steps) -> wasmtime::Result<()> {
+        let id = self.create()?;
+        if steps == Steps::All {
+            self.state().has_request_headers = true;
+            self.continues("proxy_on_request_headers", id)?;
+            self.state().has_request_headers = false;
+            self.state().has_response_headers = true;
+            self.continues("proxy_on_response_headers", id)?;
+            self.state().has_response_headers = false;
+        }
+        self.state().has_request_headers = true;
+        let ended = self.call::<u32, ()>("proxy_on_log", id);
+        self.state().has_request_headers = false;
+        ended?;
+        self.delete(id)
+    }
+
+    /// Opens the connection that the state describes, sends `pieces` pieces of data, closes it.
+    pub fn connection(&mut self, pieces: usize) -> wasmtime::Result<()> {
+        let id = self.create()?;
+        for _ in 0..pieces {
+            self.continues("proxy_on_downstream_data", id)?;
+        }
+        self.call::<(u32, u32), ()>("proxy_on_downstream_connection_close", (id, 2))?;
+        self.delete(id)
+    }
+
+    /// A new stream context.
+    pub fn create(&mut self) -> wasmtime::Result<u32> {
+        let id = self.next;
+        self.next += 1;
+        self.call::<(u32, u32), ()>("proxy_on_context_create", (id, ROOT))?;
+        Ok(id)
+    }
+
+    /// The end of a context.
+    pub fn delete(&mut self, id: u32) -> wasmtime::Result<()> {
+        assert_eq!(self.call::<u32, u32>("proxy_on_done", id)?, 1, "done at once");
+        self.call::<u32, ()>("proxy_on_delete", id)
+    }
+
+    /// A callback with (context, size, end of stream) that must answer *continue*: whatever else happens, the
+    /// traffic goes on.
+    pub fn continues(&mut self, name: &str, id: u32) -> wasmtime::Result<()> {
+        let size = self.state().headers.len() as u32;
+        let action = self.call::<(u32, u32, u32), u32>(name, (id, size, 1))?;
+        assert_eq!(action, 0, "{name} must continue");
+        Ok(())
+    }
+
+    /// Any export. An error is a trap.
+    pub fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, parameters: P) -> wasmtime::Result<R> {
+        self.store.set_fuel(FUEL)?;
+        let function: TypedFunc<P, R> = self.instance.get_typed_func(&mut self.store, name)?;
+        function.call(&mut self.store, parameters)
+    }
+
+    /// Bytes of linear memory.
+    pub fn memory(&mut self) -> usize {
+        let memory = self.instance.get_memory(&mut self.store, "memory").expect("exported");
+        memory.data_size(&self.store)
+    }
+}

@@ -3,8 +3,10 @@
 
 mod compare;
 pub mod materialize;
+mod place;
 pub mod run;
 
 pub use compare::{Difference, differences};
 pub use materialize::{Materialized, materialize};
+pub use place::with_token;
 pub use run::{CaseResult, Runner, TestResult};

@@ -1,8 +1,9 @@
 //! From a request as written to a request as Envoy's security filters see it.
 
+use crate::with_token;
 use gnomon_engine::{
     Mesh, Plan, Request, Workload, address, headers,
-    jwt::{self, Algorithm, Crypto, Json, Key, Place, Signature},
+    jwt::{self, Algorithm, Crypto, Json, Key, Signature},
     path,
     request::{ExtAuthzAnswer, Header, Input, Peer, Protocol},
     verdict::{DryRun, Explanation, Outcome, Report, Stage},
@@ -66,31 +67,24 @@ pub fn materialize(
 }
 
 fn http(ready: &mut Materialized, spec: &RequestSpec, plan: &Plan, workload: &Workload, mesh: &Mesh) {
+    let placed;
+    let spec = match &spec.claims {
+        None => spec,
+        Some(claims) => {
+            let issuer = claims.member("iss").and_then(Json::as_str).unwrap_or_default();
+            let token = jwt::unsigned_token(claims);
+            placed = with_token(spec, &plan.authenticator().place(issuer), &token);
+            ready.invented = Some(token.into_bytes());
+            &placed
+        }
+    };
     let mut lines: Vec<(&[u8], &[u8])> =
         spec.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     let bearer = spec.token.as_ref().map(|token| format!("Bearer {token}"));
     if let Some(value) = &bearer {
         lines.push((b"authorization", value.as_bytes()));
     }
-    let mut target = spec.path.clone();
-    let placed;
-    if let Some(claims) = &spec.claims {
-        let issuer = claims.member("iss").and_then(Json::as_str).unwrap_or_default();
-        let token = jwt::unsigned_token(claims);
-        match plan.authenticator().place(issuer) {
-            Place::Header { name, prefix } => {
-                placed = (name, format!("{prefix}{token}"));
-                lines.push((placed.0.as_bytes(), placed.1.as_bytes()));
-            }
-            Place::Param(name) => target = with_param(&target, &name, &token),
-            Place::Cookie(name) => {
-                placed = ("cookie".to_owned(), format!("{name}={token}"));
-                lines.push((placed.0.as_bytes(), placed.1.as_bytes()));
-            }
-        }
-        ready.invented = Some(token.into_bytes());
-    }
-    let path = match path::normalize(target.as_bytes(), mesh.path_normalization) {
+    let path = match path::normalize(spec.path.as_bytes(), mesh.path_normalization) {
         Ok(path) => path,
         Err(rejected) => {
             ready.rejected = Some(rejected);
@@ -122,41 +116,57 @@ fn spiffe_id(principal: &str) -> Vec<u8> {
     }
 }
 
-/// The target with one more query parameter, in front of a fragment; its name and value percent-encoded.
-fn with_param(target: &str, name: &str, value: &str) -> String {
-    let (target, fragment) =
-        target.find('#').and_then(|at| target.split_at_checked(at)).unwrap_or((target, ""));
-    let separator = if target.contains('?') { '&' } else { '?' };
-    format!("{target}{separator}{}={}{fragment}", encoded(name), encoded(value))
-}
-
-fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
 impl Materialized {
     /// The verdict as formats §4 has it, without the nearest miss. `crypto` checks the signatures of real tokens.
+    ///
+    /// An address that the request does not state is absent and matches nothing. Where that decided,
+    /// [`Report::missing`] names it, as a hint that the request says too little.
     pub fn report(&self, plan: &Plan, crypto: &dyn Crypto) -> Report {
-        match &self.rejected {
-            Some(rejected) => rejection(rejected),
-            None => self.with_request(|request| plan.evaluate(request, &self.vouching(crypto)).report()),
+        if let Some(rejected) = &self.rejected {
+            return rejection(rejected);
         }
+        let crypto = self.vouching(crypto);
+        let mut report = self.with_request(|request| plan.evaluate(request, &crypto).report());
+        report.missing.extend(self.decisive(plan, &crypto));
+        report
     }
 
     /// The verdict with all stages and the nearest miss. Slow: for people.
     pub fn explain(&self, plan: &Plan, crypto: &dyn Crypto) -> Explanation {
-        match &self.rejected {
-            Some(rejected) => Explanation { report: rejection(rejected), stages: Vec::new() },
-            None => self.with_request(|request| plan.explain(request, &self.vouching(crypto))),
+        if let Some(rejected) = &self.rejected {
+            return Explanation { report: rejection(rejected), stages: Vec::new() };
         }
+        let crypto = self.vouching(crypto);
+        let mut explanation = self.with_request(|request| plan.explain(request, &crypto));
+        explanation.report.missing.extend(self.decisive(plan, &crypto));
+        explanation
+    }
+
+    /// The addresses that are not stated and that the answer hangs on.
+    fn decisive(&self, plan: &Plan, crypto: &dyn Crypto) -> Vec<String> {
+        let needs = plan.needs();
+        let wanted = (needs.source_ip && self.source_ip.is_none())
+            || (needs.remote_ip && self.remote_ip.is_none())
+            || (needs.destination_ip && self.destination_ip.is_none())
+            || (needs.destination_port && self.destination_port.is_none());
+        if !wanted {
+            return Vec::new();
+        }
+        self.with_request(|stated| {
+            let stated = Request {
+                source_ip: known(self.source_ip),
+                remote_ip: known(self.remote_ip),
+                destination_ip: known(self.destination_ip),
+                destination_port: known(self.destination_port),
+                ..*stated
+            };
+            let verdict = plan.evaluate(&stated, crypto);
+            let address = |name: &String| !name.starts_with("extAuthz.") && !name.starts_with("jwks.");
+            match verdict.outcome {
+                Outcome::Unknown => verdict.missing.into_iter().filter(address).collect(),
+                Outcome::Allow | Outcome::Deny => Vec::new(),
+            }
+        })
     }
 
     /// What Envoy answers itself, before any filter sees the request.
@@ -197,8 +207,13 @@ impl Materialized {
     }
 }
 
-/// Every connection has addresses: where the request does not state one, it is not known.
+/// What is not stated is absent (formats §3).
 fn input<T>(stated: Option<T>) -> Input<T> {
+    stated.map_or(Input::Absent, Input::Is)
+}
+
+/// Every connection has addresses: what is not stated is, strictly, not known.
+fn known<T>(stated: Option<T>) -> Input<T> {
     stated.map_or(Input::Unknown, Input::Is)
 }
 

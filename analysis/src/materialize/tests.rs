@@ -85,7 +85,7 @@ fn the_request_is_what_the_filters_see() {
         ready.with_request(|request| {
             assert_eq!(request.remote_ip, Input::Is(remote.parse().unwrap()), "{workload:?} {hops}");
             assert_eq!(request.source_ip, Input::Is("10.0.0.1".parse().unwrap()));
-            assert_eq!(request.destination_ip, Input::Unknown);
+            assert_eq!(request.destination_ip, Input::Absent);
             assert_eq!(request.destination_port, Input::Is(80));
             assert_eq!(request.sni, b"www.example.com");
             let names: &[&[u8]] = &[b"spiffe://td/ns/a/sa/b"];

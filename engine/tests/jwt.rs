@@ -5,7 +5,15 @@
     reason = "test helpers stand outside of the test functions that clippy lets be blunt"
 )]
 
+#[path = "jwt/common.rs"]
+mod common;
+#[path = "jwt/front_ends.rs"]
+mod front_ends;
+#[path = "jwt/random.rs"]
+mod random;
 #[path = "jwt/recorded.rs"]
 mod recorded;
-#[path = "jwt/smoke.rs"]
-mod smoke;
+#[path = "jwt/time.rs"]
+mod time;
+#[path = "jwt/unknown.rs"]
+mod unknown;

@@ -21,8 +21,8 @@ impl fmt::Display for Rejected {
     }
 }
 
-const CODEC: Rejected = Rejected { status: 400, details: "http1.codec_error" };
-const CHARACTERS: Rejected = Rejected { status: 400, details: "http1.invalid_characters" };
+pub(crate) const CODEC: Rejected = Rejected { status: 400, details: "http1.codec_error" };
+pub(crate) const CHARACTERS: Rejected = Rejected { status: 400, details: "http1.invalid_characters" };
 const TARGET: Rejected = Rejected { status: 400, details: "http1.invalid_url" };
 const NORMALIZATION: Rejected = Rejected { status: 400, details: "path_normalization_failed" };
 

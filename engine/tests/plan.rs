@@ -52,7 +52,9 @@ const GET: &[(&[u8], &[u8])] = &[(b":method", b"GET"), (b":path", b"/"), (b":aut
 
 #[test]
 fn an_unknown_address_is_unknown_only_where_the_answer_hangs_on_it() {
-    let unknown = Request { source_ip: Input::Unknown, ..Request::http(GET) };
+    // The port is not known either, but nobody asks for it.
+    let unknown =
+        Request { source_ip: Input::Unknown, destination_port: Input::Unknown, ..Request::http(GET) };
     for (policies, outcome, stage, missing) in [
         (vec![policy("a", Action::Allow, from_ip("10.0.0.1"))], Outcome::Unknown, Stage::Allow, "source.ip"),
         (vec![policy("a", Action::Deny, from_ip("10.0.0.1"))], Outcome::Unknown, Stage::Deny, "source.ip"),

@@ -4,6 +4,7 @@ use super::{
     Plan,
     custom::CustomStage,
     facts::Facts,
+    missing,
     outcome::{Refusal, Shadow, Verdict},
     rule::{Found, RuleSet, first_match},
 };
@@ -14,7 +15,7 @@ use crate::{
     verdict::{Outcome, Stage},
     workload::ProxyKind,
 };
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String};
 
 /// A verdict and what the JWT stage found on the way.
 pub(super) struct Run<'p> {
@@ -78,7 +79,7 @@ pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto
         Gate::Shut(refusal) => {
             return Run { verdict: walk.refuse(Stage::Mtls, refusal), authentication: None };
         }
-        Gate::Unknown => walk.doubt(Stage::Mtls, unknown_inputs(request)),
+        Gate::Unknown(input) => walk.doubt(Stage::Mtls, [input.into()]),
     }
 
     match &chain.custom {
@@ -90,7 +91,7 @@ pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto
                     authentication: None,
                 };
             }
-            Found::Unknown => walk.doubt(Stage::Custom, unknown_inputs(request)),
+            Found::Unknown => walk.doubt(Stage::Custom, missing::inputs(rules, &early)),
             Found::Nothing => {}
         },
         CustomStage::Ask(ask) => {
@@ -112,7 +113,7 @@ pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto
                 }
                 (found, passes) => {
                     if matches!(found, Found::Unknown) {
-                        walk.doubt(Stage::Custom, unknown_inputs(request));
+                        walk.doubt(Stage::Custom, missing::inputs(&ask.rules, &early));
                     }
                     if passes.is_none() {
                         walk.doubt(Stage::Custom, [format!("extAuthz.{}", ask.provider)]);
@@ -161,7 +162,7 @@ fn authorize<'p>(
     walk.verdict.dry_deny = shadow(&chain.deny, facts);
     match first_match(&chain.deny.rules, facts) {
         Found::Match(rule) => return walk.refuse(Stage::Deny, Refusal::Rbac(Some(rule))),
-        Found::Unknown => walk.doubt(Stage::Deny, unknown_inputs(request)),
+        Found::Unknown => walk.doubt(Stage::Deny, missing::inputs(&chain.deny.rules, facts)),
         Found::Nothing => {}
     }
 
@@ -176,7 +177,7 @@ fn authorize<'p>(
             walk.finish()
         }
         Found::Unknown => {
-            walk.doubt(Stage::Allow, unknown_inputs(request));
+            walk.doubt(Stage::Allow, missing::inputs(&chain.allow.rules, facts));
             walk.finish()
         }
         Found::Nothing => walk.refuse(Stage::Allow, Refusal::Rbac(None)),
@@ -194,7 +195,8 @@ fn shadow<'p>(set: &'p RuleSet, facts: &Facts<'_>) -> Option<Shadow<'p>> {
 enum Gate<'p> {
     Open,
     Shut(Refusal<'p>),
-    Unknown,
+    /// Hangs on this input.
+    Unknown(&'static str),
 }
 
 /// May the connection exist? STRICT wants a client certificate, DISABLE has no chain that takes TLS.
@@ -206,7 +208,7 @@ fn mtls<'p>(plan: &'p Plan, request: &Request<'_>) -> Gate<'p> {
         Input::Unknown => {
             let uniform = mtls.modes.ports.iter().all(|(_, mode)| *mode == mtls.modes.default);
             if !uniform {
-                return Gate::Unknown;
+                return Gate::Unknown("destination.port");
             }
             None
         }
@@ -216,23 +218,7 @@ fn mtls<'p>(plan: &'p Plan, request: &Request<'_>) -> Gate<'p> {
     match (mode, request.peer) {
         (MtlsMode::Strict, Peer::Plaintext) | (MtlsMode::Disable, Peer::Tls { .. }) => refuse(),
         (MtlsMode::Strict, Peer::Tls { names: [], complete: true }) => refuse(),
-        (MtlsMode::Strict, Peer::Tls { names: [], complete: false }) => Gate::Unknown,
+        (MtlsMode::Strict, Peer::Tls { names: [], complete: false }) => Gate::Unknown("source.principal"),
         _ => Gate::Open,
     }
-}
-
-/// The names, as formats §3 has them, of everything the request could not tell.
-fn unknown_inputs(request: &Request<'_>) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut note = |unknown: bool, name: &str| {
-        if unknown {
-            names.push(name.into());
-        }
-    };
-    note(matches!(request.peer, Peer::Tls { complete: false, .. }), "source.principal");
-    note(request.source_ip == Input::Unknown, "source.ip");
-    note(request.remote_ip == Input::Unknown, "remoteIp");
-    note(request.destination_ip == Input::Unknown, "destination.ip");
-    note(request.destination_port == Input::Unknown, "destination.port");
-    names
 }

@@ -175,6 +175,7 @@ impl Writer<'_> {
         trace.summary = match matched {
             Some(id) => format!("{count}, {id} matched"),
             None if set.policies == 0 => "dry run only".into(),
+            None if trace.result == StageResult::Unknown => format!("{count}, cannot be known"),
             None => format!("{count}, none matched"),
         };
         trace

@@ -9,6 +9,7 @@ mod custom;
 mod evaluate;
 mod explain;
 mod facts;
+mod missing;
 mod needs;
 mod outcome;
 mod rule;

@@ -2,31 +2,30 @@
 
 use gnomon_engine::verdict::{Nearest, Report, ShadowResult};
 use gnomon_manifests::suite::{Expect, ExpectNearest, ExpectShadow};
-use std::fmt::Debug;
+use serde_json::Value;
 
 /// A field that is not as expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The field as formats §4 has it: `status`, `dryRun.allow.result`, `nearest.unmet[0].got`.
     pub field: String,
-    /// What the test expects, as JSON.
-    pub expected: String,
-    /// What came out, as JSON.
-    pub got: String,
+    /// What the test expects.
+    pub expected: Value,
+    /// What came out.
+    pub got: Value,
 }
 
 /// Every named field that differs, in the order of formats §4.
 pub fn differences(expect: &Expect, report: &Report) -> Vec<Difference> {
     let mut found = Found(Vec::new());
-    let word = |value: &dyn Debug| format!("{value:?}").to_ascii_lowercase();
-    if let Some(verdict) = &expect.verdict {
-        found.check("verdict", word(verdict), word(&report.verdict));
+    if let Some(verdict) = expect.verdict {
+        found.check("verdict", word(verdict), word(report.verdict));
     }
-    if let Some(status) = &expect.status {
-        found.check("status", number(*status), number(report.status));
+    if let Some(status) = expect.status {
+        found.check("status", status.into(), report.status.into());
     }
-    if let Some(stage) = &expect.stage {
-        found.check("stage", word(stage), word(&report.stage));
+    if let Some(stage) = expect.stage {
+        found.check("stage", word(stage), word(report.stage));
     }
     found.text("details", &expect.details, report.details.as_deref());
     found.text("policy", &expect.policy, report.policy.as_deref());
@@ -34,10 +33,10 @@ pub fn differences(expect: &Expect, report: &Report) -> Vec<Difference> {
     found.shadow("dryRun.allow", &expect.dry_run_allow, report.dry_run.allow.as_ref());
     found.shadow("dryRun.deny", &expect.dry_run_deny, report.dry_run.deny.as_ref());
     if let Some(audit) = expect.audit {
-        found.check("audit", audit.to_string(), report.audit.to_string());
+        found.check("audit", audit.into(), report.audit.into());
     }
     if let Some(missing) = &expect.missing {
-        found.check("missing", list(missing), list(&report.missing));
+        found.check("missing", missing.as_slice().into(), report.missing.as_slice().into());
     }
     found.nearest(&expect.nearest, report.nearest.as_ref());
     found.0
@@ -46,7 +45,7 @@ pub fn differences(expect: &Expect, report: &Report) -> Vec<Difference> {
 struct Found(Vec<Difference>);
 
 impl Found {
-    fn check(&mut self, field: &str, expected: String, got: String) {
+    fn check(&mut self, field: &str, expected: Value, got: Value) {
         if expected != got {
             self.0.push(Difference { field: field.into(), expected, got });
         }
@@ -54,7 +53,7 @@ impl Found {
 
     fn text(&mut self, field: &str, expected: &Option<Option<String>>, got: Option<&str>) {
         if let Some(expected) = expected {
-            self.check(field, string(expected.as_deref()), string(got));
+            self.check(field, expected.as_deref().into(), got.into());
         }
     }
 
@@ -63,17 +62,13 @@ impl Found {
             (None, _) | (Some(None), None) => {}
             (Some(Some(expected)), Some(got)) => {
                 if let Some(result) = expected.result {
-                    self.check(&format!("{field}.result"), string(Some(result)), string(Some(got.result)));
+                    self.check(&format!("{field}.result"), result.into(), got.result.into());
                 }
                 self.text(&format!("{field}.policy"), &expected.policy, got.policy.as_deref());
             }
-            (Some(None), Some(got)) => self.check(field, "null".into(), string(Some(got.result))),
+            (Some(None), Some(got)) => self.check(field, Value::Null, got.result.into()),
             (Some(Some(expected)), None) => {
-                self.check(
-                    field,
-                    expected.result.map_or("a result".into(), |r| string(Some(r))),
-                    "null".into(),
-                );
+                self.check(field, expected.result.unwrap_or("(a result)").into(), Value::Null);
             }
         }
     }
@@ -82,46 +77,46 @@ impl Found {
         let (expected, got) = match (expected, got) {
             (None, _) | (Some(None), None) => return,
             (Some(Some(expected)), Some(got)) => (expected, got),
-            (Some(None), Some(got)) => {
-                return self.check("nearest", "null".into(), string(Some(&got.policy)));
-            }
+            (Some(None), Some(got)) => return self.check("nearest", Value::Null, got.policy.as_str().into()),
             (Some(Some(expected)), None) => {
-                let expected =
-                    expected.policy.as_deref().map_or("a rule".into(), |policy| string(Some(policy)));
-                return self.check("nearest", expected, "null".into());
+                let expected = expected.policy.as_deref().unwrap_or("(a rule)");
+                return self.check("nearest", expected.into(), Value::Null);
             }
         };
         if let Some(policy) = &expected.policy {
-            self.check("nearest.policy", string(Some(policy)), string(Some(&got.policy)));
+            self.check("nearest.policy", policy.as_str().into(), got.policy.as_str().into());
         }
         let Some(unmet) = &expected.unmet else { return };
         if unmet.len() != got.unmet.len() {
-            let fields: Vec<String> = got.unmet.iter().map(|unmet| unmet.field.clone()).collect();
-            return self.check("nearest.unmet", format!("{} of them", unmet.len()), list(&fields));
+            let fields: Vec<&str> = got.unmet.iter().map(|unmet| unmet.field.as_str()).collect();
+            let expected = format!("{} of them", unmet.len());
+            return self.check("nearest.unmet", expected.into(), fields.into());
         }
         for (index, (expected, got)) in unmet.iter().zip(&got.unmet).enumerate() {
             let field = |name: &str| format!("nearest.unmet[{index}].{name}");
             if let Some(name) = &expected.field {
-                self.check(&field("field"), string(Some(name)), string(Some(&got.field)));
+                self.check(&field("field"), name.as_str().into(), got.field.as_str().into());
             }
             if let Some(values) = &expected.expected {
-                self.check(&field("expected"), list(values), list(&got.expected));
+                self.check(&field("expected"), values.as_slice().into(), got.expected.as_slice().into());
             }
             self.text(&field("got"), &expected.got, got.got.as_deref());
         }
     }
 }
 
-fn number(value: Option<u16>) -> String {
-    value.map_or("null".into(), |value| value.to_string())
+/// A word as formats §4 has it.
+fn word(value: impl serde::Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
 }
 
-/// A string as JSON has it, near enough for people.
-fn string(value: Option<&str>) -> String {
-    value.map_or("null".into(), |value| format!("{value:?}"))
+/// For people: strings without quotes, everything else as JSON.
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
-fn list(values: &[String]) -> String {
-    let values: Vec<String> = values.iter().map(|value| string(Some(value))).collect();
-    format!("[{}]", values.join(", "))
-}
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ pub mod materialize;
 mod place;
 pub mod run;
 
-pub use compare::{Difference, differences};
+pub use compare::{Difference, differences, shown};
 pub use materialize::{Materialized, materialize};
 pub use place::with_token;
 pub use run::{CaseResult, Runner, TestResult};

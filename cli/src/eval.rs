@@ -1,10 +1,10 @@
 //! `gnomon eval`.
 
-use crate::{Outcome, environment, explanation, findings, style};
+use crate::{Outcome, environment, explanation, findings, request_args::RequestArgs, style};
 use gnomon_analysis::materialize;
-use gnomon_engine::{Plan, jwt::SoftwareCrypto, verdict};
+use gnomon_engine::{Node, Plan, Position, Value, jwt::SoftwareCrypto, node::Key, verdict};
 use gnomon_manifests::{
-    Loaded, Loader, parse, read_file,
+    Loaded, Loader, merged, parse, read_file,
     request::{RequestSpec, Requests, requests},
 };
 use std::{
@@ -23,7 +23,9 @@ pub(crate) struct Args {
     policies: Vec<PathBuf>,
     /// The request, or a list of them: a YAML or JSON file, or - for standard input
     #[arg(short, long, value_name = "FILE")]
-    request: PathBuf,
+    request: Option<PathBuf>,
+    #[command(flatten)]
+    inline: RequestArgs,
     #[command(flatten)]
     environment: environment::EnvironmentArgs,
     /// For people or for programs
@@ -45,7 +47,14 @@ enum Format {
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let stdin = Path::new("-");
-    if args.request == stdin && args.policies.iter().any(|path| path == stdin) {
+    let inline = args.inline.node();
+    if args.request.is_none() && inline.is_none() {
+        eprintln!(
+            "error: there is no request: give a file with --request, or say --path, --method, --host and the like"
+        );
+        return Outcome::Failed;
+    }
+    if args.request.as_deref() == Some(stdin) && args.policies.iter().any(|path| path == stdin) {
         eprintln!("error: the policies and the request cannot both come from standard input");
         return Outcome::Failed;
     }
@@ -53,8 +62,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
     args.policies.iter().for_each(|path| loader.path(path));
     let mut loaded = loader.finish();
     let (workload, mesh) = args.environment.read(&mut loaded);
-    let requests = read_requests(&args.request, &mut loaded);
-    let broken = findings::print(&loaded, &mut Default::default());
+    let requests = read_requests(args.request.as_deref(), inline.as_ref(), &mut loaded);
+    let broken = findings::print(&loaded, &mut Default::default(), "nothing was evaluated");
     let (Some(requests), false) = (requests, broken) else { return Outcome::Failed };
     if args.output == Format::Text {
         findings::print_skipped(&loaded);
@@ -88,27 +97,59 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if args.exit_code { worst } else { Outcome::Good }
 }
 
-fn read_requests(path: &Path, loaded: &mut Loaded) -> Option<Requests> {
-    let text = match read_file(path) {
-        Ok(text) => text,
-        Err(unread) => {
-            loaded.diagnostics.push(*unread);
+/// The requests of the file, each with those of the options laid over it; or what the options say alone.
+fn read_requests(path: Option<&Path>, inline: Option<&Node>, loaded: &mut Loaded) -> Option<Requests> {
+    let mut file: Arc<str> = Arc::from("(options)");
+    let mut document = Node { value: Value::Map(Vec::new()), at: Position::default() };
+    if let Some(path) = path {
+        let text = match read_file(path) {
+            Ok(text) => text,
+            Err(unread) => {
+                loaded.diagnostics.push(*unread);
+                return None;
+            }
+        };
+        file = Arc::from(&*path.to_string_lossy());
+        let (mut documents, problems) = parse(&text, &file);
+        loaded.sources.insert(file.clone(), text);
+        if !problems.is_empty() {
+            // A text that is no YAML has no fields to complain about.
+            loaded.diagnostics.extend(problems);
             return None;
         }
-    };
-    let file: Arc<str> = Arc::from(&*path.to_string_lossy());
-    let (documents, problems) = parse(&text, &file);
-    let sound = problems.is_empty();
-    loaded.diagnostics.extend(problems);
-    loaded.sources.insert(file.clone(), text);
-    let nothing = gnomon_engine::Node::default();
-    match requests(&file, documents.first().unwrap_or(&nothing)) {
-        Ok(requests) => Some(requests).filter(|_| sound),
+        // Several documents are a list.
+        document = match documents.len() {
+            0 | 1 => documents.pop().unwrap_or_default(),
+            _ => Node { value: Value::List(documents), at: Position { line: 1, column: 1 } },
+        };
+    }
+    if let Some(inline) = inline {
+        document = laid_over(&document, inline);
+    }
+    match requests(&file, &document) {
+        Ok(requests) => Some(requests),
         Err(problems) => {
-            // A text that is no YAML has no fields to complain about.
-            loaded.diagnostics.extend(problems.into_iter().filter(|_| sound));
+            loaded.diagnostics.extend(problems);
             None
         }
+    }
+}
+
+/// `inline` over the document's request, or over each of them.
+fn laid_over(document: &Node, inline: &Node) -> Node {
+    match &document.value {
+        Value::List(items) => {
+            let items = items.iter().map(|item| laid_over(item, inline)).collect();
+            Node { value: Value::List(items), at: document.at }
+        }
+        Value::Map(entries) if document.get("request").is_some() => {
+            let over = |(key, node): &(Key, Node)| match key.name.as_str() {
+                "request" => (key.clone(), laid_over(node, inline)),
+                _ => (key.clone(), node.clone()),
+            };
+            Node { value: Value::Map(entries.iter().map(over).collect()), at: document.at }
+        }
+        _ => merged(document, inline),
     }
 }
 

@@ -41,7 +41,7 @@ impl Writer {
         if let Some(details) = &report.details {
             let _ = writeln!(out, "  {}", style.faint(&safe(details)));
         }
-        if let Some(nearest) = &report.nearest {
+        if let Some(nearest) = report.nearest.as_ref().filter(|nearest| !nearest.unmet.is_empty()) {
             let _ = writeln!(out, "  {}", nearest_words(nearest, explanation));
         }
         if !explanation.stages.is_empty() {
@@ -119,8 +119,10 @@ impl Writer {
         for note in &rule.notes {
             let _ = writeln!(out, "          {}", style.doubt(&safe(note)));
         }
-        if rule.from.is_empty() && rule.to.is_empty() && rule.when.is_empty() && rule.notes.is_empty() {
-            let _ = writeln!(out, "          {}", style.faint("it has no rules, so it never matches"));
+        let asks = [&rule.from, &rule.to].into_iter().flatten().any(|checks| !checks.is_empty());
+        if rule.matched == Some(true) && !asks && rule.when.is_empty() {
+            let _ =
+                writeln!(out, "          {}", style.faint("it asks for nothing, so it matches everything"));
         }
         for (name, groups) in [("from", &rule.from), ("to", &rule.to)] {
             let met = |checks: &Vec<Check>| checks.iter().all(|check| check.met == Some(true));
@@ -152,14 +154,18 @@ impl Writer {
             None => style.doubt("?"),
         };
         let label = if label.is_empty() { String::new() } else { style.faint(&format!("{label} ")) };
-        let not = if check.negated { "not " } else { "" };
         let (name, _) = words::noun(&check.field);
-        let expected = safe(&words::values(&check.expected, "or"));
+        let not = if check.negated { "not " } else { "" };
+        let expected = match check.expected.as_slice() {
+            [any] if any == "*" && check.negated => "none".into(),
+            [any] if any == "*" => "any".into(),
+            values => format!("{not}{}", safe(&words::values(values, "or"))),
+        };
         let got = match &check.got {
             Some(got) => format!("got {}", safe(got)),
             None => "got nothing".into(),
         };
-        let _ = writeln!(out, "          {mark} {label}{}: wants {not}{expected}, {got}", safe(&name));
+        let _ = writeln!(out, "          {mark} {label}{}: wants {expected}, {got}", safe(&name));
     }
 }
 

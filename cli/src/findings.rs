@@ -5,9 +5,9 @@ use gnomon_engine::Severity;
 use gnomon_manifests::Loaded;
 use std::collections::HashSet;
 
-/// Prints every diagnostic with the line that it is about, unless the like was `seen` before. True where one is an
-/// error.
-pub(crate) fn print(loaded: &Loaded, seen: &mut HashSet<String>) -> bool {
+/// Prints every diagnostic with the line that it is about, unless the like was `seen` before; in the end how many errors
+/// there are and what comes of them. True where there are any.
+pub(crate) fn print(loaded: &Loaded, seen: &mut HashSet<String>, consequence: &str) -> bool {
     let colour = style::stderr_colour();
     for diagnostic in &loaded.diagnostics {
         let rendered = loaded.render(diagnostic, colour);
@@ -17,7 +17,7 @@ pub(crate) fn print(loaded: &Loaded, seen: &mut HashSet<String>) -> bool {
     }
     let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     if errors > 0 {
-        eprintln!("{}; nothing was evaluated", style::plural(errors, "error"));
+        eprintln!("{}; {consequence}", style::plural(errors, "error"));
     }
     errors > 0
 }

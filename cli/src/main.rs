@@ -6,6 +6,7 @@ mod environment;
 mod eval;
 mod explanation;
 mod findings;
+mod request_args;
 mod style;
 mod test;
 mod words;
@@ -26,7 +27,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Eval(eval::Args),
+    Eval(Box<eval::Args>),
     Test(test::Args),
     Completions(completions::Args),
 }

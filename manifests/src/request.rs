@@ -132,6 +132,7 @@ pub(crate) fn strict(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
             found.help.clear();
         }
     }
+    found.sort_by_key(|found| found.at);
     found
 }
 

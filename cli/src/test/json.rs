@@ -34,8 +34,8 @@ struct Test<'a> {
 #[derive(Serialize)]
 struct Difference<'a> {
     field: &'a str,
-    expected: &'a str,
-    got: &'a str,
+    expected: &'a serde_json::Value,
+    got: &'a serde_json::Value,
 }
 
 pub(super) fn write(session: &Session) -> String {

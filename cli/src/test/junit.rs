@@ -1,7 +1,7 @@
 //! JUnit XML, as most CI systems read it.
 
 use super::{Session, case_name};
-use gnomon_analysis::CaseResult;
+use gnomon_analysis::{CaseResult, shown};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 pub(super) fn write(session: &Session) -> String {
@@ -40,7 +40,9 @@ fn summary(result: &CaseResult) -> String {
 
 /// `status: expected 403, got 200`, one line each.
 pub(super) fn lines(result: &CaseResult) -> String {
-    let lines =
-        result.differences.iter().map(|d| format!("{}: expected {}, got {}", d.field, d.expected, d.got));
+    let lines = result
+        .differences
+        .iter()
+        .map(|d| format!("{}: expected {}, got {}", d.field, shown(&d.expected), shown(&d.got)));
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -106,13 +106,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
         let loaded = match load(&file) {
             Ok(loaded) => loaded,
             Err(problems) => {
-                findings::print(&problems, &mut seen);
+                findings::print(&problems, &mut seen, "the suite was not run");
                 session.broken += 1;
                 continue;
             }
         };
         if args.verbose {
-            findings::print(&loaded.findings, &mut seen);
+            findings::print(&loaded.findings, &mut seen, "the suite was not run");
         } else {
             warnings += loaded.findings.diagnostics.len();
         }

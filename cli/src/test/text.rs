@@ -2,7 +2,7 @@
 
 use super::{Ran, Session, case_name};
 use crate::style::{Style, plural, safe};
-use gnomon_analysis::CaseResult;
+use gnomon_analysis::{CaseResult, shown};
 use gnomon_manifests::suite::{Case, Test};
 use std::fmt::Write;
 
@@ -17,14 +17,15 @@ pub(super) fn write(session: &Session, style: Style, verbose: bool) -> String {
     if failures > 0 {
         parts.push(style.bad(&format!("{failures} failed")));
     }
-    if session.broken > 0 {
-        parts.push(style.bad(&format!("{} could not be read", plural(session.broken, "suite"))));
-    }
-    let suites = plural(session.suites.len(), "suite");
     if !session.suites.is_empty() {
         out.push('\n');
     }
-    let _ = writeln!(out, "{} in {suites} ({:.2} s)", parts.join(", "), session.took.as_secs_f64());
+    let (suites, seconds) = (plural(session.suites.len(), "suite"), session.took.as_secs_f64());
+    let _ = writeln!(out, "{} in {suites} ({seconds:.2} s)", parts.join(", "));
+    if session.broken > 0 {
+        let line = format!("{} could not be run", plural(session.broken, "suite"));
+        let _ = writeln!(out, "{}", style.bad(&line));
+    }
     out
 }
 
@@ -53,7 +54,8 @@ fn failure(out: &mut String, ran: &Ran, test: &Test, case: &Case, result: &CaseR
     let _ = writeln!(out, "    {} {}  {}", style.bad("✗"), style.strong(&name), style.faint(&safe(&place)));
     let width = result.differences.iter().map(|difference| difference.field.len()).max().unwrap_or_default();
     for difference in &result.differences {
-        let (field, expected, got) = (&difference.field, safe(&difference.expected), safe(&difference.got));
+        let (field, expected, got) =
+            (&difference.field, safe(&shown(&difference.expected)), safe(&shown(&difference.got)));
         let _ = writeln!(
             out,
             "        {field:<width$}  expected {}, got {}",

@@ -1,14 +1,8 @@
 //! Where a rule looks for tokens, and what it finds there.
 
 use super::{query, view::View};
-use crate::{order, resource::JwtRule};
-use alloc::{
-    borrow::ToOwned,
-    format,
-    string::{String, ToString},
-    vec,
-    vec::Vec,
-};
+use crate::{headers::lookup_name, order, resource::JwtRule};
+use alloc::{borrow::ToOwned, format, string::String, vec, vec::Vec};
 
 /// The places where a rule looks, in Envoy's order.
 #[derive(Debug, Default)]
@@ -74,7 +68,7 @@ impl Locations {
             .from_headers
             .iter()
             .map(|location| HeaderPlace {
-                name: header_name(&location.name),
+                name: lookup_name(&location.name),
                 prefix: location.prefix.clone(),
             })
             .collect();
@@ -124,12 +118,6 @@ impl Locations {
         }
         found
     }
-}
-
-/// A header's name as the request has it: in lower case, `host` as the pseudo header.
-pub(super) fn header_name(name: &str) -> String {
-    let name = name.to_ascii_lowercase();
-    if name == "host" { ":authority".to_string() } else { name }
 }
 
 /// The token in a header's value; `None`: there is none.

@@ -1,7 +1,7 @@
 //! What a verified token leaves behind: headers for the workload, claims for later filters.
 
-use super::{Json, base64url, extract::header_name, token::Token, view::View};
-use crate::resource::JwtRule;
+use super::{Json, base64url, token::Token, view::View};
+use crate::{headers::lookup_name, resource::JwtRule};
 use alloc::{
     borrow::ToOwned,
     format,
@@ -32,11 +32,11 @@ impl Outputs {
                 .output_payload_to_header
                 .as_deref()
                 .filter(|name| !name.is_empty())
-                .map(header_name),
+                .map(lookup_name),
             claim_headers: rule
                 .output_claim_to_headers
                 .iter()
-                .map(|output| (header_name(&output.header), way(&output.claim)))
+                .map(|output| (lookup_name(&output.header), way(&output.claim)))
                 .collect(),
             space_delimited,
         }

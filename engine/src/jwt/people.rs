@@ -2,12 +2,11 @@
 
 use super::{
     Authenticator, Crypto, Json, base64url,
-    extract::header_name,
     guess::Guesses,
     verify::{Keys, Rule},
     view::View,
 };
-use crate::{Request, Severity, node::Position, resource::JwtRule};
+use crate::{Request, Severity, headers::lookup_name, node::Position, resource::JwtRule};
 use alloc::{
     format,
     string::{String, ToString},
@@ -34,7 +33,7 @@ impl Place {
     /// The first location as written, headers before parameters before cookies.
     pub(super) fn of(rule: &JwtRule) -> Self {
         if let Some(header) = rule.from_headers.first() {
-            return Place::Header { name: header_name(&header.name), prefix: header.prefix.clone() };
+            return Place::Header { name: lookup_name(&header.name), prefix: header.prefix.clone() };
         }
         let param = rule.from_params.first().cloned().map(Place::Param);
         let cookie = rule.from_cookies.first().cloned().map(Place::Cookie);

@@ -2,7 +2,7 @@
 
 use gnomon_engine::{
     Request,
-    headers::is_inline,
+    headers::normalize_lines,
     jwt::{Authentication, Authenticator, Edit, Json, SoftwareCrypto},
     resource::{ClaimToHeader, HeaderLocation, JwtRule, Presence, Text},
     workload::IstioVersion,
@@ -55,7 +55,7 @@ fn check(authenticator: &Authenticator, case: &Value) -> Result<(), String> {
     if let Some(seen) = case.get("seen") {
         let mut seen: Vec<Line> = seen.as_array().unwrap().iter().map(line).collect();
         let mut left = after(lines, &answer);
-        left.retain(|(name, _)| !matches!(&**name, ":method" | ":authority"));
+        left.retain(|(name, _)| !matches!(&**name, ":method" | ":authority" | ":scheme"));
         seen.sort();
         left.sort();
         if seen != left {
@@ -65,24 +65,19 @@ fn check(authenticator: &Authenticator, case: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// The lines as sent, in lower case and with the inline ones joined; the codec trims values.
+/// The header map that Envoy's codec makes of the lines as sent.
 fn lines_as_envoy_holds_them(case: &Value) -> Vec<Line> {
-    let mut lines: Vec<Line> =
-        vec![(":method".into(), bytes(&case["method"])), (":path".into(), bytes(&case["path"]))];
+    let path = bytes(&case["path"]);
     // The part behind a `#` never reaches a filter.
-    lines[1].1 = lines[1].1.iter().copied().take_while(|c| *c != b'#').collect();
-    for (name, value) in case["headers"].as_array().unwrap().iter().map(line) {
-        let name = if name == "host" { ":authority".into() } else { name.to_ascii_lowercase() };
-        let value = value.trim_ascii().to_vec();
-        match lines.iter_mut().find(|(known, _)| *known == name && is_inline(name.as_bytes())) {
-            Some((_, joined)) => joined.extend([b",", &*value].concat()),
-            None => lines.push((name, value)),
-        }
-    }
-    if !lines.iter().any(|(name, _)| name == ":authority") {
-        lines.push((":authority".into(), b"h".to_vec()));
-    }
-    lines
+    let path = path.split(|c| *c == b'#').next().unwrap_or_default();
+    let sent: Vec<Line> = case["headers"].as_array().unwrap().iter().map(line).collect();
+    let sent: Vec<(&[u8], &[u8])> = sent.iter().map(|(name, value)| (name.as_bytes(), &**value)).collect();
+    let host = sent.iter().find(|(name, _)| *name == b"host");
+    let others: Vec<(&[u8], &[u8])> = sent.iter().copied().filter(|(name, _)| *name != b"host").collect();
+    normalize_lines(&bytes(&case["method"]), path, host.map_or(b"h", |(_, value)| value), &others)
+        .into_iter()
+        .map(|(name, value)| (String::from_utf8(name).unwrap(), value))
+        .collect()
 }
 
 fn after(mut lines: Vec<Line>, answer: &Authentication) -> Vec<Line> {

@@ -10,7 +10,7 @@ use crate::{
     filter::Filter,
     host::{Host, Level, MetricKind, Refused},
 };
-use core::{cell::RefCell, ptr::null_mut};
+use core::{cell::RefCell, mem::ManuallyDrop, ptr::null_mut};
 
 /// More than this the proxy may not hand over in one piece. Envoy's own limits are far below.
 const MAX_ALLOCATION: usize = 64 << 20;
@@ -22,8 +22,8 @@ const RESPONSE_HEADERS: u32 = 2;
 const CONTINUE: u32 = 0;
 
 thread_local! {
-    // A proxy-wasm module has one thread.
-    static FILTER: RefCell<Filter> = RefCell::new(Filter::new());
+    // A proxy-wasm module has one thread, which never ends: without a destructor nothing can fail at the first use.
+    static FILTER: ManuallyDrop<RefCell<Filter>> = const { ManuallyDrop::new(RefCell::new(Filter::new())) };
 }
 
 /// Runs `work` unless a call of the proxy's came while another was at work, which leaves nothing sensible to do.
@@ -218,7 +218,7 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
         return null_mut();
     }
     // Its owner is whoever `received` hands it to.
-    let mut bytes = core::mem::ManuallyDrop::new(bytes);
+    let mut bytes = ManuallyDrop::new(bytes);
     bytes.as_mut_ptr()
 }
 

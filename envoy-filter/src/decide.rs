@@ -14,6 +14,12 @@ use gnomon_engine::{
     verdict::{DryRun, Outcome, Report, Stage},
 };
 
+const NATIVE_CLAIMS: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn";
+
+const BEHIND_JWT_AUTHN: &str =
+    "a jwt_authn filter in front has taken the token out of the request: put this filter before it";
+const UNCHECKED: &str = "neither the proxy nor this module can check the token's signature";
+
 /// The candidate's verdict and what is needed to tell people about it.
 #[derive(Debug)]
 pub struct Decision {
@@ -43,15 +49,24 @@ pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol) -> Decisio
     }
 
     let crypto = HostCrypto::new(asked);
-    let first = evaluate(active, protocol, &headers, &facts, now, &crypto);
-    let verdict = if first.outcome == Outcome::Unknown && facts.more(asked) {
-        evaluate(active, protocol, &headers, &facts, now, &crypto)
-    } else {
-        first
+    let evaluate = |facts: &Facts| {
+        with_request(protocol, &headers, facts, now, |request| active.plan.evaluate(request, &crypto))
     };
+    let first = evaluate(&facts);
+    let verdict =
+        if first.outcome == Outcome::Unknown && facts.more(asked) { evaluate(&facts) } else { first };
     let subject = || with_headers.then(|| Subject::read(&headers));
     if crypto.undecided() {
-        return Decision { subject: subject(), ..unknown("who signed the token") };
+        return Decision { subject: subject(), ..unknown_because("token", UNCHECKED) };
+    }
+    if !active.plan.authenticator().is_empty() && protocol == Protocol::Http && has_native_claims(asked) {
+        let left = with_request(protocol, &headers, &facts, now, |request| {
+            active.plan.authenticator().authenticate(request, &crypto)
+        });
+        // Envoy's own filter stands in front, has verified a token, and none is left for the candidate.
+        if left.payload.is_none() && left.failure.is_none() {
+            return Decision { subject: subject(), ..unknown_because("token", BEHIND_JWT_AUTHN) };
+        }
     }
     if verdict.outcome == Outcome::Allow {
         // Nobody will read a reason, so that none is written; the header map can still be read where that is wanted.
@@ -61,17 +76,23 @@ pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol) -> Decisio
     }
 }
 
-fn evaluate<'p>(
-    active: &'p Active,
+/// Envoy's own `jwt_authn` has been here: it leaves the claims of a token that it has verified, and takes the token
+/// out of the request unless it is told to forward it.
+fn has_native_claims(asked: &Asked<'_>) -> bool {
+    // A null among the claims makes the read fail; only what is not there is not there.
+    !matches!(asked.host().property(NATIVE_CLAIMS), Ok(None))
+}
+
+fn with_request<T>(
     protocol: Protocol,
     headers: &[Header<'_>],
     facts: &Facts,
     now: i64,
-    crypto: &HostCrypto<'_>,
-) -> Verdict<'p> {
+    ask: impl FnOnce(&Request<'_>) -> T,
+) -> T {
     let names = facts.names();
     let metadata = facts.metadata();
-    let request = Request {
+    ask(&Request {
         protocol,
         headers,
         peer: facts.peer(&names),
@@ -83,8 +104,7 @@ fn evaluate<'p>(
         metadata: &metadata,
         now,
         ext_authz: &[],
-    };
-    active.plan.evaluate(&request, crypto)
+    })
 }
 
 /// A request that the candidate lets through: nobody will read a reason, so that none is written.
@@ -105,13 +125,17 @@ fn allowed(verdict: &Verdict<'_>) -> Report {
 
 /// What the proxy does not tell; `missing` in the words of a request file.
 fn unknown(missing: &str) -> Decision {
+    unknown_because(missing, &format!("the proxy does not tell {missing}"))
+}
+
+fn unknown_because(missing: &str, reason: &str) -> Decision {
     let report = Report {
         verdict: Outcome::Unknown,
         status: None,
         stage: Stage::None,
         details: None,
         policy: None,
-        reason: format!("the proxy does not tell {missing}"),
+        reason: reason.into(),
         dry_run: DryRun::default(),
         audit: false,
         missing: vec![missing.into()],

@@ -85,8 +85,8 @@ struct Stream {
 
 impl Filter {
     /// Without any configuration.
-    pub fn new() -> Self {
-        Filter::default()
+    pub const fn new() -> Self {
+        Filter { contexts: HashMap::with_hasher(BuildHasherDefault::new()) }
     }
 
     /// A context comes to be: a root context where `root` is 0, else a stream of that root's.

@@ -7,7 +7,8 @@
 //! # Where it stands
 //!
 //! Before `jwt_authn` (Istio's phase `AUTHN`): that filter takes the token out of the request that it has verified.
-//! What it and RBAC did is read at the end. Where a filter in front has already answered, the candidate is evaluated
+//! Behind it, a candidate with RequestAuthentication is `unknown` for every such request. What it and RBAC did is read
+//! at the end. Where a filter in front has already answered, the candidate is evaluated
 //! at the end too (`late` in the log line). The same module serves as a network filter, in front of the network RBAC
 //! filter, and then evaluates connections at their first bytes, as that does.
 //!

@@ -1,6 +1,13 @@
-"""Asks a real Envoy what it does with requests that carry tokens, and writes recorded.json (see README.md)."""
+"""Asks a real Envoy what it does with requests that carry tokens, and writes it down (see README.md)."""
 
-from cases import *
+import sys
+
+from envoy import *
+
+if len(sys.argv) > 2:
+    from random_cases import groups, sets
+else:
+    from cases import groups, sets
 
 real = [[dict(r, jwks=sets[r["jwks"]]) for r in g["rules"]] for g in groups]
 e = Envoy(real, base=22000)
@@ -42,7 +49,7 @@ def compact(o):
     return json.dumps(o, separators=(",", ":"), ensure_ascii=True)
 
 
-out = os.path.join(HERE, "recorded.json")
+out = sys.argv[2] if len(sys.argv) > 2 else os.path.join(HERE, "recorded.json")
 with open(out, "w") as f:
     f.write('{"keySets":{\n' + ",\n".join((f"{compact(k)}:{compact(v)}" for k, v in sets.items())) + '\n},"groups":[\n')
     f.write(

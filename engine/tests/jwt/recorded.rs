@@ -13,7 +13,9 @@ type Line = (String, Vec<u8>);
 
 #[test]
 fn answers_as_envoy_did() {
-    let recorded: Value = serde_json::from_str(include_str!("recorded.json")).unwrap();
+    let other = std::env::var_os("JWT_RECORDING").map(|file| std::fs::read_to_string(file).unwrap());
+    let recorded = other.as_deref().unwrap_or(include_str!("recorded.json"));
+    let recorded: Value = serde_json::from_str(recorded).unwrap();
     let mut failures = Vec::new();
     let mut count = 0;
     for group in recorded["groups"].as_array().unwrap() {

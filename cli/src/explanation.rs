@@ -38,6 +38,11 @@ impl Writer {
         let status = report.status.map_or(String::new(), |status| format!(" {status}"));
         let _ = writeln!(out, "{}{}  {}", style.strong(&word), style.strong(&status), safe(&headline(spec)));
         let _ = writeln!(out, "  {}", safe(&report.reason));
+        if report.verdict != Outcome::Unknown && !report.missing.is_empty() {
+            let missing = report.missing.join(" and ");
+            let line = format!("the request does not state {missing}, and the answer may hang on it");
+            let _ = writeln!(out, "  {}", style.doubt(&safe(&line)));
+        }
         if let Some(details) = &report.details {
             let _ = writeln!(out, "  {}", style.faint(&safe(details)));
         }

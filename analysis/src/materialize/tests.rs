@@ -129,3 +129,36 @@ spec: {action: DENY, rules: [{}]}
     assert_eq!(report.details.as_deref(), Some("path_normalization_failed"));
     assert_eq!(ready.report(&plan, &SoftwareCrypto), report);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(512))]
+
+    /// Whatever stands in a request, an answer comes out, and both ways to it agree.
+    #[test]
+    fn no_request_is_too_strange(
+        path in "\\PC{0,40}", host in proptest::option::of("\\PC{0,20}"), name in "[a-zA-Z-]{1,12}",
+        value in "\\PC{0,40}", token in proptest::option::of("\\PC{0,60}"), issuer in "\\PC{0,10}",
+        principal in proptest::option::of("\\PC{0,40}"), level in 0_usize..4, proxy in 0_usize..4,
+    ) {
+        let levels = [
+            gnomon_engine::workload::PathNormalization::None,
+            gnomon_engine::workload::PathNormalization::Base,
+            gnomon_engine::workload::PathNormalization::MergeSlashes,
+            gnomon_engine::workload::PathNormalization::DecodeAndMergeSlashes,
+        ];
+        let proxies = [ProxyKind::Sidecar, ProxyKind::Gateway, ProxyKind::Waypoint, ProxyKind::Ztunnel];
+        let mesh = Mesh { path_normalization: levels[level], ..Mesh::default() };
+        let workload = Workload { proxy: proxies[proxy], ..Workload::default() };
+        let claims = token.is_none().then(|| Json::Object(vec![("iss".into(), Json::String(issuer))]));
+        let spec = RequestSpec {
+            method: "GET".into(), path, host, headers: vec![(name, value)], token, claims, principal,
+            ..RequestSpec::default()
+        };
+        let plan = Plan::build(&resources(JWT), &workload, &mesh);
+        let ready = materialize(&spec, &plan, &workload, &mesh, 1_000);
+        let report = ready.report(&plan, &SoftwareCrypto);
+        let explained = ready.explain(&plan, &SoftwareCrypto).report;
+        proptest::prop_assert_eq!(report.verdict, explained.verdict);
+        proptest::prop_assert_eq!(report.details, explained.details);
+    }
+}

@@ -6,6 +6,8 @@
 //! A context id tells nothing about its kind: the same module serves as an HTTP filter and as a network filter,
 //! and which callback comes first shows which.
 
+use alloc::vec::Vec;
+
 use crate::{
     filter::Filter,
     host::{Host, Level, MetricKind, Refused},
@@ -21,18 +23,31 @@ const RESPONSE_HEADERS: u32 = 2;
 /// The action that all callbacks return.
 const CONTINUE: u32 = 0;
 
-thread_local! {
-    // A proxy-wasm module has one thread, which never ends: without a destructor nothing can fail at the first use.
-    static FILTER: ManuallyDrop<RefCell<Filter>> = const { ManuallyDrop::new(RefCell::new(Filter::new())) };
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+/// Whatever panics ends the instance, as a trap does. The proxy's log then says where in the module; the texts that
+/// the standard library would print are a tenth of the module's size.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    Envoy.log(Level::Error, "gnomon: a bug ends this instance of the filter");
+    core::arch::wasm32::unreachable()
 }
+
+/// All of the module's state.
+struct State(RefCell<Filter>);
+
+// SAFETY: a proxy-wasm module has one thread.
+unsafe impl Sync for State {}
+
+static STATE: State = State(RefCell::new(Filter::new()));
 
 /// Runs `work` unless a call of the proxy's came while another was at work, which leaves nothing sensible to do.
 fn with<T>(fallback: T, work: impl FnOnce(&mut Filter) -> T) -> T {
-    FILTER
-        .try_with(|filter| filter.try_borrow_mut().ok().map(|mut filter| work(&mut filter)))
-        .ok()
-        .flatten()
-        .unwrap_or(fallback)
+    match STATE.0.try_borrow_mut() {
+        Ok(mut filter) => work(&mut filter),
+        Err(_) => fallback,
+    }
 }
 
 mod raw {
@@ -80,6 +95,8 @@ mod raw {
         pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     }
 
+    // The C library of the target brings `memcmp`, which the compiler calls by itself.
+    #[link(name = "c")]
     unsafe extern "C" {
         pub(super) fn __wasm_call_ctors();
     }

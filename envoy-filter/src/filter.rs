@@ -1,5 +1,7 @@
 //! The filter without its proxy: contexts, and what happens at each callback.
 
+use alloc::{boxed::Box, collections::BTreeMap, format, rc::Rc, string::String};
+
 use crate::{
     compare::{Candidate, Comparison, Ending, Enforced, compare, enforced, enforced_tcp},
     config::{self, Settings},
@@ -10,16 +12,11 @@ use crate::{
     metrics::{self, Metrics},
     wire,
 };
+use core::cell::Cell;
 use gnomon_engine::{
     Plan,
     request::Protocol,
     verdict::{Outcome, Report},
-};
-use std::{
-    cell::Cell,
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
-    rc::Rc,
 };
 
 const RESPONSE_CODE: &str = "response\0code";
@@ -35,32 +32,13 @@ const OUTBOUND: i64 = 2;
 #[derive(Debug, Default)]
 pub struct Filter {
     /// By the proxy's number. A stream keeps the configuration that it began with.
-    contexts: HashMap<u32, Context, BuildHasherDefault<ById>>,
+    contexts: BTreeMap<u32, Context>,
 }
 
 #[derive(Debug)]
 enum Context {
     Root(Rc<Active>),
     Stream(Stream),
-}
-
-/// The proxy numbers its contexts one after the other; a number is its own hash.
-#[derive(Debug, Default)]
-struct ById(u64);
-
-impl Hasher for ById {
-    fn finish(&self) -> u64 {
-        // The map looks at the uppermost bits too.
-        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-    fn write_u32(&mut self, id: u32) {
-        self.0 = self.0.rotate_left(8) ^ u64::from(id);
-    }
 }
 
 /// A configuration at work.
@@ -86,7 +64,7 @@ struct Stream {
 impl Filter {
     /// Without any configuration.
     pub const fn new() -> Self {
-        Filter { contexts: HashMap::with_hasher(BuildHasherDefault::new()) }
+        Filter { contexts: BTreeMap::new() }
     }
 
     /// A context comes to be: a root context where `root` is 0, else a stream of that root's.

@@ -4,6 +4,8 @@
 //! panics on statuses that it does not expect, which in Envoy answers the request with 503 and silences the
 //! filter for good, so the filter speaks the ABI itself.
 
+use alloc::vec::Vec;
+
 /// A call that the host refused, with the ABI's status: 2 bad argument, 3 serialization failure, 10 internal
 /// failure, 12 unimplemented, ….
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -39,6 +39,10 @@
 //! status that it does not expect; every call to the proxy may fail; no input is trusted. Give it a `vm_id` of its
 //! own: plugins of one VM share each other's crashes.
 
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+extern crate alloc;
+
 #[cfg(target_arch = "wasm32")]
 mod abi;
 pub mod compare;

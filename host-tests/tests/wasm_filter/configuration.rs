@@ -1,0 +1,118 @@
+//! What is taken as a configuration, and what is refused.
+
+use super::*;
+
+#[test]
+fn a_bad_configuration_is_refused_with_every_diagnostic() {
+    let policy = json!({
+        "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+        "metadata": {"name": "p", "namespace": "shop"},
+        "spec": {"rulez": 1, "action": "PERMIT", "rules": [{"to": [{"operation": {"ports": ["x", 80]}}]}]},
+    });
+    let mut found = Vec::new();
+    let node: Node = serde_json::from_value(policy.clone()).unwrap();
+    decode::object(&node, &"".into(), &mut Resources::default(), &mut found);
+    assert!(found.len() >= 4, "{found:#?}");
+    let mut host = WasmHost::start();
+    let text = configuration(json!([policy])).to_string();
+    assert!(!host.configure(text.as_bytes()).expect("no trap"));
+    // Word for word what the command line says.
+    for diagnostic in &found {
+        let line = format!("gnomon: {diagnostic}");
+        assert!(
+            host.state().logs.iter().any(|(_, logged)| *logged == line),
+            "{line}\n{:#?}",
+            host.state().logs
+        );
+    }
+
+    let cases: [(&str, &str); 14] = [
+        ("", "the plugin configuration is empty"),
+        ("candidate: {}", "not JSON"),
+        ("{\"candidate\": {\"resources\": [], \"resources\": []}}", "duplicate key"),
+        ("[]", "expected a map, got a list"),
+        ("null", "expected a map, got null"),
+        ("{}", "`candidate` is missing"),
+        (r#"{"candidate": {}}"#, "`resources` is missing"),
+        (r#"{"candidate": {"resources": {}}}"#, "candidate.resources: expected a list"),
+        (r#"{"candidate": {"resources": [7]}}"#, "candidate.resources[0]: expected a Kubernetes object"),
+        (r#"{"candidate": {"resources": []}, "mode": "enforce"}"#, "mode: expected one of shadow"),
+        (r#"{"candidate": {"resources": []}, "report": {"log": "some"}}"#, "report.log: expected one of"),
+        (
+            r#"{"candidate": {"resources": []}, "report": {"sample": 2}}"#,
+            "report.sample: expected a number from 0 to 1",
+        ),
+        (
+            r#"{"candidate": {"resources": []}, "report": {"responseHeader": "set-cookie"}}"#,
+            "debugging header",
+        ),
+        (
+            r#"{"candidate": {"resources": []}, "workload": {"proxy": "envoy"}}"#,
+            "workload.proxy: expected one of",
+        ),
+    ];
+    for (text, expected) in cases {
+        let mut host = WasmHost::start();
+        assert!(!host.configure(text.as_bytes()).expect("no trap"), "{text}");
+        let logs = &host.state().logs;
+        assert!(logs.iter().any(|(level, line)| *level == 4 && line.contains(expected)), "{text}: {logs:#?}");
+        // Without a configuration it is still no danger to the traffic.
+        get(&mut host, "/");
+        host.request(Steps::All).expect("no trap");
+        assert!(host.state().filter_state.is_empty());
+    }
+    for text in [&b"\xff\xfe{}"[..], &[b'['; 100_000], &b"{\"a\":".repeat(50_000)] {
+        assert!(!WasmHost::start().configure(text).expect("no trap"));
+    }
+}
+
+#[test]
+fn an_unknown_key_is_a_warning() {
+    let mut host = WasmHost::with(&json!({"candidate": {"resources": []}, "reprot": {}}));
+    let warned =
+        host.state().logs.iter().any(|(level, line)| *level == 3 && line.contains("did you mean `report`?"));
+    assert!(warned, "{:#?}", host.state().logs);
+}
+
+#[test]
+fn a_refused_update_leaves_the_last_good_plan() {
+    let mut host = WasmHost::with(&configuration(json!([policy("none", "ALLOW", json!([]))])));
+    assert!(!host.configure(b"{}").expect("no trap"));
+    get(&mut host, "/");
+    assert_eq!(verdict(&mut host)["verdict"], "deny");
+    assert!(host.configure(configuration(json!([])).to_string().as_bytes()).expect("no trap"));
+    assert_eq!(verdict(&mut host)["verdict"], "allow");
+}
+
+#[test]
+fn the_workload_comes_from_the_node_metadata() {
+    let policies = json!({"candidate": {"resources": [json!({
+        "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+        "metadata": {"name": "p", "namespace": "shop"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}},
+    })]}});
+    let table = [("web", "shop", "deny"), ("web", "other", "allow"), ("cart", "shop", "allow")];
+    for (app, namespace, expected) in table {
+        let mut host = WasmHost::start();
+        let labels = vec![(b"tier".to_vec(), b"1".to_vec()), (b"app".to_vec(), app.as_bytes().to_vec())];
+        host.state().set("xds.node.metadata.LABELS", Property::Map(labels));
+        host.state().set("xds.node.metadata.NAMESPACE", Property::Text(namespace.into()));
+        host.state()
+            .set("xds.node.id", Property::Text("sidecar~10.0.0.1~web-1.shop~shop.svc.cluster.local".into()));
+        assert!(host.configure(policies.to_string().as_bytes()).expect("no trap"));
+        get(&mut host, "/");
+        assert_eq!(verdict(&mut host)["verdict"], expected, "{app} {namespace}");
+        // Outbound listeners have no policies.
+        host.state().forget();
+        let before = host.state().metrics.clone();
+        host.state().set("xds.listener_direction", Property::Integer(2));
+        host.request(Steps::All).expect("no trap");
+        assert!(host.state().filter_state.is_empty());
+        assert_eq!(host.state().metrics, before);
+    }
+    // Labels that cannot be read would silently drop policies.
+    let mut host = WasmHost::start();
+    host.state().set("xds.node.metadata.LABELS", Property::Fails(3));
+    assert!(!host.configure(policies.to_string().as_bytes()).expect("no trap"));
+    assert!(host.state().logs.iter().any(|(_, line)| line.contains("write it as workload.labels")));
+}

@@ -204,6 +204,10 @@ impl Filter {
         let enforced = enforced_tcp(&details);
         let result = compare(candidate(&decision.report), &enforced, &details);
         active.metrics.connection(host, result);
+        if active.settings.report.filter_state {
+            let state = lines::filter_state(&decision.report, result, None, &details);
+            let _counted = asked.count(host.set_filter_state("gnomon", &state));
+        }
         let ended = Ended { result, enforced: &enforced, status: None, details: &details, late: false };
         tell(&asked, &active, *decision, &ended);
         active.metrics.errors(host, asked.failures());

@@ -227,7 +227,7 @@ pub(super) fn key_of(jwks: Option<&Text>) -> Option<TestKey> {
     })
 }
 
-/// Tells the shadow filter the physical peer as it is told anywhere else, but the claimed one (see
+/// Tells the shadow filter all the peer's names, and the physical peer as it is told anywhere else, but the claimed one (see
 /// [`believe_claimed_sources`]): a connection's remote address knows of no x-forwarded-for yet.
 fn claimed_peer() -> Value {
     json!({"name": "envoy.filters.network.set_filter_state", "typed_config": {
@@ -236,6 +236,11 @@ fn claimed_peer() -> Value {
             "object_key": "gnomon.direct_remote_address",
             "factory_key": "envoy.string",
             "format_string": {"text_format_source": {"inline_string": "%DOWNSTREAM_REMOTE_ADDRESS%"}},
+        }],
+        "on_downstream_tls_handshake": [{
+            "object_key": "gnomon.peer_uri_san",
+            "factory_key": "envoy.string",
+            "format_string": {"text_format_source": {"inline_string": "%DOWNSTREAM_PEER_URI_SAN%"}},
         }],
     }})
 }

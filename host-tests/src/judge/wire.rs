@@ -107,8 +107,10 @@ pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible
             Place::Header { name, prefix } => bytes.header(name, format!("{prefix}{token}")),
             Place::Cookie(name) => bytes.header("cookie", format!("{name}={token}")),
             Place::Param(name) => {
-                let separator = if spec.path.contains('?') { '&' } else { '?' };
-                bytes.target.extend(format!("{separator}{name}={token}").into_bytes());
+                // In front of a fragment, which Envoy cuts off.
+                let (path, fragment) = spec.path.split_at(spec.path.find('#').unwrap_or(spec.path.len()));
+                let separator = if path.contains('?') { '&' } else { '?' };
+                bytes.target = format!("{path}{separator}{name}={token}{fragment}").into_bytes();
                 bytes
             }
         };

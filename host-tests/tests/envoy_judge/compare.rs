@@ -1,0 +1,142 @@
+//! The engine's verdict, Envoy's and the filter's: all three on the same questions.
+
+use gnomon_analysis::materialize;
+use gnomon_engine::{
+    Plan,
+    jwt::SoftwareCrypto,
+    verdict::{Outcome, Report, ShadowResult},
+};
+use gnomon_host_tests::{
+    filter,
+    judge::{Answer, Question, Seen, ask},
+    tokens,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// How many were compared.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// With Envoy.
+    pub(crate) asked: usize,
+    /// Not: what Envoy cannot be asked, or the engine cannot know.
+    pub(crate) beyond: usize,
+    /// With the filter.
+    pub(crate) shadowed: usize,
+    /// The filter did not know.
+    pub(crate) shadow_unknown: usize,
+    /// What Envoy was asked, by the stage that decided.
+    pub(crate) stages: BTreeMap<String, usize>,
+}
+
+/// How closely the filter is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closely {
+    /// Verdict, status, stage and policy.
+    All,
+    /// Verdict and status. The peer's certificate may have names that the filter does not see at once; where the
+    /// verdict does not hang on them it does not look further, and names a later rule that decides the same.
+    Verdict,
+}
+
+/// Everything in which Envoy or the filter differ from the engine, one line each with the question's name.
+pub(crate) fn compare(
+    questions: &[(String, Question<'_>)],
+    closely: Closely,
+    counts: &mut Counts,
+) -> Vec<String> {
+    let plain: Vec<Question<'_>> = questions.iter().map(|(_, question)| question.clone()).collect();
+    let answers = match filter::wasm().and_then(|wasm| ask(&plain, Some(&wasm))) {
+        Ok(answers) => answers,
+        Err(error) => return vec![error.to_string()],
+    };
+    let mut wrong = Vec::new();
+    for ((name, question), answer) in questions.iter().zip(answers) {
+        let report = engine(question);
+        match answer {
+            // Where the engine does not know, there is nothing to compare.
+            _ if report.verdict == Outcome::Unknown => counts.beyond += 1,
+            Answer::Beyond(why) => {
+                println!("not asked: {name}: {why}");
+                counts.beyond += 1;
+            }
+            Answer::Seen(seen) => {
+                counts.asked += 1;
+                *counts.stages.entry(format!("{:?}", report.stage)).or_default() += 1;
+                wrong.extend(differences(&report, &seen).map(|what| format!("{name}: Envoy: {what}")));
+                // Nobody tells the filter what providers answer.
+                let mut request = question.request.clone();
+                request.ext_authz.clear();
+                let untold = engine(&Question { request: &request, ..question.clone() });
+                let told = !question.request.ext_authz.is_empty();
+                let differs = shadow_differences(&untold, told, closely, &seen, counts);
+                wrong.extend(differs.map(|what| format!("{name}: filter: {what}")));
+            }
+        }
+    }
+    wrong
+}
+
+fn engine(question: &Question<'_>) -> Report {
+    let Question { resources, workload, mesh, request } = question;
+    let plan = Plan::build(resources, workload, mesh);
+    materialize(request, &plan, workload, mesh, tokens::now()).report(&plan, &SoftwareCrypto)
+}
+
+fn differences(report: &Report, seen: &Seen) -> Option<String> {
+    let shadow = |result: &ShadowResult| (result.result.to_owned(), result.policy.clone());
+    let ours = (
+        report.verdict,
+        report.status,
+        report.details.clone(),
+        report.dry_run.allow.as_ref().map(shadow),
+        report.dry_run.deny.as_ref().map(shadow),
+    );
+    let envoys = (
+        seen.verdict,
+        seen.status,
+        seen.details.clone(),
+        seen.dry_run_allow.clone(),
+        seen.dry_run_deny.clone(),
+    );
+    (ours != envoys).then(|| format!("{envoys:?}, the engine: {ours:?}"))
+}
+
+fn shadow_differences(
+    report: &Report,
+    told: bool,
+    closely: Closely,
+    seen: &Seen,
+    counts: &mut Counts,
+) -> Option<String> {
+    let Some(state) = &seen.shadow else {
+        // It never sees what gets no filter chain, nor what is no request at all.
+        let unseen = report.details.as_deref().is_some_and(|details| details == "filter_chain_not_found");
+        return (!unseen).then(|| "it said nothing".into());
+    };
+    let field = |name: &str| state.get(name).and_then(Value::as_str);
+    if field("verdict") == Some("unknown") {
+        counts.shadow_unknown += 1;
+        return None;
+    }
+    counts.shadowed += 1;
+    // What a provider answered may be another refusal than the one that the filter knows of.
+    let agree = if told { field("result") } else { Some("agree") };
+    let word = |value: Value| value.as_str().map(str::to_owned);
+    let named = closely == Closely::All;
+    let ours = (
+        word(serde_json::to_value(report.verdict).unwrap()),
+        report.status.map(u64::from),
+        word(serde_json::to_value(report.stage).unwrap()).filter(|_| named),
+        report.policy.clone().filter(|_| named),
+        agree.map(str::to_owned),
+    );
+    let filters = (
+        field("verdict").map(str::to_owned),
+        state.get("status").and_then(Value::as_u64),
+        field("stage").map(str::to_owned).filter(|_| named),
+        field("policy").map(str::to_owned).filter(|_| named),
+        field("result").map(str::to_owned),
+    );
+    (ours != filters).then(|| format!("{filters:?}, the engine: {ours:?}"))
+}

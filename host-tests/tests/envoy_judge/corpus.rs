@@ -1,0 +1,56 @@
+//! The corpus before real Envoy: every case of every suite below `examples/`, with the policies in Envoy's own filters
+//! and the shadow filter beside them. Envoy's answer must be the engine's, and the filter must see them agree.
+
+use crate::compare::{Closely, Counts, compare};
+use gnomon_analysis::Runner;
+use gnomon_engine::jwt::SoftwareCrypto;
+use gnomon_host_tests::{judge::Question, tokens};
+use gnomon_manifests::suite::load;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+#[test]
+fn envoy_answers_as_the_suites_expect() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let (mut counts, mut wrong) = (Counts::default(), Vec::new());
+    let suites = suites(&folder);
+    assert!(suites.len() >= 10, "only {} suites below {}", suites.len(), folder.display());
+    for file in suites {
+        let loaded =
+            load(&file).unwrap_or_else(|found| panic!("{}: {:?}", file.display(), found.diagnostics));
+        let mut runner = Runner::new(&SoftwareCrypto, tokens::now());
+        let mut questions = Vec::new();
+        for (test, resources) in loaded.suite.tests.iter().zip(&loaded.resources) {
+            // The engine against the expectations; below, Envoy and the filter against the engine.
+            for (case, result) in test.cases.iter().zip(runner.test(test, resources).cases) {
+                let name = format!("{}: {} [{}]", loaded.suite.name, test.name, case.variant);
+                wrong.extend(result.differences.iter().map(|difference| format!("{name}: {difference:?}")));
+                let (workload, mesh) = (&*test.workload, &*test.mesh);
+                questions.push((name, Question { resources, workload, mesh, request: &case.request }));
+            }
+        }
+        wrong.extend(compare(&questions, Closely::All, &mut counts));
+    }
+    println!("{counts:?}");
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    // What is left out may not grow into the rule.
+    assert!(counts.beyond * 10 <= counts.asked, "{counts:?}");
+    assert!(counts.shadow_unknown * 10 <= counts.shadowed, "{counts:?}");
+}
+
+/// All suites below a folder, in name order.
+fn suites(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(suites(&path));
+        } else if path.to_string_lossy().ends_with(".gnomon.yaml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}

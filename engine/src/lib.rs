@@ -24,10 +24,12 @@ mod order;
 pub mod path;
 mod pattern;
 pub mod plan;
+mod provider;
 pub mod request;
 pub mod resource;
 pub mod template;
 pub mod verdict;
+mod versions;
 pub mod workload;
 
 pub use diagnostic::{Diagnostic, Severity};

@@ -3,7 +3,8 @@
 use super::{filter as make_filter, object};
 use crate::{
     Mesh,
-    node::{Node, Value as Written},
+    node::Node,
+    provider::{self, flag, get, number, text, timeout},
     workload::ProviderKind,
 };
 use alloc::{format, string::String, vec::Vec};
@@ -21,15 +22,8 @@ pub(super) enum Provider {
 
 /// The filter that asks `name` about requests for which the shadow RBAC filter before it left a policy id that
 /// begins with `prefix`.
-///
-/// istiod also wants the provider's service in its registry; here every well-formed service counts as known.
 pub(super) fn filter(mesh: &Mesh, name: &str, prefix: &str, tcp: bool) -> Provider {
-    let mut named = mesh.extension_providers.iter().filter(|provider| provider.name == name);
-    // Of two providers of one name istiod keeps the last, as broken.
-    let (Some(provider), None) = (named.next(), named.next()) else { return Provider::Broken };
-    if !is_provider_name(name) {
-        return Provider::Broken;
-    }
+    let Ok(provider) = provider::find(mesh, name) else { return Provider::Broken };
     let config = match (&provider.kind, tcp) {
         (ProviderKind::Http(entry), false) => http_service(entry),
         (ProviderKind::Http(entry), true) => {
@@ -58,15 +52,6 @@ pub(super) fn filter(mesh: &Mesh, name: &str, prefix: &str, tcp: bool) -> Provid
         }
         false => make_filter("envoy.filters.http.ext_authz", "filters.http.ext_authz.v3.ExtAuthz", config),
     })
-}
-
-/// Lower-case letters, digits and inner hyphens, 63 at most: the name becomes part of policy ids.
-fn is_provider_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&name.len())
-        && name.bytes().all(plain)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
 }
 
 /// `envoyExtAuthzHttp`
@@ -154,41 +139,10 @@ fn envoy_grpc(host: &str, cluster: &str, timeout: Option<String>) -> Value {
     json!({ "envoyGrpc": { "clusterName": cluster, "authority": host }, "timeout": timeout })
 }
 
-/// Host and cluster of `service`, which may have its namespace in front.
+/// Host and cluster of `service`.
 fn upstream(entry: &Node) -> Option<(String, String)> {
-    let service = text(entry, "service");
-    let host = match service.split_once('/') {
-        Some((namespace, host)) if !namespace.is_empty() && !host.contains('/') => host,
-        Some(_) => return None,
-        None => service,
-    };
-    let port = number(entry, "port").filter(|port| (1..=65535).contains(port))?;
-    if host.is_empty() {
-        return None;
-    }
+    let (host, port) = (provider::host(entry)?, provider::port(entry)?);
     Some((host.into(), format!("outbound|{port}||{host}")))
-}
-
-/// `timeout` as protobuf writes it; `Some(None)` where it is not set, `None` where it is no duration.
-fn timeout(entry: &Node) -> Option<Option<String>> {
-    let written = text(entry, "timeout");
-    if written.is_empty() {
-        return Some(None);
-    }
-    let seconds = written.strip_suffix('s')?;
-    let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || whole.len() > 12 || !digits(whole) || fraction.len() > 9 || !digits(fraction) {
-        return None;
-    }
-    // No, three, six or nine decimals.
-    let fraction = fraction.trim_end_matches('0');
-    let width = fraction.len().div_ceil(3).saturating_mul(3);
-    let whole: u64 = whole.parse().ok()?;
-    Some(Some(match width {
-        0 => format!("{whole}s"),
-        _ => format!("{whole}.{fraction:0<width$}s"),
-    }))
 }
 
 /// Header names with one `*` at either end; `None` for a lone `*`, which istiod refuses.
@@ -227,35 +181,6 @@ fn put(object: &mut Value, name: &str, value: Value) {
     if let Value::Object(fields) = object {
         fields.insert(name.into(), value);
     }
-}
-
-/// A field under its camel-case name, or under protobuf's own.
-fn get<'n>(entry: &'n Node, name: &str) -> Option<&'n Node> {
-    entry.get(name).or_else(|| {
-        let mut snake = String::with_capacity(name.len().saturating_add(4));
-        for character in name.chars() {
-            if character.is_ascii_uppercase() {
-                snake.push('_');
-            }
-            snake.push(character.to_ascii_lowercase());
-        }
-        entry.get(&snake)
-    })
-}
-
-fn text<'n>(entry: &'n Node, name: &str) -> &'n str {
-    match get(entry, name).map(|node| &node.value) {
-        Some(Written::String(text) | Written::Number(text)) => text,
-        _ => "",
-    }
-}
-
-fn flag(entry: &Node, name: &str) -> bool {
-    matches!(get(entry, name).map(|node| &node.value), Some(Written::Bool(true)))
-}
-
-fn number(entry: &Node, name: &str) -> Option<u32> {
-    text(entry, name).parse().ok()
 }
 
 /// The name of a status in Envoy's `StatusCode`, as protobuf's JSON has it; `None`: Envoy does not know it.
@@ -319,4 +244,16 @@ fn status_name(code: u32) -> Option<&'static str> {
         511 => "NetworkAuthenticationRequired",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_that_a_provider_may_have_has_a_name() {
+        for code in 0..1000 {
+            assert_eq!(status_name(code).is_some(), provider::is_status(code), "{code}");
+        }
+    }
 }

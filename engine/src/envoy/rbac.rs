@@ -7,15 +7,13 @@ use super::{
 };
 use crate::{
     resource::{Action, AuthorizationPolicy},
-    workload::IstioVersion,
+    versions,
 };
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use serde_json::{Map, Value, json};
 
 /// What the names of CUSTOM rules begin with.
 pub(super) const CUSTOM_PREFIX: &str = "istio-ext-authz";
-/// Since this version the provider is part of that, and every provider has filters of its own.
-pub(super) const PROVIDER_IN_NAME: IstioVersion = IstioVersion(1, 30);
 const BROKEN_SUFFIX: &str = "-deny-due-to-bad-CUSTOM-action";
 const CUSTOM_STAT_PREFIX: &str = "istio_ext_authz_";
 
@@ -60,7 +58,7 @@ pub(super) fn stages(policies: &[&AuthorizationPolicy], chain: &Chain<'_>) -> Ve
 /// ext_authz filter that looks there. A broken provider, or more than one: the rules are enforced as DENY.
 pub(super) fn custom(policies: &[&AuthorizationPolicy], chain: &Chain<'_>) -> Vec<Value> {
     let mut by_provider: BTreeMap<&str, (Policies, Policies)> = BTreeMap::new();
-    let named = chain.mesh.istio_version >= PROVIDER_IN_NAME;
+    let named = versions::names_providers(chain.mesh.istio_version);
     for policy in policies.iter().filter(|policy| policy.action == Action::Custom) {
         let provider = policy.provider.as_ref().map_or("", |provider| provider.text.as_str());
         let (enforced, dry_run) = by_provider.entry(provider).or_default();

@@ -131,7 +131,7 @@ pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto
             // What the later stages say hangs on the claims: no use going on.
             Some(missing) => {
                 walk.doubt(Stage::Jwt, [missing.clone()]);
-                walk.unknown(Stage::Jwt)
+                walk.finish()
             }
             None => {
                 walk.refuse(Stage::Jwt, Refusal::Jwt { status: failure.status, message: failure.message })

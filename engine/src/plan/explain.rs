@@ -31,7 +31,9 @@ pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -
         None => early,
     };
     let chain = plan.chain(request.protocol);
-    let writer = Writer { plan, verdict: &verdict, chain };
+    let keys_unknown =
+        authentication.as_ref().and_then(|a| a.failure.as_ref()).is_some_and(|f| f.missing.is_some());
+    let writer = Writer { plan, verdict: &verdict, chain, keys_unknown };
     let mut stages = Vec::new();
     stages.extend(writer.mtls(request));
     stages.extend(writer.custom(&early));
@@ -54,6 +56,8 @@ struct Writer<'a> {
     plan: &'a Plan,
     verdict: &'a Verdict<'a>,
     chain: &'a Chain,
+    /// A key set that could not be had stops the walk at the JWT stage; other doubts let it go on.
+    keys_unknown: bool,
 }
 
 impl Writer<'_> {
@@ -64,8 +68,8 @@ impl Writer<'_> {
             Outcome::Allow => StageResult::Passed,
             Outcome::Deny if stage == decided => StageResult::Refused,
             Outcome::Deny if stage > decided => StageResult::NotReached,
-            // A key set that could not be had stops the walk; other doubts let it go on.
-            Outcome::Unknown if stage > decided && decided == Stage::Jwt => StageResult::NotReached,
+            Outcome::Unknown if self.keys_unknown && stage > Stage::Jwt => StageResult::NotReached,
+            Outcome::Unknown if self.keys_unknown && stage == Stage::Jwt => StageResult::Unknown,
             Outcome::Unknown if stage == decided => StageResult::Unknown,
             _ => StageResult::Passed,
         }

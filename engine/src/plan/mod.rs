@@ -24,14 +24,16 @@ pub use outcome::Verdict;
 use crate::{
     attach::{Attached, MtlsModes, attach},
     jwt::{self, Authenticator},
-    order,
+    order, provider,
     request::{Protocol, Request},
     resource::{Action, AuthorizationPolicy, Resources},
     verdict::Explanation,
-    workload::{IstioVersion, Mesh, ProviderKind, ProxyKind, Workload},
+    versions,
+    workload::{Mesh, ProviderKind, ProxyKind, Workload},
 };
 use alloc::{format, string::String, vec::Vec};
 use compile::Compiler;
+use core::cmp::Ordering;
 use custom::{Ask, BROKEN_SUFFIX, CustomStage};
 use rule::{Dropped, Rule, RuleSet};
 use trust_domain::TrustDomains;
@@ -240,8 +242,7 @@ fn custom_stage(policies: &[&AuthorizationPolicy], compiler: &Compiler<'_>, mesh
     let mut dropped: Vec<Dropped> = Vec::new();
     for policy in policies {
         let provider = name(policy);
-        // The provider's name became part of the id in Istio 1.30.
-        let prefix = if mesh.istio_version >= IstioVersion(1, 30) && !provider.is_empty() {
+        let prefix = if versions::names_providers(mesh.istio_version) && !provider.is_empty() {
             format!("istio-ext-authz-{provider}-")
         } else {
             "istio-ext-authz-".into()
@@ -253,8 +254,12 @@ fn custom_stage(policies: &[&AuthorizationPolicy], compiler: &Compiler<'_>, mesh
             }
         }
     }
-    // Each provider has its own filter, in the order of their names; within one, rules go by id.
-    order::sort_by(&mut rules, |a, b| (&a.0, &a.1.id).cmp(&(&b.0, &b.1.id)));
+    // Where each provider has its own filter, these go by name; within a filter, rules go by id.
+    let apart = versions::names_providers(mesh.istio_version);
+    order::sort_by(&mut rules, |a, b| {
+        let filters = if apart { a.0.cmp(&b.0) } else { Ordering::Equal };
+        filters.then_with(|| a.1.id.cmp(&b.1.id))
+    });
     let rules: Vec<Rule> = rules.into_iter().map(|(_, rule)| rule).collect();
 
     let broken = |why: String, mut rules: Vec<Rule>| {
@@ -267,7 +272,7 @@ fn custom_stage(policies: &[&AuthorizationPolicy], compiler: &Compiler<'_>, mesh
         let why = format!("several CUSTOM providers on one workload ({})", providers.join(", "));
         return broken(why, rules);
     }
-    match custom::provider(mesh, first) {
+    match provider::find(mesh, first) {
         Err(why) => broken(why, rules),
         Ok(provider)
             if compiler.protocol == Protocol::Tcp && matches!(provider.kind, ProviderKind::Http(_)) =>

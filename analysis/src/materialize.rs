@@ -92,6 +92,10 @@ fn http(ready: &mut Materialized, spec: &RequestSpec, plan: &Plan, workload: &Wo
         }
     };
     let host = spec.host.as_deref().unwrap_or_default();
+    if let Err(rejected) = headers::check(host.as_bytes(), &lines) {
+        ready.rejected = Some(rejected);
+        return;
+    }
     ready.headers = headers::normalize_lines(spec.method.as_bytes(), &path, host.as_bytes(), &lines);
     // What is absent is absent: no empty `:authority` in its place.
     if spec.host.is_none() {

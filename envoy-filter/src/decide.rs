@@ -55,8 +55,8 @@ pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol) -> Decisio
         with_request(protocol, &headers, facts, now, |request| active.plan.evaluate(request, &crypto))
     };
     let first = evaluate(&facts);
-    let verdict =
-        if first.outcome == Outcome::Unknown && facts.more(asked) { evaluate(&facts) } else { first };
+    // Even where the verdict stands, an unknown may hide which rule gives it.
+    let verdict = if !first.certain && facts.more(asked) { evaluate(&facts) } else { first };
     let subject = || with_headers.then(|| Subject::read(&headers));
     if crypto.undecided() {
         return Decision { subject: subject(), ..unknown_because("token", UNCHECKED) };

@@ -12,7 +12,6 @@ pub mod err;
 pub mod ext_authz;
 pub mod filter;
 pub mod judge;
-pub mod manifest;
 pub mod tokens;
 
 pub use access_log::AccessLog;

@@ -50,6 +50,7 @@ impl<'p> Walk<'p> {
     /// The answer hangs on `missing`, unless a later stage refuses anyway.
     fn doubt(&mut self, stage: Stage, missing: impl IntoIterator<Item = String>) {
         self.doubtful.get_or_insert(stage);
+        self.verdict.certain = false;
         for name in missing {
             if !self.verdict.missing.contains(&name) {
                 self.verdict.missing.push(name);
@@ -84,7 +85,7 @@ pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto
 
     match &chain.custom {
         CustomStage::Absent | CustomStage::Skipped { .. } => {}
-        CustomStage::Broken { rules, .. } => match first_match(rules, &early) {
+        CustomStage::Broken { rules, .. } => match first_match(rules, &early, &mut walk.verdict.certain) {
             Found::Match(rule) => {
                 return Run {
                     verdict: walk.refuse(Stage::Custom, Refusal::Rbac(Some(rule))),
@@ -95,7 +96,7 @@ pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto
             Found::Nothing => {}
         },
         CustomStage::Ask(ask) => {
-            let found = first_match(&ask.rules, &early);
+            let found = first_match(&ask.rules, &early, &mut walk.verdict.certain);
             let answer = request.ext_authz.iter().find(|(name, _)| *name == ask.provider).map(|(_, a)| *a);
             let passes = match answer {
                 Some(ExtAuthzAnswer::Allow) => Some(true),
@@ -157,20 +158,21 @@ fn authorize<'p>(
     mut walk: Walk<'p>,
 ) -> Verdict<'p> {
     let chain = plan.chain(request.protocol);
-    walk.verdict.audit = matches!(first_match(&chain.audit.rules, facts), Found::Match(_));
+    let certain = &mut walk.verdict.certain;
+    walk.verdict.audit = matches!(first_match(&chain.audit.rules, facts, certain), Found::Match(_));
 
-    walk.verdict.dry_deny = shadow(&chain.deny, facts);
-    match first_match(&chain.deny.rules, facts) {
+    walk.verdict.dry_deny = shadow(&chain.deny, facts, &mut walk.verdict.certain);
+    match first_match(&chain.deny.rules, facts, &mut walk.verdict.certain) {
         Found::Match(rule) => return walk.refuse(Stage::Deny, Refusal::Rbac(Some(rule))),
         Found::Unknown => walk.doubt(Stage::Deny, missing::inputs(&chain.deny.rules, facts)),
         Found::Nothing => {}
     }
 
-    walk.verdict.dry_allow = shadow(&chain.allow, facts);
+    walk.verdict.dry_allow = shadow(&chain.allow, facts, &mut walk.verdict.certain);
     if !chain.allow.enforced {
         return walk.finish();
     }
-    match first_match(&chain.allow.rules, facts) {
+    match first_match(&chain.allow.rules, facts, &mut walk.verdict.certain) {
         Found::Match(rule) => {
             walk.verdict.allowed_by = Some(rule);
             walk.decided = Stage::Allow;
@@ -184,8 +186,8 @@ fn authorize<'p>(
     }
 }
 
-fn shadow<'p>(set: &'p RuleSet, facts: &Facts<'_>) -> Option<Shadow<'p>> {
-    set.shadow.as_deref().map(|rules| match first_match(rules, facts) {
+fn shadow<'p>(set: &'p RuleSet, facts: &Facts<'_>, certain: &mut bool) -> Option<Shadow<'p>> {
+    set.shadow.as_deref().map(|rules| match first_match(rules, facts, certain) {
         Found::Match(rule) => Shadow::Match(rule),
         Found::Unknown => Shadow::Unknown,
         Found::Nothing => Shadow::Nothing,

@@ -30,6 +30,9 @@ pub struct Verdict<'p> {
     /// What the answer hangs on that the request does not say. A refusal may name some too: then the request is
     /// refused either way, if perhaps elsewhere.
     pub missing: Vec<String>,
+    /// Nothing unknown was met on the way. Where it was, an answer other than `unknown` still stands, but the stage, the
+    /// policy and what the dry run says may be others'.
+    pub certain: bool,
     pub(super) plan: &'p Plan,
     pub(super) protocol: Protocol,
     pub(super) refusal: Option<Refusal<'p>>,
@@ -74,6 +77,7 @@ impl<'p> Verdict<'p> {
             stage: Stage::None,
             audit: false,
             missing: Vec::new(),
+            certain: true,
             plan,
             protocol,
             refusal: None,

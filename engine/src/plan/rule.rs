@@ -129,16 +129,21 @@ pub(crate) enum Found<'p> {
     Nothing,
 }
 
-pub(crate) fn first_match<'p>(rules: &'p [Rule], facts: &Facts<'_>) -> Found<'p> {
+/// Goes through rules in Envoy's order. `certain` becomes false where one before the answer cannot be told: the answer
+/// stands, but perhaps that rule gives it.
+pub(crate) fn first_match<'p>(rules: &'p [Rule], facts: &Facts<'_>, certain: &mut bool) -> Found<'p> {
     let mut unknown = false;
-    for rule in rules {
-        match rule.matches(facts) {
-            Tri::True => return Found::Match(rule),
-            Tri::Unknown => unknown = true,
-            Tri::False => {}
-        }
+    let found = rules.iter().find(|rule| {
+        let answer = rule.matches(facts);
+        unknown |= answer == Tri::Unknown;
+        answer == Tri::True
+    });
+    *certain &= !unknown;
+    match found {
+        Some(rule) => Found::Match(rule),
+        None if unknown => Found::Unknown,
+        None => Found::Nothing,
     }
-    if unknown { Found::Unknown } else { Found::Nothing }
 }
 
 impl RuleSet {

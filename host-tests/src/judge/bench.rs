@@ -180,7 +180,8 @@ impl Bench {
             .iter()
             .map(|provider| match &provider.kind {
                 ProviderKind::Named => json!(provider.name),
-                ProviderKind::Http(entry) | ProviderKind::Grpc(entry) => crate::manifest::node_to_json(entry),
+                ProviderKind::Http(entry) => json!({"name": provider.name, "envoyExtAuthzHttp": entry}),
+                ProviderKind::Grpc(entry) => json!({"name": provider.name, "envoyExtAuthzGrpc": entry}),
             })
             .collect();
         let version = mesh.istio_version;

@@ -29,22 +29,8 @@ pub(crate) struct Counts {
     pub(crate) stages: BTreeMap<String, usize>,
 }
 
-/// How closely the filter is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Closely {
-    /// Verdict, status, stage and policy.
-    All,
-    /// Verdict and status. The peer's certificate may have names that the filter does not see at once; where the
-    /// verdict does not hang on them it does not look further, and names a later rule that decides the same.
-    Verdict,
-}
-
 /// Everything in which Envoy or the filter differ from the engine, one line each with the question's name.
-pub(crate) fn compare(
-    questions: &[(String, Question<'_>)],
-    closely: Closely,
-    counts: &mut Counts,
-) -> Vec<String> {
+pub(crate) fn compare(questions: &[(String, Question<'_>)], counts: &mut Counts) -> Vec<String> {
     let plain: Vec<Question<'_>> = questions.iter().map(|(_, question)| question.clone()).collect();
     let answers = match filter::wasm().and_then(|wasm| ask(&plain, Some(&wasm))) {
         Ok(answers) => answers,
@@ -69,7 +55,7 @@ pub(crate) fn compare(
                 request.ext_authz.clear();
                 let untold = engine(&Question { request: &request, ..question.clone() });
                 let told = !question.request.ext_authz.is_empty();
-                let differs = shadow_differences(&untold, told, closely, &seen, counts);
+                let differs = shadow_differences(&untold, told, &seen, counts);
                 wrong.extend(differs.map(|what| format!("{name}: filter: {what}")));
             }
         }
@@ -102,16 +88,11 @@ fn differences(report: &Report, seen: &Seen) -> Option<String> {
     (ours != envoys).then(|| format!("{envoys:?}, the engine: {ours:?}"))
 }
 
-fn shadow_differences(
-    report: &Report,
-    told: bool,
-    closely: Closely,
-    seen: &Seen,
-    counts: &mut Counts,
-) -> Option<String> {
+fn shadow_differences(report: &Report, told: bool, seen: &Seen, counts: &mut Counts) -> Option<String> {
     let Some(state) = &seen.shadow else {
         // It never sees what gets no filter chain, nor what is no request at all.
-        let unseen = report.details.as_deref().is_some_and(|details| details == "filter_chain_not_found");
+        let unseen =
+            report.status == Some(400) || report.details.as_deref() == Some("filter_chain_not_found");
         return (!unseen).then(|| "it said nothing".into());
     };
     let field = |name: &str| state.get(name).and_then(Value::as_str);
@@ -123,19 +104,18 @@ fn shadow_differences(
     // What a provider answered may be another refusal than the one that the filter knows of.
     let agree = if told { field("result") } else { Some("agree") };
     let word = |value: Value| value.as_str().map(str::to_owned);
-    let named = closely == Closely::All;
     let ours = (
         word(serde_json::to_value(report.verdict).unwrap()),
         report.status.map(u64::from),
-        word(serde_json::to_value(report.stage).unwrap()).filter(|_| named),
-        report.policy.clone().filter(|_| named),
+        word(serde_json::to_value(report.stage).unwrap()),
+        report.policy.clone(),
         agree.map(str::to_owned),
     );
     let filters = (
         field("verdict").map(str::to_owned),
         state.get("status").and_then(Value::as_u64),
-        field("stage").map(str::to_owned).filter(|_| named),
-        field("policy").map(str::to_owned).filter(|_| named),
+        field("stage").map(str::to_owned),
+        field("policy").map(str::to_owned),
         field("result").map(str::to_owned),
     );
     (ours != filters).then(|| format!("{filters:?}, the engine: {ours:?}"))

@@ -2,7 +2,7 @@
 //!
 //! `GNOMON_SEED` and `GNOMON_SETS` look further than the few sets of an ordinary run.
 
-use crate::compare::{Closely, Counts, compare};
+use crate::compare::{Counts, compare};
 use crate::generate::{Random, World};
 use gnomon_host_tests::judge::Question;
 use std::env;
@@ -28,7 +28,7 @@ fn envoy_answers_as_the_engine_does() {
                 ));
             }
         }
-        wrong.extend(compare(&questions, Closely::Verdict, &mut counts));
+        wrong.extend(compare(&questions, &mut counts));
     }
     println!("{counts:?}");
     for line in wrong.iter().take(4) {

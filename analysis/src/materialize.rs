@@ -2,8 +2,10 @@
 
 use crate::with_token;
 use gnomon_engine::{
-    Mesh, Plan, Request, Workload, address, headers,
-    jwt::{self, Algorithm, Crypto, Json, Key, Signature},
+    Mesh, Plan, Request, Workload, address,
+    envoy::import::HttpSettings,
+    headers,
+    jwt::{self, Algorithm, Authenticator, Crypto, Json, Key, Signature},
     path,
     request::{ExtAuthzAnswer, Header, Input, Peer, Protocol},
     verdict::{DryRun, Explanation, Outcome, Report, Stage},
@@ -44,6 +46,23 @@ pub fn materialize(
     mesh: &Mesh,
     now: i64,
 ) -> Materialized {
+    let gateway = workload.proxy == ProxyKind::Gateway;
+    let proxy = HttpSettings {
+        path_normalization: mesh.path_normalization,
+        gateway,
+        // istiod configures hops for gateways only.
+        hops: if gateway { mesh.num_trusted_proxies } else { 0 },
+    };
+    materialize_at(spec, plan.authenticator(), &proxy, now)
+}
+
+/// As [`materialize`], for a proxy of which only this much is known.
+pub fn materialize_at(
+    spec: &RequestSpec,
+    authenticator: &Authenticator,
+    proxy: &HttpSettings,
+    now: i64,
+) -> Materialized {
     let mut ready = Materialized {
         protocol: spec.protocol,
         headers: Vec::new(),
@@ -61,19 +80,19 @@ pub fn materialize(
         rejected: None,
     };
     if spec.protocol == Protocol::Http {
-        http(&mut ready, spec, plan, workload, mesh);
+        http(&mut ready, spec, authenticator, proxy);
     }
     ready
 }
 
-fn http(ready: &mut Materialized, spec: &RequestSpec, plan: &Plan, workload: &Workload, mesh: &Mesh) {
+fn http(ready: &mut Materialized, spec: &RequestSpec, authenticator: &Authenticator, proxy: &HttpSettings) {
     let placed;
     let spec = match &spec.claims {
         None => spec,
         Some(claims) => {
             let issuer = claims.member("iss").and_then(Json::as_str).unwrap_or_default();
             let token = jwt::unsigned_token(claims);
-            placed = with_token(spec, &plan.authenticator().place(issuer), &token);
+            placed = with_token(spec, &authenticator.place(issuer), &token);
             ready.invented = Some(token.into_bytes());
             &placed
         }
@@ -84,7 +103,7 @@ fn http(ready: &mut Materialized, spec: &RequestSpec, plan: &Plan, workload: &Wo
     if let Some(value) = &bearer {
         lines.push((b"authorization", value.as_bytes()));
     }
-    let path = match path::normalize(spec.path.as_bytes(), mesh.path_normalization) {
+    let path = match path::normalize(spec.path.as_bytes(), proxy.path_normalization) {
         Ok(path) => path,
         Err(rejected) => {
             ready.rejected = Some(rejected);
@@ -101,9 +120,7 @@ fn http(ready: &mut Materialized, spec: &RequestSpec, plan: &Plan, workload: &Wo
     if spec.host.is_none() {
         ready.headers.retain(|(name, value)| name != b":authority" || !value.is_empty());
     }
-    let gateway = workload.proxy == ProxyKind::Gateway;
-    // istiod configures hops for gateways only.
-    let hops = if gateway { mesh.num_trusted_proxies } else { 0 };
+    let HttpSettings { gateway, hops, .. } = *proxy;
     if spec.remote_ip.is_none() {
         let forwarded_for = headers::value(&ready.headers, b"x-forwarded-for");
         ready.remote_ip = address::remote_ip(spec.source_ip, forwarded_for, gateway, hops);
@@ -156,6 +173,18 @@ impl Materialized {
         if !wanted {
             return Vec::new();
         }
+        self.hanging(|stated| {
+            let verdict = plan.evaluate(stated, crypto);
+            (verdict.outcome, verdict.missing)
+        })
+    }
+
+    /// The addresses that an answer hangs on, by the answer where those not stated are not known.
+    pub(crate) fn hanging(&self, ask: impl FnOnce(&Request<'_>) -> (Outcome, Vec<String>)) -> Vec<String> {
+        let address = |name: &String| {
+            ["source.ip", "remoteIp", "destination.ip", "destination.port", "source.principal"]
+                .contains(&name.as_str())
+        };
         self.with_request(|stated| {
             let stated = Request {
                 source_ip: known(self.source_ip),
@@ -164,11 +193,9 @@ impl Materialized {
                 destination_port: known(self.destination_port),
                 ..*stated
             };
-            let verdict = plan.evaluate(&stated, crypto);
-            let address = |name: &String| !name.starts_with("extAuthz.") && !name.starts_with("jwks.");
-            match verdict.outcome {
-                Outcome::Unknown => verdict.missing.into_iter().filter(address).collect(),
-                Outcome::Allow | Outcome::Deny => Vec::new(),
+            match ask(&stated) {
+                (Outcome::Unknown, missing) => missing.into_iter().filter(address).collect(),
+                _ => Vec::new(),
             }
         })
     }
@@ -221,7 +248,7 @@ fn known<T>(stated: Option<T>) -> Input<T> {
     stated.map_or(Input::Unknown, Input::Is)
 }
 
-fn rejection(rejected: &path::Rejected) -> Report {
+pub(crate) fn rejection(rejected: &path::Rejected) -> Report {
     Report {
         verdict: Outcome::Deny,
         status: Some(rejected.status),

@@ -184,7 +184,7 @@ fn put(object: &mut Value, name: &str, value: Value) {
 }
 
 /// The name of a status in Envoy's `StatusCode`, as protobuf's JSON has it; `None`: Envoy does not know it.
-fn status_name(code: u32) -> Option<&'static str> {
+pub(super) fn status_name(code: u32) -> Option<&'static str> {
     Some(match code {
         100 => "Continue",
         200 => "OK",

@@ -4,6 +4,7 @@
 //! implementation that lets real Envoy judge the first. Istio 1.32 (`pilot/pkg/security/authz`, `…/authn`).
 
 mod ext_authz;
+pub mod import;
 mod jwt_authn;
 mod matcher;
 mod model;

@@ -99,6 +99,14 @@ impl Authenticator {
         Authenticator { rules: compiled, places, written, read }
     }
 
+    /// Replaces the space-delimited claims of a rule, those that istiod always adds included: a proxy's own
+    /// configuration says them all.
+    pub(crate) fn set_space_delimited(&mut self, index: usize, claims: &[String]) {
+        for rule in self.rules.iter_mut().filter(|rule| rule.index == index) {
+            rule.outputs.set_space_delimited(claims);
+        }
+    }
+
     /// No rule applies: nothing is looked at.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()

@@ -42,6 +42,11 @@ impl Outputs {
         }
     }
 
+    /// Exactly these claims, without those that istiod adds.
+    pub(super) fn set_space_delimited(&mut self, claims: &[String]) {
+        self.space_delimited = claims.to_vec();
+    }
+
     /// The headers that it writes, and of which no copy sent by the client may pass.
     pub(super) fn header_names(&self) -> impl Iterator<Item = &str> {
         self.payload_header.as_deref().into_iter().chain(self.claim_headers.iter().map(|(name, _)| &**name))

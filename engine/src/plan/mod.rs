@@ -18,8 +18,10 @@ mod tri;
 mod trust_domain;
 mod ztunnel;
 
+pub(crate) use facts::Facts;
 pub use needs::Needs;
 pub use outcome::Verdict;
+pub(crate) use tri::Tri;
 
 use crate::{
     attach::{Attached, MtlsModes, attach},

@@ -1,0 +1,77 @@
+//! Requests against a proxy's own configuration.
+
+use crate::{Materialized, materialize::rejection, materialize_at};
+use gnomon_engine::{
+    Mesh, Workload,
+    envoy::import::{Chain, HttpSettings, Imported, Selected, no_filter_chain},
+    jwt::{Authenticator, Crypto},
+    request::Protocol,
+    verdict::Report,
+    workload::ProxyKind,
+};
+use gnomon_manifests::request::RequestSpec;
+
+/// What a proxy's configuration is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Proxy<'a> {
+    /// What it has loaded.
+    pub imported: &'a Imported,
+    /// A listener's name or port, or a filter chain's name; `None`: the one that the request meets.
+    pub listener: Option<&'a str>,
+    /// Says, where the configuration does not, whether it is a gateway.
+    pub workload: &'a Workload,
+    /// Says, where the configuration does not, how paths are normalized.
+    pub mesh: &'a Mesh,
+}
+
+impl Proxy<'_> {
+    /// The verdict, without the nearest miss. `now` is the clock of a request without `time`.
+    ///
+    /// What happens to path and client address before the filters is taken from the configuration where it has an HTTP
+    /// connection manager, else from mesh and workload. On a chain without HTTP every request is a connection.
+    ///
+    /// # Errors
+    ///
+    /// Which chain is meant cannot be told; the text says what to add.
+    pub fn report(&self, spec: &RequestSpec, now: i64, crypto: &dyn Crypto) -> Result<Report, String> {
+        let gateway = self.workload.proxy == ProxyKind::Gateway;
+        let told = HttpSettings {
+            path_normalization: self.mesh.path_normalization,
+            gateway,
+            hops: if gateway { self.mesh.num_trusted_proxies } else { 0 },
+        };
+        // What is known about the connection does not hang on the chain.
+        let connection = RequestSpec { protocol: Protocol::Tcp, ..spec.clone() };
+        let connection = materialize_at(&connection, &Authenticator::default(), &told, now);
+        let chain = match connection.with_request(|request| self.imported.select(self.listener, request))? {
+            Selected::NoChain => return Ok(no_filter_chain()),
+            Selected::Chain(chain) => chain,
+        };
+        if chain.protocol == Protocol::Tcp {
+            return Ok(report(&connection, chain, crypto));
+        }
+        let http = RequestSpec { protocol: Protocol::Http, ..spec.clone() };
+        let nothing = Authenticator::default();
+        let authenticator = chain.authenticator().unwrap_or(&nothing);
+        let ready = materialize_at(&http, authenticator, chain.http.as_ref().unwrap_or(&told), now);
+        Ok(report(&ready, chain, crypto))
+    }
+}
+
+fn report(ready: &Materialized, chain: &Chain, crypto: &dyn Crypto) -> Report {
+    if let Some(rejected) = ready.rejected() {
+        return rejection(rejected);
+    }
+    let crypto = ready.vouching(crypto);
+    let mut report = ready.with_request(|request| chain.evaluate(request, &crypto));
+    let hanging = ready.hanging(|request| {
+        let report = chain.evaluate(request, &crypto);
+        (report.verdict, report.missing)
+    });
+    for name in hanging {
+        if !report.missing.contains(&name) {
+            report.missing.push(name);
+        }
+    }
+    report
+}

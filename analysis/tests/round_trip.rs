@@ -1,0 +1,164 @@
+//! Every case of the corpus and the examples, exported to Envoy's configuration and imported again: the verdict must be
+//! that of the policies.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may be blunt")]
+
+use gnomon_analysis::{Runner, imported::Proxy};
+use gnomon_engine::{
+    Node, Workload,
+    envoy::{export, import::Imported},
+    jwt::SoftwareCrypto,
+    request::Protocol,
+    verdict::{Outcome, Report, Stage},
+    workload::ProxyKind,
+};
+use gnomon_manifests::suite::{Test, load};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// 2026-11-21: the clock of requests without a time.
+const NOW: i64 = 1_795_000_000;
+
+fn suites(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            suites(&path, found);
+        } else if path.to_string_lossy().ends_with(".gnomon.yaml") {
+            found.push(path);
+        }
+    }
+}
+
+/// The filters in a listener as a proxy has it.
+fn listener(filters: Vec<Value>, protocol: Protocol, test: &Test) -> Value {
+    let filters = match protocol {
+        Protocol::Tcp => filters,
+        Protocol::Http => {
+            let gateway = test.workload.proxy == ProxyKind::Gateway;
+            let normalization = serde_json::to_value(test.mesh.path_normalization).unwrap();
+            let normalization = normalization.as_str().unwrap();
+            let decode = normalization == "DECODE_AND_MERGE_SLASHES";
+            vec![json!({ "name": "envoy.filters.network.http_connection_manager", "typedConfig": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                "httpFilters": filters,
+                "normalizePath": normalization != "NONE",
+                "mergeSlashes": decode || normalization == "MERGE_SLASHES",
+                "pathWithEscapedSlashesAction": if decode { "UNESCAPE_AND_FORWARD" } else { "KEEP_UNCHANGED" },
+                "useRemoteAddress": gateway,
+                "xffNumTrustedHops": if gateway { test.mesh.num_trusted_proxies } else { 0 },
+            }})]
+        }
+    };
+    let mut listener = json!({ "name": "l", "filterChains": [{ "filters": filters }] });
+    if test.workload.proxy == ProxyKind::Waypoint {
+        listener["internalListener"] = json!({});
+    }
+    listener
+}
+
+/// Names in snake case, as Envoy's own examples have them.
+fn snake(value: &Value) -> Value {
+    let name = |key: &String| {
+        let mut out = String::new();
+        for character in key.chars() {
+            if character.is_ascii_uppercase() {
+                out.push('_');
+            }
+            out.push(character.to_ascii_lowercase());
+        }
+        out
+    };
+    match value {
+        // Keys of maps are no field names.
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| match key.as_str() {
+                "policies" | "providers" => {
+                    let entries = value.as_object().unwrap().iter();
+                    (key.clone(), entries.map(|(key, value)| (key.clone(), snake(value))).collect())
+                }
+                _ => (name(key), snake(value)),
+            })
+            .collect(),
+        Value::Array(items) => items.iter().map(snake).collect(),
+        other => other.clone(),
+    }
+}
+
+fn told(report: &Report) -> Value {
+    let mut told = serde_json::to_value(report).unwrap();
+    let fields = told.as_object_mut().unwrap();
+    ["reason", "nearest", "missing"].iter().for_each(|name| _ = fields.remove(*name));
+    told
+}
+
+fn import(listener: &Value) -> Imported {
+    let node: Node = serde_json::from_value(listener.clone()).unwrap();
+    Imported::read(&node, &Arc::from("exported"))
+}
+
+fn run(folder: &str, at_least: usize) {
+    let mut files = Vec::new();
+    suites(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder), &mut files);
+    let (mut compared, mut beyond) = (0, 0);
+    let mut wrong = Vec::new();
+    for file in &files {
+        let loaded = load(file).unwrap_or_else(|found| panic!("{}: {:?}", file.display(), found.diagnostics));
+        let mut runner = Runner::new(&SoftwareCrypto, NOW);
+        for (test, resources) in loaded.suite.tests.iter().zip(&loaded.resources) {
+            let native = runner.test(test, resources);
+            for (case, native) in test.cases.iter().zip(native.cases) {
+                let native = native.report;
+                let protocol = case.request.protocol;
+                let keys = |name: &String| name.starts_with("jwks.");
+                // Mutual TLS is not in the filters; ztunnel has none; keys that nobody has, istiod replaces by a bad one.
+                if native.stage == Stage::Mtls
+                    || test.workload.proxy == ProxyKind::Ztunnel
+                    || (native.verdict == Outcome::Unknown && native.missing.iter().any(keys))
+                {
+                    beyond += 1;
+                    continue;
+                }
+                let filters = export(resources, &test.workload, &test.mesh, protocol);
+                let camel = listener(filters, protocol, test);
+                for written in [snake(&camel), camel] {
+                    let imported = import(&written);
+                    let (workload, mesh) = (&Workload::default(), &Default::default());
+                    let proxy = Proxy { imported: &imported, listener: None, workload, mesh };
+                    let report = proxy.report(&case.request, NOW, &SoftwareCrypto).unwrap();
+                    compared += 1;
+                    if told(&native) != told(&report) || !imported.findings.is_empty() {
+                        wrong.push(format!(
+                            "{}: {} [{}]:\n  policies {}\n  imported {}\n  {:?} {:?}",
+                            file.display(),
+                            test.name,
+                            case.variant,
+                            told(&native),
+                            told(&report),
+                            report.missing,
+                            imported.findings.first().map(ToString::to_string),
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    println!("{compared} compared, {beyond} beyond");
+    assert!(wrong.is_empty(), "{} of {compared} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(compared >= at_least, "only {compared}");
+    assert!(beyond * 5 <= compared, "{beyond} of {compared} left out");
+}
+
+#[test]
+fn corpus() {
+    run("host-tests/corpus", 700);
+}
+
+#[test]
+fn examples() {
+    run("examples", 180);
+}

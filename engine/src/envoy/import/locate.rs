@@ -1,0 +1,434 @@
+//! Where filters stand in what people have: dumps, lists of listeners, single filters.
+
+use super::{
+    Listener,
+    chain::{Chain, Filter, HttpSettings, Serves},
+    expression::cidr,
+    ext_authz::ExtAuthz,
+    fields::{Context, Fields, Place, get, integer, is_true, list, same_field, text},
+    jwt::Jwt,
+    rbac::Rbac,
+};
+use crate::{
+    node::{Key, Node, Value},
+    request::Protocol,
+    verdict::Stage,
+    workload::PathNormalization,
+};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+/// What a filter is.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Rbac {
+        network: bool,
+    },
+    Jwt,
+    ExtAuthz {
+        network: bool,
+    },
+    HttpManager,
+    /// Nothing that decides.
+    Harmless,
+    /// It may answer requests or change them, but is no policy of Istio's.
+    Other,
+}
+
+/// All listeners of a document.
+pub(super) fn listeners(node: &Node, place: &Place<'_>, context: &mut Context) -> Vec<Listener> {
+    let mut found = Vec::new();
+    // Bootstraps repeat the static listeners of a dump.
+    document(node, place, 8, &mut found, context);
+    found
+}
+
+fn document(node: &Node, place: &Place<'_>, depth: usize, found: &mut Vec<Listener>, context: &mut Context) {
+    let Some(depth) = depth.checked_sub(1) else { return };
+    if let Value::List(items) = &node.value {
+        let all_filters = !items.is_empty() && items.iter().all(|item| filter_kind(item).is_some());
+        if all_filters {
+            found.push(bare(items, place, context));
+        } else {
+            for (index, item) in items.iter().enumerate() {
+                document(item, &place.index(index), depth, found, context);
+            }
+        }
+        return;
+    }
+    let has = |name| get(node, name).is_some();
+    if has("filterChains") || has("defaultFilterChain") {
+        found.push(listener(node, place, context));
+    } else if let Some(configs) = get(node, "configs") {
+        let place = place.field("configs");
+        let items = || configs.as_list().unwrap_or_default().iter().enumerate();
+        let dumps =
+            |item: &Node| get(item, "dynamicListeners").is_some() || get(item, "staticListeners").is_some();
+        let any = items().any(|(_, item)| dumps(item));
+        for (index, item) in items().filter(|(_, item)| dumps(item) || !any) {
+            document(item, &place.index(index), depth, found, context);
+        }
+    } else if has("dynamicListeners") || has("staticListeners") {
+        for field in ["staticListeners", "dynamicListeners"] {
+            let place = place.field(field);
+            for (index, item) in list(node, field).iter().enumerate() {
+                let place = place.index(index);
+                // What warms up or drains does not decide.
+                if let Some(state) = get(item, "activeState") {
+                    document(state, &place.field("activeState"), depth, found, context);
+                } else if get(item, "listener").is_some() {
+                    document(item, &place, depth, found, context);
+                }
+            }
+        }
+    } else if let Some((name, inner)) = ["bootstrap", "staticResources", "listeners", "listener", "resources"]
+        .into_iter()
+        .find_map(|name| Some((name, get(node, name)?)))
+    {
+        document(inner, &place.field(name), depth, found, context);
+    } else if has("filters") {
+        let mut chain = chain(node, place, context);
+        chain.bare = true;
+        found.push(Listener { name: String::new(), port: None, inbound: true, chains: [chain].into() });
+    } else if has("httpFilters") || filter_kind(node).is_some() {
+        found.push(bare(core::slice::from_ref(node), place, context));
+    }
+}
+
+/// Filters without a listener.
+fn bare(items: &[Node], place: &Place<'_>, context: &mut Context) -> Listener {
+    let mut chain = empty_chain();
+    chain.bare = true;
+    for (index, item) in items.iter().enumerate() {
+        let place = if items.len() == 1 { *place } else { place.index(index) };
+        filter(item, &place, &mut chain, context);
+    }
+    Listener { name: String::new(), port: None, inbound: true, chains: [chain].into() }
+}
+
+fn empty_chain() -> Chain {
+    Chain {
+        name: String::new(),
+        protocol: Protocol::Tcp,
+        http: None,
+        filters: Vec::new(),
+        serves: Serves::default(),
+        bare: false,
+        internal: false,
+    }
+}
+
+fn listener(node: &Node, place: &Place<'_>, context: &mut Context) -> Listener {
+    let name = text(node, "name").unwrap_or_default();
+    context.object = format!("listener {}", crate::decode::short(name));
+    let address = get(node, "address").and_then(|address| get(address, "socketAddress"));
+    let port = address.and_then(|address| get(address, "portValue")).and_then(integer);
+    let mut chains = Vec::new();
+    let internal = get(node, "internalListener").is_some();
+    let chains_place = place.field("filterChains");
+    for (index, item) in list(node, "filterChains").iter().enumerate() {
+        chains.push(chain(item, &chains_place.index(index), context));
+    }
+    if let Some(item) = get(node, "defaultFilterChain") {
+        let mut fallback = chain(item, &place.field("defaultFilterChain"), context);
+        fallback.serves.fallback = true;
+        chains.push(fallback);
+    }
+    chains.iter_mut().for_each(|chain| chain.internal = internal);
+    context.object.clear();
+    Listener {
+        name: name.into(),
+        port: port.and_then(|port| u16::try_from(port).ok()),
+        inbound: text(node, "trafficDirection") != Some("OUTBOUND"),
+        chains,
+    }
+}
+
+fn chain(node: &Node, place: &Place<'_>, context: &mut Context) -> Chain {
+    let mut chain = empty_chain();
+    chain.name = text(node, "name").unwrap_or_default().into();
+    if let Some(matching) = get(node, "filterChainMatch") {
+        chain.serves = serves(matching, &place.field("filterChainMatch"), context);
+    }
+    let socket = get(node, "transportSocket");
+    let tls = socket.and_then(|socket| get(socket, "typedConfig")).or_else(|| get(node, "tlsContext"));
+    chain.serves.mutual =
+        tls.map(unwrapped).and_then(|tls| get(tls, "requireClientCertificate")).is_some_and(is_true);
+    let place = place.field("filters");
+    for (index, item) in list(node, "filters").iter().enumerate() {
+        filter(item, &place.index(index), &mut chain, context);
+    }
+    chain
+}
+
+fn serves(node: &Node, place: &Place<'_>, context: &mut Context) -> Serves {
+    let mut serves = Serves::default();
+    let Some(mut fields) = Fields::of(node) else { return serves };
+    serves.port = fields
+        .take("destinationPort")
+        .and_then(|port| integer(port.get("value").unwrap_or(port)))
+        .and_then(|port| u16::try_from(port).ok());
+    serves.ranges = fields.list("prefixRanges").iter().filter_map(cidr).collect();
+    let texts = |items: &[Node]| -> Vec<String> {
+        items.iter().filter_map(Node::as_str).map(ToString::to_string).collect()
+    };
+    serves.names = texts(fields.list("serverNames"));
+    serves.protocols = texts(fields.list("applicationProtocols"));
+    serves.tls = match fields.text("transportProtocol") {
+        Some("tls") => Some(true),
+        Some("raw_buffer") => Some(false),
+        _ => None,
+    };
+    fields.ignore(&["name"]);
+    if let Some((name, node)) = fields.rest().next() {
+        let why = "which connections this chain is for is not evaluated";
+        serves.unread = Some(context.unread(&place.field(name), node.at, why));
+    }
+    serves
+}
+
+/// The message of a `typedConfig`, out of the wrappings that name its type only in a field.
+pub(super) fn unwrapped(config: &Node) -> &Node {
+    let wrapper = config.get("@type").and_then(Node::as_str).unwrap_or_default();
+    if wrapper.ends_with(".TypedStruct") {
+        return config.get("value").unwrap_or(config);
+    }
+    config
+}
+
+/// The type of a filter's configuration, without its address.
+fn type_of(config: &Node) -> &str {
+    let written = config.get("@type").and_then(Node::as_str).unwrap_or_default();
+    let written = match written.ends_with(".TypedStruct") {
+        true => text(config, "typeUrl").unwrap_or(written),
+        false => written,
+    };
+    written.rsplit('/').next().unwrap_or(written)
+}
+
+/// The configuration of a filter: `typedConfig`, Envoy's older `config`, or the filter itself.
+fn config_of(node: &Node) -> &Node {
+    get(node, "typedConfig").or_else(|| get(node, "config")).unwrap_or(node)
+}
+
+/// `None`: this is no filter.
+fn filter_kind(node: &Node) -> Option<Kind> {
+    node.as_map()?;
+    let config = config_of(node);
+    let (name, type_name) = (text(node, "name").unwrap_or_default(), type_of(config));
+    let is_filter = !core::ptr::eq(config, node) || get(node, "configDiscovery").is_some();
+    let ends = |suffix: &str| type_name.ends_with(suffix);
+    let network = type_name.contains("network") || name.contains("network");
+    Some(if ends(".RBAC") || name == "envoy.filters.http.rbac" || name == "envoy.filters.network.rbac" {
+        Kind::Rbac { network }
+    } else if ends(".JwtAuthentication") || name == "envoy.filters.http.jwt_authn" {
+        Kind::Jwt
+    } else if ends(".ExtAuthz")
+        || name == "envoy.filters.http.ext_authz"
+        || name == "envoy.filters.network.ext_authz"
+    {
+        Kind::ExtAuthz { network }
+    } else if ends(".HttpConnectionManager")
+        || name == "envoy.filters.network.http_connection_manager"
+        || get(node, "httpFilters").is_some()
+    {
+        Kind::HttpManager
+    } else if is_filter || !type_name.is_empty() {
+        let known = |part: &str| name.contains(part) || type_name.contains(part);
+        match HARMLESS.iter().any(|part| known(part)) {
+            true => Kind::Harmless,
+            false => Kind::Other,
+        }
+    } else if ["rules", "shadowRules", "policies"].iter().any(|field| get(node, field).is_some()) {
+        Kind::Rbac { network: false }
+    } else if get(node, "providers").is_some() {
+        Kind::Jwt
+    } else {
+        return None;
+    })
+}
+
+/// Filters that neither answer nor change what RBAC sees.
+const HARMLESS: &[&str] = &[
+    "router",
+    "tcp_proxy",
+    "cors",
+    "fault",
+    "grpc_stats",
+    "grpc_web",
+    "istio.stats",
+    "istio_stats",
+    "stats.PluginConfig",
+    "istio.alpn",
+    "alpn",
+    "metadata_exchange",
+    "peer_metadata",
+    "set_filter_state",
+    "connect_authority",
+    "istio_authn",
+    "istio.authn",
+    "compressor",
+    "sni_cluster",
+    "forward_downstream_sni",
+    "waypoint",
+    "gcp_authn",
+];
+
+fn filter(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Context) {
+    let Some(kind) = filter_kind(node) else { return };
+    if get(node, "disabled").is_some_and(is_true) {
+        return;
+    }
+    let config = unwrapped(config_of(node));
+    let field = if get(node, "typedConfig").is_some() { Some("typedConfig") } else { None };
+    let inner = field.map_or(*place, |field| place.field(field));
+    let place = &inner;
+    // A filter whose configuration comes from elsewhere has nothing here to read.
+    let elsewhere = get(node, "configDiscovery").is_some();
+    match kind {
+        Kind::Harmless => {}
+        Kind::Other => {
+            let name = text(node, "name").unwrap_or_default();
+            let what = match name {
+                "" => "this is no security filter; what it may do to a request is not evaluated".into(),
+                name => format!(
+                    "{} is no security filter; what it may do to a request is not evaluated",
+                    crate::decode::short(name)
+                ),
+            };
+            context.note(place, node.at, what);
+        }
+        Kind::Rbac { .. } | Kind::Jwt | Kind::ExtAuthz { .. } if elsewhere => {
+            let stage = stage(kind);
+            let why = "its configuration is not in this document";
+            chain.filters.push(Filter::Unread(stage, context.unread(place, node.at, why)));
+        }
+        Kind::Rbac { network } => {
+            // `envoy.config.rbac.v3.RBAC` is one engine's rules.
+            let rules_alone = get(config, "rules").is_none()
+                && get(config, "shadowRules").is_none()
+                && get(config, "policies").is_some();
+            let rbac = match rules_alone {
+                true => Rbac {
+                    network,
+                    rules: Some(super::rbac::Rules::read(config, place, context)),
+                    rules_prefix: String::new(),
+                    shadow: None,
+                    shadow_prefix: String::new(),
+                },
+                false => Rbac::read(config, network, place, context),
+            };
+            chain.filters.push(Filter::Rbac(rbac));
+        }
+        Kind::Jwt => chain.filters.push(match Jwt::read(config, place, context) {
+            Ok(jwt) => Filter::Jwt(jwt),
+            Err(name) => Filter::Unread(Stage::Jwt, name),
+        }),
+        Kind::ExtAuthz { network } => {
+            chain.filters.push(Filter::ExtAuthz(ExtAuthz::read(config, network, place, context)));
+        }
+        Kind::HttpManager => manager(config, place, chain, context),
+    }
+    let http = matches!(kind, Kind::Rbac { network: false } | Kind::Jwt | Kind::ExtAuthz { network: false });
+    if http || kind == Kind::HttpManager {
+        chain.protocol = Protocol::Http;
+    }
+}
+
+fn stage(kind: Kind) -> Stage {
+    match kind {
+        Kind::Jwt => Stage::Jwt,
+        Kind::ExtAuthz { .. } => Stage::Custom,
+        _ => Stage::Allow,
+    }
+}
+
+fn manager(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Context) {
+    let flag = |name| get(node, name).is_some_and(is_true);
+    let slashes = text(node, "pathWithEscapedSlashesAction").unwrap_or("KEEP_UNCHANGED");
+    let path_normalization = match (flag("normalizePath"), flag("mergeSlashes"), slashes) {
+        (true, true, "UNESCAPE_AND_FORWARD") => PathNormalization::DecodeAndMergeSlashes,
+        (true, true, _) => PathNormalization::MergeSlashes,
+        (true, false, _) => PathNormalization::Base,
+        (false, ..) => PathNormalization::None,
+    };
+    let evaluated = matches!(
+        (path_normalization, slashes),
+        (PathNormalization::DecodeAndMergeSlashes, _)
+            | (_, "KEEP_UNCHANGED" | "IMPLEMENTATION_SPECIFIC_DEFAULT")
+    );
+    if !evaluated || (path_normalization == PathNormalization::None && flag("mergeSlashes")) {
+        let at = get(node, "pathWithEscapedSlashesAction").map_or(node.at, |node| node.at);
+        let what = "what this does to escaped slashes in a path is not evaluated".into();
+        context.note(&place.field("pathWithEscapedSlashesAction"), at, what);
+    }
+    chain.http = Some(HttpSettings {
+        path_normalization,
+        gateway: flag("useRemoteAddress"),
+        hops: get(node, "xffNumTrustedHops")
+            .and_then(integer)
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(0),
+    });
+    let before = chain.filters.len();
+    let filters = place.field("httpFilters");
+    for (index, item) in list(node, "httpFilters").iter().enumerate() {
+        filter_of_manager(item, &filters.index(index), chain, context);
+    }
+    if let Some(routes) = get(node, "routeConfig") {
+        overrides(routes, &place.field("routeConfig"), 12, &mut |key, entry, place| {
+            let is_rbac = key.name.ends_with(".rbac");
+            let is_jwt = key.name.ends_with(".jwt_authn");
+            let is_ext = key.name.ends_with(".ext_authz");
+            if !(is_rbac || is_jwt || is_ext) {
+                return;
+            }
+            let why = "a route changes this filter; which route a request takes is not evaluated";
+            let name = context.unread(place, entry.at, why);
+            for filter in chain.filters.iter_mut().skip(before) {
+                let changed = match filter {
+                    Filter::Rbac(_) if is_rbac => Stage::Allow,
+                    Filter::Jwt(_) if is_jwt => Stage::Jwt,
+                    Filter::ExtAuthz(_) if is_ext => Stage::Custom,
+                    _ => continue,
+                };
+                *filter = Filter::Unread(changed, name.clone());
+            }
+        });
+    }
+}
+
+/// Filters of a connection manager hold none themselves.
+fn filter_of_manager(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Context) {
+    if filter_kind(node) != Some(Kind::HttpManager) {
+        filter(node, place, chain, context);
+    }
+}
+
+/// Every `typedPerFilterConfig` entry of a route configuration.
+fn overrides(node: &Node, place: &Place<'_>, depth: usize, each: &mut dyn FnMut(&Key, &Node, &Place<'_>)) {
+    let Some(depth) = depth.checked_sub(1) else { return };
+    match &node.value {
+        Value::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                overrides(item, &place.index(index), depth, each);
+            }
+        }
+        Value::Map(entries) => {
+            for (key, inner) in entries {
+                let place = place.field(&key.name);
+                if same_field(&key.name, "typedPerFilterConfig") {
+                    for (key, entry) in inner.as_map().unwrap_or_default() {
+                        each(key, entry, &place.key(&key.name));
+                    }
+                } else {
+                    overrides(inner, &place, depth, each);
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,68 @@
+//! The other way round: what a proxy has loaded, evaluated as it stands.
+//!
+//! Reads what `istioctl proxy-config listener -o json` prints, Envoy's `/config_dump`, and single filters, in camel case
+//! and snake case, in the forms of Envoy's old and new versions and of Istio's. The policies behind them are not
+//! reconstructed: the matchers themselves are evaluated, in three-valued logic. What is not evaluated is named, and a
+//! verdict that hangs on it is `unknown`.
+//!
+//! Bounds: matchers nest 64 deep, expressions have Istio's limit for RE2 each and a common one, a thousand findings are
+//! kept. Time and memory are linear in the document.
+
+mod chain;
+mod evaluate;
+mod expression;
+mod ext_authz;
+mod fields;
+mod jwt;
+mod locate;
+mod rbac;
+mod regex;
+mod scene;
+mod select;
+mod text;
+
+pub use chain::{Chain, HttpSettings};
+pub use evaluate::no_filter_chain;
+pub use select::Selected;
+
+use crate::{Diagnostic, Node};
+use alloc::{string::String, sync::Arc, vec::Vec};
+use fields::{Context, Place};
+
+/// A proxy's configuration.
+#[derive(Debug)]
+pub struct Imported {
+    /// Its listeners in order; single filters make one without a name.
+    pub listeners: Vec<Listener>,
+    /// All that is not evaluated, with its place: `not-evaluated` where a verdict may hang on it, `passed-over` for
+    /// filters that are no security filters.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// A listener.
+#[derive(Debug)]
+pub struct Listener {
+    /// Its name: `virtualInbound`, `0.0.0.0_8080`.
+    pub name: String,
+    /// The port of its address.
+    pub port: Option<u16>,
+    /// It is not marked as outbound.
+    pub inbound: bool,
+    /// Its filter chains, the default one last.
+    pub chains: Vec<Chain>,
+}
+
+impl Imported {
+    /// Reads a configuration; `file` is how findings call it. What it does not understand it names or passes over:
+    /// look whether there are [`Imported::listeners`] at all.
+    pub fn read(document: &Node, file: &Arc<str>) -> Imported {
+        let mut context = Context::new(file);
+        let listeners = locate::listeners(document, &Place::ROOT, &mut context);
+        Imported { listeners, findings: context.findings }
+    }
+}
+
+/// What the names of CUSTOM's rules begin with.
+fn rules_of_custom() -> &'static str {
+    super::rbac::CUSTOM_PREFIX
+}

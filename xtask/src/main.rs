@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask <command>`. Each one sets up what it needs first.
 
 mod demo;
+mod docs;
 mod filter;
 mod run;
 mod setup;
@@ -18,6 +19,7 @@ cargo xtask <command>
                   --keep leaves Envoy running and prints how to reach it
   test            formatting, clippy, no_std and wasm builds, all tests, those in real Envoy included
   filter          build the Envoy filter and check its size
+  docs            write the outputs that documents show anew
   fmt             format everything
   setup           install what all of these need: Rust targets, rustfmt, clippy, Envoy in a Python environment
 
@@ -50,6 +52,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
             setup::rust_target(&workspace, setup::FILTER_TARGET)?;
             filter::build(&workspace).map(drop)
         }
+        ["docs"] => docs::docs(&Workspace::find()?),
         ["fmt"] => {
             let workspace = Workspace::find()?;
             setup::components(&workspace)?;

@@ -3,9 +3,11 @@
 
 mod completions;
 mod environment;
+mod envoy_config;
 mod eval;
 mod explanation;
 mod findings;
+mod lint;
 mod request_args;
 mod style;
 mod test;
@@ -29,6 +31,8 @@ struct Cli {
 enum Command {
     Eval(Box<eval::Args>),
     Test(test::Args),
+    Lint(lint::Args),
+    EnvoyConfig(envoy_config::Args),
     Completions(completions::Args),
 }
 
@@ -49,6 +53,8 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Eval(args) => eval::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Lint(args) => lint::run(&args),
+        Command::EnvoyConfig(args) => envoy_config::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     ExitCode::from(match outcome {

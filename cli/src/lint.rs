@@ -1,0 +1,105 @@
+//! `gnomon lint`.
+
+use crate::{Outcome, findings, style};
+use gnomon_engine::{Diagnostic, Severity};
+use gnomon_manifests::{Loaded, Loader};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Report what Istio's admission would refuse, and what does not say what it seems to say
+///
+/// Exits 1 where there are errors; warnings alone are no failure.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Policies: files, folders or - for standard input
+    #[arg(default_value = ".", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The same paths, in the spelling of the other commands
+    #[arg(short, long = "policies", value_name = "PATH", conflicts_with = "paths")]
+    policies: Vec<PathBuf>,
+    /// For people (on standard error), for programs, or for GitHub's annotations
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Github,
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let paths = if args.policies.is_empty() { &args.paths } else { &args.policies };
+    let mut loader = Loader::new();
+    paths.iter().for_each(|path| loader.path(path));
+    let loaded = loader.finish();
+    match args.output {
+        Format::Text => {
+            findings::print(&loaded, &mut Default::default(), "Istio would refuse what they are in");
+            findings::print_skipped(&loaded);
+            style::print(&summary(&loaded));
+        }
+        Format::Json => {
+            let all: Vec<Value> = loaded.diagnostics.iter().map(entry).collect();
+            // Cannot fail: all keys are strings.
+            style::print(&(serde_json::to_string_pretty(&all).unwrap_or_default() + "\n"));
+        }
+        Format::Github => style::print(&loaded.diagnostics.iter().map(annotation).collect::<String>()),
+    }
+    // A file that is not there was not looked at: that is no finding about a policy.
+    let unread = loaded.diagnostics.iter().any(|found| found.code == "unreadable");
+    match loaded.has_errors() {
+        _ if unread => Outcome::Failed,
+        true => Outcome::Bad,
+        false => Outcome::Good,
+    }
+}
+
+fn summary(loaded: &Loaded) -> String {
+    let resources = &loaded.resources;
+    let policies = resources.authorization.len()
+        + resources.request_authentication.len()
+        + resources.peer_authentication.len();
+    let count = |severity| loaded.diagnostics.iter().filter(|found| found.severity == severity).count();
+    format!(
+        "{} right in {}, {}, {}\n",
+        style::plural(policies, "policy"),
+        style::plural(loaded.files.len(), "file"),
+        style::plural(count(Severity::Error), "error"),
+        style::plural(count(Severity::Warning), "warning"),
+    )
+}
+
+fn entry(found: &Diagnostic) -> Value {
+    json!({
+        "severity": found.severity,
+        "code": found.code,
+        "file": found.file.as_ref(),
+        "line": found.at.line,
+        "column": found.at.column,
+        "object": found.object,
+        "field": found.field,
+        "message": found.message,
+        "help": found.help,
+    })
+}
+
+/// A workflow command of GitHub Actions.
+fn annotation(found: &Diagnostic) -> String {
+    let level = match found.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let help = if found.help.is_empty() { String::new() } else { format!("; {}", found.help) };
+    format!(
+        "::{level} file={},line={},col={},title={}::{}\n",
+        property(&found.file),
+        found.at.line,
+        found.at.column,
+        property(found.code),
+        data(&format!("{}{help}", found.message)),
+    )
+}

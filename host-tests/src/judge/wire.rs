@@ -11,6 +11,7 @@ use gnomon_engine::{
     Plan,
     request::{ExtAuthzAnswer, Protocol},
     resource::{Action, Resources},
+    versions,
     workload::ProxyKind,
 };
 use gnomon_manifests::request::RequestSpec;
@@ -67,7 +68,12 @@ pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible
     }
     let mut bytes = RequestBytes::new(spec.method.as_str(), spec.path.as_str())
         .header("host", spec.host.as_deref().unwrap_or(SOME_HOST));
-    for (name, value) in &spec.headers {
+    let version = question.mesh.istio_version;
+    for (index, (name, value)) in spec.headers.iter().enumerate() {
+        let again = || spec.headers.iter().skip(index + 1).any(|(other, _)| other.eq_ignore_ascii_case(name));
+        if !versions::matches_lines_apart(version) && again() {
+            return Ok(Err("several lines of a header, which the Envoy of that Istio still joined".into()));
+        }
         bytes = bytes.header(name.as_str(), value.as_str());
     }
     if forwards(spec) {

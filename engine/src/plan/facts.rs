@@ -70,7 +70,10 @@ impl<'r> Facts<'r> {
     pub(crate) fn identity(&self, test: impl Fn(Option<Identity<'_>>) -> bool) -> Tri {
         match self.request.peer {
             Peer::Plaintext => test(None).into(),
-            Peer::Tls { names, .. } => test(names.iter().find_map(|name| Identity::parse(name))).into(),
+            Peer::Tls { names, complete } => match names.iter().find_map(|name| Identity::parse(name)) {
+                None if !complete => Tri::Unknown,
+                id => test(id).into(),
+            },
         }
     }
 

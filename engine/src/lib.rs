@@ -6,7 +6,7 @@
 //!
 //! No clock, no randomness and no I/O live here: the time is a field of the request, signatures are
 //! checked through [`jwt::Crypto`]. The feature `crypto` (part of `std`) adds `jwt::SoftwareCrypto`, which is
-//! backed by the RustCrypto crates.
+//! backed by jsonwebtoken.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 
@@ -29,7 +29,7 @@ pub mod request;
 pub mod resource;
 pub mod template;
 pub mod verdict;
-pub mod versions;
+mod versions;
 pub mod workload;
 
 pub use diagnostic::{Diagnostic, Severity};

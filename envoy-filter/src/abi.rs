@@ -28,6 +28,7 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 /// Whatever panics ends the instance, as a trap does. The proxy's log then says where in the module; the texts that
 /// the standard library would print are a tenth of the module's size.
+#[cfg(not(feature = "software-crypto"))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     Envoy.log(Level::Error, "gnomon: a bug ends this instance of the filter");

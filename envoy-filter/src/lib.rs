@@ -39,7 +39,8 @@
 //! status that it does not expect; every call to the proxy may fail; no input is trusted. Give it a `vm_id` of its
 //! own: plugins of one VM share each other's crashes.
 
-#![cfg_attr(target_arch = "wasm32", no_std)]
+// jsonwebtoken needs the standard library.
+#![cfg_attr(all(target_arch = "wasm32", not(feature = "software-crypto")), no_std)]
 
 extern crate alloc;
 

@@ -1,32 +1,24 @@
-//! Signature checks by the RustCrypto crates. They need neither a clock nor randomness nor `std`.
+//! The signatures that Envoy takes and `jsonwebtoken` does not, by the RustCrypto crates themselves.
+//!
+//! - The curve P-521 (`ES512`): the library has none.
+//! - A curve with another's hash: Envoy takes the hash from the token and the curve from the key, so that `ES384` with
+//!   a key on P-256 is SHA-384 over P-256. In the library the algorithm is both.
+//! - ECDSA signatures whose two numbers are not exactly as long as the field: Envoy cuts in the middle whatever comes.
+//! - RSA keys of more than 4096 bits: the library refuses them.
 
-use super::{Algorithm, Crypto, Curve, Key, Material, Signature, der::strip_zeros};
+use super::super::{Algorithm, Curve, Material, der::strip_zeros};
 use alloc::vec::Vec;
-use ed25519_dalek::Verifier as _;
-use hmac::{Hmac, Mac};
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use rsa::{BigUint, Pkcs1v15Sign, Pss, RsaPublicKey};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// Checks signatures as Envoy's BoringSSL does: RS, PS, ES, HS and EdDSA with every key that Envoy loads.
-///
-/// Costs a few hundred microseconds natively, and well over a millisecond for RSA in WebAssembly: no proxy should
-/// do it per request.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SoftwareCrypto;
-
-impl Crypto for SoftwareCrypto {
-    fn verify(&self, algorithm: Algorithm, key: &Key, message: &[u8], signature: &[u8]) -> Signature {
-        let good = match (key.material(), hash_of(algorithm)) {
-            (Material::Rsa { n, e }, Some(hash)) => rsa(algorithm, hash, n, e, message, signature),
-            (Material::Ec { curve, x, y }, Some(hash)) => {
-                ecdsa(*curve, x, y, &hash.digest(message), signature)
-            }
-            (Material::Oct(secret), Some(hash)) => hash.hmac(secret, message, signature),
-            (Material::Ed25519(point), _) => ed25519(point, message, signature),
-            (_, None) => None,
-        };
-        if good.is_some() { Signature::Good } else { Signature::Bad }
+/// `None`: not a signature by this key, or the algorithm is none for such a key.
+pub(super) fn verify(algorithm: Algorithm, key: &Material, message: &[u8], signature: &[u8]) -> Option<()> {
+    match key {
+        Material::Rsa { n, e } => rsa(algorithm, n, e, message, signature),
+        Material::Ec { curve, x, y } => ecdsa(*curve, x, y, &hash_of(algorithm)?.digest(message), signature),
+        // The library does all of these.
+        Material::Oct(_) | Material::Ed25519(_) => None,
     }
 }
 
@@ -39,10 +31,10 @@ enum Hash {
 
 fn hash_of(algorithm: Algorithm) -> Option<Hash> {
     match algorithm {
-        Algorithm::Es256 | Algorithm::Hs256 | Algorithm::Rs256 | Algorithm::Ps256 => Some(Hash::Sha256),
-        Algorithm::Es384 | Algorithm::Hs384 | Algorithm::Rs384 | Algorithm::Ps384 => Some(Hash::Sha384),
-        Algorithm::Es512 | Algorithm::Hs512 | Algorithm::Rs512 | Algorithm::Ps512 => Some(Hash::Sha512),
-        Algorithm::EdDsa => None,
+        Algorithm::Es256 | Algorithm::Rs256 | Algorithm::Ps256 => Some(Hash::Sha256),
+        Algorithm::Es384 | Algorithm::Rs384 | Algorithm::Ps384 => Some(Hash::Sha384),
+        Algorithm::Es512 | Algorithm::Rs512 | Algorithm::Ps512 => Some(Hash::Sha512),
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 | Algorithm::EdDsa => None,
     }
 }
 
@@ -54,28 +46,13 @@ impl Hash {
             Hash::Sha512 => Sha512::digest(message).to_vec(),
         }
     }
-
-    fn hmac(self, secret: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
-        // The comparison takes the same time wherever they differ.
-        match self {
-            Hash::Sha256 => {
-                Hmac::<Sha256>::new_from_slice(secret).ok()?.chain_update(message).verify_slice(signature)
-            }
-            Hash::Sha384 => {
-                Hmac::<Sha384>::new_from_slice(secret).ok()?.chain_update(message).verify_slice(signature)
-            }
-            Hash::Sha512 => {
-                Hmac::<Sha512>::new_from_slice(secret).ok()?.chain_update(message).verify_slice(signature)
-            }
-        }
-        .ok()
-    }
 }
 
-fn rsa(algorithm: Algorithm, hash: Hash, n: &[u8], e: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
+fn rsa(algorithm: Algorithm, n: &[u8], e: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
     const MAX_BITS: usize = 16384;
     let key = RsaPublicKey::new_with_max_size(BigUint::from_bytes_be(n), BigUint::from_bytes_be(e), MAX_BITS)
         .ok()?;
+    let hash = hash_of(algorithm)?;
     let digest = hash.digest(message);
     let pss = matches!(algorithm, Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512);
     // The salt of PSS is as long as the hash; BoringSSL takes no other.
@@ -120,7 +97,7 @@ fn ecdsa(curve: Curve, x: &[u8], y: &[u8], digest: &[u8], signature: &[u8]) -> O
 }
 
 /// Both coordinates below the field's prime, and the curve's equation holds.
-pub(super) fn on_curve(curve: Curve, x: &[u8], y: &[u8]) -> bool {
+pub(in super::super) fn on_curve(curve: Curve, x: &[u8], y: &[u8]) -> bool {
     match curve {
         Curve::P256 => p256_key(x, y).is_some(),
         Curve::P384 => p384_key(x, y).is_some(),
@@ -141,12 +118,6 @@ fn p521_key(x: &[u8], y: &[u8]) -> Option<p521::ecdsa::VerifyingKey> {
 }
 
 /// The point, uncompressed.
-fn point(x: &[u8], y: &[u8]) -> Vec<u8> {
+pub(super) fn point(x: &[u8], y: &[u8]) -> Vec<u8> {
     [&[4], x, y].concat()
-}
-
-fn ed25519(point: &[u8; 32], message: &[u8], signature: &[u8]) -> Option<()> {
-    let key = ed25519_dalek::VerifyingKey::from_bytes(point).ok()?;
-    let signature = ed25519_dalek::Signature::from_slice(signature).ok()?;
-    key.verify(message, &signature).ok()
 }

@@ -494,7 +494,7 @@ fn custom_providers() {
 #[test]
 fn jwt_rules() {
     let keys =
-        r#"{"keys":[{"kty":"RSA","e":"AQAB","n":"0xObjM0UvS_oaazjpEYlAbwctEJ4L8pH3OuTb7qth7gUwqet"}]}"#;
+        r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
     let authentication =
         |rules: Value| json!({ "kind": "RequestAuthentication", "spec": { "jwtRules": rules } });
     let full = json!({

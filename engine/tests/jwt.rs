@@ -7,6 +7,8 @@
 
 #[path = "jwt/common.rs"]
 mod common;
+#[path = "jwt/explained.rs"]
+mod explained;
 #[path = "jwt/front_ends.rs"]
 mod front_ends;
 #[path = "jwt/random.rs"]

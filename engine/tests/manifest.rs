@@ -47,7 +47,7 @@ fn every_field_survives() {
         json!({"apiVersion": "security.istio.io/v1", "kind": "RequestAuthentication",
             "metadata": {"name": "r", "namespace": "n"},
             "spec": {"jwtRules": [
-                {"issuer": "i", "audiences": ["x"], "jwks": "{\"keys\":[]}",
+                {"issuer": "i", "audiences": ["x"], "jwks": "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}",
                     "fromHeaders": [{"name": "h", "prefix": "P "}, {"name": "k"}], "fromParams": ["p"],
                     "fromCookies": ["c"], "forwardOriginalToken": true, "outputPayloadToHeader": "o",
                     "outputClaimToHeaders": [{"header": "a", "claim": "b"}], "spaceDelimitedClaims": ["s"],

@@ -31,7 +31,7 @@ fn jwt_rules() {
             ("empty rule", "jwtRules: [«{}]", &["!missing-issuer spec.jwtRules[0]"]),
             (
                 "inline keys alone",
-                "jwtRules: [«{jwks: '{\"keys\":[]}'}]",
+                "jwtRules: [«{jwks: '{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}'}]",
                 &["!missing-issuer spec.jwtRules[0]"],
             ),
             (
@@ -41,7 +41,7 @@ fn jwt_rules() {
             ),
             (
                 "two key sets",
-                "jwtRules: [{issuer: a, jwksUri: 'https://a', jwks: «'{\"keys\":[]}'}]",
+                "jwtRules: [{issuer: a, jwksUri: 'https://a', jwks: «'{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}'}]",
                 &["!conflicting-jwks spec.jwtRules[0].jwks"],
             ),
             (
@@ -112,19 +112,28 @@ fn jwt_rules() {
     );
 }
 
+/// The point of RFC 8037.
+const GOOD: &str =
+    r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
 #[test]
 fn inline_keys() {
     const JWKS: &str = "spec.jwtRules[0].jwks";
+    let mixed = GOOD.replace("]}", r#", {"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}"#);
+    let private = GOOD.replace("}]}", r#", "d": "AQAB"}]}"#);
     for (jwks, code) in [
-        (r#"{"keys": []}"#, ""),
-        (r#"{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}"#, ""),
-        (r#"{"keys": [{"kty": "EC", "crv": "P-256", "x": "AQAB", "y": "AQAB"}]}"#, ""),
-        (r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "AQAB"}]}"#, ""),
-        (r#"{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": "AQAB"}]}"#, "?private-jwks"),
+        (GOOD, ""),
+        // What istiod takes and Envoy does not.
+        (r#"{"keys": []}"#, "!unusable-jwks"),
+        (r#"{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}"#, "!unusable-jwks"),
         (
-            r#"{"keys": [{"kty": "EC", "crv": "P-256", "x": "AQAB", "y": "AQAB", "d": "AQAB"}]}"#,
-            "?private-jwks",
+            r#"{"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES384", "x": "AQAB", "y": "AQAB"}]}"#,
+            "!unusable-jwks",
         ),
+        (r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "AQAB"}]}"#, "!unusable-jwks"),
+        (r#"{"keys": [{"kty": "OKP", "crv": "X25519", "x": "AQAB"}]}"#, "!unusable-jwks"),
+        (&mixed, "?skipped-jwk"),
+        (&private, "?private-jwks"),
         (r#"{"keys": [{"kty": "oct", "k": "AQAB"}]}"#, "?private-jwks"),
         ("keys", "!bad-jwks"),
         ("[]", "!bad-jwks"),
@@ -151,7 +160,8 @@ fn what_is_read_of_jwt_rules() {
     let spec = "jwtRules:\n- issuer: a\n  audiences: [b]\n  jwks_uri: https://c\n  fromHeaders: [{name: d, prefix: 'e '}]\n  \
                 fromParams: [f]\n  fromCookies: [g]\n  forwardOriginalToken: true\n  outputPayloadToHeader: h\n  \
                 outputClaimToHeaders: [{header: i, claim: j}]\n  spaceDelimitedClaims: [k]\n  timeout: 5s\n  \
-                presence: REQUIRED\n- issuer: z\n  jwks: |\n    {\"keys\": []}";
+                presence: REQUIRED\n- issuer: z\n  jwks: |\n    ";
+    let spec = &format!("{spec}{GOOD}");
     let loaded = check("all", &object("RequestAuthentication", spec), &[]);
     let rules = &loaded.resources.request_authentication[0].rules;
     let rule = &rules[0];
@@ -166,7 +176,7 @@ fn what_is_read_of_jwt_rules() {
     assert_eq!((rule.space_delimited_claims[0].as_str(), rule.timeout.as_deref()), ("k", Some("5s")));
     assert_eq!(rule.presence, Presence::Required);
     assert_eq!(rules[1].presence, Presence::Optional);
-    assert_eq!(rules[1].jwks.as_ref().map(|jwks| jwks.text.as_str()), Some("{\"keys\": []}\n"));
+    assert_eq!(rules[1].jwks.as_ref().map(|jwks| jwks.text.as_str()), Some(format!("{GOOD}\n").as_str()));
 }
 
 #[test]

@@ -1,14 +1,39 @@
-//! An inline key set, as far as admission looks into it. The keys themselves are read where signatures are checked.
+//! An inline key set: what admission says of it, and then what Envoy will.
 
 use super::{Cursor, short};
-use crate::{Node, Value};
+use crate::{Node, Severity, Value, jwt};
+use core::cell::Cell;
+
+/// Checks the text of `jwks` as istiod's webhook does, and what that admits as Envoy will when it gets the listener.
+///
+/// A set without a key that Envoy can use is an error although the API server takes it: Envoy refuses every listener
+/// with it, and goes on with what it had before, or without any policy.
+/// A point beside its curve is only noticed with the feature `crypto`.
+pub(super) fn check(cursor: &Cursor<'_>, text: &str) {
+    if !admitted(cursor, text) {
+        return;
+    }
+    for (severity, message) in jwt::key_set_problems(text) {
+        match severity {
+            Severity::Error => cursor.error("unusable-jwks", message, ""),
+            Severity::Warning => cursor.warning("skipped-jwk", message, ""),
+        }
+    }
+}
 
 /// Checks the text of `jwks`: a JSON object with a list `keys` of JSON Web Keys with what their type needs. Warns about
 /// private keys: whoever reads the policy can sign with them.
-pub(super) fn check(cursor: &Cursor<'_>, text: &str) {
+fn admitted(cursor: &Cursor<'_>, text: &str) -> bool {
+    let good = Cell::new(true);
     let bad = |why: &dyn core::fmt::Display, help: &str| {
+        good.set(false);
         cursor.error("bad-jwks", format_args!("jwks parse error: {why}"), help);
     };
+    admission(cursor, text, &bad);
+    good.get()
+}
+
+fn admission(cursor: &Cursor<'_>, text: &str, bad: &dyn Fn(&dyn core::fmt::Display, &str)) {
     // Another Node: one JSON reader less in the filter. Two members of one name are an error in it, as they are in Envoy.
     let set = match serde_json::from_str::<Node>(text) {
         Ok(set) if set.as_map().is_some() => set,

@@ -1,7 +1,7 @@
 //! Envoy's matchers as istiod writes them (`pilot/pkg/security/authz/matcher`).
 
 use super::format_type;
-use crate::{address::parse_cidr, versions, workload::IstioVersion};
+use crate::address::parse_cidr;
 use alloc::{format, string::String, vec::Vec};
 use serde_json::{Value, json};
 
@@ -26,11 +26,11 @@ pub(super) fn string(value: &str) -> Value {
 
 /// [`string`] on a SPIFFE id that is written without its scheme. The prefix is put in front even of a value that has
 /// one already.
-pub(super) fn spiffe(value: &str, version: IstioVersion) -> Value {
+pub(super) fn spiffe(value: &str) -> Value {
     if value == "*" {
         regex(".+")
     } else if let Some(suffix) = value.strip_prefix('*') {
-        regex(&format!("spiffe://.*{}", literal(suffix, versions::quotes_names(version))))
+        regex(&format!("spiffe://.*{}", quote(suffix)))
     } else if let Some(prefix) = value.strip_suffix('*') {
         json!({ "prefix": format!("spiffe://{prefix}") })
     } else {
@@ -39,17 +39,15 @@ pub(super) fn spiffe(value: &str, version: IstioVersion) -> Value {
 }
 
 /// A namespace out of a SPIFFE id; every `*` crosses slashes.
-pub(super) fn namespace(value: &str, version: IstioVersion) -> Value {
-    let quoted = versions::quotes_names(version);
-    let parts: Vec<String> = value.split('*').map(|part| literal(part, quoted)).collect();
+pub(super) fn namespace(value: &str) -> Value {
+    let parts: Vec<String> = value.split('*').map(quote).collect();
     regex(&format!(".*/ns/{}/.*", parts.join(".*")))
 }
 
 /// `namespace/name`, or `name` in the policy's namespace.
-pub(super) fn service_account(value: &str, policy_namespace: &str, version: IstioVersion) -> Value {
-    let quoted = versions::quotes_service_accounts(version);
+pub(super) fn service_account(value: &str, policy_namespace: &str) -> Value {
     let (namespace, name) = value.split_once('/').unwrap_or((policy_namespace, value));
-    regex(&format!("spiffe://.+/ns/{}/(.+/|)sa/{}(/.+)?", literal(namespace, quoted), literal(name, quoted)))
+    regex(&format!("spiffe://.+/ns/{}/(.+/|)sa/{}(/.+)?", quote(namespace), quote(name)))
 }
 
 /// A trust domain; `*` stands for any part of one.
@@ -59,11 +57,6 @@ pub(super) fn trust_domain(value: &str) -> Value {
         Some((before, after)) => regex(&format!("spiffe://{}[^/]*{}/.*", quote(before), quote(after))),
         None => json!({ "prefix": format!("spiffe://{value}/") }),
     }
-}
-
-/// A name inside a regex; old versions did not quote it.
-fn literal(text: &str, quoted: bool) -> String {
-    if quoted { quote(text) } else { text.into() }
 }
 
 /// Go's `regexp.QuoteMeta`.

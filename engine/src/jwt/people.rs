@@ -3,6 +3,8 @@
 use super::{
     Authenticator, Crypto, Json, base64url,
     guess::Guesses,
+    jwks,
+    status::Status,
     verify::{Keys, Rule},
     view::View,
 };
@@ -75,6 +77,8 @@ pub struct TokenTrace {
     pub status: &'static str,
     /// `status` is that of a token which passes.
     pub passes: bool,
+    /// `status` is that of a token of another issuer, which this rule does not look into.
+    pub other_issuer: bool,
 }
 
 impl Authenticator {
@@ -100,6 +104,7 @@ impl Authenticator {
                 location,
                 status: result.err().unwrap_or("passes"),
                 passes: result.is_ok(),
+                other_issuer: result == Err(Status::UnknownIssuer.message()),
             };
             let found = rule.locations.find(&view);
             if found.is_empty() {
@@ -119,20 +124,33 @@ impl Authenticator {
             let Keys::Inline { keys, faults } = &rule.keys else {
                 continue;
             };
-            let problem = |severity, message| Problem { rule: rule.index, at: rule.at, severity, message };
-            if keys.is_empty() {
-                let why = if faults.is_empty() { "it is empty".to_string() } else { faults.join("; ") };
-                let message =
-                    format!("the key set has no usable key, so Envoy refuses the whole configuration: {why}");
-                problems.push(problem(Severity::Error, message));
-            } else {
-                let skipped =
-                    |fault: &String| problem(Severity::Warning, format!("Envoy skips a key: {fault}"));
-                problems.extend(faults.iter().map(skipped));
-            }
+            let told = told(keys.is_empty(), faults).into_iter();
+            problems.extend(told.map(|(severity, message)| Problem {
+                rule: rule.index,
+                at: rule.at,
+                severity,
+                message,
+            }));
         }
         problems
     }
+}
+
+/// What [`Authenticator::problems`] says of a key set, for those who have not compiled a rule of it.
+pub(crate) fn key_set_problems(jwks: &str) -> Vec<(Severity, String)> {
+    let set = jwks::parse(jwks);
+    told(set.keys.is_empty(), &set.faults)
+}
+
+fn told(unusable: bool, faults: &[String]) -> Vec<(Severity, String)> {
+    if unusable {
+        let why = if faults.is_empty() { "it is empty".to_string() } else { faults.join("; ") };
+        let message =
+            format!("the key set has no usable key, so Envoy refuses the whole configuration: {why}");
+        return alloc::vec![(Severity::Error, message)];
+    }
+    let skipped = |fault: &String| (Severity::Warning, format!("Envoy skips a key: {fault}"));
+    faults.iter().map(skipped).collect()
 }
 
 fn judge(rule: &Rule, token: &[u8], view: &View<'_>, crypto: &dyn Crypto) -> Result<(), &'static str> {
@@ -141,7 +159,7 @@ fn judge(rule: &Rule, token: &[u8], view: &View<'_>, crypto: &dyn Crypto) -> Res
     if guesses.missing().is_some() {
         return Err("hangs on a key set that is not known");
     }
-    result.map(|_| ()).map_err(super::status::Status::message)
+    result.map(|_| ()).map_err(Status::message)
 }
 
 /// A token with these claims that parses but is not signed: its signature is a placeholder. For front ends that are

@@ -9,7 +9,7 @@ use super::{
     test::{Test, ZtunnelPart},
 };
 use crate::{
-    jwt::{Crypto, Json},
+    jwt::{Authentication, Crypto, Json, TokenTrace},
     request::{Input, Peer, Protocol, Request},
     verdict::{Check, Explanation, Nearest, Outcome, RuleTrace, Stage, StageResult, StageTrace, Unmet},
     workload::ProxyKind,
@@ -22,12 +22,14 @@ use alloc::{
 
 /// Values from a request are cut at this many characters.
 const SHOWN: usize = 200;
+/// No more tokens than this are told of.
+const TOKENS_SHOWN: usize = 4;
 
 pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -> Explanation {
     let Run { verdict, authentication } = run(plan, request, crypto);
-    let early = Facts { request, payload: None, edits: &[], joins_lines: plan.joins_lines };
+    let early = Facts { request, payload: None, edits: &[] };
     let late = match &authentication {
-        Some(found) => Facts { request, payload: found.payload.as_ref(), edits: &found.edits, ..early },
+        Some(found) => Facts { request, payload: found.payload.as_ref(), edits: &found.edits },
         None => early,
     };
     let chain = plan.chain(request.protocol);
@@ -37,7 +39,7 @@ pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -
     let mut stages = Vec::new();
     stages.extend(writer.mtls(request));
     stages.extend(writer.custom(&early));
-    stages.extend(writer.jwt(authentication.is_some(), &late));
+    stages.extend(writer.jwt(authentication.as_ref(), &late, crypto));
     for (stage, set) in
         [(Stage::Audit, &chain.audit), (Stage::Deny, &chain.deny), (Stage::Allow, &chain.allow)]
     {
@@ -133,7 +135,12 @@ impl Writer<'_> {
         Some(trace)
     }
 
-    fn jwt(&self, reached: bool, facts: &Facts<'_>) -> Option<StageTrace> {
+    fn jwt(
+        &self,
+        reached: Option<&Authentication>,
+        facts: &Facts<'_>,
+        crypto: &dyn Crypto,
+    ) -> Option<StageTrace> {
         if self.plan.jwt_rules == 0 || self.plan.proxy == ProxyKind::Ztunnel {
             return None;
         }
@@ -145,19 +152,23 @@ impl Writer<'_> {
             n => format!("{n} rules"),
         };
         let found = match (reached, facts.payload) {
-            (false, _) => String::new(),
-            (true, Some(claims)) => {
+            (None, _) => String::new(),
+            (Some(_), None) if self.result(Stage::Jwt) == StageResult::Passed => {
+                ", no token: passes unidentified".into()
+            }
+            (Some(found), Some(_)) if found.failure.is_none() => {
+                let trace = self.plan.authenticator.trace(facts.request, crypto);
+                let place = trace.iter().find(|line| Some(line.rule) == found.rule && line.passes);
+                let place = place.map_or(String::new(), |line| format!(" in {}", line.location));
                 let claim = |name| match facts.claim(&[name]) {
                     Some(Json::String(text)) => shown(text.as_bytes()),
                     _ => "(none)".into(),
                 };
-                let _ = claims;
-                format!(", token verified: iss {}, sub {}", claim("iss"), claim("sub"))
+                format!(", token{place} verified: iss {}, sub {}", claim("iss"), claim("sub"))
             }
-            (true, None) if self.result(Stage::Jwt) == StageResult::Passed => {
-                ", no token: passes unidentified".into()
+            (Some(_), _) => {
+                format!("; {}", token_lines(self.plan.authenticator.trace(facts.request, crypto)))
             }
-            (true, None) => format!(", {}", self.verdict.reason()),
         };
         Some(self.line(Stage::Jwt, format!("{rules}{found}")))
     }
@@ -184,6 +195,29 @@ impl Writer<'_> {
         };
         trace
     }
+}
+
+/// What each rule says to each token, of a request that did not pass. Rules without a token, and then rules of other
+/// issuers, are told only where there is nothing else to tell.
+fn token_lines(mut lines: Vec<TokenTrace>) -> String {
+    for tells in [|line: &TokenTrace| !line.location.is_empty(), |line: &TokenTrace| !line.other_issuer] {
+        if lines.iter().any(tells) {
+            lines.retain(tells);
+        }
+    }
+    let more = lines.len().saturating_sub(TOKENS_SHOWN);
+    let told = lines.iter().take(TOKENS_SHOWN).map(|line| {
+        let issuer = match &*line.issuer {
+            "" => "any issuer".to_string(),
+            issuer => format!("issuer {}", shown(issuer.as_bytes())),
+        };
+        match &*line.location {
+            "" => format!("{issuer}: {}", line.status),
+            location => format!("{issuer}, {location}: {}", line.status),
+        }
+    });
+    let told = told.collect::<Vec<_>>().join("; ");
+    if more > 0 { format!("{told}; and {more} more") } else { told }
 }
 
 fn rule_trace(rule: &Rule, dry_run: bool, facts: &Facts<'_>) -> RuleTrace {

@@ -134,6 +134,7 @@ fn the_trace_names_rules_and_places_but_never_a_token() {
             (0, "r", "header authorization", "hangs on a key set that is not known"),
         ]
     );
+    assert_eq!(trace.iter().map(|t| t.other_issuer).collect::<Vec<_>>(), [true, false, false]);
     let answer = authenticator.authenticate(&request, &Vouches);
     assert_eq!((answer.failure.is_none(), answer.rule), (true, Some(0)));
     let section = secret.split('.').nth(1).unwrap();

@@ -29,7 +29,7 @@ pub mod request;
 pub mod resource;
 pub mod template;
 pub mod verdict;
-mod versions;
+pub mod versions;
 pub mod workload;
 
 pub use diagnostic::{Diagnostic, Severity};

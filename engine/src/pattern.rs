@@ -70,38 +70,55 @@ impl Pattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Glob {
     parts: Vec<Vec<u8>>,
+    /// Else a dot stands for any byte, as where istiod did not quote names in a regex.
+    literal: bool,
 }
 
 impl Glob {
     /// The parts between the wildcards; at least one.
-    pub(crate) fn new(parts: Vec<Vec<u8>>) -> Glob {
-        Glob { parts }
+    pub(crate) fn new(parts: Vec<Vec<u8>>, literal: bool) -> Glob {
+        Glob { parts, literal }
     }
 
     /// True if the whole value is the parts in order with anything (but a line feed, as in RE2) between them. Taking
     /// the leftmost place for each inner part is enough: it leaves most room for the rest.
     pub(crate) fn matches(&self, value: &[u8]) -> bool {
         let Some((first, rest)) = self.parts.split_first() else { return value.is_empty() };
-        let Some(mut value) = value.strip_prefix(&first[..]) else { return false };
+        let Some(mut value) = strip_prefix(value, first, self.literal) else { return false };
         let Some((last, inner)) = rest.split_last() else { return value.is_empty() };
         let gap_ok = |gap: &[u8]| !gap.contains(&b'\n');
         for part in inner {
-            let Some(at) = find(value, part) else { return false };
+            let Some(at) = find(value, part, self.literal) else { return false };
             if !value.get(..at).is_some_and(gap_ok) {
                 return false;
             }
             value = value.get(at + part.len()..).unwrap_or_default();
         }
-        value.strip_suffix(&last[..]).is_some_and(gap_ok)
+        let gap = value.len().checked_sub(last.len()).and_then(|at| value.split_at_checked(at));
+        gap.is_some_and(|(gap, end)| same(end, last, self.literal) && gap_ok(gap))
     }
 }
 
 /// The first place of `needle`.
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+fn find(haystack: &[u8], needle: &[u8], literal: bool) -> Option<usize> {
     if needle.is_empty() {
         return Some(0);
     }
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack.windows(needle.len()).position(|window| same(window, needle, literal))
+}
+
+fn strip_prefix<'t>(text: &'t [u8], start: &[u8], literal: bool) -> Option<&'t [u8]> {
+    let (head, rest) = text.split_at_checked(start.len())?;
+    same(head, start, literal).then_some(rest)
+}
+
+/// Byte by byte; where names are not literal, a dot is any byte but a line feed.
+fn same(text: &[u8], pattern: &[u8], literal: bool) -> bool {
+    if literal {
+        return text == pattern;
+    }
+    let fits = |(a, b): (&u8, &u8)| a == b || (*b == b'.' && *a != b'\n');
+    text.len() == pattern.len() && text.iter().zip(pattern).all(fits)
 }
 
 /// A test on one name of the peer's certificate.
@@ -126,6 +143,8 @@ pub(crate) enum PeerPattern {
         namespace: String,
         /// Its name.
         name: String,
+        /// Else a dot in them stands for any byte.
+        literal: bool,
     },
 }
 
@@ -134,18 +153,20 @@ const SPIFFE: &[u8] = b"spiffe://";
 impl PeerPattern {
     /// `principals`, after trust domain aliases were expanded. A `spiffe://` that the user wrote is doubled and never
     /// matches, as in Istio.
-    pub(crate) fn principal(value: &str) -> PeerPattern {
+    pub(crate) fn principal(value: &str, literal: bool) -> PeerPattern {
         let with_scheme = |text: &[u8]| [SPIFFE, text].concat();
         match Pattern::parse(value) {
             Pattern::Any => PeerPattern::Present,
             Pattern::Exact(text) => PeerPattern::Name(Pattern::Exact(with_scheme(&text))),
             Pattern::Prefix(text) => PeerPattern::Name(Pattern::Prefix(with_scheme(&text))),
-            Pattern::Suffix(text) => PeerPattern::Glob(Glob::new(alloc::vec![SPIFFE.to_vec(), text])),
+            Pattern::Suffix(text) => {
+                PeerPattern::Glob(Glob::new(alloc::vec![SPIFFE.to_vec(), text], literal))
+            }
         }
     }
 
     /// `namespaces`: every `*` is `.*`, which crosses slashes, so `*a` matches every service account path.
-    pub(crate) fn namespace(value: &str) -> PeerPattern {
+    pub(crate) fn namespace(value: &str, literal: bool) -> PeerPattern {
         let mut parts: Vec<Vec<u8>> = value.split('*').map(|part| part.as_bytes().to_vec()).collect();
         if let Some(first) = parts.first_mut() {
             first.splice(0..0, *b"/ns/");
@@ -155,13 +176,13 @@ impl PeerPattern {
         }
         parts.insert(0, Vec::new());
         parts.push(Vec::new());
-        PeerPattern::Glob(Glob::new(parts))
+        PeerPattern::Glob(Glob::new(parts, literal))
     }
 
     /// `serviceAccounts`: `name` in the policy's own namespace, or `namespace/name`.
-    pub(crate) fn service_account(value: &str, policy_namespace: &str) -> PeerPattern {
+    pub(crate) fn service_account(value: &str, policy_namespace: &str, literal: bool) -> PeerPattern {
         let (namespace, name) = value.split_once('/').unwrap_or((policy_namespace, value));
-        PeerPattern::ServiceAccount { namespace: namespace.into(), name: name.into() }
+        PeerPattern::ServiceAccount { namespace: namespace.into(), name: name.into(), literal }
     }
 
     /// `trustDomains`, after aliases were expanded.
@@ -183,8 +204,8 @@ impl PeerPattern {
             PeerPattern::Name(pattern) => pattern.matches(name),
             PeerPattern::Glob(glob) => glob.matches(name),
             PeerPattern::TrustDomain { prefix, suffix } => matches_trust_domain(name, prefix, suffix),
-            PeerPattern::ServiceAccount { namespace, name: account } => {
-                matches_service_account(name, namespace.as_bytes(), account.as_bytes())
+            PeerPattern::ServiceAccount { namespace, name: account, literal } => {
+                matches_service_account(name, namespace.as_bytes(), account.as_bytes(), *literal)
             }
         }
     }
@@ -192,17 +213,17 @@ impl PeerPattern {
 
 /// `spiffe://<prefix>[^/]*<suffix>/.*`; the `when` key lets slashes into both parts.
 fn matches_trust_domain(name: &[u8], prefix: &[u8], suffix: &[u8]) -> bool {
-    let Some(rest) = strip_all(name, &[SPIFFE, prefix]) else { return false };
+    let Some(rest) = strip_all(name, &[SPIFFE, prefix], true) else { return false };
     let wild = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
     (0..=wild).any(|at| {
         rest.get(at..)
-            .and_then(|text| strip_all(text, &[suffix, b"/"]))
+            .and_then(|text| strip_all(text, &[suffix, b"/"], true))
             .is_some_and(|tail| !tail.contains(&b'\n'))
     })
 }
 
 /// `spiffe://.+/ns/<ns>/(.+/|)sa/<sa>(/.+)?`, by trying every place of `/ns/<ns>/` and of `sa/<sa>` behind it.
-fn matches_service_account(name: &[u8], namespace: &[u8], account: &[u8]) -> bool {
+fn matches_service_account(name: &[u8], namespace: &[u8], account: &[u8], literal: bool) -> bool {
     let Some(rest) = name.strip_prefix(SPIFFE) else { return false };
     if rest.contains(&b'\n') {
         return false;
@@ -211,8 +232,10 @@ fn matches_service_account(name: &[u8], namespace: &[u8], account: &[u8]) -> boo
     let ends_here = |tail: &[u8]| tail.is_empty() || (tail.first() == Some(&b'/') && tail.len() > 1);
     // `.+` before `/ns/`: at least one byte.
     (1..rest.len()).any(|at| {
-        let Some(after) = rest.get(at..).and_then(|text| strip_all(text, &head)) else { return false };
-        let account_at = |text: &[u8]| strip_all(text, &[b"sa/", account]).is_some_and(ends_here);
+        let Some(after) = rest.get(at..).and_then(|text| strip_all(text, &head, literal)) else {
+            return false;
+        };
+        let account_at = |text: &[u8]| strip_all(text, &[b"sa/", account], literal).is_some_and(ends_here);
         account_at(after)
             || (1..after.len()).any(|slash| {
                 after.get(slash) == Some(&b'/') && after.get(slash + 1..).is_some_and(account_at)
@@ -221,8 +244,8 @@ fn matches_service_account(name: &[u8], namespace: &[u8], account: &[u8]) -> boo
 }
 
 /// `text` without all of `parts` in front.
-fn strip_all<'t>(text: &'t [u8], parts: &[&[u8]]) -> Option<&'t [u8]> {
-    parts.iter().try_fold(text, |text, part| text.strip_prefix(*part))
+fn strip_all<'t>(text: &'t [u8], parts: &[&[u8]], literal: bool) -> Option<&'t [u8]> {
+    parts.iter().try_fold(text, |text, part| strip_prefix(text, part, literal))
 }
 
 #[cfg(test)]
@@ -258,25 +281,38 @@ mod tests {
     #[test]
     fn peers() {
         let id = "spiffe://cluster.local/ns/shop/sa/web";
-        let account = |value: &str| PeerPattern::service_account(value, "istio-system");
+        let account = |value: &str| PeerPattern::service_account(value, "istio-system", true);
         for (pattern, name, expected) in [
-            (PeerPattern::principal("*"), id, true),
-            (PeerPattern::principal("*"), "", false),
-            (PeerPattern::principal("cluster.local/ns/shop/sa/web"), id, true),
-            (PeerPattern::principal("cluster.local/ns/shop/*"), id, true),
-            (PeerPattern::principal("*/sa/web"), id, true),
-            (PeerPattern::principal("*/ns/shop/sa/web"), "spiffe://other/ns/shop/sa/web", true),
-            (PeerPattern::principal("spiffe://cluster.local/ns/shop/sa/web"), id, false),
-            (PeerPattern::namespace("shop"), id, true),
-            (PeerPattern::namespace("sho"), id, false),
-            (PeerPattern::namespace("sh*"), id, true),
-            (PeerPattern::namespace("*op"), id, true),
+            (PeerPattern::principal("*", true), id, true),
+            (PeerPattern::principal("*", true), "", false),
+            (PeerPattern::principal("cluster.local/ns/shop/sa/web", true), id, true),
+            (PeerPattern::principal("cluster.local/ns/shop/*", true), id, true),
+            (PeerPattern::principal("*/sa/web", true), id, true),
+            (PeerPattern::principal("*/ns/shop/sa/web", true), "spiffe://other/ns/shop/sa/web", true),
+            (PeerPattern::principal("spiffe://cluster.local/ns/shop/sa/web", true), id, false),
+            (PeerPattern::namespace("shop", true), id, true),
+            (PeerPattern::namespace("sho", true), id, false),
+            (PeerPattern::namespace("sh*", true), id, true),
+            (PeerPattern::namespace("*op", true), id, true),
             // The regex crosses slashes: `/ns/.*a/.*` finds `/ns/shop/sa/web`.
-            (PeerPattern::namespace("*a"), id, true),
-            (PeerPattern::namespace("*"), id, true),
-            (PeerPattern::namespace("s*p"), id, true),
-            (PeerPattern::namespace("s*x"), id, false),
-            (PeerPattern::namespace("shop"), "not-spiffe/ns/shop/sa/web", true),
+            (PeerPattern::namespace("*a", true), id, true),
+            (PeerPattern::namespace("*", true), id, true),
+            (PeerPattern::namespace("s*p", true), id, true),
+            (PeerPattern::namespace("s*x", true), id, false),
+            (PeerPattern::namespace("shop", true), "not-spiffe/ns/shop/sa/web", true),
+            (
+                PeerPattern::principal("*.local/ns/shop/sa/web", true),
+                "spiffe://x-local/ns/shop/sa/web",
+                false,
+            ),
+            (
+                PeerPattern::principal("*.local/ns/shop/sa/web", false),
+                "spiffe://x-local/ns/shop/sa/web",
+                true,
+            ),
+            (PeerPattern::namespace("s.*p", false), id, true),
+            (PeerPattern::service_account("shop/w.b", "", false), id, true),
+            (PeerPattern::service_account("shop/w.b", "", true), id, false),
             (account("shop/web"), id, true),
             (account("web"), id, false),
             (account("web"), "spiffe://td/ns/istio-system/sa/web", true),

@@ -4,6 +4,7 @@
 //! Nothing here decides anything about policies: it carries requests to Envoy and brings back what Envoy did.
 
 pub mod access_log;
+pub mod candidate;
 pub mod certs;
 pub mod client;
 pub mod config;

@@ -1,7 +1,7 @@
 //! Envoy's matchers as istiod writes them (`pilot/pkg/security/authz/matcher`).
 
 use super::format_type;
-use crate::address::parse_cidr;
+use crate::{address::parse_cidr, versions, workload::IstioVersion};
 use alloc::{format, string::String, vec::Vec};
 use serde_json::{Value, json};
 
@@ -26,11 +26,11 @@ pub(super) fn string(value: &str) -> Value {
 
 /// [`string`] on a SPIFFE id that is written without its scheme. The prefix is put in front even of a value that has
 /// one already.
-pub(super) fn spiffe(value: &str) -> Value {
+pub(super) fn spiffe(value: &str, version: IstioVersion) -> Value {
     if value == "*" {
         regex(".+")
     } else if let Some(suffix) = value.strip_prefix('*') {
-        regex(&format!("spiffe://.*{}", quote(suffix)))
+        regex(&format!("spiffe://.*{}", literal(suffix, versions::quotes_names(version))))
     } else if let Some(prefix) = value.strip_suffix('*') {
         json!({ "prefix": format!("spiffe://{prefix}") })
     } else {
@@ -39,15 +39,17 @@ pub(super) fn spiffe(value: &str) -> Value {
 }
 
 /// A namespace out of a SPIFFE id; every `*` crosses slashes.
-pub(super) fn namespace(value: &str) -> Value {
-    let parts: Vec<String> = value.split('*').map(quote).collect();
+pub(super) fn namespace(value: &str, version: IstioVersion) -> Value {
+    let quoted = versions::quotes_names(version);
+    let parts: Vec<String> = value.split('*').map(|part| literal(part, quoted)).collect();
     regex(&format!(".*/ns/{}/.*", parts.join(".*")))
 }
 
 /// `namespace/name`, or `name` in the policy's namespace.
-pub(super) fn service_account(value: &str, policy_namespace: &str) -> Value {
+pub(super) fn service_account(value: &str, policy_namespace: &str, version: IstioVersion) -> Value {
+    let quoted = versions::quotes_service_accounts(version);
     let (namespace, name) = value.split_once('/').unwrap_or((policy_namespace, value));
-    regex(&format!("spiffe://.+/ns/{}/(.+/|)sa/{}(/.+)?", quote(namespace), quote(name)))
+    regex(&format!("spiffe://.+/ns/{}/(.+/|)sa/{}(/.+)?", literal(namespace, quoted), literal(name, quoted)))
 }
 
 /// A trust domain; `*` stands for any part of one.
@@ -57,6 +59,11 @@ pub(super) fn trust_domain(value: &str) -> Value {
         Some((before, after)) => regex(&format!("spiffe://{}[^/]*{}/.*", quote(before), quote(after))),
         None => json!({ "prefix": format!("spiffe://{value}/") }),
     }
+}
+
+/// A name inside a regex; old versions did not quote it.
+fn literal(text: &str, quoted: bool) -> String {
+    if quoted { quote(text) } else { text.into() }
 }
 
 /// Go's `regexp.QuoteMeta`.

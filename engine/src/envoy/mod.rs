@@ -11,7 +11,9 @@ mod model;
 mod rbac;
 mod trust_domain;
 
-use crate::{Mesh, Workload, attach::attach, request::Protocol, resource::Resources, workload::ProxyKind};
+use crate::{
+    Mesh, Workload, attach::attach, request::Protocol, resource::Resources, versions, workload::ProxyKind,
+};
 use alloc::{string::String, vec::Vec};
 use serde_json::{Map, Value, json};
 
@@ -30,7 +32,8 @@ pub fn export(resources: &Resources, workload: &Workload, mesh: &Mesh, protocol:
     if workload.proxy == ProxyKind::Ztunnel {
         return Vec::new();
     }
-    let attached = attach(resources, workload, mesh);
+    let resources = versions::known(resources, mesh.istio_version);
+    let attached = attach(&resources, workload, mesh);
     let chain = model::Chain {
         tcp: protocol == Protocol::Tcp,
         filter_state: workload.proxy == ProxyKind::Waypoint,

@@ -285,6 +285,7 @@ impl Field<'_> {
             true => json!({ "filterState": { "key": "io.istio.peer_principal", "stringMatch": name } }),
             false => json!({ "authenticated": { "principalName": name } }),
         };
+        let version = chain.mesh.istio_version;
         Some(match self.attribute {
             Attribute::Host => json!({ "header": matcher::header(":authority", value, true) }),
             Attribute::Method => json!({ "header": matcher::header(":method", value, false) }),
@@ -293,10 +294,10 @@ impl Field<'_> {
             Attribute::DestinationPort => json!({ "destinationPort": value.parse::<u16>().ok()? }),
             Attribute::DestinationIp => json!({ "destinationIp": matcher::cidr(value)? }),
             Attribute::Sni => json!({ "requestedServerName": matcher::string(value) }),
-            Attribute::Principal => peer(matcher::spiffe(value)),
-            Attribute::ServiceAccount => peer(matcher::service_account(value, &meta.namespace)),
+            Attribute::Principal => peer(matcher::spiffe(value, version)),
+            Attribute::ServiceAccount => peer(matcher::service_account(value, &meta.namespace, version)),
             Attribute::TrustDomain => peer(matcher::trust_domain(value)),
-            Attribute::Namespace => peer(matcher::namespace(value)),
+            Attribute::Namespace => peer(matcher::namespace(value, version)),
             Attribute::RemoteIp => json!({ "remoteIp": matcher::cidr(value)? }),
             Attribute::SourceIp => json!({ "directRemoteIp": matcher::cidr(value)? }),
             Attribute::Header => {

@@ -33,7 +33,8 @@ pub use people::{Place, Problem, TokenTrace, unsigned_token};
 pub use software::SoftwareCrypto;
 
 use crate::{
-    Request, order, request::Protocol, resource::JwtRule, resource::Presence, workload::IstioVersion,
+    Request, order, request::Protocol, resource::JwtRule, resource::Presence, versions,
+    workload::IstioVersion,
 };
 use alloc::{
     string::{String, ToString},
@@ -45,10 +46,6 @@ use status::Status;
 use verify::Rule;
 use view::View;
 
-/// `jwtRules[].spaceDelimitedClaims` exists since.
-const SPACE_DELIMITED_SINCE: IstioVersion = IstioVersion(1, 28);
-/// `jwtRules[].presence` has an effect since.
-const PRESENCE_SINCE: IstioVersion = IstioVersion(1, 32);
 /// How many combinations of unknown key sets are tried before the answer is given up as unknown.
 const MAX_GUESSES: usize = 64;
 
@@ -74,10 +71,13 @@ impl Authenticator {
     pub fn compile(rules: &[&JwtRule], version: IstioVersion) -> Self {
         let mut sorted: Vec<(usize, &JwtRule)> = rules.iter().copied().enumerate().collect();
         order::sort_by(&mut sorted, |(_, a), (_, b)| a.issuer.text.cmp(&b.issuer.text));
-        let required = |rule: &JwtRule| version >= PRESENCE_SINCE && rule.presence == Presence::Required;
+        let required =
+            |rule: &JwtRule| versions::has_presence(version) && rule.presence == Presence::Required;
         let compiled: Vec<Rule> = sorted
             .iter()
-            .map(|(index, rule)| Rule::new(*index, rule, required(rule), version >= SPACE_DELIMITED_SINCE))
+            .map(|(index, rule)| {
+                Rule::new(*index, rule, required(rule), versions::has_space_delimited_claims(version))
+            })
             .collect();
         let mut written: Vec<String> = Vec::new();
         let mut read: Vec<String> = Vec::new();

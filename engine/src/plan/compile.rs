@@ -15,6 +15,8 @@ use crate::{
     request::Protocol,
     resource::{Action, AuthorizationPolicy, Condition, Match, Operation, Source, Text},
     template::Template,
+    versions,
+    workload::IstioVersion,
 };
 use alloc::{
     borrow::ToOwned,
@@ -30,6 +32,8 @@ pub(crate) struct Compiler<'a> {
     pub(crate) trust_domains: &'a TrustDomains,
     /// A waypoint listens on an internal address: `ipBlocks` sees no IP address.
     pub(crate) waypoint: bool,
+    /// How names are quoted.
+    pub(crate) version: IstioVersion,
 }
 
 /// What becomes of one list of values.
@@ -70,7 +74,7 @@ impl<'a> Compiler<'a> {
             .map(|(index, rule)| {
                 let id = rule_id(&policy.meta, index, prefix);
                 let origin = Origin { policy: name.clone(), index, at: rule.at };
-                let mut building = Building { action: policy.action, notes: Vec::new() };
+                let mut building = Building { action: policy.action, notes: pruned(rule, self.version) };
                 let parts = self.parts(rule, &policy.meta.namespace, &mut building);
                 match parts {
                     Ok((from, to, when)) => Ok(Rule { id, origin, from, to, when, notes: building.notes }),
@@ -231,16 +235,19 @@ impl<'a> Compiler<'a> {
 
     fn principals(&self, values: &[String], _: &str) -> Compiled {
         let expanded = values.iter().flat_map(|value| self.trust_domains.principal(value));
-        Compiled::Test(Test::Peer(expanded.map(|value| PeerPattern::principal(&value)).collect()))
+        let literal = versions::quotes_names(self.version);
+        Compiled::Test(Test::Peer(expanded.map(|value| PeerPattern::principal(&value, literal)).collect()))
     }
 
     fn namespaces(&self, values: &[String], _: &str) -> Compiled {
-        Compiled::Test(Test::Peer(values.iter().map(|value| PeerPattern::namespace(value)).collect()))
+        let literal = versions::quotes_names(self.version);
+        Compiled::Test(Test::Peer(values.iter().map(|v| PeerPattern::namespace(v, literal)).collect()))
     }
 
     fn service_accounts(&self, values: &[String], namespace: &str) -> Compiled {
+        let literal = versions::quotes_service_accounts(self.version);
         Compiled::Test(Test::Peer(
-            values.iter().map(|v| PeerPattern::service_account(v, namespace)).collect(),
+            values.iter().map(|v| PeerPattern::service_account(v, namespace, literal)).collect(),
         ))
     }
 
@@ -330,6 +337,12 @@ impl Building {
         }
         Ok(())
     }
+}
+
+/// A note on each field that a rule lost because the mesh's Istio does not know it.
+pub(crate) fn pruned(rule: &crate::resource::Rule, version: IstioVersion) -> Vec<String> {
+    let IstioVersion(major, minor) = version;
+    rule.pruned.iter().map(|field| format!("Istio {major}.{minor} does not know `{field}`")).collect()
 }
 
 fn texts(values: &[Text]) -> Vec<String> {

@@ -73,7 +73,7 @@ pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto
     let mut walk =
         Walk { verdict: Verdict::allow(plan, request.protocol), doubtful: None, decided: Stage::None };
     let chain = plan.chain(request.protocol);
-    let early = Facts { request, payload: None, edits: &[] };
+    let early = Facts { request, payload: None, edits: &[], joins_lines: plan.joins_lines };
 
     match mtls(plan, request) {
         Gate::Open => {}
@@ -142,7 +142,7 @@ pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto
     }
     let verdict = {
         let facts = match &authentication {
-            Some(found) => Facts { request, payload: found.payload.as_ref(), edits: &found.edits },
+            Some(found) => Facts { request, payload: found.payload.as_ref(), edits: &found.edits, ..early },
             None => early,
         };
         authorize(plan, request, &facts, walk)

@@ -27,9 +27,9 @@ const TOKENS_SHOWN: usize = 4;
 
 pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -> Explanation {
     let Run { verdict, authentication } = run(plan, request, crypto);
-    let early = Facts { request, payload: None, edits: &[] };
+    let early = Facts { request, payload: None, edits: &[], joins_lines: plan.joins_lines };
     let late = match &authentication {
-        Some(found) => Facts { request, payload: found.payload.as_ref(), edits: &found.edits },
+        Some(found) => Facts { request, payload: found.payload.as_ref(), edits: &found.edits, ..early },
         None => early,
     };
     let chain = plan.chain(request.protocol);

@@ -5,7 +5,7 @@ use crate::{
     jwt::{Edit, Json},
     request::{Input, Peer, Request},
 };
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use core::net::IpAddr;
 
 /// A request as one stage sees it.
@@ -16,6 +16,8 @@ pub(crate) struct Facts<'r> {
     pub(crate) payload: Option<&'r Json>,
     /// What the JWT stage changed.
     pub(crate) edits: &'r [Edit],
+    /// Matchers see several lines of a header as one value.
+    pub(crate) joins_lines: bool,
 }
 
 /// A SPIFFE id in ztunnel's view: exactly `spiffe://<td>/ns/<ns>/sa/<sa>`.
@@ -68,7 +70,10 @@ impl<'r> Facts<'r> {
     pub(crate) fn identity(&self, test: impl Fn(Option<Identity<'_>>) -> bool) -> Tri {
         match self.request.peer {
             Peer::Plaintext => test(None).into(),
-            Peer::Tls { names, .. } => test(names.iter().find_map(|name| Identity::parse(name))).into(),
+            Peer::Tls { names, complete } => match names.iter().find_map(|name| Identity::parse(name)) {
+                None if !complete => Tri::Unknown,
+                id => test(id).into(),
+            },
         }
     }
 
@@ -90,6 +95,14 @@ impl<'r> Facts<'r> {
 
     /// Any line of a header; `name` in lower case, `host` means `:authority`.
     pub(crate) fn header(&self, name: &[u8], mut test: impl FnMut(&[u8]) -> bool) -> Tri {
+        if self.joins_lines {
+            let mut joined: Option<Vec<u8>> = None;
+            self.header_lines(name, |value| match &mut joined {
+                None => joined = Some(value.to_vec()),
+                Some(joined) => joined.extend([b",", value].concat()),
+            });
+            return joined.is_some_and(|value| test(&value)).into();
+        }
         let mut found = false;
         self.header_lines(name, |value| found = found || test(value));
         found.into()

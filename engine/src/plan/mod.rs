@@ -31,7 +31,7 @@ use crate::{
     resource::{Action, AuthorizationPolicy, Resources},
     verdict::Explanation,
     versions,
-    workload::{Mesh, ProviderKind, ProxyKind, Workload},
+    workload::{IstioVersion, Mesh, ProviderKind, ProxyKind, Workload},
 };
 use alloc::{format, string::String, vec::Vec};
 use compile::Compiler;
@@ -52,6 +52,8 @@ pub struct Plan {
     jwt_rules: usize,
     http: Chain,
     tcp: Chain,
+    /// Matchers see several lines of a header as one value.
+    joins_lines: bool,
     /// Policies read that do not apply here.
     elsewhere: usize,
     needs: Needs,
@@ -78,10 +80,15 @@ impl Plan {
     /// Compiles what applies to `workload`. It cannot fail: decoding has refused what Istio's admission refuses, and
     /// what the proxy cannot express is dropped as istiod drops it, with a note for the explanation.
     pub fn build(resources: &Resources, workload: &Workload, mesh: &Mesh) -> Plan {
-        let attached = attach(resources, workload, mesh);
+        let all = resources;
+        let resources = versions::known(all, mesh.istio_version);
+        let refused = all.authorization.len() - resources.authorization.len()
+            + all.request_authentication.len()
+            - resources.request_authentication.len();
+        let attached = attach(&resources, workload, mesh);
         let trust_domains = TrustDomains::new(&mesh.trust_domain, &mesh.trust_domain_aliases);
         let (http, tcp) = if workload.proxy == ProxyKind::Ztunnel {
-            (Chain::default(), Chain::ztunnel(&attached))
+            (Chain::default(), Chain::ztunnel(&attached, mesh.istio_version))
         } else {
             let chain = |protocol| Chain::envoy(&attached, protocol, workload, mesh, &trust_domains);
             (chain(Protocol::Http), chain(Protocol::Tcp))
@@ -96,7 +103,8 @@ impl Plan {
             jwt_rules: rules.len(),
             http,
             tcp,
-            elsewhere: attached.elsewhere,
+            elsewhere: attached.elsewhere.saturating_add(refused),
+            joins_lines: !versions::matches_lines_apart(mesh.istio_version),
             needs: Needs::default(),
         };
         plan.needs = Needs::of(&plan);
@@ -192,7 +200,12 @@ impl Chain {
         mesh: &Mesh,
         trust_domains: &TrustDomains,
     ) -> Chain {
-        let compiler = Compiler { protocol, trust_domains, waypoint: workload.proxy == ProxyKind::Waypoint };
+        let compiler = Compiler {
+            protocol,
+            trust_domains,
+            waypoint: workload.proxy == ProxyKind::Waypoint,
+            version: mesh.istio_version,
+        };
         let mut chain = Chain::default();
         let mut custom = Vec::new();
         for policy in &attached.authorization {
@@ -215,12 +228,12 @@ impl Chain {
     }
 
     /// CUSTOM, AUDIT and dry-run policies are not sent to ztunnel.
-    fn ztunnel(attached: &Attached<'_>) -> Chain {
+    fn ztunnel(attached: &Attached<'_>, version: IstioVersion) -> Chain {
         let mut chain = Chain::default();
         for policy in attached.authorization.iter().filter(|policy| !policy.dry_run) {
             match policy.action {
-                Action::Allow => chain.allow.add(policy, ztunnel::policy(policy)),
-                Action::Deny => chain.deny.add(policy, ztunnel::policy(policy)),
+                Action::Allow => chain.allow.add(policy, ztunnel::policy(policy, version)),
+                Action::Deny => chain.deny.add(policy, ztunnel::policy(policy, version)),
                 Action::Audit | Action::Custom => {}
             }
         }

@@ -6,6 +6,7 @@
 //! part, without trust domain aliases.
 
 use super::{
+    compile::pruned,
     rule::{Clause, Dropped, Origin, PolicyName, Rule, rule_id},
     test::{Test, ZtunnelPart},
 };
@@ -14,6 +15,7 @@ use crate::{
     node::Position,
     pattern::Pattern,
     resource::{Action, AuthorizationPolicy, Condition, Match, Operation, Source, Text},
+    workload::IstioVersion,
 };
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -21,7 +23,7 @@ use alloc::{format, string::String, vec, vec::Vec};
 type Field<'m> = (&'m str, &'m str, &'m Match, &'m dyn Fn(&[Text]) -> Test);
 
 /// All rules of a policy. One without rules gives none: it is attached and matches nothing.
-pub(crate) fn policy(policy: &AuthorizationPolicy) -> Vec<Result<Rule, Dropped>> {
+pub(crate) fn policy(policy: &AuthorizationPolicy, version: IstioVersion) -> Vec<Result<Rule, Dropped>> {
     let name = PolicyName::of(&policy.meta);
     let rules = policy.rules.iter().enumerate();
     rules
@@ -32,8 +34,9 @@ pub(crate) fn policy(policy: &AuthorizationPolicy) -> Vec<Result<Rule, Dropped>>
             let from = rule.from.iter().map(|s| source(s, &policy.meta.namespace, &mut http)).collect();
             let to = rule.to.iter().map(|o| operation(o, &mut http)).collect();
             let when = rule.when.iter().flat_map(|c| condition(c, &mut http)).collect();
+            let mut notes = pruned(rule, version);
             if http.is_empty() {
-                return Ok(Rule { id, origin, from, to, when, notes: Vec::new() });
+                return Ok(Rule { id, origin, from, to, when, notes });
             }
             let fields = http.join("`, `");
             if policy.action == Action::Allow {
@@ -41,9 +44,9 @@ pub(crate) fn policy(policy: &AuthorizationPolicy) -> Vec<Result<Rule, Dropped>>
                     format!("ztunnel knows nothing of HTTP, so the whole rule is dropped: `{fields}`");
                 return Err(Dropped { id, origin, dry_run: policy.dry_run, reason });
             }
-            let notes = vec![format!(
+            notes.push(format!(
                 "ztunnel knows nothing of HTTP and drops `{fields}`; a clause left empty matches nothing"
-            )];
+            ));
             Ok(Rule { id, origin, from, to, when, notes })
         })
         .collect()

@@ -44,6 +44,9 @@ pub struct Rule {
     pub to: Vec<Operation>,
     /// `when`; all must hold.
     pub when: Vec<Condition>,
+    /// Fields that were cut away because Istio of the mesh's version does not know them ([`crate::versions::known`]);
+    /// they are not in `from` any more.
+    pub pruned: Vec<&'static str>,
 }
 
 /// Values of a field and of its `not` twin: (no values, or any matches) and no not-value matches.

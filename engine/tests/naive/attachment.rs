@@ -21,16 +21,18 @@ fn applies(meta: &Meta, target: &Target, workload: &Workload, mesh: &Mesh) -> bo
             !waypoint && (own || root) && labels.iter().all(|label| workload.labels.contains(label))
         }
         Target::Refs(_) if workload.proxy == ProxyKind::Ztunnel => false,
+        Target::Refs(refs)
+            if mesh.istio_version < IstioVersion(1, 25)
+                && refs.iter().any(|target| target.kind == TargetKind::GatewayClass) =>
+        {
+            // The whole policy was not admitted.
+            false
+        }
         // Without the label it is no Gateway API proxy, and references mean nothing to it.
         Target::Refs(_) if label.is_none() && !waypoint => false,
         Target::Refs(refs) => refs.iter().any(|target| match target.kind {
             TargetKind::Gateway => own && target.name == *label.unwrap_or(&workload.name),
-            TargetKind::GatewayClass => {
-                waypoint
-                    && root
-                    && target.name == "istio-waypoint"
-                    && mesh.istio_version >= IstioVersion(1, 25)
-            }
+            TargetKind::GatewayClass => waypoint && root && target.name == "istio-waypoint",
             TargetKind::Service | TargetKind::ServiceEntry => {
                 let wanted = format!("{}/{}", meta.namespace, target.name);
                 let full = |service: &String| match service.contains('/') {

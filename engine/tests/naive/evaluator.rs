@@ -708,7 +708,7 @@ impl View<'_> {
             "source.ip" => ip(self.request.source_ip, list),
             "destination.ip" => ip(self.request.destination_ip, list),
             "destination.port" => port(self.request.destination_port, list),
-            _ => Some(list.iter().any(|value| self.ztunnel_identity(name, &value.text, own))),
+            _ => any(list.iter().map(|value| self.ztunnel_identity(name, &value.text, own))),
         };
         let mut conditions = Vec::new();
         if !values.values.is_empty() {
@@ -721,10 +721,10 @@ impl View<'_> {
     }
 
     /// Field by field of the SPIFFE id.
-    fn ztunnel_identity(&self, name: &str, value: &str, own: &str) -> bool {
-        let names = match self.request.peer {
-            Peer::Plaintext => &[][..],
-            Peer::Tls { names, .. } => names,
+    fn ztunnel_identity(&self, name: &str, value: &str, own: &str) -> Maybe {
+        let (names, complete) = match self.request.peer {
+            Peer::Plaintext => (&[][..], true),
+            Peer::Tls { names, complete } => (names, complete),
         };
         let id = names.iter().find_map(|name| {
             let text = String::from_utf8_lossy(name).into_owned();
@@ -732,8 +732,11 @@ impl View<'_> {
             let parts: Vec<String> = rest.split('/').map(Into::into).collect();
             (parts.len() == 5 && parts[1] == "ns" && parts[3] == "sa").then_some((rest, parts))
         });
+        if id.is_none() && !complete {
+            return None;
+        }
         let filled = |text: &str| !text.is_empty();
-        match (name, id) {
+        Some(match (name, id) {
             ("source.namespace", id) => {
                 let namespace = id.map_or(String::new(), |(_, parts)| parts[2].clone());
                 strings::string(value, &namespace, filled)
@@ -744,7 +747,7 @@ impl View<'_> {
                 let (namespace, account) = value.split_once('/').unwrap_or((own, value));
                 parts[2] == namespace && parts[4] == account
             }
-        }
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use gnomon_engine::{
         PeerAuthentication, RequestAuthentication, Resources, Rule, Source, Target, TargetKind, TargetRef,
         Text,
     },
-    workload::{ExtensionProvider, ProviderKind, ProxyKind},
+    workload::{ExtensionProvider, IstioVersion, ProviderKind, ProxyKind},
 };
 use std::net::IpAddr;
 
@@ -231,9 +231,21 @@ fn condition(tape: &mut Tape<'_>, custom: bool) -> Condition {
 
 fn rule(tape: &mut Tape<'_>, custom: bool) -> Rule {
     let mut rule = Rule::default();
-    rule.from.extend((0..[0, 1, 1, 2][tape.below(4)]).map(|_| source(tape, custom)));
-    rule.to.extend((0..[0, 1, 0, 2][tape.below(4)]).map(|_| operation(tape)));
-    rule.when.extend((0..[0, 0, 0, 1, 1, 2][tape.below(6)]).map(|_| condition(tape, custom)));
+    let (from, to, when) = tape.of(&[
+        (1, 0, 0),
+        (0, 1, 0),
+        (0, 0, 1),
+        (1, 1, 0),
+        (2, 0, 0),
+        (0, 2, 0),
+        (0, 1, 1),
+        (1, 0, 1),
+        (2, 2, 2),
+        (0, 0, 0),
+    ]);
+    rule.from.extend((0..from).map(|_| source(tape, custom)));
+    rule.to.extend((0..to).map(|_| operation(tape)));
+    rule.when.extend((0..when).map(|_| condition(tape, custom)));
     rule
 }
 
@@ -251,9 +263,9 @@ fn meta(tape: &mut Tape<'_>, name: usize) -> Meta {
 }
 
 fn target(tape: &mut Tape<'_>, waypoint: bool) -> Target {
-    match (tape.below(8) + if waypoint { 5 } else { 0 }) % 8 {
-        0..=3 => Target::Namespace,
-        4 => Target::Selector(vec![("app".into(), tape.of(&["web", "api", ""]).into())]),
+    match (tape.below(10) + if waypoint { 8 } else { 0 }) % 16 {
+        0..=6 => Target::Namespace,
+        7 => Target::Selector(vec![("app".into(), tape.of(&["web", "api", ""]).into())]),
         _ => {
             let one = |tape: &mut Tape<'_>| TargetRef {
                 kind: tape.of(&[
@@ -262,7 +274,7 @@ fn target(tape: &mut Tape<'_>, waypoint: bool) -> Target {
                     TargetKind::GatewayClass,
                     TargetKind::ServiceEntry,
                 ]),
-                name: tape.of(&["web", "gw", "istio-waypoint", "api"]).into(),
+                name: tape.of(&["web", "gw", "istio-waypoint", "web", "gw", "api"]).into(),
                 at: Default::default(),
             };
             Target::Refs((0..=tape.below(2)).map(|_| one(tape)).collect())
@@ -271,8 +283,16 @@ fn target(tape: &mut Tape<'_>, waypoint: bool) -> Target {
 }
 
 fn authorization(tape: &mut Tape<'_>, index: usize, waypoint: bool) -> AuthorizationPolicy {
-    let action =
-        tape.of(&[Action::Allow, Action::Deny, Action::Allow, Action::Deny, Action::Custom, Action::Audit]);
+    let action = tape.of(&[
+        Action::Allow,
+        Action::Deny,
+        Action::Allow,
+        Action::Allow,
+        Action::Deny,
+        Action::Allow,
+        Action::Custom,
+        Action::Audit,
+    ]);
     let custom = action == Action::Custom;
     let may_be_empty = matches!(action, Action::Allow | Action::Audit);
     let rules = if may_be_empty && tape.once_in(8) { 0 } else { 1 + tape.below(2) };
@@ -369,6 +389,10 @@ pub(crate) fn world(tape: &mut Tape<'_>) -> World {
         ..Workload::default()
     };
     let mut mesh = Mesh::default();
+    let newest = IstioVersion::NEWEST.1;
+    if tape.once_in(2) {
+        mesh.istio_version = IstioVersion(1, newest - u16::try_from(tape.below(9)).expect("small"));
+    }
     if tape.once_in(3) {
         mesh.trust_domain = tape.of(&["corp", "*", "old.corp"]).into();
     }
@@ -386,10 +410,10 @@ pub(crate) fn world(tape: &mut Tape<'_>) -> World {
     }
     let waypoint = proxy == ProxyKind::Waypoint;
     let mut resources = Resources::default();
-    for index in 0..1 + tape.below(4) {
+    for index in 0..1 + tape.below(6) {
         resources.authorization.push(authorization(tape, index, waypoint));
     }
-    for index in 0..[0, 0, 1, 2][tape.below(4)] {
+    for index in 0..[0, 1, 1, 2][tape.below(4)] {
         resources.request_authentication.push(request_authentication(tape, index, waypoint));
     }
     for index in 0..[0, 0, 1, 3][tape.below(4)] {

@@ -2,21 +2,20 @@
 
 use super::Question;
 use crate::{
-    Bootstrap, Ca, ClientCert, Filters, Listener, Names, ServerTls,
+    Bootstrap, Ca, ClientCert, Filters, Listener, Names, ServerTls, candidate,
     config::{self, believe_claimed_sources},
     err::{Error, Result},
     filter,
-    tokens::TestKey,
 };
 use gnomon_engine::{
     Mesh, Workload,
     attach::attach,
     envoy::export,
     request::Protocol,
-    resource::{MtlsMode, Resources, Text, manifest::manifests},
-    workload::{ProviderKind, ProxyKind},
+    resource::{MtlsMode, Resources},
+    workload::ProxyKind,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
@@ -84,7 +83,7 @@ impl Benches {
         }
         self.all.push(Bench {
             name: format!("bench-{}", self.all.len()),
-            resources: if signs { with_our_keys(resources) } else { Resources::clone(resources) },
+            resources: if signs { candidate::with_our_keys(resources) } else { Resources::clone(resources) },
             passthrough,
             original: Arc::clone(resources),
             workload: Workload::clone(workload),
@@ -120,7 +119,7 @@ impl Benches {
                 filter.get("name").and_then(Value::as_str).is_some_and(|name| name.ends_with(".ext_authz"))
             };
             let place = filters.iter().rposition(is_provider).map_or(0, |last| last.saturating_add(1));
-            let configuration = bench.configuration();
+            let configuration = candidate::configuration(&bench.resources, &bench.workload, &bench.mesh);
             filters.insert(
                 place,
                 match bench.protocol {
@@ -154,78 +153,6 @@ impl Benches {
             name: bench.name.clone(),
         })
     }
-}
-
-impl Bench {
-    /// The filter's configuration (formats §7): the same policies as its candidate.
-    fn configuration(&self) -> Value {
-        let (workload, mesh) = (&self.workload, &self.mesh);
-        let labels: Map<String, Value> =
-            workload.labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-        let mut written = json!({
-            "namespace": workload.namespace,
-            "labels": labels,
-            "proxy": workload.proxy,
-            "services": workload.services,
-        });
-        if let Some(fields) = written.as_object_mut() {
-            for (name, value) in [("name", &workload.name), ("serviceAccount", &workload.service_account)] {
-                if !value.is_empty() {
-                    fields.insert(name.into(), json!(value));
-                }
-            }
-        }
-        let providers: Vec<Value> = mesh
-            .extension_providers
-            .iter()
-            .map(|provider| match &provider.kind {
-                ProviderKind::Named => json!(provider.name),
-                ProviderKind::Http(entry) => json!({"name": provider.name, "envoyExtAuthzHttp": entry}),
-                ProviderKind::Grpc(entry) => json!({"name": provider.name, "envoyExtAuthzGrpc": entry}),
-            })
-            .collect();
-        let version = mesh.istio_version;
-        json!({
-            "mode": "shadow",
-            "candidate": {"resources": manifests(&self.resources)},
-            "workload": written,
-            "mesh": {
-                "rootNamespace": mesh.root_namespace,
-                "trustDomain": mesh.trust_domain,
-                "trustDomainAliases": mesh.trust_domain_aliases,
-                "extensionProviders": providers,
-                "pathNormalization": mesh.path_normalization,
-                "numTrustedProxies": mesh.num_trusted_proxies,
-                "istioVersion": format!("{}.{}", version.0, version.1),
-            },
-            "report": {"log": "none", "filterState": true},
-        })
-    }
-}
-
-/// Claims are a good token's: rules whose keys are not ours get one of ours.
-fn with_our_keys(resources: &Resources) -> Resources {
-    let mut resources = resources.clone();
-    for rule in resources.request_authentication.iter_mut().flat_map(|policy| &mut policy.rules) {
-        if key_of(rule.jwks.as_ref()).is_none() {
-            rule.jwks = Some(Text { text: TestKey::Rsa.jwks().into(), ..Text::default() });
-            rule.jwks_uri = None;
-        }
-    }
-    resources
-}
-
-/// The test key whose public half is in this key set.
-pub(super) fn key_of(jwks: Option<&Text>) -> Option<TestKey> {
-    let keys = |text: &str| serde_json::from_str::<Value>(text).ok()?.get("keys")?.as_array().cloned();
-    let given = keys(&jwks?.text)?;
-    // What makes a key: RSA's modulus, a curve's point.
-    let same = |a: &Value, b: &Value| {
-        ["n", "x"].iter().any(|name| a.get(name).is_some() && a.get(name) == b.get(name))
-    };
-    TestKey::ALL.into_iter().find(|key| {
-        keys(key.jwks()).unwrap_or_default().iter().any(|ours| given.iter().any(|key| same(key, ours)))
-    })
 }
 
 /// Tells the shadow filter all the peer's names, and the physical peer as it is told anywhere else, but the claimed one (see

@@ -1,20 +1,17 @@
 //! A request as written to what goes over the wire. An inner error says why that cannot be.
 
-use super::{
-    Question,
-    bench::{Bench, key_of},
-};
+use super::{Question, bench::Bench};
 use crate::{
-    Dial, Identity, Proxy, RequestBytes, Tls,
-    err::{Context, Result},
+    Dial, Identity, Proxy, RequestBytes, Tls, candidate,
+    err::Result,
     ext_authz::{Answers, ExtAuthz},
     tokens,
 };
 use gnomon_engine::{
     Plan,
-    jwt::Place,
     request::{ExtAuthzAnswer, Protocol},
     resource::{Action, Resources},
+    versions,
     workload::ProxyKind,
 };
 use gnomon_manifests::request::RequestSpec;
@@ -64,13 +61,19 @@ fn forwards(request: &RequestSpec) -> bool {
 
 /// The bytes of an HTTP request.
 pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible<RequestBytes>> {
-    let spec = question.request;
+    let plan = Plan::build(&bench.resources, question.workload, question.mesh);
+    let spec = &candidate::signed(question.request, &bench.resources, &plan, tokens::now())?;
     if !spec.metadata.is_empty() {
         return Ok(Err("dynamic metadata of a filter that is not there".into()));
     }
     let mut bytes = RequestBytes::new(spec.method.as_str(), spec.path.as_str())
         .header("host", spec.host.as_deref().unwrap_or(SOME_HOST));
-    for (name, value) in &spec.headers {
+    let version = question.mesh.istio_version;
+    for (index, (name, value)) in spec.headers.iter().enumerate() {
+        let again = || spec.headers.iter().skip(index + 1).any(|(other, _)| other.eq_ignore_ascii_case(name));
+        if !versions::matches_lines_apart(version) && again() {
+            return Ok(Err("several lines of a header, which the Envoy of that Istio still joined".into()));
+        }
         bytes = bytes.header(name.as_str(), value.as_str());
     }
     if forwards(spec) {
@@ -92,29 +95,6 @@ pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible
         }
         bytes = bytes.header("authorization", format!("Bearer {token}"));
     }
-    if let Some(claims) = &spec.claims {
-        let mut claims: Value = serde_json::from_str(&claims.write()).or_cannot("read the claims")?;
-        if let Some(then) = spec.time {
-            shift(&mut claims, tokens::now().saturating_sub(then));
-        }
-        let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
-        let plan = Plan::build(&bench.resources, question.workload, question.mesh);
-        let rules = bench.resources.request_authentication.iter().flat_map(|policy| &policy.rules);
-        let rule = rules.clone().find(|rule| rule.issuer.text == issuer).or_else(|| rules.clone().next());
-        let key = rule.and_then(|rule| key_of(rule.jwks.as_ref())).unwrap_or(tokens::TestKey::Rsa);
-        let token = tokens::sign(key, &claims)?;
-        bytes = match plan.authenticator().place(issuer) {
-            Place::Header { name, prefix } => bytes.header(name, format!("{prefix}{token}")),
-            Place::Cookie(name) => bytes.header("cookie", format!("{name}={token}")),
-            Place::Param(name) => {
-                // In front of a fragment, which Envoy cuts off.
-                let (path, fragment) = spec.path.split_at(spec.path.find('#').unwrap_or(spec.path.len()));
-                let separator = if path.contains('?') { '&' } else { '?' };
-                bytes.target = format!("{path}{separator}{name}={token}{fragment}").into_bytes();
-                bytes
-            }
-        };
-    }
     Ok(Ok(bytes))
 }
 
@@ -128,16 +108,6 @@ fn same_at(token: &str, then: i64, now: i64) -> bool {
         (expired, time("nbf").is_some_and(|nbf| clock.saturating_add(60) < nbf))
     };
     at(then) == at(now)
-}
-
-/// Another time is now, if all times of the token move with it.
-fn shift(claims: &mut Value, by: i64) {
-    let Some(claims) = claims.as_object_mut() else { return };
-    for name in ["exp", "nbf", "iat"] {
-        if let Some(time) = claims.get(name).and_then(Value::as_i64).filter(|time| *time != 0) {
-            claims.insert(name.into(), time.saturating_add(by).into());
-        }
-    }
 }
 
 /// Makes the provider answer as the request says.

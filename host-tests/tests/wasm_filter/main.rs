@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "test code may be blunt")]
 
 mod configuration;
+mod corpus;
 mod reports;
 mod safety;
 #[path = "../support/mod.rs"]

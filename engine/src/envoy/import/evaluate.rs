@@ -108,7 +108,12 @@ impl Walk<'_> {
             };
             let seen = if network { &connection } else { request };
             let edits = authentication.as_ref().map_or(&[][..], |(found, _)| &found.edits);
-            let facts = Facts { request: seen, payload: None, edits: if network { &[] } else { edits } };
+            let facts = Facts {
+                request: seen,
+                payload: None,
+                edits: if network { &[] } else { edits },
+                joins_lines: false,
+            };
             let left = core::mem::take(&mut self.left);
             let scene = Scene { facts, claims, left: &left, internal: chain.internal };
             let mut new = Vec::new();

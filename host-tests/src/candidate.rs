@@ -1,0 +1,111 @@
+//! A suite's policies as the shadow filter gets them, and its claims as tokens that it can check.
+
+use crate::{
+    err::{Context, Result},
+    tokens::{self, TestKey},
+};
+use gnomon_analysis::with_token;
+use gnomon_engine::{
+    Mesh, Plan, Workload,
+    jwt::Json,
+    resource::{Resources, Text, manifest::manifests},
+    workload::ProviderKind,
+};
+use gnomon_manifests::request::RequestSpec;
+use serde_json::{Map, Value, json};
+
+/// The filter's configuration (formats §7) with these policies as its candidate.
+pub fn configuration(resources: &Resources, workload: &Workload, mesh: &Mesh) -> Value {
+    let labels: Map<String, Value> =
+        workload.labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+    let mut written = json!({
+        "namespace": workload.namespace,
+        "labels": labels,
+        "proxy": workload.proxy,
+        "services": workload.services,
+    });
+    if let Some(fields) = written.as_object_mut() {
+        for (name, value) in [("name", &workload.name), ("serviceAccount", &workload.service_account)] {
+            if !value.is_empty() {
+                fields.insert(name.into(), json!(value));
+            }
+        }
+    }
+    let providers: Vec<Value> = mesh
+        .extension_providers
+        .iter()
+        .map(|provider| match &provider.kind {
+            ProviderKind::Named => json!(provider.name),
+            ProviderKind::Http(entry) => json!({"name": provider.name, "envoyExtAuthzHttp": entry}),
+            ProviderKind::Grpc(entry) => json!({"name": provider.name, "envoyExtAuthzGrpc": entry}),
+        })
+        .collect();
+    let version = mesh.istio_version;
+    json!({
+        "mode": "shadow",
+        "candidate": {"resources": manifests(resources)},
+        "workload": written,
+        "mesh": {
+            "rootNamespace": mesh.root_namespace,
+            "trustDomain": mesh.trust_domain,
+            "trustDomainAliases": mesh.trust_domain_aliases,
+            "extensionProviders": providers,
+            "pathNormalization": mesh.path_normalization,
+            "numTrustedProxies": mesh.num_trusted_proxies,
+            "istioVersion": format!("{}.{}", version.0, version.1),
+        },
+        "report": {"log": "none", "filterState": true},
+    })
+}
+
+/// Claims are a good token's: rules whose keys are not ours get one of ours, as [`signed`] has no others.
+pub fn with_our_keys(resources: &Resources) -> Resources {
+    let mut resources = resources.clone();
+    for rule in resources.request_authentication.iter_mut().flat_map(|policy| &mut policy.rules) {
+        if key_of(rule.jwks.as_ref()).is_none() {
+            rule.jwks = Some(Text { text: TestKey::Rsa.jwks().into(), ..Text::default() });
+            rule.jwks_uri = None;
+        }
+    }
+    resources
+}
+
+/// The test key whose public half is in this key set.
+fn key_of(jwks: Option<&Text>) -> Option<TestKey> {
+    let keys = |text: &str| serde_json::from_str::<Value>(text).ok()?.get("keys")?.as_array().cloned();
+    let given = keys(&jwks?.text)?;
+    // What makes a key: RSA's modulus, a curve's point.
+    let same = |a: &Value, b: &Value| {
+        ["n", "x"].iter().any(|name| a.get(name).is_some() && a.get(name) == b.get(name))
+    };
+    TestKey::ALL.into_iter().find(|key| {
+        keys(key.jwks()).unwrap_or_default().iter().any(|ours| given.iter().any(|key| same(key, ours)))
+    })
+}
+
+/// The request with a really signed token in place of its claims, where the plan's rules look for it. `clock` is that of
+/// the engine that will judge it: a case's own time becomes this one, and the claims' times move with it.
+pub fn signed(request: &RequestSpec, resources: &Resources, plan: &Plan, clock: i64) -> Result<RequestSpec> {
+    let Some(claims) = &request.claims else { return Ok(request.clone()) };
+    let issuer = claims.member("iss").and_then(Json::as_str).unwrap_or_default();
+    let mut claims: Value = serde_json::from_str(&claims.write()).or_cannot("read the claims")?;
+    if let Some(then) = request.time {
+        shift(&mut claims, clock.saturating_sub(then));
+    }
+    let rules = resources.request_authentication.iter().flat_map(|policy| &policy.rules);
+    let rule = rules.clone().find(|rule| rule.issuer.text == issuer).or_else(|| rules.clone().next());
+    let key = rule.and_then(|rule| key_of(rule.jwks.as_ref())).unwrap_or(TestKey::Rsa);
+    let mut request = with_token(request, &plan.authenticator().place(issuer), &tokens::sign(key, &claims)?);
+    request.claims = None;
+    Ok(request)
+}
+
+/// Another time is now, if all times of the token move with it.
+fn shift(claims: &mut Value, by: i64) {
+    let Some(claims) = claims.as_object_mut() else { return };
+    for name in ["exp", "nbf", "iat"] {
+        if let Some(time) = claims.get(name).and_then(Value::as_i64).filter(|time| *time != 0) {
+            claims.insert(name.into(), time.saturating_add(by).into());
+        }
+    }
+}

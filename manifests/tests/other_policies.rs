@@ -124,14 +124,14 @@ fn inline_keys() {
     for (jwks, code) in [
         (GOOD, ""),
         // What istiod takes and Envoy does not.
-        (r#"{"keys": []}"#, "!unusable-jwks"),
-        (r#"{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}"#, "!unusable-jwks"),
+        (r#"{"keys": []}"#, "?unusable-jwks"),
+        (r#"{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}"#, "?unusable-jwks"),
         (
             r#"{"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES384", "x": "AQAB", "y": "AQAB"}]}"#,
-            "!unusable-jwks",
+            "?unusable-jwks",
         ),
-        (r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "AQAB"}]}"#, "!unusable-jwks"),
-        (r#"{"keys": [{"kty": "OKP", "crv": "X25519", "x": "AQAB"}]}"#, "!unusable-jwks"),
+        (r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "AQAB"}]}"#, "?unusable-jwks"),
+        (r#"{"keys": [{"kty": "OKP", "crv": "X25519", "x": "AQAB"}]}"#, "?unusable-jwks"),
         (&mixed, "?skipped-jwk"),
         (&private, "?private-jwks"),
         (r#"{"keys": [{"kty": "oct", "k": "AQAB"}]}"#, "?private-jwks"),

@@ -6,8 +6,8 @@ use core::cell::Cell;
 
 /// Checks the text of `jwks` as istiod's webhook does, and what that admits as Envoy will when it gets the listener.
 ///
-/// A set without a key that Envoy can use is an error although the API server takes it: Envoy refuses every listener
-/// with it, and goes on with what it had before, or without any policy.
+/// Both are only warnings, since the API server takes such a set: without a key that Envoy can use, Envoy refuses every
+/// listener with it, and goes on with what it had before.
 /// A point beside its curve is only noticed with the feature `crypto`.
 pub(super) fn check(cursor: &Cursor<'_>, text: &str) {
     if !admitted(cursor, text) {
@@ -15,7 +15,9 @@ pub(super) fn check(cursor: &Cursor<'_>, text: &str) {
     }
     for (severity, message) in jwt::key_set_problems(text) {
         match severity {
-            Severity::Error => cursor.error("unusable-jwks", message, ""),
+            Severity::Error => {
+                cursor.warning("unusable-jwks", message, "put a key of the issuer into the set")
+            }
             Severity::Warning => cursor.warning("skipped-jwk", message, ""),
         }
     }

@@ -233,15 +233,32 @@ impl PeerWinners<'_> {
         [self.workload, self.namespace, self.mesh].into_iter().flatten().find(|policy| policy.mode.is_some())
     }
 
-    /// The same at ztunnel, which knows only "identity required" or not: DISABLE acts as PERMISSIVE, and (istiod,
-    /// `ambient/authorization.go`) under an inherited STRICT a workload policy without a mode is looked at only when
-    /// one of its ports is PERMISSIVE; a DISABLE port alone exempts nothing.
+    /// The same at ztunnel, which knows only "identity required" or not: DISABLE acts as PERMISSIVE. istiod
+    /// (`ambient/authorization.go`) puts ports into a policy of their own, with three surprises where STRICT is
+    /// inherited:
+    ///
+    /// - A workload policy without a mode is looked at only when one of its ports is PERMISSIVE; a DISABLE port alone
+    ///   exempts nothing.
+    /// - If STRICT is the mesh's and the namespace has a policy without a mode, such a port leaves nothing of the
+    ///   policy that should stand for all: every port is open.
+    /// - A workload policy that is PERMISSIVE or DISABLE does not get its STRICT ports under a STRICT mesh, unless the
+    ///   namespace says otherwise.
     pub fn ambient_modes(&self) -> MtlsModes {
         let mut modes = self.modes();
-        let inherited_strict =
-            modes.default == MtlsMode::Strict && self.workload.is_some_and(|p| p.mode.is_none());
-        if inherited_strict && !modes.ports.iter().any(|(_, mode)| *mode == MtlsMode::Permissive) {
-            modes.ports.clear();
+        // What istiod fetches here are policies without the key `selector`.
+        let namespace = self.namespace.filter(|policy| policy.selector.is_none());
+        let mesh_strict = self.mesh.is_some_and(|policy| policy.mode == Some(MtlsMode::Strict));
+        let meshs_own = mesh_strict && namespace.is_none_or(|policy| policy.mode.is_none());
+        match self.workload.and_then(|policy| policy.mode) {
+            None if self.workload.is_some() && modes.default == MtlsMode::Strict => {
+                if !modes.ports.iter().any(|(_, mode)| *mode == MtlsMode::Permissive) {
+                    modes.ports.clear();
+                } else if meshs_own && namespace.is_some() {
+                    modes = MtlsModes { default: MtlsMode::Permissive, ports: Vec::new() };
+                }
+            }
+            Some(MtlsMode::Permissive | MtlsMode::Disable) if meshs_own => modes.ports.clear(),
+            _ => {}
         }
         let soften = |mode: MtlsMode| match mode {
             MtlsMode::Disable => MtlsMode::Permissive,

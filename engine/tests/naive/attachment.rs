@@ -129,12 +129,26 @@ pub(crate) fn mtls_mode(
     if !ztunnel {
         return mode;
     }
-    // Without a mode of its own, under STRICT, the policy is looked at only for a PERMISSIVE port.
-    let looked_at = own.ports.iter().any(|(_, mode)| *mode == Some(MtlsMode::Permissive));
-    if own.mode.is_none() && inherited == MtlsMode::Strict && !looked_at {
-        return MtlsMode::Strict;
+    // What istiod makes of ports where the mesh is STRICT; here it looks only at policies without the key `selector`.
+    let of_namespace = of_namespace.filter(|policy| policy.selector.is_none());
+    let mesh_strict = of_mesh.is_some_and(|policy| policy.mode == Some(MtlsMode::Strict));
+    let namespace_silent = of_namespace.is_none_or(|policy| policy.mode.is_none());
+    let exempts = own.ports.iter().any(|(_, mode)| *mode == Some(MtlsMode::Permissive));
+    match own.mode {
+        None if inherited == MtlsMode::Strict && !exempts => MtlsMode::Strict,
+        // The policy that is to stand for all comes out empty.
+        None if inherited == MtlsMode::Strict
+            && mesh_strict
+            && of_namespace.is_some()
+            && namespace_silent =>
+        {
+            MtlsMode::Permissive
+        }
+        Some(MtlsMode::Permissive | MtlsMode::Disable) if mesh_strict && namespace_silent => {
+            MtlsMode::Permissive
+        }
+        _ => soft(mode),
     }
-    soft(mode)
 }
 
 fn soft(mode: MtlsMode) -> MtlsMode {

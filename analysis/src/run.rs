@@ -1,8 +1,14 @@
 //! Runs test suites. No input or output: suites and their policies come in read.
 
-use crate::{Difference, differences, materialize};
-use gnomon_engine::{Mesh, Plan, Workload, jwt::Crypto, resource::Resources, verdict::Report};
-use gnomon_manifests::suite::{Case, Test};
+use crate::{Difference, differences, imported::Proxy, materialize};
+use gnomon_engine::{
+    Mesh, Plan, Workload,
+    envoy::import::Imported,
+    jwt::Crypto,
+    resource::Resources,
+    verdict::{DryRun, Outcome, Report, Stage},
+};
+use gnomon_manifests::suite::{Case, LoadedSuite, Test};
 use std::{collections::VecDeque, sync::Arc};
 
 /// How many plans are kept at once. A suite goes over few workloads, mostly in turn.
@@ -13,6 +19,8 @@ pub struct Runner<'a> {
     crypto: &'a dyn Crypto,
     now: i64,
     plans: VecDeque<Kept>,
+    /// A proxy's own configuration in place of policies, and which listener of it.
+    proxy: Option<(Arc<Imported>, Option<String>)>,
 }
 
 /// A plan and what it was made of.
@@ -58,12 +66,27 @@ impl CaseResult {
 impl<'a> Runner<'a> {
     /// `now` is the clock of requests without `time`, in seconds since 1970.
     pub fn new(crypto: &'a dyn Crypto, now: i64) -> Self {
-        Runner { crypto, now, plans: VecDeque::new() }
+        Runner { crypto, now, plans: VecDeque::new(), proxy: None }
+    }
+
+    /// For a suite: its policies, or the proxy's configuration that it names in their place.
+    pub fn of(suite: &LoadedSuite, crypto: &'a dyn Crypto, now: i64) -> Self {
+        let proxy = suite.envoy_config.clone().map(|imported| (imported, suite.suite.listener.clone()));
+        Runner { proxy, ..Runner::new(crypto, now) }
     }
 
     /// Runs a test against the policies of its suite and its own. The plan is kept as long as tests give the same
     /// `Arc`s or equal workloads and meshes.
     pub fn test(&mut self, test: &Test, resources: &Arc<Resources>) -> TestResult {
+        if let Some((imported, listener)) = &self.proxy {
+            let (workload, mesh) = (&*test.workload, &*test.mesh);
+            let proxy = Proxy { imported, listener: listener.as_deref(), workload, mesh };
+            let case = |case: &Case| {
+                let report = proxy.report(&case.request, self.now, self.crypto).unwrap_or_else(undecided);
+                CaseResult { differences: differences(&case.expect, &report), report }
+            };
+            return TestResult { cases: test.cases.iter().map(case).collect() };
+        }
         let plan = self.plan(resources, &test.workload, &test.mesh);
         TestResult { cases: test.cases.iter().map(|case| self.case(case, test, &plan)).collect() }
     }
@@ -101,5 +124,21 @@ impl<'a> Runner<'a> {
             plan: plan.clone(),
         });
         plan
+    }
+}
+
+/// Which of a proxy's filter chains is meant cannot be told.
+fn undecided(why: String) -> Report {
+    Report {
+        verdict: Outcome::Unknown,
+        status: None,
+        stage: Stage::None,
+        details: None,
+        policy: None,
+        reason: why,
+        dry_run: DryRun::default(),
+        audit: false,
+        missing: vec!["listener".into()],
+        nearest: None,
     }
 }

@@ -1,6 +1,6 @@
 //! `gnomon eval`.
 
-use crate::{Outcome, environment, explanation, findings, request_args::RequestArgs, style};
+use crate::{Outcome, environment, explanation, findings, proxy, request_args::RequestArgs, style};
 use gnomon_analysis::materialize;
 use gnomon_engine::{Node, Plan, Position, Value, jwt::SoftwareCrypto, node::Key, verdict};
 use gnomon_manifests::{
@@ -19,8 +19,15 @@ use std::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Policies: a file, a folder or - for standard input; as often as wanted
-    #[arg(short, long = "policies", value_name = "PATH", required = true)]
+    #[arg(short, long = "policies", value_name = "PATH", required_unless_present = "envoy_config")]
     policies: Vec<PathBuf>,
+    /// In place of policies what a proxy has loaded: `istioctl proxy-config listener POD -o json`, Envoy's /config_dump,
+    /// or a single filter; YAML or JSON, or - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "policies")]
+    envoy_config: Option<PathBuf>,
+    /// The listener of it, or one of its filter chains [default: the inbound one on destination.port, or the only one]
+    #[arg(long, value_name = "NAME|PORT", requires = "envoy_config")]
+    listener: Option<String>,
     /// The request, or a list of them: a YAML or JSON file, or - for standard input
     #[arg(short, long, value_name = "FILE")]
     request: Option<PathBuf>,
@@ -54,7 +61,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
         );
         return Outcome::Failed;
     }
-    if args.request.as_deref() == Some(stdin) && args.policies.iter().any(|path| path == stdin) {
+    if args.request.as_deref() == Some(stdin)
+        && args.policies.iter().chain(&args.envoy_config).any(|path| path == stdin)
+    {
         eprintln!("error: the policies and the request cannot both come from standard input");
         return Outcome::Failed;
     }
@@ -69,11 +78,20 @@ pub(crate) fn run(args: &Args) -> Outcome {
         findings::print_skipped(&loaded);
     }
 
-    let plan = Plan::build(&loaded.resources, &workload, &mesh);
     let now = now();
-    let explain =
-        |spec: &RequestSpec| materialize(spec, &plan, &workload, &mesh, now).explain(&plan, &SoftwareCrypto);
-    let explained: Vec<_> = requests.as_slice().iter().map(explain).collect();
+    let (explained, elsewhere) = if let Some(file) = &args.envoy_config {
+        let listener = args.listener.as_deref();
+        let around = (&workload, &mesh);
+        let explained = proxy::explain(file, listener, requests.as_slice(), around, now, args.verbose);
+        let Some(explained) = explained else { return Outcome::Failed };
+        (explained, 0)
+    } else {
+        let plan = Plan::build(&loaded.resources, &workload, &mesh);
+        let explain = |spec: &RequestSpec| {
+            materialize(spec, &plan, &workload, &mesh, now).explain(&plan, &SoftwareCrypto)
+        };
+        (requests.as_slice().iter().map(explain).collect(), plan.elsewhere())
+    };
     match args.output {
         Format::Text => {
             let writer = explanation::Writer { style: style::Style::of_stdout(), verbose: args.verbose };
@@ -81,7 +99,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
                 .as_slice()
                 .iter()
                 .zip(&explained)
-                .map(|(spec, explanation)| writer.write(spec, explanation, plan.elsewhere()))
+                .map(|(spec, explanation)| writer.write(spec, explanation, elsewhere))
                 .collect();
             style::print(&texts.join("\n"));
         }

@@ -51,6 +51,15 @@ impl Writer {
         }
         if !explanation.stages.is_empty() {
             out.push('\n');
+        } else {
+            // Nothing below shows them.
+            for (action, said) in [("DENY", &report.dry_run.deny), ("ALLOW", &report.dry_run.allow)] {
+                if let Some(ShadowResult { result, policy }) = said {
+                    let by = policy.as_deref().map_or(String::new(), |policy| format!(" by {policy}"));
+                    let line = format!("dry run of {action}: {result}{by}");
+                    let _ = writeln!(out, "  {}", style.faint(&safe(&line)));
+                }
+            }
         }
         for stage in &explanation.stages {
             self.stage(&mut out, stage, report);

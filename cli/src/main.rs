@@ -8,6 +8,7 @@ mod eval;
 mod explanation;
 mod findings;
 mod lint;
+mod proxy;
 mod request_args;
 mod style;
 mod test;

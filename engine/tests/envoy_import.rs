@@ -430,11 +430,12 @@ fn what_is_not_evaluated() {
     ] {
         let document = rbac(&permission, &any());
         let report = ask(&document, &request(HEADERS));
-        let missing = format!("typedConfig.rules.policies[\"p\"].{missing}");
+        let missing = format!("rules.policies[\"p\"].{missing}");
+        let field = format!("typedConfig.{missing}");
         assert_eq!((report.verdict, report.status), (Outcome::Unknown, None), "{permission}");
         assert_eq!(report.missing.join(" "), missing, "{permission}");
         let findings = import(&document).findings;
-        assert_eq!((findings.len(), &findings[0].field, findings[0].code), (1, &missing, "not-evaluated"));
+        assert_eq!((findings.len(), &findings[0].field, findings[0].code), (1, &field, "not-evaluated"));
         // Where the rest decides, it does not matter.
         let report = ask(&rbac(&permission, &json!({ "notId": { "any": true } })), &request(HEADERS));
         assert_eq!((report.verdict, &report.missing[..]), (Outcome::Deny, &[][..]), "{permission}");
@@ -471,7 +472,7 @@ fn what_is_not_evaluated() {
     ] {
         let report = ask(&filter, &request(HEADERS));
         assert_eq!((report.verdict, report.stage), (Outcome::Unknown, Stage::Jwt));
-        assert_eq!(report.missing, [format!("typedConfig.{missing}")]);
+        assert_eq!(report.missing, [missing]);
     }
     // What does not hang on the claims is refused all the same.
     let deny = json!({ "name": "envoy.filters.http.rbac", "typedConfig": { "rules": { "action": "DENY", "policies": { "p": { "permissions": [any()], "principals": [any()] } } } } });
@@ -526,7 +527,7 @@ fn wrappings() {
         assert!(import(&document).select(None, &request(HEADERS)).is_err(), "{document}");
     }
     // A Lua filter may do anything: it is named.
-    let lua = json!([{ "name": "envoy.filters.http.lua", "typedConfig": {} }, filter]);
+    let lua = json!([{ "name": "my.default-lua", "typedConfig": {} }, filter]);
     let findings = import(&lua).findings;
     assert_eq!((findings.len(), findings[0].code), (1, "passed-over"));
 }

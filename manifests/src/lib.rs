@@ -8,6 +8,7 @@
 
 mod advice;
 mod files;
+mod imported;
 mod indent;
 mod input;
 mod loader;
@@ -19,6 +20,7 @@ pub mod suite;
 mod time;
 mod tree;
 
+pub use imported::imported;
 pub use input::{MAX_BYTES, decode_bytes, read_file};
 pub use loader::{Loaded, Loader, load, load_text};
 pub use merge::merged;

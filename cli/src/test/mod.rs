@@ -116,7 +116,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         } else {
             warnings += loaded.findings.diagnostics.len();
         }
-        let mut runner = Runner::new(&SoftwareCrypto, now);
+        let mut runner = Runner::of(&loaded, &SoftwareCrypto, now);
         let tests = loaded.suite.tests.iter().zip(&loaded.resources);
         let results = tests.map(|(test, resources)| runner.test(test, resources).cases).collect();
         session.suites.push(Ran { loaded, results, took: start.elapsed() });

@@ -1,10 +1,11 @@
 //! Suites from files, with the policies that they name.
 
 use super::{Sources, Suite};
-use crate::{Loaded, Loader, input::error, read_file, tree};
+use crate::{Loaded, Loader, imported, input::error, read_file, tree};
 use gnomon_engine::{
     Diagnostic,
     decode::quoted,
+    envoy::import::Imported,
     resource::{Resources, Text},
 };
 use std::{
@@ -19,6 +20,8 @@ pub struct LoadedSuite {
     pub suite: Suite,
     /// One for each test, in order; the same `Arc` where tests have the same policies.
     pub resources: Vec<Arc<Resources>>,
+    /// What `envoyConfig` holds.
+    pub envoy_config: Option<Arc<Imported>>,
     /// Warnings about the policies, with the texts that they point into. Its resources are empty.
     pub findings: Loaded,
 }
@@ -83,10 +86,14 @@ pub fn load(path: &Path) -> Result<LoadedSuite, Box<Loaded>> {
         known.push((&test.sources, set.clone()));
         resources.push(set);
     }
+    let envoy_config = suite.envoy_config.as_ref().and_then(|entry| {
+        let imported = imported(&folder.join(&entry.text), &mut findings);
+        imported.map(Arc::new)
+    });
     if findings.has_errors() {
         Err(Box::new(findings))
     } else {
-        Ok(LoadedSuite { suite, resources, findings })
+        Ok(LoadedSuite { suite, resources, envoy_config, findings })
     }
 }
 

@@ -24,6 +24,10 @@ pub struct Suite {
     pub description: String,
     /// `policies` and `resources`.
     pub sources: Sources,
+    /// `envoyConfig`: in place of policies what a proxy has loaded, relative to the suite's file.
+    pub envoy_config: Option<Text>,
+    /// `listener` of it: a name or a port.
+    pub listener: Option<String>,
     /// `tests`, at least one.
     pub tests: Vec<Test>,
 }

@@ -37,6 +37,15 @@ fn read(file: &Arc<str>, reader: &Reader, document: &Node, found: &mut Vec<Diagn
     let name = fields.string("name").map(|text| text.text);
     let description = fields.string("description").map(|text| text.text).unwrap_or_default();
     let sources = sources(&mut fields);
+    let envoy_config = fields.string("envoyConfig");
+    let listener = fields.string("listener").map(|text| text.text);
+    if envoy_config.is_some() && !sources.is_empty() {
+        let help = "remove one of them";
+        fields.cursor().error("two-sources", "a suite has either policies or `envoyConfig`", help);
+    }
+    if listener.is_some() && envoy_config.is_none() {
+        fields.cursor().error("no-envoy-config", "`listener` is one of `envoyConfig`", "add it");
+    }
     let mut section = |name: &'static str| fields.get(name).map(|c| c.node().clone()).unwrap_or(empty());
     let (workload_node, mesh_node, defaults) = (section("workload"), section("mesh"), section("defaults"));
     let shared = Shared {
@@ -71,7 +80,7 @@ fn read(file: &Arc<str>, reader: &Reader, document: &Node, found: &mut Vec<Diagn
         let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
         name.strip_suffix(".gnomon.yaml").unwrap_or(name).into()
     });
-    Some(Suite { file: file.clone(), name, description, sources, tests })
+    Some(Suite { file: file.clone(), name, description, sources, envoy_config, listener, tests })
 }
 
 fn test(

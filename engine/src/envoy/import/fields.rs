@@ -99,9 +99,13 @@ impl Context {
     /// Notes that something is not evaluated, and gives its name.
     pub(super) fn unread(&mut self, place: &Place<'_>, at: Position, why: &str) -> Unread {
         let path = place.path();
+        // From the filter's own fields on: the line says which filter.
+        let outside = path.split("[\"").next().and_then(|outside| outside.rfind("typedConfig."));
+        let short = outside.and_then(|at| path.get(at..)).and_then(|path| path.strip_prefix("typedConfig."));
+        let short = short.unwrap_or(&path);
         let name = match at.line {
-            0 => path.clone(),
-            line => format!("{path} ({line}:{})", at.column),
+            0 => short.to_string(),
+            line => format!("{short} ({line}:{})", at.column),
         };
         if self.findings.len() < MAX_FINDINGS {
             self.findings.push(Diagnostic {

@@ -221,7 +221,7 @@ fn filter_kind(node: &Node) -> Option<Kind> {
     let (name, type_name) = (text(node, "name").unwrap_or_default(), type_of(config));
     let is_filter = !core::ptr::eq(config, node) || get(node, "configDiscovery").is_some();
     let ends = |suffix: &str| type_name.ends_with(suffix);
-    let network = type_name.contains("network") || name.contains("network");
+    let network = if type_name.is_empty() { name } else { type_name }.contains(".network.");
     Some(if ends(".RBAC") || name == "envoy.filters.http.rbac" || name == "envoy.filters.network.rbac" {
         Kind::Rbac { network }
     } else if ends(".JwtAuthentication") || name == "envoy.filters.http.jwt_authn" {
@@ -237,8 +237,8 @@ fn filter_kind(node: &Node) -> Option<Kind> {
     {
         Kind::HttpManager
     } else if is_filter || !type_name.is_empty() {
-        let known = |part: &str| name.contains(part) || type_name.contains(part);
-        match HARMLESS.iter().any(|part| known(part)) {
+        // A part of `envoy.filters.http.router`, or of `envoy.extensions.filters.http.router.v3.Router`.
+        match name.split('.').chain(type_name.split('.')).any(|part| HARMLESS.contains(&part)) {
             true => Kind::Harmless,
             false => Kind::Other,
         }
@@ -259,22 +259,21 @@ const HARMLESS: &[&str] = &[
     "fault",
     "grpc_stats",
     "grpc_web",
-    "istio.stats",
-    "istio_stats",
-    "stats.PluginConfig",
-    "istio.alpn",
+    "stats",
     "alpn",
     "metadata_exchange",
     "peer_metadata",
+    "waypoint_downstream_peer_metadata",
+    "waypoint_upstream_peer_metadata",
     "set_filter_state",
     "connect_authority",
     "istio_authn",
-    "istio.authn",
+    "authn",
     "compressor",
     "sni_cluster",
     "forward_downstream_sni",
-    "waypoint",
-    "gcp_authn",
+    "echo",
+    "direct_response",
 ];
 
 fn filter(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Context) {

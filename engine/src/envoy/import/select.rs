@@ -78,11 +78,16 @@ impl Imported {
             [only] => only.chain(port, request),
             found => {
                 let shown = if found.is_empty() { listeners.as_slice() } else { found };
-                Err(format!(
-                    "{} listeners; choose one with --listener: {}",
-                    if found.is_empty() { "none of the" } else { "this may be any of several" },
-                    names(shown.iter().map(|listener| listener.called()))
-                ))
+                let shown = names(shown.iter().map(|listener| listener.called()));
+                Err(match wanted {
+                    Some(wanted) if found.is_empty() => format!(
+                        "no listener or filter chain has the name or port {}; the listeners are {shown}",
+                        crate::decode::quoted(wanted)
+                    ),
+                    _ => format!(
+                        "it is not clear which listener is meant; choose one with --listener: {shown}"
+                    ),
+                })
             }
         }
     }

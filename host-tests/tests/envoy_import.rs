@@ -1,0 +1,161 @@
+//! What real Envoy says that it has loaded, imported: the dump of every example's configuration must give the verdicts of
+//! its policies.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests may be blunt, and clippy.toml reaches only the #[test] functions"
+)]
+
+use gnomon_analysis::{Runner, imported::Proxy};
+use gnomon_engine::{
+    Mesh, Workload,
+    envoy::{export, import::Imported},
+    jwt::SoftwareCrypto,
+    request::Protocol,
+    verdict::{Outcome, Report, Stage},
+    workload::ProxyKind,
+};
+use gnomon_host_tests::{
+    Bootstrap, Ca, ClientCert, Envoy, Listener, Names, ServerTls, config::Filters, config::cluster, tokens,
+};
+use gnomon_manifests::suite::{LoadedSuite, load};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+fn suites(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            suites(&path, found);
+        } else if path.to_string_lossy().ends_with(".gnomon.yaml") {
+            found.push(path);
+        }
+    }
+}
+
+/// The clusters that filters name, and whether they are asked by gRPC.
+fn clusters(value: &Value, found: &mut BTreeMap<String, bool>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match (name.as_str(), value.as_str()) {
+                    ("cluster", Some(cluster)) => _ = found.insert(cluster.into(), false),
+                    ("clusterName", Some(cluster)) => _ = found.insert(cluster.into(), true),
+                    _ => clusters(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| clusters(item, found)),
+        _ => {}
+    }
+}
+
+/// All that a dump can say.
+fn told(report: &Report) -> impl PartialEq + std::fmt::Debug {
+    let Report { verdict, status, stage, details, policy, dry_run, audit, .. } = report.clone();
+    (verdict, status, stage, details, policy, dry_run, audit)
+}
+
+/// A case that the dump is asked: the listener's name, the case's, the verdict of the policies.
+struct Asked<'s> {
+    listener: String,
+    name: String,
+    request: &'s gnomon_manifests::request::RequestSpec,
+    expected: Report,
+}
+
+#[test]
+fn the_dump_gives_the_verdicts_of_the_policies() {
+    let mut files = Vec::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    suites(&root.join("../examples"), &mut files);
+    suites(&root.join("corpus"), &mut files);
+    files.sort();
+    let loaded: Vec<LoadedSuite> = files
+        .iter()
+        .map(|file| load(file).unwrap_or_else(|found| panic!("{}: {:?}", file.display(), found.diagnostics)))
+        .collect();
+    let ca = Ca::new("cluster.local").unwrap();
+    let identity = ca.issue(&Names::principal("cluster.local/ns/web/sa/web")).unwrap();
+    let tls = ServerTls { identity, client_ca: ca.pem.clone(), client: ClientCert::Optional };
+    let (mut listeners, mut asked) = (Vec::new(), Vec::new());
+    let mut named = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    let now = tokens::now();
+    for (file, suite) in files.iter().zip(&loaded) {
+        let mut runner = Runner::new(&SoftwareCrypto, now);
+        for (index, (test, resources)) in suite.suite.tests.iter().zip(&suite.resources).enumerate() {
+            // Nothing here listens on an internal address, and ztunnel has no filters.
+            if matches!(test.workload.proxy, ProxyKind::Waypoint | ProxyKind::Ztunnel) {
+                continue;
+            }
+            let results = runner.test(test, resources).cases;
+            for (case, result) in test.cases.iter().zip(results) {
+                let protocol = case.request.protocol;
+                let unknown_keys = result.report.verdict == Outcome::Unknown
+                    && result.report.missing.iter().any(|name| name.starts_with("jwks."));
+                let filters = export(resources, &test.workload, &test.mesh, protocol);
+                if result.report.stage == Stage::Mtls || unknown_keys {
+                    continue;
+                }
+                let suite = file.file_name().unwrap().to_string_lossy();
+                let listener = format!("{suite}-{index}-{protocol:?}");
+                if seen.insert(listener.clone()) {
+                    filters.iter().for_each(|filter| clusters(filter, &mut named));
+                    let filters = match protocol {
+                        Protocol::Http => Filters::Http(filters),
+                        Protocol::Tcp => Filters::Tcp(filters),
+                    };
+                    listeners.push(Listener {
+                        filters,
+                        tls: Some(tls.clone()),
+                        proxy: test.workload.proxy,
+                        // istiod configures hops for gateways only.
+                        trusted_hops: match test.workload.proxy {
+                            ProxyKind::Gateway => test.mesh.num_trusted_proxies,
+                            _ => 0,
+                        },
+                        path_normalization: test.mesh.path_normalization,
+                        ..Listener::http(&listener, Vec::new())
+                    });
+                }
+                let name = format!("{} [{}]", test.name, case.variant);
+                asked.push(Asked { listener, name, request: &case.request, expected: result.report });
+            }
+        }
+    }
+    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
+    let clusters = named.iter().map(|(name, grpc)| cluster(name, nowhere, *grpc)).collect();
+    let envoy =
+        Envoy::start(&Bootstrap { clusters, ..Bootstrap::new(&Workload::default(), listeners) }).unwrap();
+    let dump = envoy.admin_get("/config_dump").unwrap();
+    drop(envoy);
+
+    let (documents, problems) = gnomon_manifests::parse(&dump, "dump.json");
+    assert_eq!(problems, []);
+    let imported = Imported::read(documents.first().unwrap(), &Arc::from("dump.json"));
+    assert_eq!(imported.listeners.len(), seen.len());
+    assert_eq!(imported.findings, [], "everything that istiod writes is evaluated");
+    let (workload, mesh) = (Workload::default(), Mesh::default());
+    let mut wrong = Vec::new();
+    for Asked { listener, name, request, expected } in &asked {
+        let proxy = Proxy { imported: &imported, listener: Some(listener), workload: &workload, mesh: &mesh };
+        let report = proxy.report(request, now, &SoftwareCrypto).unwrap();
+        if told(&report) != told(expected) {
+            wrong.push(format!(
+                "{listener}: {name}:\n  policies {:?}\n  dump {:?} {:?}",
+                told(expected),
+                told(&report),
+                report.missing
+            ));
+        }
+    }
+    println!("{} cases against a dump of {} listeners, {} bytes", asked.len(), seen.len(), dump.len());
+    assert!(wrong.is_empty(), "{} of {} wrong:\n{}", wrong.len(), asked.len(), wrong.join("\n"));
+    assert!(asked.len() > 300, "{}", asked.len());
+}

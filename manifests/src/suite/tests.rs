@@ -111,6 +111,11 @@ fn refusals() {
         ("[]", ": : expected a map, got a list"),
         ("{}", ": : a suite needs `tests`"),
         (r#"{"tests": []}"#, ": tests: a suite needs at least one test"),
+        (
+            r#"{"policies": ["p"], "envoyConfig": "c", "tests": [{"expect": "deny"}]}"#,
+            ": : a suite has either policies or `envoyConfig`",
+        ),
+        (r#"{"listener": "l", "tests": [{"expect": "deny"}]}"#, ": : `listener` is one of `envoyConfig`"),
         (r#"{"tests": [{"name": "a"}]}"#, ": tests[0]: a test needs `expect`"),
         (
             r#"{"tests": [{"expect": "no"}]}"#,

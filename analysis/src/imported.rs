@@ -7,7 +7,7 @@ use gnomon_engine::{
     jwt::{Authenticator, Crypto},
     request::Protocol,
     verdict::Report,
-    workload::ProxyKind,
+    workload::{IstioVersion, ProxyKind},
 };
 use gnomon_manifests::request::RequestSpec;
 
@@ -48,24 +48,24 @@ impl Proxy<'_> {
             Selected::Chain(chain) => chain,
         };
         if chain.protocol == Protocol::Tcp {
-            return Ok(report(&connection, chain, crypto));
+            return Ok(report(&connection, chain, self.mesh.istio_version, crypto));
         }
         let http = RequestSpec { protocol: Protocol::Http, ..spec.clone() };
         let nothing = Authenticator::default();
         let authenticator = chain.authenticator().unwrap_or(&nothing);
         let ready = materialize_at(&http, authenticator, chain.http.as_ref().unwrap_or(&told), now);
-        Ok(report(&ready, chain, crypto))
+        Ok(report(&ready, chain, self.mesh.istio_version, crypto))
     }
 }
 
-fn report(ready: &Materialized, chain: &Chain, crypto: &dyn Crypto) -> Report {
+fn report(ready: &Materialized, chain: &Chain, version: IstioVersion, crypto: &dyn Crypto) -> Report {
     if let Some(rejected) = ready.rejected() {
         return rejection(rejected);
     }
     let crypto = ready.vouching(crypto);
-    let mut report = ready.with_request(|request| chain.evaluate(request, &crypto));
+    let mut report = ready.with_request(|request| chain.evaluate(request, version, &crypto));
     let hanging = ready.hanging(|request| {
-        let report = chain.evaluate(request, &crypto);
+        let report = chain.evaluate(request, version, &crypto);
         (report.verdict, report.missing)
     });
     for name in hanging {

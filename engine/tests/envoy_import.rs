@@ -12,6 +12,7 @@ use gnomon_engine::{
     jwt::{Json, SoftwareCrypto},
     request::{ExtAuthzAnswer, Input, Peer},
     verdict::{Outcome, Report, Stage},
+    workload::IstioVersion,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ fn import(document: &Value) -> Imported {
 fn ask(document: &Value, request: &Request<'_>) -> Report {
     let imported = import(document);
     match imported.select(None, request).unwrap() {
-        Selected::Chain(chain) => chain.evaluate(request, &SoftwareCrypto),
+        Selected::Chain(chain) => chain.evaluate(request, IstioVersion::NEWEST, &SoftwareCrypto),
         Selected::NoChain => gnomon_engine::envoy::import::no_filter_chain(),
     }
 }
@@ -227,7 +228,7 @@ fn with_token(filters: &[Value], claims: Value) -> Report {
     let imported = import(&Value::Array(filters.to_vec()));
     let request = request(&headers);
     let Selected::Chain(chain) = imported.select(None, &request).unwrap() else { panic!() };
-    chain.evaluate(&request, &Vouch(token.into_bytes()))
+    chain.evaluate(&request, IstioVersion::NEWEST, &Vouch(token.into_bytes()))
 }
 
 fn jwt_authn(key: &str, normalize: bool) -> Value {

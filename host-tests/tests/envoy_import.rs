@@ -2,7 +2,6 @@
 //! its policies.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "tests may be blunt, and clippy.toml reaches only the #[test] functions"
 )]
 
@@ -12,8 +11,9 @@ use gnomon_engine::{
     envoy::{export, import::Imported},
     jwt::SoftwareCrypto,
     request::Protocol,
+    resource::{Presence, Resources},
     verdict::{Outcome, Report, Stage},
-    workload::ProxyKind,
+    workload::{IstioVersion, ProxyKind},
 };
 use gnomon_host_tests::{
     Bootstrap, Ca, ClientCert, Envoy, Listener, Names, ServerTls, config::Filters, config::cluster, tokens,
@@ -26,6 +26,12 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// Nobody knows yet what istiod makes of `presence: REQUIRED`, so it is not exported.
+fn requires_tokens(resources: &Resources) -> bool {
+    let rules = resources.request_authentication.iter().flat_map(|policy| &policy.rules);
+    rules.into_iter().any(|rule| rule.presence == Presence::Required)
+}
 
 fn suites(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -65,6 +71,7 @@ fn told(report: &Report) -> impl PartialEq + std::fmt::Debug {
 struct Asked<'s> {
     listener: String,
     name: String,
+    version: IstioVersion,
     request: &'s gnomon_manifests::request::RequestSpec,
     expected: Report,
 }
@@ -100,7 +107,7 @@ fn the_dump_gives_the_verdicts_of_the_policies() {
                 let unknown_keys = result.report.verdict == Outcome::Unknown
                     && result.report.missing.iter().any(|name| name.starts_with("jwks."));
                 let filters = export(resources, &test.workload, &test.mesh, protocol);
-                if result.report.stage == Stage::Mtls || unknown_keys {
+                if result.report.stage == Stage::Mtls || requires_tokens(resources) || unknown_keys {
                     continue;
                 }
                 let suite = file.file_name().unwrap().to_string_lossy();
@@ -125,7 +132,14 @@ fn the_dump_gives_the_verdicts_of_the_policies() {
                     });
                 }
                 let name = format!("{} [{}]", test.name, case.variant);
-                asked.push(Asked { listener, name, request: &case.request, expected: result.report });
+                let version = test.mesh.istio_version;
+                asked.push(Asked {
+                    listener,
+                    name,
+                    version,
+                    request: &case.request,
+                    expected: result.report,
+                });
             }
         }
     }
@@ -141,9 +155,10 @@ fn the_dump_gives_the_verdicts_of_the_policies() {
     let imported = Imported::read(documents.first().unwrap(), &Arc::from("dump.json"));
     assert_eq!(imported.listeners.len(), seen.len());
     assert_eq!(imported.findings, [], "everything that istiod writes is evaluated");
-    let (workload, mesh) = (Workload::default(), Mesh::default());
+    let workload = Workload::default();
     let mut wrong = Vec::new();
-    for Asked { listener, name, request, expected } in &asked {
+    for Asked { listener, name, request, version, expected } in &asked {
+        let mesh = Mesh { istio_version: *version, ..Mesh::default() };
         let proxy = Proxy { imported: &imported, listener: Some(listener), workload: &workload, mesh: &mesh };
         let report = proxy.report(request, now, &SoftwareCrypto).unwrap();
         if told(&report) != told(expected) {

@@ -1,7 +1,11 @@
 //! The jwt_authn filter (`pilot/pkg/security/authn/policy_applier.go`).
 
 use super::{filter as make_filter, object};
-use crate::resource::{JwtRule, Text};
+use crate::{
+    resource::{JwtRule, Text},
+    versions,
+    workload::IstioVersion,
+};
 use alloc::{collections::BTreeSet, format, string::String, vec::Vec};
 use serde_json::{Map, Value, json};
 
@@ -21,7 +25,7 @@ const NOBODYS_KEY: &str = r#"{
 ///
 /// Tokens are optional but must be good: for one rule any of (it, no token); for several any of (each, all of (each or
 /// no token)). Rules stand in the order of their issuers.
-pub(super) fn filter(rules: &[&JwtRule], clear_route_cache: bool) -> Option<Value> {
+pub(super) fn filter(rules: &[&JwtRule], version: IstioVersion, clear_route_cache: bool) -> Option<Value> {
     let mut rules: Vec<&JwtRule> = rules.to_vec();
     rules.sort_by(|a, b| a.issuer.text.cmp(&b.issuer.text));
 
@@ -33,7 +37,7 @@ pub(super) fn filter(rules: &[&JwtRule], clear_route_cache: bool) -> Option<Valu
         let required = json!({ "providerName": name });
         optional.push(any([required.clone(), json!({ "allowMissing": {} })].into()));
         each.push(required);
-        providers.insert(name, provider(rule, clear_route_cache));
+        providers.insert(name, provider(rule, version, clear_route_cache));
     }
     let requires = match (optional.len(), optional.pop()?) {
         (1, only) => only,
@@ -55,9 +59,10 @@ fn any(requirements: Vec<Value>) -> Value {
     json!({ "requiresAny": { "requirements": requirements } })
 }
 
-fn provider(rule: &JwtRule, clear_route_cache: bool) -> Value {
-    let claims: BTreeSet<&str> =
-        rule.space_delimited_claims.iter().map(String::as_str).chain(["permission", "scope"]).collect();
+fn provider(rule: &JwtRule, version: IstioVersion, clear_route_cache: bool) -> Value {
+    let known = versions::has_space_delimited_claims(version);
+    let own = rule.space_delimited_claims.iter().map(String::as_str).filter(|_| known);
+    let claims: BTreeSet<&str> = own.chain(["permission", "scope"]).collect();
     let keys = rule.jwks.as_ref().map(|Text { text, .. }| text.as_str()).filter(|text| !text.is_empty());
     let mut provider = object([
         ("payloadInMetadata", "payload".into()),

@@ -42,7 +42,7 @@ pub fn export(resources: &Resources, workload: &Workload, mesh: &Mesh, protocol:
     let mut filters = rbac::custom(&attached.authorization, &chain);
     if protocol == Protocol::Http {
         let rules: Vec<_> = attached.jwt_rules.iter().map(|(_, rule)| *rule).collect();
-        filters.extend(jwt_authn::filter(&rules, workload.proxy != ProxyKind::Sidecar));
+        filters.extend(jwt_authn::filter(&rules, mesh.istio_version, workload.proxy != ProxyKind::Sidecar));
     }
     filters.extend(rbac::stages(&attached.authorization, &chain));
     filters

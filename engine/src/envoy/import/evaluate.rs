@@ -11,6 +11,8 @@ use crate::{
     plan::{Facts, Tri},
     request::{ExtAuthzAnswer, Protocol, Request},
     verdict::{DryRun, Outcome, Report, ShadowResult, Stage},
+    versions,
+    workload::IstioVersion,
 };
 use alloc::{
     format,
@@ -28,6 +30,8 @@ struct Walk<'c> {
     /// The first stage that may have refused it.
     doubtful: Option<Stage>,
     left: Vec<Left>,
+    /// RBAC sees the lines of a header as one value.
+    joins_lines: bool,
 }
 
 /// It is refused: nothing further is asked.
@@ -37,10 +41,11 @@ impl Chain {
     /// What the filters of this chain do with a request. `nearest` is never set; [`Report::missing`] names what could
     /// not be evaluated where the verdict hangs on it.
     ///
-    /// Filters stand in the order of the configuration. On a chain without an HTTP connection manager every request is
+    /// `version` says how the proxy's Envoy takes the lines of a header, which its configuration does not. Filters stand in the order of the configuration. On a chain without an HTTP connection manager every request is
     /// a TCP connection.
-    pub fn evaluate(&self, request: &Request<'_>, crypto: &dyn Crypto) -> Report {
-        let mut walk = Walk { chain: self, report: allowed(), doubtful: None, left: Vec::new() };
+    pub fn evaluate(&self, request: &Request<'_>, version: IstioVersion, crypto: &dyn Crypto) -> Report {
+        let joins_lines = !versions::matches_lines_apart(version);
+        let mut walk = Walk { chain: self, report: allowed(), doubtful: None, left: Vec::new(), joins_lines };
         let done = walk.run(request, crypto);
         walk.finish(done.is_err())
     }
@@ -112,7 +117,7 @@ impl Walk<'_> {
                 request: seen,
                 payload: None,
                 edits: if network { &[] } else { edits },
-                joins_lines: false,
+                joins_lines: self.joins_lines,
             };
             let left = core::mem::take(&mut self.left);
             let scene = Scene { facts, claims, left: &left, internal: chain.internal };

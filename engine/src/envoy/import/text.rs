@@ -171,10 +171,21 @@ impl Header {
     pub(super) fn matches(&self, facts: &Facts<'_>) -> Tri {
         let mut lines = 0_usize;
         let mut any = Tri::False;
+        let mut joined = Vec::new();
         facts.header_lines(self.name.as_bytes(), |value| {
+            if facts.joins_lines {
+                if lines > 0 {
+                    joined.push(b',');
+                }
+                joined.extend_from_slice(value);
+            } else {
+                any = any.max(self.line(value));
+            }
             lines += 1;
-            any = any.max(self.line(value));
         });
+        if facts.joins_lines && lines > 0 {
+            any = self.line(&joined);
+        }
         let answer = match &self.test {
             HeaderTest::Present(wanted) => ((lines > 0) == *wanted).into(),
             _ if lines > 0 => any,

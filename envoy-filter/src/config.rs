@@ -3,16 +3,14 @@
 //! The text is JSON, as Istio passes `pluginConfig` on; the resources in it are manifests. Everything that is wrong is
 //! reported, in the words of the command line.
 
-use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
-
 use crate::{host::Host, node_metadata};
-use core::fmt::Display;
 use gnomon_engine::{
     Diagnostic, Mesh, Node, Position, Severity, Workload,
     decode::{self, Cursor, Fields, Reader},
     resource::Resources,
     workload::ProxyKind,
 };
+use std::{fmt::Display, sync::Arc};
 
 /// Which requests get a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,8 +5,6 @@
 //! `software-crypto` checks those in the module, and everything under a proxy without the function. What nobody can
 //! check makes the verdict unknown.
 
-use alloc::vec::Vec;
-
 use crate::{facts::Asked, host::Refused};
 use core::cell::Cell;
 use gnomon_engine::jwt::{Algorithm, Crypto, Key, Material, Signature, der_signature};

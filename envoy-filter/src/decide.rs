@@ -1,7 +1,5 @@
 //! One verdict: from the proxy's answers to the engine's request, and the plan's answer to that.
 
-use alloc::{format, string::String, vec, vec::Vec};
-
 use crate::{
     crypto::HostCrypto,
     facts::{Asked, Facts},

@@ -4,8 +4,6 @@
 //! decides nearly always and leaves the rest unknown; only where the verdict then hangs on something unknown does
 //! [`Facts::more`] read on. Nothing is guessed: what the proxy does not say stays unknown, and so may the verdict.
 
-use alloc::{string::String, vec::Vec};
-
 use crate::{
     host::{Host, Refused},
     metadata, wire,

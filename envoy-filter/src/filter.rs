@@ -1,6 +1,4 @@
-//! The filter without its proxy: contexts, and what happens at each callback.
-
-use alloc::{boxed::Box, collections::BTreeMap, format, rc::Rc, string::String};
+//! The filter without its proxy: what happens at each callback.
 
 use crate::{
     compare::{Candidate, Comparison, Ending, Enforced, compare, enforced, enforced_tcp},
@@ -12,12 +10,12 @@ use crate::{
     metrics::{self, Metrics},
     wire,
 };
-use core::cell::Cell;
 use gnomon_engine::{
     Plan,
     request::Protocol,
     verdict::{Outcome, Report},
 };
+use std::{cell::Cell, rc::Rc};
 
 const RESPONSE_CODE: &str = "response\0code";
 const RESPONSE_DETAILS: &str = "response\0code_details";
@@ -27,19 +25,6 @@ const PRINCIPAL: &str = "connection\0uri_san_peer_certificate";
 const REMOTE: &str = "source\0address";
 const DIRECTION: &str = "xds\0listener_direction";
 const OUTBOUND: i64 = 2;
-
-/// All that one module instance holds: its plans, and the streams that are under way.
-#[derive(Debug, Default)]
-pub struct Filter {
-    /// By the proxy's number. A stream keeps the configuration that it began with.
-    contexts: BTreeMap<u32, Context>,
-}
-
-#[derive(Debug)]
-enum Context {
-    Root(Rc<Active>),
-    Stream(Stream),
-}
 
 /// A configuration at work.
 #[derive(Debug)]
@@ -53,107 +38,88 @@ pub struct Active {
     share: Cell<f64>,
 }
 
+/// A request or a connection that is under way. It keeps the configuration that it began with.
 #[derive(Debug)]
-struct Stream {
+pub struct Stream {
     active: Rc<Active>,
     decision: Option<Box<Decision>>,
     /// Nothing to do here: an outbound listener of a sidecar, or a connection that is done with.
     ignored: bool,
 }
 
-impl Filter {
-    /// Without any configuration.
-    pub const fn new() -> Self {
-        Filter { contexts: BTreeMap::new() }
-    }
-
-    /// A context comes to be: a root context where `root` is 0, else a stream of that root's.
-    pub fn create(&mut self, context: u32, root: u32) {
-        // A root has nothing before it is configured; streams only come afterwards.
-        if let Some(Context::Root(active)) = self.contexts.get(&root) {
-            let stream = Stream { active: active.clone(), decision: None, ignored: false };
-            self.contexts.insert(context, Context::Stream(stream));
+/// Reads the configuration and builds its plan. `None` refuses the configuration; the log then says
+/// everything that is wrong with it, and whatever ran before goes on.
+pub fn configure(host: &dyn Host) -> Option<Active> {
+    let text = match host.configuration() {
+        Ok(text) => text,
+        Err(refused) => {
+            host.log(
+                Level::Error,
+                &format!("gnomon: the configuration cannot be read (status {})", refused.0),
+            );
+            return None;
         }
-    }
-
-    fn stream(&mut self, context: u32) -> Option<&mut Stream> {
-        match self.contexts.get_mut(&context) {
-            Some(Context::Stream(stream)) => Some(stream),
-            _ => None,
-        }
-    }
-
-    /// Reads the configuration and builds its plan. False refuses the configuration; the log then says everything
-    /// that is wrong with it, and whatever ran before goes on.
-    pub fn configure(&mut self, host: &dyn Host, root: u32) -> bool {
-        let text = match host.configuration() {
-            Ok(text) => text,
-            Err(refused) => {
-                host.log(
-                    Level::Error,
-                    &format!("gnomon: the configuration cannot be read (status {})", refused.0),
-                );
-                return false;
-            }
+    };
+    let config = config::read(host, &text);
+    for diagnostic in &config.diagnostics {
+        let level = match diagnostic.severity {
+            gnomon_engine::Severity::Error => Level::Error,
+            gnomon_engine::Severity::Warning => Level::Warn,
         };
-        let config = config::read(host, &text);
-        for diagnostic in &config.diagnostics {
-            let level = match diagnostic.severity {
-                gnomon_engine::Severity::Error => Level::Error,
-                gnomon_engine::Severity::Warning => Level::Warn,
-            };
-            host.log(level, &format!("gnomon: {diagnostic}"));
-        }
-        let Some(loaded) = config.loaded else {
-            host.log(Level::Error, "gnomon: the configuration is refused");
-            return false;
-        };
-        let plan = Plan::build(&loaded.resources, &loaded.workload, &loaded.mesh);
-        let metrics = Metrics::define(host);
-        metrics.loaded(host, loaded.policies(), metrics::generation(&text));
-        let policies = loaded.policies();
-        let active = Active { plan, settings: loaded.settings, metrics, share: Cell::new(0.0) };
-        host.log(
-            Level::Info,
-            &format!("gnomon: {} policies loaded, evaluating for {}", policies, active.settings.workload),
-        );
-        self.contexts.insert(root, Context::Root(Rc::new(active)));
-        true
+        host.log(level, &format!("gnomon: {diagnostic}"));
+    }
+    let Some(loaded) = config.loaded else {
+        host.log(Level::Error, "gnomon: the configuration is refused");
+        return None;
+    };
+    let plan = Plan::build(&loaded.resources, &loaded.workload, &loaded.mesh);
+    let metrics = Metrics::define(host);
+    metrics.loaded(host, loaded.policies(), metrics::generation(&text));
+    let policies = loaded.policies();
+    let active = Active { plan, settings: loaded.settings, metrics, share: Cell::new(0.0) };
+    host.log(
+        Level::Info,
+        &format!("gnomon: {} policies loaded, evaluating for {}", policies, active.settings.workload),
+    );
+    Some(active)
+}
+
+impl Stream {
+    /// One that begins now.
+    pub fn new(active: Rc<Active>) -> Stream {
+        Stream { active, decision: None, ignored: false }
     }
 
     /// The headers of a request have come: decide.
-    pub fn request_headers(&mut self, host: &dyn Host, context: u32) {
-        let Some(stream) = self.stream(context) else { return };
+    pub fn request_headers(&mut self, host: &dyn Host) {
         let asked = Asked::new(host);
-        stream.ignored = is_outbound(&asked, &stream.active);
-        if !stream.ignored {
-            stream.decision = Some(Box::new(decide(&asked, &stream.active, Protocol::Http)));
+        self.ignored = is_outbound(&asked, &self.active);
+        if !self.ignored {
+            self.decision = Some(Box::new(decide(&asked, &self.active, Protocol::Http)));
         }
-        stream.active.metrics.errors(host, asked.failures());
+        self.active.metrics.errors(host, asked.failures());
     }
 
     /// The response goes out: the debugging header, where one is wanted.
-    pub fn response_headers(&mut self, host: &dyn Host, context: u32) {
-        let Some(stream) = self.stream(context) else { return };
-        let header = &stream.active.settings.report.response_header;
-        if let (false, Some(decision)) = (header.is_empty(), &stream.decision) {
+    pub fn response_headers(&mut self, host: &dyn Host) {
+        let header = &self.active.settings.report.response_header;
+        if let (false, Some(decision)) = (header.is_empty(), &self.decision) {
             let asked = Asked::new(host);
             let value = lines::header_value(&decision.report);
             let _counted = asked.count(host.set_response_header(header, &value));
-            stream.active.metrics.errors(host, asked.failures());
+            self.active.metrics.errors(host, asked.failures());
         }
     }
 
     /// An HTTP stream has ended: compare, count, tell.
-    pub fn log(&mut self, host: &dyn Host, context: u32) {
-        let Some(stream) = self.stream(context) else { return };
-        let active = stream.active.clone();
+    pub fn log(&mut self, host: &dyn Host) {
+        let active = self.active.clone();
         let asked = Asked::new(host);
-        let decided = stream.decision.is_some();
-        if stream.ignored || (!decided && is_outbound(&asked, &active)) {
+        let decided = self.decision.is_some();
+        if self.ignored || (!decided && is_outbound(&asked, &active)) {
             return;
         }
-        stream.ignored = true;
+        self.ignored = true;
         let (code, details) = response(&asked);
         let upstream = code.is_none_or(|code| code == 0)
             && matches!(asked.property(UPSTREAM), Ok(Some(address)) if !address.is_empty());
@@ -163,7 +129,7 @@ impl Filter {
             active.metrics.request(host, Comparison::Skipped);
         } else {
             let decision =
-                stream.decision.take().unwrap_or_else(|| Box::new(decide(&asked, &active, Protocol::Http)));
+                self.decision.take().unwrap_or_else(|| Box::new(decide(&asked, &active, Protocol::Http)));
             let result = compare(candidate(&decision.report), &enforced, &details);
             active.metrics.request(host, result);
             let ended =
@@ -178,26 +144,24 @@ impl Filter {
     }
 
     /// The first bytes of a TCP connection have come: decide, as the network RBAC filter does.
-    pub fn downstream_data(&mut self, host: &dyn Host, context: u32) {
-        let Some(stream) = self.stream(context) else { return };
-        if stream.ignored || stream.decision.is_some() {
+    pub fn downstream_data(&mut self, host: &dyn Host) {
+        if self.ignored || self.decision.is_some() {
             return;
         }
         let asked = Asked::new(host);
-        stream.ignored = is_outbound(&asked, &stream.active);
-        if !stream.ignored {
-            stream.decision = Some(Box::new(decide(&asked, &stream.active, Protocol::Tcp)));
+        self.ignored = is_outbound(&asked, &self.active);
+        if !self.ignored {
+            self.decision = Some(Box::new(decide(&asked, &self.active, Protocol::Tcp)));
         }
-        stream.active.metrics.errors(host, asked.failures());
+        self.active.metrics.errors(host, asked.failures());
     }
 
     /// A TCP connection has ended: compare, count, tell. A connection that never sent anything was never decided
     /// on, by nobody.
-    pub fn connection_closed(&mut self, host: &dyn Host, context: u32) {
-        let Some(stream) = self.stream(context) else { return };
-        let Some(decision) = stream.decision.take() else { return };
-        stream.ignored = true;
-        let active = stream.active.clone();
+    pub fn connection_closed(&mut self, host: &dyn Host) {
+        let Some(decision) = self.decision.take() else { return };
+        self.ignored = true;
+        let active = self.active.clone();
         let asked = Asked::new(host);
         let details = asked.property(TERMINATION_DETAILS).ok().flatten().unwrap_or_default();
         let details = lines::text(&details);
@@ -211,11 +175,6 @@ impl Filter {
         let ended = Ended { result, enforced: &enforced, status: None, details: &details, late: false };
         tell(&asked, &active, *decision, &ended);
         active.metrics.errors(host, asked.failures());
-    }
-
-    /// A context is gone.
-    pub fn delete(&mut self, context: u32) {
-        self.contexts.remove(&context);
     }
 }
 

@@ -1,10 +1,6 @@
-//! What the filter may ask of the proxy, as a trait: [`crate::abi`] is Envoy, tests have their own.
+//! What the filter may ask of the proxy, as a trait: `envoy` is Envoy, tests have their own.
 //!
-//! Every call can fail and no failure may matter: a caller gets an `Err` and goes on. The proxy-wasm Rust SDK
-//! panics on statuses that it does not expect, which in Envoy answers the request with 503 and silences the
-//! filter for good, so the filter speaks the ABI itself.
-
-use alloc::vec::Vec;
+//! Every call can fail and no failure may matter: a caller gets an `Err` and goes on.
 
 /// A call that the host refused, with the ABI's status: 2 bad argument, 3 serialization failure, 10 internal
 /// failure, 12 unimplemented, ….
@@ -18,24 +14,22 @@ impl Refused {
 
 /// Levels of the proxy's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u32)]
 pub enum Level {
     /// Hidden by Istio's default.
-    Info = 2,
+    Info,
     /// Shown by Istio's default.
-    Warn = 3,
+    Warn,
     /// Shown by Istio's default.
-    Error = 4,
+    Error,
 }
 
 /// Kinds of metrics that the filter defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
 pub enum MetricKind {
     /// Only grows.
-    Counter = 0,
+    Counter,
     /// Is set.
-    Gauge = 1,
+    Gauge,
 }
 
 /// The proxy around the filter.

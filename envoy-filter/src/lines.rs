@@ -3,11 +3,10 @@
 //! All of it ends in places where other people read. No token, no header value and no query string gets there, and
 //! nothing in it is longer than it must be.
 
-use alloc::{borrow::Cow, format, string::String, vec::Vec};
-
 use crate::compare::{Comparison, Enforced, Refuser};
 use gnomon_engine::verdict::{DryRun, Outcome, Report, Stage};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// The longest text taken over from a request, in bytes.
 const LONGEST: usize = 256;

@@ -13,8 +13,6 @@
 //! | `gnomon_policies_loaded` | gauge | policies in the configuration that was taken last |
 //! | `gnomon_config_generation` | gauge | a number made from that configuration: equal where it is equal |
 
-use alloc::format;
-
 use crate::{
     compare::Comparison,
     host::{Host, MetricKind},

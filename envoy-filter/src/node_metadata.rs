@@ -1,7 +1,5 @@
 //! Whose proxy this is, from the node metadata that Istio gives it.
 
-use alloc::{string::String, vec::Vec};
-
 use crate::{host::Host, wire};
 use gnomon_engine::{Node, Workload, workload::ProxyKind};
 

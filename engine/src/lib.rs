@@ -18,6 +18,7 @@ pub mod decode;
 pub mod diagnostic;
 pub mod envoy;
 pub mod headers;
+pub mod json;
 pub mod jwt;
 pub mod node;
 mod order;

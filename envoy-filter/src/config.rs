@@ -5,8 +5,9 @@
 
 use crate::{host::Host, node_metadata};
 use gnomon_engine::{
-    Diagnostic, Mesh, Node, Position, Severity, Workload,
+    Diagnostic, Mesh, Position, Severity, Workload,
     decode::{self, Cursor, Fields, Reader},
+    json,
     resource::Resources,
     workload::ProxyKind,
 };
@@ -90,11 +91,10 @@ pub struct Config {
 
 /// Reads a configuration; what it leaves out about the workload comes from the proxy's node metadata.
 pub fn read(host: &dyn Host, text: &[u8]) -> Config {
-    // From text, as the engine reads key sets: one JSON reader less.
-    let node = match core::str::from_utf8(text).map(serde_json::from_str::<Node>) {
+    let node = match core::str::from_utf8(text).map(json::parse) {
         Ok(Ok(node)) => node,
-        Ok(Err(error)) => return refused(not_json(text, &error, error.line(), error.column())),
-        Err(error) => return refused(not_json(text, &error, 0, 0)),
+        Ok(Err(error)) => return refused(not_json(text, &error.message, error.at)),
+        Err(error) => return refused(not_json(text, &error, Position::default())),
     };
     let reader = Reader::new(&Arc::from(""), "");
     let mut diagnostics = Vec::new();
@@ -170,7 +170,7 @@ fn read_report(mut fields: Fields<'_>) -> Report {
     let default = Report::default();
     let report = Report {
         log: fields.word("log", &words).unwrap_or(default.log),
-        sample: fields.number("sample", 0.0..=1.0).unwrap_or(default.sample),
+        sample: fields.number("sample", 0..=1).unwrap_or(default.sample),
         response_header: fields.get("responseHeader").and_then(response_header).unwrap_or_default(),
         filter_state: fields.bool("filterState").unwrap_or(default.filter_state),
     };
@@ -202,15 +202,12 @@ fn refused(why: Diagnostic) -> Config {
     Config { diagnostics: vec![why], loaded: None }
 }
 
-fn not_json(text: &[u8], error: &dyn Display, line: usize, column: usize) -> Diagnostic {
+fn not_json(text: &[u8], error: &dyn Display, at: Position) -> Diagnostic {
     let mut diagnostic = Diagnostic {
         severity: Severity::Error,
         code: "bad-json",
         file: "".into(),
-        at: Position {
-            line: u32::try_from(line).unwrap_or_default(),
-            column: u32::try_from(column).unwrap_or_default(),
-        },
+        at,
         object: String::new(),
         field: String::new(),
         message: format!("the plugin configuration is not JSON: {error}"),

@@ -15,17 +15,12 @@ use crate::{
     filter::{self, Active, Stream},
 };
 use proxy_wasm::{
-    hostcalls,
     traits::{Context, HttpContext, RootContext, StreamContext},
-    types::{Action, ContextType, LogLevel, PeerType},
+    types::{Action, ContextType, PeerType},
 };
 use std::{cell::RefCell, rc::Rc};
 
 proxy_wasm::main! {{
-    std::panic::set_hook(Box::new(|bug| {
-        // The instance ends in any case, so that the SDK may panic once more where the proxy refuses the line.
-        let _lost = hostcalls::log(LogLevel::Critical, &format!("gnomon: this instance of the filter ends: {bug}"));
-    }));
     proxy_wasm::set_root_context(|id| Box::new(Root(Box::new(Plugin { id, active: None, pending: RefCell::default() }))));
 }}
 

@@ -187,15 +187,15 @@ impl<'a> Cursor<'a> {
     }
 
     /// A number within `range`; outside of it is `out-of-range`, anything else `wrong-type`.
-    pub fn number(&self, range: core::ops::RangeInclusive<f64>) -> Option<f64> {
+    pub fn number(&self, range: core::ops::RangeInclusive<u32>) -> Option<f64> {
         let Value::Number(text) = &self.node.value else {
             self.wrong_type("a number");
             return None;
         };
+        let (low, high) = range.into_inner();
         match text.parse::<f64>() {
-            Ok(value) if range.contains(&value) => Some(value),
+            Ok(value) if (f64::from(low)..=f64::from(high)).contains(&value) => Some(value),
             _ => {
-                let (low, high) = range.into_inner();
                 let message = format!("expected a number from {low} to {high}, got {}", short(text));
                 self.error("out-of-range", message, "");
                 None

@@ -63,7 +63,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A number within `range`; `None` where absent or wrong (and reported).
-    pub fn number(&mut self, name: &'static str, range: core::ops::RangeInclusive<f64>) -> Option<f64> {
+    pub fn number(&mut self, name: &'static str, range: core::ops::RangeInclusive<u32>) -> Option<f64> {
         self.get(name)?.number(range)
     }
 

@@ -1,7 +1,7 @@
 //! An inline key set: what admission says of it, and then what Envoy will.
 
 use super::{Cursor, short};
-use crate::{Node, Severity, Value, jwt};
+use crate::{Node, Position, Severity, Value, json, jwt};
 use core::cell::Cell;
 
 /// Checks the text of `jwks` as istiod's webhook does, and what that admits as Envoy will when it gets the listener.
@@ -36,12 +36,14 @@ fn admitted(cursor: &Cursor<'_>, text: &str) -> bool {
 }
 
 fn admission(cursor: &Cursor<'_>, text: &str, bad: &dyn Fn(&dyn core::fmt::Display, &str)) {
-    // Another Node: one JSON reader less in the filter. Two members of one name are an error in it, as they are in Envoy.
-    let set = match serde_json::from_str::<Node>(text) {
+    // Two members of one name are an error, as they are in Envoy.
+    let set = match json::parse(text) {
         Ok(set) if set.as_map().is_some() => set,
         Ok(_) => return bad(&"not a JSON object", "write {\"keys\": [...]}"),
         Err(error) => {
-            return bad(&error, "jwks holds the JSON text of a key set, as the issuer publishes it");
+            let Position { line, column } = error.at;
+            let why = format_args!("{} at line {line} column {column}", error.message);
+            return bad(&why, "jwks holds the JSON text of a key set, as the issuer publishes it");
         }
     };
     let keys = match set.get("keys").map(|keys| &keys.value) {

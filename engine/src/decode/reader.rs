@@ -16,7 +16,7 @@ pub const MAX_PROBLEMS: usize = 1_000;
 /// let reader = Reader::new(&"config.yaml".into(), "");
 /// if let Some(mut fields) = reader.root(&node).fields() {
 ///     assert_eq!(fields.word("mode", &[("shadow", 1), ("enforce", 2)]), Some(1));
-///     fields.number("sample", 0.0..=1.0);
+///     fields.number("sample", 0..=1);
 ///     fields.finish();
 /// }
 /// assert_eq!(reader.into_diagnostics()[0].message, "unknown field `sampel`");

@@ -12,7 +12,7 @@ use gnomon_engine::{
     attach::attach,
     envoy::export,
     request::Protocol,
-    resource::{MtlsMode, Resources},
+    resource::{MtlsMode, Presence, Resources},
     workload::ProxyKind,
 };
 use serde_json::{Value, json};
@@ -63,6 +63,13 @@ impl Benches {
         let Question { resources, workload, mesh, request } = question;
         if workload.proxy == ProxyKind::Ztunnel {
             return Ok(Err("ztunnel is no Envoy".into()));
+        }
+        let mut rules = resources.request_authentication.iter().flat_map(|policy| &policy.rules);
+        if rules.clone().any(|rule| rule.presence == Presence::Required) {
+            return Ok(Err("no istiod configures `presence: REQUIRED` yet".into()));
+        }
+        if request.claims.is_some() && rules.any(|rule| rule.issuer.text.is_empty()) {
+            return Ok(Err("nobody can sign for a rule that names no issuer".into()));
         }
         let mode = match workload.proxy {
             ProxyKind::Sidecar => attach(resources, workload, mesh).peer.modes().of(request.destination_port),

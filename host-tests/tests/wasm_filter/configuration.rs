@@ -29,7 +29,7 @@ fn a_bad_configuration_is_refused_with_every_diagnostic() {
     let cases: [(&str, &str); 14] = [
         ("", "the plugin configuration is empty"),
         ("candidate: {}", "not JSON"),
-        ("{\"candidate\": {\"resources\": [], \"resources\": []}}", "duplicate key"),
+        ("{\"candidate\": {\"resources\": [], \"resources\": []}}", "the key is there twice"),
         ("[]", "expected a map, got a list"),
         ("null", "expected a map, got null"),
         ("{}", "`candidate` is missing"),

@@ -80,6 +80,29 @@ impl Glob {
         Glob { parts, literal }
     }
 
+    /// Else a dot stands for any byte.
+    pub(crate) fn is_literal(&self) -> bool {
+        self.literal
+    }
+
+    /// X of `.*/ns/X/.*`.
+    pub(crate) fn namespace(&self) -> Option<&[u8]> {
+        match &self.parts[..] {
+            [before, namespace, after] if before.is_empty() && after.is_empty() => {
+                namespace.strip_prefix(b"/ns/")?.strip_suffix(b"/")
+            }
+            _ => None,
+        }
+    }
+
+    /// X of `spiffe://.*X`.
+    pub(crate) fn spiffe_suffix(&self) -> Option<&[u8]> {
+        match &self.parts[..] {
+            [scheme, suffix] if scheme == SPIFFE => Some(suffix),
+            _ => None,
+        }
+    }
+
     /// True if the whole value is the parts in order with anything (but a line feed, as in RE2) between them. Taking
     /// the leftmost place for each inner part is enough: it leaves most room for the rest.
     pub(crate) fn matches(&self, value: &[u8]) -> bool {
@@ -148,7 +171,8 @@ pub(crate) enum PeerPattern {
     },
 }
 
-const SPIFFE: &[u8] = b"spiffe://";
+/// What every SPIFFE id begins with.
+pub(crate) const SPIFFE: &[u8] = b"spiffe://";
 
 impl PeerPattern {
     /// `principals`, after trust domain aliases were expanded. A `spiffe://` that the user wrote is doubled and never

@@ -23,7 +23,7 @@ struct Parts {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Segment {
+pub(crate) enum Segment {
     /// The text itself; empty only behind a last slash.
     Literal(Vec<u8>),
     /// `{*}`
@@ -74,6 +74,11 @@ impl Template {
     /// that is not the last. istiod admits these all the same.
     pub fn is_valid(&self) -> bool {
         self.parts.is_some()
+    }
+
+    /// The segments, and what must stand at the end where `{**}` follows them; `None`: it never matches.
+    pub(crate) fn parts(&self) -> Option<(&[Segment], Option<&[u8]>)> {
+        self.parts.as_ref().map(|parts| (&parts.head[..], parts.tail.as_deref()))
     }
 
     /// Does the whole path match? `path` is without its query ([`crate::path::without_query`]). Linear, without
@@ -139,6 +144,6 @@ fn is_literal(byte: u8) -> bool {
 }
 
 /// What the operators match, slash apart.
-fn is_glob(byte: u8) -> bool {
+pub(crate) fn is_glob(byte: u8) -> bool {
     is_literal(byte) || byte == b'*'
 }

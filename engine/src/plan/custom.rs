@@ -17,6 +17,17 @@ pub(crate) enum CustomStage {
     Skipped { provider: String },
 }
 
+impl CustomStage {
+    /// The rules that decide who is asked, or who is refused.
+    pub(crate) fn rules(&self) -> &[Rule] {
+        match self {
+            CustomStage::Ask(ask) => &ask.rules,
+            CustomStage::Broken { rules, .. } => rules,
+            CustomStage::Absent | CustomStage::Skipped { .. } => &[],
+        }
+    }
+}
+
 /// A provider and what is put to it.
 #[derive(Debug)]
 pub(crate) struct Ask {

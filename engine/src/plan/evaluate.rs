@@ -4,9 +4,11 @@ use super::{
     Plan,
     custom::CustomStage,
     facts::Facts,
+    index::{Index, Seen},
     missing,
     outcome::{Refusal, Shadow, Verdict},
-    rule::{Found, RuleSet, first_match},
+    rule::{Found, Rule, RuleSet, first_match},
+    stage,
 };
 use crate::{
     jwt::{Authentication, Crypto},
@@ -16,6 +18,7 @@ use crate::{
     workload::ProxyKind,
 };
 use alloc::{format, string::String};
+use core::ops::ControlFlow;
 
 /// A verdict and what the JWT stage found on the way.
 pub(super) struct Run<'p> {
@@ -69,34 +72,99 @@ impl<'p> Walk<'p> {
     }
 }
 
-pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto) -> Run<'p> {
+/// How rules are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    Indexed,
+    /// One by one: the reference.
+    Linearly,
+}
+
+/// Finds rules of one index for one request.
+struct Search<'p> {
+    index: &'p Index,
+    seen: Seen,
+    how: How,
+}
+
+impl<'p> Search<'p> {
+    fn new(index: &'p Index, how: How) -> Self {
+        Search { index, seen: Seen::new(), how }
+    }
+
+    fn first(&mut self, stage: usize, rules: &'p [Rule], facts: &Facts<'_>, certain: &mut bool) -> Found<'p> {
+        match self.how {
+            How::Indexed => self.index.first_match(stage, rules, facts, &mut self.seen, certain),
+            How::Linearly => first_match(rules, facts, certain),
+        }
+    }
+
+    fn shadow(
+        &mut self,
+        stage: usize,
+        set: &'p RuleSet,
+        facts: &Facts<'_>,
+        certain: &mut bool,
+    ) -> Option<Shadow<'p>> {
+        set.shadow.as_deref().map(|rules| match self.first(stage, rules, facts, certain) {
+            Found::Match(rule) => Shadow::Match(rule),
+            Found::Unknown => Shadow::Unknown,
+            Found::Nothing => Shadow::Nothing,
+        })
+    }
+}
+
+/// All stages.
+pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto, how: How) -> Run<'p> {
+    let walk = match until_jwt(plan, request, how) {
+        ControlFlow::Continue(walk) => walk,
+        ControlFlow::Break(verdict) => return Run { verdict, authentication: None },
+    };
+    let http = request.protocol == Protocol::Http && plan.proxy != ProxyKind::Ztunnel;
+    let authentication =
+        (http && !plan.authenticator.is_empty()).then(|| plan.authenticator.authenticate(request, crypto));
+    Run { verdict: from_jwt_on(plan, request, authentication.as_ref(), walk, how), authentication }
+}
+
+/// All stages, the JWT stage's answer being known.
+pub(super) fn authenticated<'p>(
+    plan: &'p Plan,
+    request: &Request<'_>,
+    found: &Authentication,
+) -> Verdict<'p> {
+    match until_jwt(plan, request, How::Indexed) {
+        ControlFlow::Continue(walk) => from_jwt_on(plan, request, Some(found), walk, How::Indexed),
+        ControlFlow::Break(verdict) => verdict,
+    }
+}
+
+/// mTLS and CUSTOM.
+fn until_jwt<'p>(plan: &'p Plan, request: &Request<'_>, how: How) -> ControlFlow<Verdict<'p>, Walk<'p>> {
     let mut walk =
         Walk { verdict: Verdict::allow(plan, request.protocol), doubtful: None, decided: Stage::None };
-    let chain = plan.chain(request.protocol);
-    let early = Facts { request, payload: None, edits: &[], joins_lines: plan.joins_lines };
-
     match mtls(plan, request) {
         Gate::Open => {}
-        Gate::Shut(refusal) => {
-            return Run { verdict: walk.refuse(Stage::Mtls, refusal), authentication: None };
-        }
+        Gate::Shut(refusal) => return ControlFlow::Break(walk.refuse(Stage::Mtls, refusal)),
         Gate::Unknown(input) => walk.doubt(Stage::Mtls, [input.into()]),
     }
 
+    let chain = plan.chain(request.protocol);
+    let rules = chain.custom.rules();
+    if rules.is_empty() {
+        return ControlFlow::Continue(walk);
+    }
+    let facts = Facts { request, payload: None, edits: &[], joins_lines: plan.joins_lines };
+    let found = Search::new(&chain.early, how).first(0, rules, &facts, &mut walk.verdict.certain);
     match &chain.custom {
         CustomStage::Absent | CustomStage::Skipped { .. } => {}
-        CustomStage::Broken { rules, .. } => match first_match(rules, &early, &mut walk.verdict.certain) {
+        CustomStage::Broken { .. } => match found {
             Found::Match(rule) => {
-                return Run {
-                    verdict: walk.refuse(Stage::Custom, Refusal::Rbac(Some(rule))),
-                    authentication: None,
-                };
+                return ControlFlow::Break(walk.refuse(Stage::Custom, Refusal::Rbac(Some(rule))));
             }
-            Found::Unknown => walk.doubt(Stage::Custom, missing::inputs(rules, &early)),
+            Found::Unknown => walk.doubt(Stage::Custom, missing::inputs(rules, &facts)),
             Found::Nothing => {}
         },
         CustomStage::Ask(ask) => {
-            let found = first_match(&ask.rules, &early, &mut walk.verdict.certain);
             let answer = request.ext_authz.iter().find(|(name, _)| *name == ask.provider).map(|(_, a)| *a);
             let passes = match answer {
                 Some(ExtAuthzAnswer::Allow) => Some(true),
@@ -109,12 +177,13 @@ pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto
                 (_, Some(true)) => walk.decided = Stage::Custom,
                 (Found::Match(rule), Some(false)) => {
                     let failed = answer == Some(ExtAuthzAnswer::Error);
-                    let refusal = Refusal::ExtAuthz { ask, rule, failed };
-                    return Run { verdict: walk.refuse(Stage::Custom, refusal), authentication: None };
+                    return ControlFlow::Break(
+                        walk.refuse(Stage::Custom, Refusal::ExtAuthz { ask, rule, failed }),
+                    );
                 }
                 (found, passes) => {
                     if matches!(found, Found::Unknown) {
-                        walk.doubt(Stage::Custom, missing::inputs(&ask.rules, &early));
+                        walk.doubt(Stage::Custom, missing::inputs(rules, &facts));
                     }
                     if passes.is_none() {
                         walk.doubt(Stage::Custom, [format!("extAuthz.{}", ask.provider)]);
@@ -123,12 +192,19 @@ pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto
             }
         }
     }
+    ControlFlow::Continue(walk)
+}
 
-    let http = request.protocol == Protocol::Http && plan.proxy != ProxyKind::Ztunnel;
-    let authentication =
-        (http && !plan.authenticator.is_empty()).then(|| plan.authenticator.authenticate(request, crypto));
-    if let Some(failure) = authentication.as_ref().and_then(|a| a.failure.as_ref()) {
-        let verdict = match &failure.missing {
+/// JWT and what comes after it; `found`: what the JWT stage says, `None` where there is none.
+fn from_jwt_on<'p>(
+    plan: &'p Plan,
+    request: &Request<'_>,
+    found: Option<&Authentication>,
+    mut walk: Walk<'p>,
+    how: How,
+) -> Verdict<'p> {
+    if let Some(failure) = found.and_then(|found| found.failure.as_ref()) {
+        return match &failure.missing {
             // What the later stages say hangs on the claims: no use going on.
             Some(missing) => {
                 walk.doubt(Stage::Jwt, [missing.clone()]);
@@ -138,60 +214,49 @@ pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto
                 walk.refuse(Stage::Jwt, Refusal::Jwt { status: failure.status, message: failure.message })
             }
         };
-        return Run { verdict, authentication };
     }
-    let verdict = {
-        let facts = match &authentication {
-            Some(found) => Facts { request, payload: found.payload.as_ref(), edits: &found.edits, ..early },
-            None => early,
-        };
-        authorize(plan, request, &facts, walk)
+    let facts = Facts {
+        request,
+        payload: found.and_then(|found| found.payload.as_ref()),
+        edits: found.map(|found| &found.edits[..]).unwrap_or_default(),
+        joins_lines: plan.joins_lines,
     };
-    Run { verdict, authentication }
+    authorize(plan, &facts, walk, how)
 }
 
 /// AUDIT, DENY, ALLOW.
-fn authorize<'p>(
-    plan: &'p Plan,
-    request: &Request<'_>,
-    facts: &Facts<'_>,
-    mut walk: Walk<'p>,
-) -> Verdict<'p> {
-    let chain = plan.chain(request.protocol);
+fn authorize<'p>(plan: &'p Plan, facts: &Facts<'_>, mut walk: Walk<'p>, how: How) -> Verdict<'p> {
+    let chain = plan.chain(facts.request.protocol);
+    let (deny, allow) = (&chain.deny, &chain.allow);
+    let mut search = Search::new(&chain.late, how);
     let certain = &mut walk.verdict.certain;
-    walk.verdict.audit = matches!(first_match(&chain.audit.rules, facts, certain), Found::Match(_));
+    walk.verdict.audit =
+        matches!(search.first(stage::AUDIT, &chain.audit.rules, facts, certain), Found::Match(_));
 
-    walk.verdict.dry_deny = shadow(&chain.deny, facts, &mut walk.verdict.certain);
-    match first_match(&chain.deny.rules, facts, &mut walk.verdict.certain) {
+    walk.verdict.dry_deny = search.shadow(stage::DRY_DENY, deny, facts, certain);
+    match search.first(stage::DENY, &deny.rules, facts, certain) {
         Found::Match(rule) => return walk.refuse(Stage::Deny, Refusal::Rbac(Some(rule))),
-        Found::Unknown => walk.doubt(Stage::Deny, missing::inputs(&chain.deny.rules, facts)),
+        Found::Unknown => walk.doubt(Stage::Deny, missing::inputs(&deny.rules, facts)),
         Found::Nothing => {}
     }
 
-    walk.verdict.dry_allow = shadow(&chain.allow, facts, &mut walk.verdict.certain);
-    if !chain.allow.enforced {
+    let certain = &mut walk.verdict.certain;
+    walk.verdict.dry_allow = search.shadow(stage::DRY_ALLOW, allow, facts, certain);
+    if !allow.enforced {
         return walk.finish();
     }
-    match first_match(&chain.allow.rules, facts, &mut walk.verdict.certain) {
+    match search.first(stage::ALLOW, &allow.rules, facts, certain) {
         Found::Match(rule) => {
             walk.verdict.allowed_by = Some(rule);
             walk.decided = Stage::Allow;
             walk.finish()
         }
         Found::Unknown => {
-            walk.doubt(Stage::Allow, missing::inputs(&chain.allow.rules, facts));
+            walk.doubt(Stage::Allow, missing::inputs(&allow.rules, facts));
             walk.finish()
         }
         Found::Nothing => walk.refuse(Stage::Allow, Refusal::Rbac(None)),
     }
-}
-
-fn shadow<'p>(set: &'p RuleSet, facts: &Facts<'_>, certain: &mut bool) -> Option<Shadow<'p>> {
-    set.shadow.as_deref().map(|rules| match first_match(rules, facts, certain) {
-        Found::Match(rule) => Shadow::Match(rule),
-        Found::Unknown => Shadow::Unknown,
-        Found::Nothing => Shadow::Nothing,
-    })
 }
 
 enum Gate<'p> {

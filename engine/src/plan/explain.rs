@@ -2,7 +2,7 @@
 
 use super::{
     Chain, CustomStage, Plan,
-    evaluate::{Run, run},
+    evaluate::{How, Run, run},
     facts::Facts,
     outcome::Verdict,
     rule::{Clause, Dropped, Rule, RuleSet},
@@ -26,7 +26,7 @@ const SHOWN: usize = 200;
 const TOKENS_SHOWN: usize = 4;
 
 pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -> Explanation {
-    let Run { verdict, authentication } = run(plan, request, crypto);
+    let Run { verdict, authentication } = run(plan, request, crypto, How::Linearly);
     let early = Facts { request, payload: None, edits: &[], joins_lines: plan.joins_lines };
     let late = match &authentication {
         Some(found) => Facts { request, payload: found.payload.as_ref(), edits: &found.edits, ..early },

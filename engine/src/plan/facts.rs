@@ -68,13 +68,14 @@ impl<'r> Facts<'r> {
 
     /// The peer as ztunnel has it.
     pub(crate) fn identity(&self, test: impl Fn(Option<Identity<'_>>) -> bool) -> Tri {
-        match self.request.peer {
-            Peer::Plaintext => test(None).into(),
-            Peer::Tls { names, complete } => match names.iter().find_map(|name| Identity::parse(name)) {
-                None if !complete => Tri::Unknown,
-                id => test(id).into(),
-            },
-        }
+        self.known_identity().map_or(Tri::Unknown, |identity| test(identity).into())
+    }
+
+    /// `None`: not known; `Some(None)`: there is none.
+    pub(crate) fn known_identity(&self) -> Option<Option<Identity<'r>>> {
+        let Peer::Tls { names, complete } = self.request.peer else { return Some(None) };
+        let identity = names.iter().find_map(|name| Identity::parse(name));
+        (identity.is_some() || complete).then_some(identity)
     }
 
     pub(crate) fn source_ip(&self, test: impl FnOnce(IpAddr) -> bool) -> Tri {

@@ -9,6 +9,7 @@ mod custom;
 mod evaluate;
 mod explain;
 mod facts;
+mod index;
 mod missing;
 mod needs;
 mod outcome;
@@ -37,6 +38,8 @@ use alloc::{format, string::String, vec::Vec};
 use compile::Compiler;
 use core::cmp::Ordering;
 use custom::{Ask, BROKEN_SUFFIX, CustomStage};
+use evaluate::How;
+use index::Index;
 use rule::{Dropped, Rule, RuleSet};
 use trust_domain::TrustDomains;
 
@@ -74,6 +77,19 @@ struct Chain {
     audit: RuleSet,
     deny: RuleSet,
     allow: RuleSet,
+    /// Of CUSTOM, which comes before the JWT stage.
+    early: Index,
+    /// Of the others, by the numbers in [`stage`].
+    late: Index,
+}
+
+/// The stages of [`Chain::late`].
+mod stage {
+    pub(super) const AUDIT: usize = 0;
+    pub(super) const DENY: usize = 1;
+    pub(super) const DRY_DENY: usize = 2;
+    pub(super) const ALLOW: usize = 3;
+    pub(super) const DRY_ALLOW: usize = 4;
 }
 
 impl Plan {
@@ -124,14 +140,9 @@ impl Plan {
     /// How many AuthorizationPolicy rules are enforced or shadowed on the HTTP chain (on ztunnel: at layer 4).
     pub fn rule_count(&self) -> usize {
         let chain = if self.proxy == ProxyKind::Ztunnel { &self.tcp } else { &self.http };
-        let custom = match &chain.custom {
-            CustomStage::Ask(ask) => ask.rules.len(),
-            CustomStage::Broken { rules, .. } => rules.len(),
-            _ => 0,
-        };
         let sets = [&chain.audit, &chain.deny, &chain.allow];
-        custom
-            + sets.iter().map(|set| set.rules.len() + set.shadow.as_ref().map_or(0, Vec::len)).sum::<usize>()
+        chain.custom.rules().len()
+            + sets.iter().map(|set| set.rules.len() + set.shadow_rules().len()).sum::<usize>()
     }
 
     /// How many of the policies given do not apply to the workload.
@@ -141,7 +152,19 @@ impl Plan {
 
     /// The verdict, without text. The hot path: allocates only for tokens and for what is unknown.
     pub fn evaluate(&self, request: &Request<'_>, crypto: &dyn jwt::Crypto) -> Verdict<'_> {
-        evaluate::run(self, request, crypto).verdict
+        evaluate::run(self, request, crypto, How::Indexed).verdict
+    }
+
+    /// As [`Plan::evaluate`], where the answer of [`Plan::authenticator`] to the same request is there already.
+    /// Allocates only for what is unknown.
+    pub fn evaluate_authenticated(&self, request: &Request<'_>, found: &jwt::Authentication) -> Verdict<'_> {
+        evaluate::authenticated(self, request, found)
+    }
+
+    /// The same verdict by going through the rules one by one: what the index is tested against.
+    #[doc(hidden)]
+    pub fn evaluate_linearly(&self, request: &Request<'_>, crypto: &dyn jwt::Crypto) -> Verdict<'_> {
+        evaluate::run(self, request, crypto, How::Linearly).verdict
     }
 
     /// The verdict with its reason, the nearest miss and every stage. Slow: for people.
@@ -224,7 +247,7 @@ impl Chain {
             set.sort();
         }
         chain.custom = custom_stage(&custom, &compiler, mesh);
-        chain
+        chain.indexed()
     }
 
     /// CUSTOM, AUDIT and dry-run policies are not sent to ztunnel.
@@ -239,7 +262,20 @@ impl Chain {
         }
         chain.allow.sort();
         chain.deny.sort();
-        chain
+        chain.indexed()
+    }
+
+    fn indexed(mut self) -> Chain {
+        self.early = Index::build(&[self.custom.rules()]);
+        // In the order of `stage`.
+        self.late = Index::build(&[
+            &self.audit.rules,
+            &self.deny.rules,
+            self.deny.shadow_rules(),
+            &self.allow.rules,
+            self.allow.shadow_rules(),
+        ]);
+        self
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a plan asks of a request: a proxy filter reads nothing else from its host.
 
-use super::{CustomStage, Plan, rule::Rule, test::Test};
+use super::{Plan, rule::Rule, test::Test};
 
 /// What a request must tell. The flags are exact: what no rule asks for is false.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,14 +36,9 @@ impl Needs {
             needs.destination_port = !mtls.modes.ports.is_empty();
         }
         for chain in [&plan.http, &plan.tcp] {
-            let custom = match &chain.custom {
-                CustomStage::Ask(ask) => &ask.rules[..],
-                CustomStage::Broken { rules, .. } => rules,
-                CustomStage::Absent | CustomStage::Skipped { .. } => &[],
-            };
             let sets = [&chain.audit, &chain.deny, &chain.allow];
             let rules = sets.into_iter().flat_map(|set| set.rules.iter().chain(set.shadow.iter().flatten()));
-            for rule in custom.iter().chain(rules) {
+            for rule in chain.custom.rules().iter().chain(rules) {
                 needs.add(rule);
             }
         }

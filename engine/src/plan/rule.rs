@@ -171,6 +171,10 @@ impl RuleSet {
         }
     }
 
+    pub(crate) fn shadow_rules(&self) -> &[Rule] {
+        self.shadow.as_deref().unwrap_or_default()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         !self.enforced && self.shadow.is_none()
     }

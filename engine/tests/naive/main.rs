@@ -37,6 +37,8 @@ use std::{
 /// Requests for each world.
 const REQUESTS: u32 = 5;
 const CHOICES: usize = 1_000;
+/// For worlds with hundreds of policies.
+const MANY_CHOICES: usize = 20_000;
 
 /// Knows every token, or no key.
 struct Keys(bool);
@@ -56,13 +58,17 @@ fn pairs() -> u32 {
 
 /// Random tapes; a failing one is shrunk.
 fn check(worlds: u32, property: impl Fn(&mut Tape<'_>) -> Result<(), String>) {
+    check_long(worlds, CHOICES, property);
+}
+
+fn check_long(worlds: u32, length: usize, property: impl Fn(&mut Tape<'_>) -> Result<(), String>) {
     let seed = std::env::var("GNOMON_SEED").ok().and_then(|seed| seed.parse::<u64>().ok()).unwrap_or(1);
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config =
         Config { cases: worlds, max_shrink_iters: 200_000, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let tapes = proptest::collection::vec(any::<u16>(), CHOICES / 2..CHOICES);
+    let tapes = proptest::collection::vec(any::<u16>(), length / 2..length);
     let result = runner.run(&tapes, |choices| {
         property(&mut Tape::new(&choices)).map_err(proptest::test_runner::TestCaseError::fail)
     });
@@ -149,6 +155,54 @@ fn the_plan_agrees_with_the_naive_evaluator() {
             "hardly ever {ending}: {seen:?}"
         );
     }
+}
+
+/// Are the index and the walk through all rules of one mind, in what is certain and what is missing too?
+fn agree(plan: &Plan, world: &World, sent: &Sent, keys: &Keys) -> Result<(Report, bool), String> {
+    sent.with(|request| {
+        let indexed = plan.evaluate(request, keys);
+        let linear = plan.evaluate_linearly(request, keys);
+        let report = indexed.report();
+        if (&report, indexed.certain) != (&linear.report(), linear.certain) {
+            return Err(format!("index: {indexed:?}\nrules: {linear:?}\n{}", shown(world, sent)));
+        }
+        Ok((report, indexed.certain))
+    })
+}
+
+#[test]
+fn the_index_agrees_with_the_walk_through_all_rules() {
+    check(pairs() * 4 / REQUESTS, |tape| {
+        let world = generate::world(tape);
+        let plan = Plan::build(&world.resources, &world.workload, &world.mesh);
+        let values = Values::of(&world);
+        for _ in 0..REQUESTS {
+            let keys = Keys(!tape.once_in(8));
+            agree(&plan, &world, &generate::sent(tape, &values), &keys)?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn the_index_agrees_with_the_walk_through_hundreds_of_rules() {
+    const MANY_REQUESTS: u32 = 100;
+    let (last, doubtful) = (Cell::new(0_u32), Cell::new(0_u32));
+    check_long(pairs().div_ceil(MANY_REQUESTS), MANY_CHOICES, |tape| {
+        let world = generate::crowd(tape);
+        let plan = Plan::build(&world.resources, &world.workload, &world.mesh);
+        let values = Values::of(&world);
+        for _ in 0..MANY_REQUESTS {
+            let keys = Keys(!tape.once_in(8));
+            let (report, certain) = agree(&plan, &world, &generate::sent(tape, &values), &keys)?;
+            last.set(last.get() + u32::from(report.policy.is_some_and(|id| !id.contains("[p0"))));
+            doubtful.set(doubtful.get() + u32::from(!certain));
+        }
+        Ok(())
+    });
+    // A comparison is worth what it reaches.
+    assert!(last.get() > pairs() / 20, "hardly ever a late rule: {}", last.get());
+    assert!(doubtful.get() > pairs() / 20, "hardly ever in doubt: {}", doubtful.get());
 }
 
 /// For each input that is not known, some things that it might be.

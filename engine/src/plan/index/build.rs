@@ -1,0 +1,346 @@
+//! Rules → rows → sets.
+
+use super::{
+    Anchor, Index, Lane, NONE, Stage,
+    dimension::Dimension,
+    seen::{DIMENSIONS, lengths},
+    set::{Set, Sets, WORD, position, short},
+};
+use crate::{
+    order,
+    plan::{
+        rule::{Clause, Rule},
+        test::Test,
+    },
+};
+use alloc::{vec, vec::Vec};
+use core::ops::Range;
+
+/// A rule with more pairs of source and operation is asked by itself.
+pub(super) const ROWS: usize = 256;
+
+/// A test on one dimension.
+#[derive(Clone, Debug)]
+struct Literal {
+    dimension: u8,
+    negated: bool,
+    /// Its values: a piece of [`Rows::atoms`].
+    atoms: Range<usize>,
+}
+
+/// One way for a rule to match.
+#[derive(Debug)]
+struct Row {
+    stage: usize,
+    rank: u32,
+    literals: Vec<Literal>,
+    /// Which of the literals it is filed under, and its first atom.
+    anchor: Option<(usize, u32)>,
+}
+
+impl Row {
+    fn anchor(&self) -> Option<&Literal> {
+        self.literals.get(self.anchor?.0)
+    }
+
+    /// Rows of a stage stand in the order of their anchors, then of their rules.
+    fn order(&self) -> (usize, Option<(u8, u32)>, u32) {
+        let filed = self.anchor().zip(self.anchor).map(|(literal, (_, atom))| (literal.dimension, atom));
+        (self.stage, filed, self.rank)
+    }
+}
+
+/// A list of clauses that all must hold.
+enum Group {
+    All(Vec<Literal>),
+    Never,
+    /// Not for the index.
+    Unknown,
+}
+
+#[derive(Default)]
+struct Rows {
+    dimensions: Vec<Dimension>,
+    atoms: Vec<u32>,
+    rows: Vec<Row>,
+}
+
+impl Index {
+    /// From the rules of each stage, in the order in which they are gone through.
+    pub(crate) fn build(stages: &[&[Rule]]) -> Index {
+        let mut rows = Rows::default();
+        let mut built: Vec<Stage> = Vec::new();
+        for (stage, rules) in stages.iter().enumerate() {
+            let mut others = Vec::new();
+            for (rank, rule) in rules.iter().enumerate() {
+                if !rows.add(stage, short(rank), rule) {
+                    others.push(short(rank));
+                }
+            }
+            built.push(Stage { others, ..Stage::default() });
+        }
+        rows.choose_anchors();
+        let Rows { mut dimensions, atoms, mut rows } = rows;
+        order::sort_by(&mut rows, |a, b| a.order().cmp(&b.order()));
+        let ranks = place(&rows, &mut built);
+        let least =
+            ranks.chunks(64).map(|word| word.iter().copied().min().unwrap_or(NONE)).collect::<Vec<_>>();
+        let mut index =
+            Index { stages: built, ranks, sets: Sets::new(short(least.len())), least, ..Index::default() };
+        index.file(&rows, &atoms, &dimensions);
+        index.sets.shrink();
+        dimensions.iter_mut().for_each(Dimension::finish);
+        index.header_lengths = lengths(&dimensions);
+        let with_header = (0..).zip(&dimensions).filter(|(_, dimension)| dimension.source.header().is_some());
+        index.header_dimensions = with_header.map(|(number, _)| number).collect();
+        index.dimensions = dimensions;
+        index
+    }
+
+    /// Makes the lanes, the anchors and their sets. `self.ranks` says which rows there are.
+    fn file(&mut self, rows: &[Row], atoms: &[u32], dimensions: &[Dimension]) {
+        let mut numbers = (0..).zip(&self.ranks).filter(|(_, rank)| **rank != NONE).map(|(row, _)| row);
+        let rows: Vec<(u32, &Row)> = rows.iter().filter_map(|row| Some((numbers.next()?, row))).collect();
+        let all: Vec<u32> = rows.iter().map(|(number, _)| *number).collect();
+        let always: Vec<u32> =
+            rows.iter().filter(|(_, row)| row.anchor.is_none()).map(|(number, _)| *number).collect();
+        self.always = self.sets.add(&always);
+        let values = |literal: &Literal| atoms.get(literal.atoms.clone()).unwrap_or_default();
+        let mut lanes: Vec<(usize, Lane)> = Vec::new();
+        for (number, dimension) in (0_u8..).zip(dimensions) {
+            let mut anchored = Filed::default();
+            // By slot: the negations, then the first positive test of a row, the second …
+            let mut slots: Vec<(Filed, Vec<u32>)> = Vec::new();
+            for (row, Row { literals, anchor, .. }) in &rows {
+                let mut slot = 0;
+                for (place, literal) in literals.iter().enumerate() {
+                    if literal.dimension != number {
+                        continue;
+                    }
+                    slot += usize::from(!literal.negated);
+                    let slot = if literal.negated { 0 } else { slot };
+                    while slots.len() <= slot {
+                        slots.push(<_>::default());
+                    }
+                    if let Some((filed, having)) = slots.get_mut(slot) {
+                        filed.add(values(literal), *row);
+                        if having.last() != Some(row) {
+                            having.push(*row);
+                        }
+                    }
+                    if anchor.is_some_and(|(anchor, _)| anchor == place) {
+                        anchored.add(values(literal), *row);
+                    }
+                }
+            }
+            let mut first: Vec<Set> = Vec::new();
+            let first_filed =
+                slots.get(1).map(|(filed, _)| filed.by_atom(dimension.count)).unwrap_or_default();
+            for (slot, (filed, having)) in
+                slots.iter().enumerate().filter(|(_, (_, having))| !having.is_empty())
+            {
+                let sets = self.add_all(&filed.by_atom(dimension.count));
+                if slot == 1 {
+                    first.clone_from(&sets);
+                }
+                let mut having_rows = having.iter().copied().peekable();
+                let free: Vec<u32> =
+                    all.iter().copied().filter(|row| having_rows.next_if_eq(row).is_none()).collect();
+                let free = self.sets.add(&free);
+                lanes.push((having.len(), Lane { dimension: number, negated: slot == 0, free, sets }));
+            }
+            if !anchored.pairs.is_empty() {
+                let by_atom = anchored.by_atom(dimension.count);
+                let sets = (0..).zip(&by_atom.starts).take(position(dimension.count)).map(|(atom, _)| {
+                    let rows = by_atom.of(atom);
+                    // Mostly the same rows as in the lane.
+                    match first.get(atom) {
+                        Some(set) if first_filed.of(atom) == rows => *set,
+                        _ => self.sets.add(rows),
+                    }
+                });
+                let sets = sets.collect();
+                self.anchors.push(Anchor { dimension: number, sets });
+            }
+        }
+        // What most rows ask for excludes most rows.
+        order::sort_by(&mut lanes, |a, b| b.0.cmp(&a.0));
+        self.lanes = lanes.into_iter().map(|(_, lane)| lane).collect();
+    }
+
+    fn add_all(&mut self, filed: &ByAtom) -> Vec<Set> {
+        (0..filed.starts.len().saturating_sub(1)).map(|atom| self.sets.add(filed.of(atom))).collect()
+    }
+}
+
+/// Puts rows into words, each stage from a new one on; the ranks by row, [`NONE`] for gaps.
+fn place(rows: &[Row], stages: &mut [Stage]) -> Vec<u32> {
+    let mut ranks = Vec::new();
+    for (number, stage) in stages.iter_mut().enumerate() {
+        let start = short(ranks.len()) / WORD;
+        ranks.extend(rows.iter().filter(|row| row.stage == number).map(|row| row.rank));
+        ranks.resize(ranks.len().next_multiple_of(position(WORD)), NONE);
+        stage.blocks = start..short(ranks.len()) / WORD;
+    }
+    ranks
+}
+
+impl Rows {
+    /// Makes a rule's rows. False: it has to be asked by itself.
+    fn add(&mut self, stage: usize, rank: u32, rule: &Rule) -> bool {
+        let when = match self.group(&rule.when) {
+            Group::All(when) => when,
+            Group::Never => return true,
+            Group::Unknown => return false,
+        };
+        let (Some(from), Some(to)) = (self.groups(&rule.from), self.groups(&rule.to)) else { return false };
+        if from.len().saturating_mul(to.len()) > ROWS {
+            return false;
+        }
+        for source in &from {
+            for operation in &to {
+                let literals = [&source[..], operation, &when].concat();
+                self.rows.push(Row { stage, rank, literals, anchor: None });
+            }
+        }
+        true
+    }
+
+    /// Alternatives, those left out that never hold; an empty one where there are none. `None`: not for the index.
+    fn groups(&mut self, groups: &[Vec<Clause>]) -> Option<Vec<Vec<Literal>>> {
+        let mut possible = Vec::new();
+        if groups.is_empty() {
+            possible.push(Vec::new());
+        }
+        for clauses in groups {
+            match self.group(clauses) {
+                Group::All(literals) => possible.push(literals),
+                Group::Never => {}
+                Group::Unknown => return None,
+            }
+        }
+        Some(possible)
+    }
+
+    fn group(&mut self, clauses: &[Clause]) -> Group {
+        let mut literals = Vec::new();
+        for Clause { test, negated, .. } in clauses {
+            let start = self.atoms.len();
+            let dimension = match test {
+                Test::Never => None,
+                test => {
+                    let Some(number) = self.dimension(test) else { return Group::Unknown };
+                    if let Some(dimension) = self.dimensions.get_mut(usize::from(number)) {
+                        dimension.intern(test, &mut self.atoms);
+                    }
+                    Some(number)
+                }
+            };
+            match dimension.filter(|_| self.atoms.len() > start) {
+                Some(dimension) => {
+                    literals.push(Literal { dimension, negated: *negated, atoms: start..self.atoms.len() });
+                }
+                // No value can match: always true where that is what is asked.
+                None if *negated => {}
+                None => return Group::Never,
+            }
+        }
+        Group::All(literals)
+    }
+
+    /// The number of the dimension that a test looks at.
+    fn dimension(&mut self, test: &Test) -> Option<u8> {
+        let new = Dimension::of(test)?;
+        let number = match self.dimensions.iter().position(|known| known.source == new.source) {
+            Some(number) => number,
+            None if self.dimensions.len() == DIMENSIONS => return None,
+            None => {
+                self.dimensions.push(new);
+                self.dimensions.len() - 1
+            }
+        };
+        u8::try_from(number).ok()
+    }
+
+    /// Files each row under the test whose values the fewest rows ask for.
+    fn choose_anchors(&mut self) {
+        let mut asked: Vec<Vec<u32>> =
+            self.dimensions.iter().map(|dimension| vec![0; position(dimension.count)]).collect();
+        let total = short(self.rows.len());
+        let values = |literal: &Literal| self.atoms.get(literal.atoms.clone()).unwrap_or_default();
+        for literal in self.rows.iter().flat_map(|row| &row.literals).filter(|literal| !literal.negated) {
+            let Some(asked) = asked.get_mut(usize::from(literal.dimension)) else { continue };
+            for atom in values(literal) {
+                if let Some(count) = asked.get_mut(position(*atom)) {
+                    *count += 1;
+                }
+            }
+        }
+        let cost = |literal: &Literal| -> Option<u64> {
+            let asked = asked.get(usize::from(literal.dimension))?;
+            let dimension = self.dimensions.get(usize::from(literal.dimension))?;
+            let one = |atom: &u32| match dimension.is_broad(*atom) {
+                true => u64::from(total),
+                false => asked.get(position(*atom)).copied().unwrap_or(0).into(),
+            };
+            Some(values(literal).iter().map(one).sum())
+        };
+        for row in &mut self.rows {
+            let positive = row.literals.iter().enumerate().filter(|(_, literal)| !literal.negated);
+            let best = positive.min_by_key(|(_, literal)| cost(literal));
+            row.anchor = best.and_then(|(place, literal)| Some((place, *values(literal).first()?)));
+        }
+    }
+}
+
+/// Which row has which atom.
+#[derive(Default)]
+struct Filed {
+    pairs: Vec<(u32, u32)>,
+}
+
+impl Filed {
+    fn add(&mut self, atoms: &[u32], row: u32) {
+        self.pairs.extend(atoms.iter().map(|atom| (*atom, row)));
+    }
+
+    /// Sorted by atom, by counting; rows keep their order.
+    fn by_atom(&self, atoms: u32) -> ByAtom {
+        let mut starts = vec![0; position(atoms) + 1];
+        for (atom, _) in &self.pairs {
+            if let Some(count) = starts.get_mut(position(*atom) + 1) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        let mut next = starts.clone();
+        let mut rows = vec![0; self.pairs.len()];
+        for (atom, row) in &self.pairs {
+            if let Some(at) = next.get_mut(position(*atom)) {
+                if let Some(place) = rows.get_mut(*at) {
+                    *place = *row;
+                }
+                *at += 1;
+            }
+        }
+        ByAtom { starts, rows }
+    }
+}
+
+#[derive(Default)]
+struct ByAtom {
+    /// By atom, and one more: where its rows begin.
+    starts: Vec<usize>,
+    rows: Vec<u32>,
+}
+
+impl ByAtom {
+    fn of(&self, atom: usize) -> &[u32] {
+        let range = self.starts.get(atom).zip(self.starts.get(atom + 1));
+        range.and_then(|(start, end)| self.rows.get(*start..*end)).unwrap_or_default()
+    }
+}

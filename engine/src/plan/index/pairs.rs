@@ -1,0 +1,57 @@
+//! Issuer and subject of `requestPrincipals`, and namespace and account at ztunnel: both exact, or an exact first and
+//! any second part, O(their length); other mixtures are tried one by one.
+
+use super::{atoms::Atoms, table::Table};
+use crate::pattern::Pattern;
+use alloc::vec::Vec;
+
+/// All pairs of one dimension.
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
+    firsts: Table,
+    count: u32,
+    /// Tagged with the number of the first part.
+    seconds: Table,
+    /// Likewise, with an empty text.
+    any_second: Table,
+    others: Vec<((Pattern, Pattern), u32)>,
+}
+
+impl Pairs {
+    pub(super) fn intern(&mut self, pair: &(Pattern, Pattern), next: &mut u32) -> u32 {
+        match pair {
+            (Pattern::Exact(first), Pattern::Exact(second)) => self.intern_exact(first, second, next),
+            (Pattern::Exact(first), Pattern::Any) => {
+                let tag = self.firsts.intern(0, first, &mut self.count);
+                self.any_second.intern(tag, b"", next)
+            }
+            pair => match self.others.iter().find(|(known, _)| known == pair) {
+                Some((_, atom)) => *atom,
+                None => {
+                    *next += 1;
+                    self.others.push((pair.clone(), *next - 1));
+                    *next - 1
+                }
+            },
+        }
+    }
+
+    pub(super) fn intern_exact(&mut self, first: &[u8], second: &[u8], next: &mut u32) -> u32 {
+        let tag = self.firsts.intern(0, first, &mut self.count);
+        self.seconds.intern(tag, second, next)
+    }
+
+    pub(super) fn find(&self, first: &[u8], second: &[u8], found: &mut Atoms) {
+        if let Some(tag) = self.firsts.get(0, first) {
+            found.extend(self.seconds.get(tag, second));
+            if Pattern::Any.matches_non_empty(second) {
+                found.extend(self.any_second.get(tag, b""));
+            }
+        }
+        for ((one, two), atom) in &self.others {
+            if one.matches_non_empty(first) && two.matches_non_empty(second) {
+                found.push(*atom);
+            }
+        }
+    }
+}

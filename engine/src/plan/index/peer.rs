@@ -1,0 +1,149 @@
+//! The names in a peer's certificate. A SPIFFE id is gone through once: whole names by a hash table, prefixes and
+//! suffixes by tries, namespaces and service accounts by the segments behind each `ns`. O(length of the name), but for
+//! patterns with a wildcard inside, which are tried one by one.
+
+use super::{atoms::Atoms, table::Table, trie::Trie};
+use crate::pattern::{Pattern, PeerPattern, SPIFFE};
+use alloc::vec::Vec;
+
+/// All patterns of the dimension.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    present: Option<u32>,
+    exact: Table,
+    prefixes: Table,
+    suffixes: Table,
+    by_prefix: Trie,
+    /// Of `spiffe://.*suffix`.
+    by_suffix: Trie,
+    spaces: Table,
+    space_count: u32,
+    /// Tagged with the number of the namespace, with an empty text.
+    namespaces: Table,
+    /// Likewise, with the account's name.
+    accounts: Table,
+    others: Vec<(PeerPattern, u32)>,
+}
+
+/// Can it be found by comparing a segment? `.` is any byte where names are not literal.
+fn is_plain(segment: &[u8], literal: bool) -> bool {
+    !segment.contains(&b'/') && !segment.contains(&b'\n') && (literal || !segment.contains(&b'.'))
+}
+
+impl Peers {
+    /// The number of the pattern that takes every name.
+    pub(super) fn any(&self) -> Option<u32> {
+        self.present
+    }
+
+    pub(super) fn intern(&mut self, pattern: &PeerPattern, next: &mut u32) -> u32 {
+        match pattern {
+            PeerPattern::Present => {
+                return *self.present.get_or_insert_with(|| {
+                    *next += 1;
+                    *next - 1
+                });
+            }
+            PeerPattern::Name(Pattern::Exact(name)) => return self.exact.intern(0, name, next),
+            PeerPattern::Name(Pattern::Prefix(name)) => return self.prefixes.intern(0, name, next),
+            PeerPattern::Glob(glob) => {
+                if let Some(namespace) = glob.namespace()
+                    && is_plain(namespace, glob.is_literal())
+                {
+                    let tag = self.spaces.intern(0, namespace, &mut self.space_count);
+                    return self.namespaces.intern(tag, b"", next);
+                }
+                if let Some(suffix) = glob.spiffe_suffix()
+                    && (glob.is_literal() || !suffix.contains(&b'.'))
+                {
+                    return self.suffixes.intern(0, suffix, next);
+                }
+            }
+            PeerPattern::ServiceAccount { namespace, name, literal } => {
+                if is_plain(namespace.as_bytes(), *literal) && is_plain(name.as_bytes(), *literal) {
+                    let tag = self.spaces.intern(0, namespace.as_bytes(), &mut self.space_count);
+                    return self.accounts.intern(tag, name.as_bytes(), next);
+                }
+            }
+            PeerPattern::Name(_) | PeerPattern::TrustDomain { .. } => {}
+        }
+        match self.others.iter().find(|(known, _)| known == pattern) {
+            Some((_, atom)) => *atom,
+            None => {
+                *next += 1;
+                self.others.push((pattern.clone(), *next - 1));
+                *next - 1
+            }
+        }
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.by_prefix = Trie::build(&core::mem::take(&mut self.prefixes), false);
+        self.by_suffix = Trie::build(&core::mem::take(&mut self.suffixes), true);
+        self.exact.shrink();
+    }
+
+    pub(super) fn find(&self, name: &[u8], found: &mut Atoms) {
+        found.extend(self.present.filter(|_| !name.is_empty()));
+        found.extend(self.exact.get(0, name));
+        self.by_prefix.find(name, found);
+        if let Some(id) = name.strip_prefix(SPIFFE) {
+            self.by_suffix.find(id, found);
+        }
+        if !self.spaces.is_empty() {
+            self.find_segments(name, found);
+        }
+        for (pattern, atom) in &self.others {
+            if pattern.matches(name) {
+                found.push(*atom);
+            }
+        }
+        // `.` in Envoy's regexes is no line feed: nobody has such a name, so the patterns themselves may look at it.
+        found.overflow |= name.contains(&b'\n');
+    }
+
+    /// `…/ns/<namespace>/…`, wherever that stands, and behind it `sa/<account>`.
+    fn find_segments(&self, name: &[u8], found: &mut Atoms) {
+        let mut rest = name;
+        while let Some(at) = rest.windows(4).position(|window| window == b"/ns/") {
+            let before = name.len() - rest.len() + at;
+            // The slash behind `ns` may begin the next one.
+            rest = rest.get(at + 3..).unwrap_or_default();
+            let Some((namespace, after)) = segment(rest.get(1..).unwrap_or_default()) else { return };
+            let Some(tag) = self.spaces.get(0, namespace) else { continue };
+            found.extend(self.namespaces.get(tag, b""));
+            // `spiffe://.+` stands before it.
+            if !self.accounts.is_empty() && before > SPIFFE.len() && name.starts_with(SPIFFE) {
+                self.find_accounts(tag, after, found);
+            }
+        }
+    }
+
+    /// `sa/<account>` at the beginning, or behind a slash that is not, with nothing or `/.+` behind it.
+    fn find_accounts(&self, tag: u32, after: &[u8], found: &mut Atoms) {
+        let mut rest = after;
+        let mut at_start = true;
+        loop {
+            if let Some(account) = rest.strip_prefix(b"sa/") {
+                match segment(account) {
+                    None => found.extend(self.accounts.get(tag, account)),
+                    Some((account, tail)) if !tail.is_empty() => {
+                        found.extend(self.accounts.get(tag, account))
+                    }
+                    Some(_) => {}
+                }
+            }
+            // An empty first segment: its slash is the one that does not count.
+            let skip = usize::from(at_start && rest.first() == Some(&b'/'));
+            at_start = false;
+            let Some((_, next)) = rest.get(skip..).and_then(segment) else { return };
+            rest = next;
+        }
+    }
+}
+
+/// Up to the next slash, and behind it; `None` without a slash.
+fn segment(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (segment, rest) = text.split_at_checked(text.iter().position(|byte| *byte == b'/')?)?;
+    Some((segment, rest.strip_prefix(b"/")?))
+}

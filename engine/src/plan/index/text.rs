@@ -1,0 +1,96 @@
+//! Values in Istio's notation (`*`, `*suffix`, `prefix*`, exact), and path templates: hash table, two tries, automaton.
+//! O(length of the value), however many patterns there are.
+
+use super::{atoms::Atoms, path::Templates, table::Table, trie::Trie};
+use crate::{pattern::Pattern, plan::test::PathPattern};
+
+/// All patterns of one dimension.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    any: Option<u32>,
+    /// Where `*` means that the value is there; elsewhere it is Envoy's regex `.+`.
+    present: bool,
+    /// Hosts: patterns are kept in lower case, and so must values be.
+    folded: bool,
+    exact: Table,
+    prefixes: Table,
+    suffixes: Table,
+    by_prefix: Trie,
+    by_suffix: Trie,
+    templates: Templates,
+}
+
+/// A host in lower case; longer ones than this are left to the walk through all rules.
+const LONGEST_FOLDED: usize = 128;
+
+impl Texts {
+    pub(super) fn new(present: bool, folded: bool) -> Texts {
+        Texts { present, folded, ..Texts::default() }
+    }
+
+    /// The number of the pattern that takes every value.
+    pub(super) fn any(&self) -> Option<u32> {
+        self.any
+    }
+
+    pub(super) fn intern(&mut self, pattern: &Pattern, next: &mut u32) -> u32 {
+        let (table, text) = match pattern {
+            Pattern::Any => {
+                return *self.any.get_or_insert_with(|| {
+                    *next += 1;
+                    *next - 1
+                });
+            }
+            Pattern::Exact(text) => (&mut self.exact, text),
+            Pattern::Prefix(text) => (&mut self.prefixes, text),
+            Pattern::Suffix(text) => (&mut self.suffixes, text),
+        };
+        if self.folded {
+            table.intern(0, &text.to_ascii_lowercase(), next)
+        } else {
+            table.intern(0, text, next)
+        }
+    }
+
+    /// `None`: a template that never matches.
+    pub(super) fn intern_path(&mut self, pattern: &PathPattern, next: &mut u32) -> Option<u32> {
+        match pattern {
+            PathPattern::Plain(pattern) => Some(self.intern(pattern, next)),
+            PathPattern::Template(template) => self.templates.intern(template, next),
+        }
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.by_prefix = Trie::build(&core::mem::take(&mut self.prefixes), false);
+        self.by_suffix = Trie::build(&core::mem::take(&mut self.suffixes), true);
+        self.exact.shrink();
+    }
+
+    #[inline]
+    pub(super) fn find(&self, value: &[u8], found: &mut Atoms) {
+        if !self.folded {
+            return self.find_as_is(value, found);
+        }
+        let mut lower = [0; LONGEST_FOLDED];
+        let Some(lower) = lower.get_mut(..value.len()) else {
+            found.overflow = true;
+            return;
+        };
+        lower.copy_from_slice(value);
+        lower.make_ascii_lowercase();
+        self.find_as_is(lower, found);
+    }
+
+    #[inline]
+    fn find_as_is(&self, value: &[u8], found: &mut Atoms) {
+        if let Some(any) = self.any
+            && (self.present || Pattern::Any.matches_non_empty(value))
+        {
+            found.push(any);
+        }
+        found.extend(self.exact.get(0, value));
+        self.by_prefix.find(value, found);
+        self.by_suffix.find(value, found);
+        self.templates.find(value, found);
+    }
+}

@@ -11,12 +11,19 @@
 )]
 
 mod attachment;
+mod attributes;
+mod control_plane;
+mod crowds;
 mod evaluator;
-mod generate;
+mod layer4;
+mod logic;
+mod pools;
+mod requests;
 mod strings;
+mod tape;
+mod worlds;
 
 use evaluator::{Answer, World, evaluate};
-use generate::{Sent, Tape, Values};
 use gnomon_engine::{
     Plan,
     jwt::{Algorithm, Crypto, Key, Signature},
@@ -28,11 +35,13 @@ use proptest::{
     prelude::any,
     test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
 };
+use requests::{Sent, Values};
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
+use tape::Tape;
 
 /// Requests for each world.
 const REQUESTS: u32 = 5;
@@ -85,38 +94,21 @@ fn shown(world: &World, sent: &Sent) -> String {
     format!("resources:\n{}\n{:?}\n{:?}\nrequest: {sent:?}", manifests.join("\n"), world.workload, world.mesh)
 }
 
-/// The part of a report that the naive evaluator knows, too.
-fn answer(report: &Report) -> Answer {
-    let shadow = |shadow: &Option<gnomon_engine::verdict::ShadowResult>| {
-        shadow.as_ref().map(|shadow| (shadow.result.to_string(), shadow.policy.clone()))
-    };
-    Answer {
-        outcome: report.verdict,
-        stage: report.stage,
-        status: report.status,
-        policy: report.policy.clone(),
-        dry_allow: shadow(&report.dry_run.allow),
-        dry_deny: shadow(&report.dry_run.deny),
-        audit: report.audit,
-        missing: report.missing.iter().cloned().collect(),
-    }
-}
-
 #[test]
 fn the_plan_agrees_with_the_naive_evaluator() {
     let seen = RefCell::new(BTreeMap::new());
     check(pairs() / REQUESTS, |tape| {
-        let world = generate::world(tape);
+        let world = worlds::world(tape);
         let plan = Plan::build(&world.resources, &world.workload, &world.mesh);
         let values = Values::of(&world);
 
         for _ in 0..REQUESTS {
             let keys = Keys(!tape.once_in(4));
-            let sent = generate::sent(tape, &values);
+            let sent = requests::sent(tape, &values);
             sent.with(|request| {
                 let naive = evaluate(&world, request, &keys);
                 let report = plan.evaluate(request, &keys).report();
-                let fast = answer(&report);
+                let fast = Answer::of(&report);
                 *seen.borrow_mut().entry(format!("{:?} by {:?}", fast.outcome, fast.stage)).or_insert(0) += 1;
                 if fast != naive {
                     return Err(format!("naive: {naive:?}\nplan:  {fast:?}\n{}", shown(&world, &sent)));
@@ -173,12 +165,12 @@ fn agree(plan: &Plan, world: &World, sent: &Sent, keys: &Keys) -> Result<(Report
 #[test]
 fn the_index_agrees_with_the_walk_through_all_rules() {
     check(pairs() * 4 / REQUESTS, |tape| {
-        let world = generate::world(tape);
+        let world = worlds::world(tape);
         let plan = Plan::build(&world.resources, &world.workload, &world.mesh);
         let values = Values::of(&world);
         for _ in 0..REQUESTS {
             let keys = Keys(!tape.once_in(8));
-            agree(&plan, &world, &generate::sent(tape, &values), &keys)?;
+            agree(&plan, &world, &requests::sent(tape, &values), &keys)?;
         }
         Ok(())
     });
@@ -189,12 +181,12 @@ fn the_index_agrees_with_the_walk_through_hundreds_of_rules() {
     const MANY_REQUESTS: u32 = 100;
     let (last, doubtful) = (Cell::new(0_u32), Cell::new(0_u32));
     check_long(pairs().div_ceil(MANY_REQUESTS), MANY_CHOICES, |tape| {
-        let world = generate::crowd(tape);
+        let world = crowds::crowd(tape);
         let plan = Plan::build(&world.resources, &world.workload, &world.mesh);
         let values = Values::of(&world);
         for _ in 0..MANY_REQUESTS {
             let keys = Keys(!tape.once_in(8));
-            let (report, certain) = agree(&plan, &world, &generate::sent(tape, &values), &keys)?;
+            let (report, certain) = agree(&plan, &world, &requests::sent(tape, &values), &keys)?;
             last.set(last.get() + u32::from(report.policy.is_some_and(|id| !id.contains("[p0"))));
             doubtful.set(doubtful.get() + u32::from(!certain));
         }
@@ -207,7 +199,7 @@ fn the_index_agrees_with_the_walk_through_hundreds_of_rules() {
 
 /// For each input that is not known, some things that it might be.
 fn completions(sent: &Sent, tape: &mut Tape<'_>, values: &Values) -> Sent {
-    let other = generate::sent(tape, values);
+    let other = requests::sent(tape, values);
     let mut sent = sent.clone();
     let settled = |input: &Input<IpAddr>, other: Input<IpAddr>| match (input, other) {
         (Input::Unknown, Input::Unknown) => Input::Absent,
@@ -236,10 +228,10 @@ fn completions(sent: &Sent, tape: &mut Tape<'_>, values: &Values) -> Sent {
 fn what_is_known_in_spite_of_unknown_inputs_holds_whatever_they_are() {
     let told = Cell::new(0_u32);
     check(pairs() / REQUESTS, |tape| {
-        let world = generate::world(tape);
+        let world = worlds::world(tape);
         let plan = Plan::build(&world.resources, &world.workload, &world.mesh);
         let values = Values::of(&world);
-        let mut sent = generate::sent(tape, &values);
+        let mut sent = requests::sent(tape, &values);
         // Take more away, so that more is unknown.
         for input in [&mut sent.source_ip, &mut sent.remote_ip, &mut sent.destination_ip] {
             if tape.once_in(2) {
@@ -318,14 +310,14 @@ fn address(block: &str) -> Option<IpAddr> {
 fn mending_what_the_nearest_rule_asks_for_makes_it_match() {
     let tried = Cell::new(0_u32);
     check(pairs() / REQUESTS, |tape| {
-        let mut world = generate::world(tape);
+        let mut world = worlds::world(tape);
         // Aliases put other principals in the place of those written.
         world.mesh.trust_domain = "cluster.local".into();
         world.mesh.trust_domain_aliases.clear();
         let plan = Plan::build(&world.resources, &world.workload, &world.mesh);
         let values = Values::of(&world);
         for _ in 0..REQUESTS {
-            let sent = generate::sent(tape, &values);
+            let sent = requests::sent(tape, &values);
             let keys = Keys(true);
             let explain = |sent: &Sent| sent.with(|request| plan.explain(request, &keys));
             let before = explain(&sent);

@@ -1,0 +1,105 @@
+//! What istiod makes of policies and providers before any proxy sees them.
+
+use crate::strings;
+use gnomon_engine::{
+    Mesh,
+    node::Value,
+    resource::{AuthorizationPolicy, Match, Source},
+    workload::{ExtensionProvider, IstioVersion, ProviderKind},
+};
+
+/// The policy as a control plane of that version reads it: fields that its schema lacks are cut away, and what is then
+/// no policy any more is not admitted.
+pub(crate) fn known_to(version: IstioVersion, policy: &AuthorizationPolicy) -> Option<AuthorizationPolicy> {
+    let mut policy = policy.clone();
+    let none = |field: &Match| field.is_empty();
+    for rule in &mut policy.rules {
+        for source in &mut rule.from {
+            if version < IstioVersion(1, 25) {
+                source.service_accounts = Match::default();
+            }
+            if version < IstioVersion(1, 30) {
+                source.trust_domains = Match::default();
+            }
+            let Source {
+                principals,
+                request_principals,
+                namespaces,
+                service_accounts,
+                ip_blocks,
+                remote_ip_blocks,
+                trust_domains,
+                ..
+            } = source;
+            let fields = [
+                principals,
+                request_principals,
+                namespaces,
+                service_accounts,
+                ip_blocks,
+                remote_ip_blocks,
+                trust_domains,
+            ];
+            if fields.into_iter().all(|field| none(field)) {
+                return None;
+            }
+        }
+        for condition in &rule.when {
+            let since = match condition.key.text.as_str() {
+                "source.serviceAccount" => 25,
+                "source.trustDomain" => 30,
+                _ => 0,
+            };
+            if version < IstioVersion(1, since) {
+                return None;
+            }
+        }
+    }
+    Some(policy)
+}
+
+/// The provider of that name, if istiod can use it.
+pub(crate) fn provider<'m>(mesh: &'m Mesh, name: &str) -> Option<&'m ExtensionProvider> {
+    let named: Vec<_> = mesh.extension_providers.iter().filter(|provider| provider.name == name).collect();
+    let [provider] = named[..] else { return None };
+    let plain = strings::full_match("[a-z0-9]([a-z0-9-]*[a-z0-9])?", name) && name.len() <= 63;
+    if !plain && mesh.istio_version >= IstioVersion(1, 30) {
+        return None;
+    }
+    let (ProviderKind::Http(entry) | ProviderKind::Grpc(entry)) = &provider.kind else {
+        return Some(provider);
+    };
+    let text = |name: &str| match entry.get(name).map(|node| &node.value) {
+        Some(Value::String(text) | Value::Number(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let port = text("port").parse::<u32>().unwrap_or(0);
+    let status = text("statusOnError");
+    let good = !text("service").is_empty()
+        && (1..=65535).contains(&port)
+        && (status.is_empty() || [403, 429, 503].contains(&status.parse::<u16>().unwrap_or(0)))
+        && (text("pathPrefix").is_empty()
+            || text("pathPrefix").starts_with('/')
+            || matches!(provider.kind, ProviderKind::Grpc(_)));
+    good.then_some(provider)
+}
+
+fn entry(provider: &ExtensionProvider, name: &str) -> Option<Value> {
+    match &provider.kind {
+        ProviderKind::Named => None,
+        ProviderKind::Http(entry) | ProviderKind::Grpc(entry) => {
+            entry.get(name).map(|node| node.value.clone())
+        }
+    }
+}
+
+pub(crate) fn fails_open(provider: &ExtensionProvider) -> bool {
+    entry(provider, "failOpen") == Some(Value::Bool(true))
+}
+
+pub(crate) fn status_on_error(provider: &ExtensionProvider) -> u16 {
+    match entry(provider, "statusOnError") {
+        Some(Value::String(text) | Value::Number(text)) => text.parse().expect("the provider is usable"),
+        _ => 403,
+    }
+}

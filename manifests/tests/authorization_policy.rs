@@ -493,3 +493,101 @@ fn what_is_read() {
     let place = rule.from[0].principals.values[1].at;
     assert_eq!((place.line, place.column), (9, 38));
 }
+
+/// A list of `n` equal elements.
+fn many(n: usize, element: &str) -> String {
+    format!("[{}]", vec![element; n].join(","))
+}
+
+#[test]
+fn how_many_and_how_long() {
+    const SOURCE: &str = "{source: {namespaces: [a]}}";
+    const OPERATION: &str = "{operation: {methods: [GET]}}";
+    const REF: &str = "{kind: Service, name: a}";
+    let account = |n: usize| format!("a/{}", "b".repeat(n - 2));
+    for (name, before, value, code) in [
+        ("512 rules", "rules: ", many(512, "{}"), ""),
+        ("513 rules", "rules: ", many(513, "{}"), "!too-many-items spec.rules"),
+        ("512 sources", "rules:\n- from: ", many(512, SOURCE), ""),
+        ("513 sources", "rules:\n- from: ", many(513, SOURCE), "!too-many-items spec.rules[0].from"),
+        // The CRD sets no bound here.
+        ("513 operations", "rules:\n- to: ", many(513, OPERATION), ""),
+        ("16 references", "targetRefs: ", many(16, REF), ""),
+        ("17 references", "targetRefs: ", many(17, REF), "!too-many-items spec.targetRefs"),
+        (
+            "320 characters",
+            "rules:\n- from:\n  - source:\n      serviceAccounts:\n      - ",
+            account(320),
+            "",
+        ),
+        (
+            "321 characters",
+            "rules:\n- from:\n  - source:\n      serviceAccounts:\n      - ",
+            account(321),
+            "!bad-service-account spec.rules[0].from[0].source.serviceAccounts[0]",
+        ),
+        ("253 characters", "targetRef: ", format!("{{kind: Service, name: {}}}", "a".repeat(253)), ""),
+        (
+            "254 characters",
+            "targetRefs:\n- kind: Service\n  name: ",
+            "a".repeat(254),
+            "!target-name-too-long spec.targetRefs[0].name",
+        ),
+        ("own namespace, not set", "targetRef: ", "{kind: Service, name: a, namespace: ''}".into(), ""),
+        ("63 characters", "selector:\n  matchLabels:\n    a: ", "x".repeat(63), ""),
+        (
+            "64 characters",
+            "selector:\n  matchLabels:\n    a: ",
+            "x".repeat(64),
+            "!label-too-long spec.selector.matchLabels.a",
+        ),
+    ] {
+        let mark = if code.is_empty() { "" } else { "«" };
+        let expected: &[&str] = if code.is_empty() { &[] } else { &[code] };
+        check(name, &object("AuthorizationPolicy", &format!("{before}{mark}{value}")), expected);
+    }
+}
+
+/// CUSTOM knows neither who the peer nor who the end user is.
+#[test]
+fn every_field_and_key_that_custom_lacks() {
+    const HEAD: &str = "action: CUSTOM\nprovider: {name: x}\nrules:\n";
+    for field in ["namespaces", "serviceAccounts", "trustDomains", "principals", "requestPrincipals"] {
+        let not = format!("not{}{}", &field[..1].to_uppercase(), &field[1..]);
+        for field in [field, &not] {
+            let spec = format!("{HEAD}- from:\n  - source:\n      {field}: «[a]");
+            let code = format!("!unsupported-with-custom spec.rules[0].from[0].source.{field}");
+            check(field, &object("AuthorizationPolicy", &spec), &[&code]);
+        }
+    }
+    for field in ["ipBlocks", "notIpBlocks", "remoteIpBlocks", "notRemoteIpBlocks"] {
+        let spec = format!("{HEAD}- from:\n  - source:\n      {field}: [1.2.3.4]");
+        check(field, &object("AuthorizationPolicy", &spec), &[]);
+    }
+    for key in [
+        "source.namespace",
+        "source.serviceAccount",
+        "source.trustDomain",
+        "source.principal",
+        "request.auth.principal",
+        "request.auth.audiences",
+        "request.auth.presenter",
+        "request.auth.claims[a]",
+    ] {
+        let spec = format!("{HEAD}- when:\n  - {{key: «'{key}', values: [a]}}");
+        let code = "!unsupported-with-custom spec.rules[0].when[0].key";
+        check(key, &object("AuthorizationPolicy", &spec), &[code]);
+    }
+    for (key, value) in [
+        ("source.ip", "1.2.3.4"),
+        ("remote.ip", "1.2.3.4"),
+        ("destination.ip", "1.2.3.4"),
+        ("destination.port", "80"),
+        ("connection.sni", "a"),
+        ("request.headers[a]", "a"),
+        ("experimental.envoy.filters.a[b]", "a"),
+    ] {
+        let spec = format!("{HEAD}- when:\n  - {{key: '{key}', values: ['{value}']}}");
+        check(key, &object("AuthorizationPolicy", &spec), &[]);
+    }
+}

@@ -47,12 +47,16 @@ fn jwt_rules() {
             (
                 "addresses of key sets",
                 "jwtRules:\n- jwksUri: «ftp://a\n- jwksUri: «a/b\n- jwksUri: «'https://'\n- jwksUri: «'https://a b/'\n\
-             - jwksUri: HTTPS://a",
+             - jwksUri: HTTPS://a\n- jwksUri: «https://a:b/c\n- jwksUri: «'https://[::1/c'\n- jwksUri: «'https://[::1]x'\n\
+             - jwksUri: https://u:p@a:8080/b:c\n- jwksUri: 'https://[::1]:443'\n- jwksUri: 'http://a:'",
                 &[
                     "!bad-uri spec.jwtRules[0].jwksUri",
                     "!bad-uri spec.jwtRules[1].jwksUri",
                     "!bad-uri spec.jwtRules[2].jwksUri",
                     "!bad-uri spec.jwtRules[3].jwksUri",
+                    "!bad-uri spec.jwtRules[5].jwksUri",
+                    "!bad-uri spec.jwtRules[6].jwksUri",
+                    "!bad-uri spec.jwtRules[7].jwksUri",
                 ],
             ),
             (
@@ -223,4 +227,27 @@ fn peer_authentication() {
     assert_eq!(read.selector.as_deref(), Some(&[("a".to_string(), "b".to_string())][..]));
     assert_eq!(read.mode, Some(MtlsMode::Permissive));
     assert_eq!(read.ports, [(80, None), (443, Some(MtlsMode::Strict))]);
+}
+
+#[test]
+fn how_many_and_how_long() {
+    let many = |n: usize, element: &str| format!("[{}]", vec![element; n].join(","));
+    let address = |n: usize| format!("https://{}", "a".repeat(n - 8));
+    for (name, before, value, code) in [
+        ("4096 rules", "jwtRules: ", many(4096, "{issuer: a}"), ""),
+        ("4097 rules", "jwtRules: ", many(4097, "{issuer: a}"), "!too-many-items spec.jwtRules"),
+        ("2048 characters", "jwtRules:\n- jwksUri: ", address(2048), ""),
+        ("2049 characters", "jwtRules:\n- jwksUri: ", address(2049), "!bad-uri spec.jwtRules[0].jwksUri"),
+        ("64 claims", "jwtRules:\n- issuer: a\n  spaceDelimitedClaims: ", many(64, "a"), ""),
+        (
+            "65 claims",
+            "jwtRules:\n- issuer: a\n  spaceDelimitedClaims: ",
+            many(65, "a"),
+            "!too-many-items spec.jwtRules[0].spaceDelimitedClaims",
+        ),
+    ] {
+        let mark = if code.is_empty() { "" } else { "«" };
+        let expected: &[&str] = if code.is_empty() { &[] } else { &[code] };
+        check(name, &object("RequestAuthentication", &format!("{before}{mark}{value}")), expected);
+    }
 }

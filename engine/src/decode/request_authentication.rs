@@ -87,7 +87,7 @@ fn read_keys(fields: &mut Fields<'_>, rule: &mut JwtRule) {
     }
 }
 
-/// `http` or `https`, at most 2048 bytes, with a host.
+/// `http` or `https`, at most 2048 bytes, with a host and no port but a number.
 fn jwks_uri(text: &str) -> Result<(), Problem> {
     let bad = |message: String, help: &str| Err(Problem::new("bad-uri", message, help));
     refuse_empty(text, "jwksUri")?;
@@ -102,9 +102,26 @@ fn jwks_uri(text: &str) -> Result<(), Problem> {
     let rest = text.split_once(':').map_or("", |(_, rest)| rest);
     let unfit = |c: char| c.is_control() || c == ' ';
     match rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?', '#']).next()) {
-        Some(host) if !host.is_empty() && !text.contains(unfit) => Ok(()),
+        Some(authority) if !authority.is_empty() && !text.contains(unfit) => match port_is_good(authority) {
+            true => Ok(()),
+            false => {
+                bad(format!("bad URI {}: its port is no number", quoted(text)), "write https://host:443/path")
+            }
+        },
         _ => bad(format!("bad URI {}", quoted(text)), "write https://host/path"),
     }
+}
+
+/// What stands behind the host is nothing, a colon, or a colon and a number, as Go's `url.Parse` has it.
+fn port_is_good(authority: &str) -> bool {
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let behind = match host.strip_prefix('[') {
+        Some(address) => address.split_once(']').map(|(_, behind)| behind),
+        None => Some(host.rfind(':').and_then(|colon| host.get(colon..)).unwrap_or_default()),
+    };
+    let is_port =
+        |port: &str| port.is_empty() || (port.bytes().all(|b| b.is_ascii_digit()) && port.len() < 19);
+    behind.is_some_and(|behind| behind.is_empty() || behind.strip_prefix(':').is_some_and(is_port))
 }
 
 fn header_location(cursor: Cursor<'_>) -> Option<HeaderLocation> {

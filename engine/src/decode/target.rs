@@ -102,6 +102,10 @@ fn target_ref(cursor: Cursor<'_>) -> Option<TargetRef> {
         let place = fields.get("name").unwrap_or_else(|| whole.clone());
         place.error("missing-target-name", "targetRef name must be set", "");
     }
+    if name.as_deref().is_some_and(|name| name.chars().count() > 253) {
+        let place = fields.get("name").unwrap_or_else(|| whole.clone());
+        place.error("target-name-too-long", "targetRef name is longer than 253 characters", "");
+    }
     if let Some(cursor) = namespace
         && cursor.string().is_some_and(|namespace| !namespace.text.is_empty())
     {

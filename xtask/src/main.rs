@@ -3,6 +3,7 @@
 mod demo;
 mod docs;
 mod filter;
+mod fuzz;
 mod run;
 mod setup;
 mod test;
@@ -18,6 +19,8 @@ cargo xtask <command>
   demo [--keep]   real Envoy enforces today's policies, the shadow filter judges tomorrow's: a table of both
                   --keep leaves Envoy running and prints how to reach it
   test            formatting, clippy, no_std and wasm builds, all tests, those in real Envoy included
+  fuzz [TARGET…] [--minutes N]
+                  what reads input from outside under libFuzzer (nightly), 10 minutes each
   filter          build the Envoy filter and check its size
   docs            write the outputs that documents show anew
   fmt             format everything
@@ -52,6 +55,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
             setup::rust_target(&workspace, setup::FILTER_TARGET)?;
             filter::build(&workspace).map(drop)
         }
+        ["fuzz", rest @ ..] => fuzz::fuzz(&Workspace::find()?, rest),
         ["docs"] => docs::docs(&Workspace::find()?),
         ["fmt"] => {
             let workspace = Workspace::find()?;

@@ -1,0 +1,108 @@
+//! Everything that Gnomon reads from outside, one function for each fuzz target. No input may make one panic, and what
+//! else holds for every input is asserted.
+//!
+//! `fuzz_targets/` calls these under libFuzzer (`cargo xtask fuzz`); the test `fuzz_corpora` of the room `host-tests` is
+//! this very file, and runs the committed corpora through them on stable Rust.
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "what a target finds is a panic, and the borrowed modules are used in part"
+)]
+
+extern crate alloc;
+
+mod envoy;
+mod jwt;
+mod requests;
+mod text;
+mod verdicts;
+
+/// The filter is built as a WebAssembly module only, so its reader comes as source.
+#[path = "../../envoy-filter/src/config.rs"]
+mod config;
+#[path = "../../envoy-filter/src/host.rs"]
+mod host;
+#[path = "../../envoy-filter/src/node_metadata.rs"]
+mod node_metadata;
+#[path = "../../envoy-filter/src/wire.rs"]
+mod wire;
+
+/// The engine shows its regular expressions to nobody.
+#[path = "../../engine/src/envoy/import/regex/mod.rs"]
+mod regex;
+
+/// The naive evaluator of the engine's tests, and what draws policies and requests for it.
+#[path = "../../engine/tests/naive/attachment.rs"]
+mod attachment;
+#[path = "../../engine/tests/naive/attributes.rs"]
+mod attributes;
+#[path = "../../engine/tests/naive/control_plane.rs"]
+mod control_plane;
+#[path = "../../engine/tests/naive/evaluator.rs"]
+mod evaluator;
+#[path = "../../engine/tests/naive/layer4.rs"]
+mod layer4;
+#[path = "../../engine/tests/naive/logic.rs"]
+mod logic;
+#[path = "../../engine/tests/naive/requests.rs"]
+mod naive_requests;
+#[path = "../../engine/tests/naive/pools.rs"]
+mod pools;
+#[path = "../../engine/tests/naive/strings.rs"]
+mod strings;
+#[path = "../../engine/tests/naive/tape.rs"]
+mod tape;
+#[path = "../../engine/tests/naive/worlds.rs"]
+mod worlds;
+
+pub use envoy::{envoy_configuration, filter_configuration, regexes};
+pub use jwt::{key_sets, tokens};
+pub use text::{manifests, paths, requests, suites, templates};
+pub use verdicts::{policies, request_attributes};
+
+/// What is called with any bytes.
+pub type Target = fn(&[u8]);
+
+/// All targets by name.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("manifests", manifests),
+    ("suites", suites),
+    ("requests", requests),
+    ("filter_configuration", filter_configuration),
+    ("tokens", tokens),
+    ("key_sets", key_sets),
+    ("envoy_configuration", envoy_configuration),
+    ("request_attributes", request_attributes),
+    ("policies", policies),
+    ("paths", paths),
+    ("templates", templates),
+    ("regexes", regexes),
+];
+
+#[cfg(test)]
+mod replay {
+    use std::{fs, path::Path};
+
+    /// Every input that was ever worth keeping, found ones included.
+    #[test]
+    fn the_corpora_run_clean() {
+        let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+        for (name, target) in super::TARGETS {
+            let folder = fs::read_dir(corpora.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let mut inputs = 0;
+            for entry in folder {
+                let path = entry.unwrap().path();
+                println!("{}", path.display());
+                target(&fs::read(&path).unwrap());
+                inputs += 1;
+            }
+            assert!(inputs >= 10, "{name} has only {inputs} inputs");
+        }
+    }
+}

@@ -44,6 +44,8 @@ mod attachment;
 mod attributes;
 #[path = "../../engine/tests/naive/control_plane.rs"]
 mod control_plane;
+#[path = "../../engine/tests/naive/crowds.rs"]
+mod crowds;
 #[path = "../../engine/tests/naive/evaluator.rs"]
 mod evaluator;
 #[path = "../../engine/tests/naive/layer4.rs"]

@@ -1,6 +1,7 @@
 //! Policies and requests together: fast, slow and naive ways to the same verdict.
 
 use crate::{
+    crowds,
     evaluator::{Answer, World, evaluate},
     naive_requests::{self, Values},
     tape::Tape,
@@ -28,9 +29,13 @@ impl Crypto for Keys {
     }
 }
 
-/// The verdict is the same with its explanation and without, and the naive one where it has a say.
+/// The verdict is the same by the index and by the walk through all rules, with its explanation and without, and the
+/// naive one where it has a say.
 fn compare(world: &World, plan: &Plan, request: &Request<'_>, keys: &Keys, naive: bool) {
-    let report = plan.evaluate(request, keys).report();
+    let verdict = plan.evaluate(request, keys);
+    let linear = plan.evaluate_linearly(request, keys);
+    let report = verdict.report();
+    assert_eq!((&report, verdict.certain), (&linear.report(), linear.certain));
     let explained = Report { nearest: None, ..plan.explain(request, keys).report };
     assert_eq!(explained, report);
     if naive {
@@ -43,7 +48,7 @@ pub fn policies(data: &[u8]) {
     let choices: Vec<u16> =
         data.chunks(2).map(|pair| pair.iter().fold(0, |n, b| n << 8 | u16::from(*b))).collect();
     let tape = &mut Tape::new(&choices);
-    let world = worlds::world(tape);
+    let world = if tape.once_in(16) { crowds::crowd(tape) } else { worlds::world(tape) };
     let plan = Plan::build(&world.resources, &world.workload, &world.mesh);
     let values = Values::of(&world);
     for _ in 0..3 {

@@ -4,7 +4,11 @@ use crate::{
     run::{Failure, command_line, heading, output, run},
     workspace::Workspace,
 };
-use std::{env, fs, path::PathBuf, process::Command};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// What runs the targets; it is installed below the target folder.
 const CARGO_FUZZ: &str = "cargo-fuzz@0.13.2";
@@ -71,12 +75,12 @@ fn install(workspace: &Workspace) -> Result<PathBuf, Failure> {
     Ok(bin)
 }
 
-fn one(workspace: &Workspace, bin: &PathBuf, target: &str, minutes: u32) -> Result<(), Failure> {
+fn one(workspace: &Workspace, bin: &Path, target: &str, minutes: u32) -> Result<(), Failure> {
     let fuzz = workspace.root.join("fuzz");
     // What is found on the way stays out of the repository; what is worth keeping is copied by hand.
     let grown = workspace.installed().join("fuzz").join(target);
     fs::create_dir_all(&grown).map_err(|error| Failure::new(format!("{}: {error}", grown.display())))?;
-    let mut path = vec![bin.clone()];
+    let mut path = vec![bin.to_path_buf()];
     path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
     let path = env::join_paths(path).map_err(|error| Failure::new(format!("PATH: {error}")))?;
     let mut command = Command::new("rustup");

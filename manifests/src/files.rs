@@ -58,7 +58,7 @@ pub(crate) fn below(folder: &Path, problems: &mut Vec<Diagnostic>) -> Vec<PathBu
     found
 }
 
-fn is_manifest(name: &str) -> bool {
+pub(crate) fn is_manifest(name: &str) -> bool {
     let Some((stem, ending)) = name.rsplit_once('.') else { return false };
     matches!(ending, "yaml" | "yml" | "json") && !stem.ends_with(".gnomon")
 }

@@ -7,14 +7,18 @@ use std::{path::Path, sync::Arc};
 /// Reads a proxy's configuration from a file, or from standard input for `-`. What is not evaluated, and what is wrong with
 /// the file, goes to `loaded`. `None`: it cannot be read.
 pub fn imported(path: &Path, loaded: &mut Loaded) -> Option<Imported> {
-    let text = match read_file(path) {
-        Ok(text) => text,
+    match read_file(path) {
+        Ok(text) => imported_text(text, &path.to_string_lossy(), loaded),
         Err(unread) => {
             loaded.diagnostics.push(*unread);
-            return None;
+            None
         }
-    };
-    let file: Arc<str> = Arc::from(&*path.to_string_lossy());
+    }
+}
+
+/// As [`imported`], from a text; `file` is how diagnostics call it.
+pub fn imported_text(text: String, file: &str, loaded: &mut Loaded) -> Option<Imported> {
+    let file: Arc<str> = Arc::from(file);
     let (documents, problems) = parse(&text, &file);
     loaded.sources.insert(file.clone(), text);
     let sound = problems.is_empty();

@@ -20,7 +20,7 @@ pub mod suite;
 mod time;
 mod tree;
 
-pub use imported::imported;
+pub use imported::{imported, imported_text};
 pub use input::{MAX_BYTES, decode_bytes, read_file};
 pub use loader::{Loaded, Loader, load, load_text};
 pub use merge::merged;

@@ -51,6 +51,38 @@ pub fn load(path: &Path) -> Result<LoadedSuite, Box<Loaded>> {
         }
     };
     let folder = path.parent().unwrap_or(Path::new(""));
+    assemble(suite, findings, &Folder(folder))
+}
+
+/// Where the other files of a suite are.
+pub(super) trait Files {
+    /// Reads what an entry of `policies` stands for.
+    fn policies(&self, entry: &Text, suite: &Arc<str>, loader: &mut Loader) -> Result<(), Box<Diagnostic>>;
+    /// Reads what `envoyConfig` stands for.
+    fn envoy_config(&self, entry: &Text, findings: &mut Loaded) -> Option<Imported>;
+}
+
+/// The suite's folder.
+struct Folder<'a>(&'a Path);
+
+impl Files for Folder<'_> {
+    fn policies(&self, entry: &Text, suite: &Arc<str>, loader: &mut Loader) -> Result<(), Box<Diagnostic>> {
+        expand(self.0, entry, suite)?.iter().for_each(|path| loader.path(path));
+        Ok(())
+    }
+
+    fn envoy_config(&self, entry: &Text, findings: &mut Loaded) -> Option<Imported> {
+        imported(&self.0.join(&entry.text), findings)
+    }
+}
+
+/// The suite with the policies of each of its tests.
+pub(super) fn assemble(
+    suite: Suite,
+    mut findings: Loaded,
+    files: &dyn Files,
+) -> Result<LoadedSuite, Box<Loaded>> {
+    let file = suite.file.clone();
     let mut resources: Vec<Arc<Resources>> = Vec::with_capacity(suite.tests.len());
     let mut known: Vec<(&Sources, Arc<Resources>)> = Vec::new();
     for test in &suite.tests {
@@ -63,9 +95,8 @@ pub fn load(path: &Path) -> Result<LoadedSuite, Box<Loaded>> {
         let mut missing = Vec::new();
         for sources in [&suite.sources, &test.sources] {
             for entry in &sources.policies {
-                match expand(folder, entry, &file) {
-                    Ok(paths) => paths.iter().for_each(|path| loader.path(path)),
-                    Err(problem) => missing.push(*problem),
+                if let Err(problem) = files.policies(entry, &file, &mut loader) {
+                    missing.push(*problem);
                 }
             }
             sources.resources.iter().for_each(|node| loader.node(node, &file));
@@ -86,10 +117,9 @@ pub fn load(path: &Path) -> Result<LoadedSuite, Box<Loaded>> {
         known.push((&test.sources, set.clone()));
         resources.push(set);
     }
-    let envoy_config = suite.envoy_config.as_ref().and_then(|entry| {
-        let imported = imported(&folder.join(&entry.text), &mut findings);
-        imported.map(Arc::new)
-    });
+    let envoy_config = suite.envoy_config.as_ref();
+    let envoy_config =
+        envoy_config.and_then(|entry| files.envoy_config(entry, &mut findings)).map(Arc::new);
     if findings.has_errors() {
         Err(Box::new(findings))
     } else {
@@ -134,32 +164,36 @@ fn same_sources(a: &Sources, b: &Sources) -> bool {
 
 /// The paths that an entry of `policies` stands for: one, or those that match its glob, in order.
 fn expand(folder: &Path, entry: &Text, file: &Arc<str>) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
-    let wrong = |message: String| {
-        let mut problem =
-            error("no-policies", file, entry.at, message, "paths are relative to the suite's folder");
-        problem.field = "policies".into();
-        Box::new(problem)
-    };
     if !entry.text.contains(['*', '?', '[']) {
         let path = folder.join(&entry.text);
-        return if path.exists() {
-            Ok(vec![path])
-        } else {
-            Err(wrong(format!("there is no {}", quoted(&entry.text))))
-        };
+        return if path.exists() { Ok(vec![path]) } else { Err(no_such(entry, file)) };
     }
+    let wrong = |message: String| no_policies(entry, file, message);
     let pattern = Path::new(&glob::Pattern::escape(&folder.to_string_lossy())).join(&entry.text);
-    let options = glob::MatchOptions {
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-        case_sensitive: true,
-    };
-    let found = glob::glob_with(&pattern.to_string_lossy(), options)
+    let found = glob::glob_with(&pattern.to_string_lossy(), GLOB)
         .map_err(|bad| wrong(format!("{} is no glob: {}", quoted(&entry.text), bad.msg)))?;
     let paths: Vec<PathBuf> = found.filter_map(Result::ok).filter(|path| !is_suite(path)).collect();
     if paths.is_empty() { Err(wrong(format!("nothing matches {}", quoted(&entry.text)))) } else { Ok(paths) }
 }
 
-fn is_suite(path: &Path) -> bool {
+/// How a `*` in `policies` is meant.
+pub(super) const GLOB: glob::MatchOptions = glob::MatchOptions {
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+    case_sensitive: true,
+};
+
+pub(super) fn no_such(entry: &Text, file: &Arc<str>) -> Box<Diagnostic> {
+    no_policies(entry, file, format!("there is no {}", quoted(&entry.text)))
+}
+
+pub(super) fn no_policies(entry: &Text, file: &Arc<str>, message: String) -> Box<Diagnostic> {
+    let mut problem =
+        error("no-policies", file, entry.at, message, "paths are relative to the suite's folder");
+    problem.field = "policies".into();
+    Box::new(problem)
+}
+
+pub(super) fn is_suite(path: &Path) -> bool {
     path.to_string_lossy().ends_with(".gnomon.yaml")
 }

@@ -4,10 +4,12 @@ mod expect;
 mod load;
 mod matrix;
 mod read;
+mod texts;
 
 pub use expect::{Expect, ExpectNearest, ExpectShadow, ExpectUnmet};
 pub use load::{LoadedSuite, from_text, load};
 pub use matrix::MAX_CASES;
+pub use texts::load_texts;
 
 use crate::request::RequestSpec;
 use gnomon_engine::{Diagnostic, Mesh, Node, Workload, node::Position, resource::Text};

@@ -1,0 +1,97 @@
+//! Suites from texts that are no files: a browser has none.
+
+use super::{
+    LoadedSuite, from_text,
+    load::{Files, GLOB, assemble, is_suite, no_policies, no_such},
+};
+use crate::{Loaded, Loader, files::is_manifest, imported_text, input::error};
+use gnomon_engine::{Diagnostic, Position, decode::quoted, envoy::import::Imported, resource::Text};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+/// As [`load`](super::load), where `files` holds all texts by their paths, `/` between the parts. A path that is no
+/// file stands for the manifests below it.
+///
+/// # Errors
+///
+/// All that is wrong with the suite, or with any of the policies.
+pub fn load_texts(files: &BTreeMap<String, String>, path: &str) -> Result<LoadedSuite, Box<Loaded>> {
+    let mut findings = Loaded::default();
+    let file: Arc<str> = Arc::from(path);
+    let Some(text) = files.get(path) else {
+        findings.diagnostics.push(error("unreadable", &file, Position::default(), "there is no such file", ""));
+        return Err(Box::new(findings));
+    };
+    let read = from_text(text, &file);
+    findings.sources.insert(file, text.clone());
+    match read {
+        Ok(suite) => {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            assemble(suite, findings, &Texts { files, folder })
+        }
+        Err(problems) => {
+            findings.diagnostics = problems;
+            Err(Box::new(findings))
+        }
+    }
+}
+
+struct Texts<'a> {
+    files: &'a BTreeMap<String, String>,
+    folder: &'a str,
+}
+
+impl Texts<'_> {
+    /// The path from the root of `files`, without `.` and `..`.
+    fn path(&self, relative: &str) -> String {
+        let mut parts: Vec<&str> = Vec::new();
+        for part in self.folder.split('/').chain(relative.split('/')) {
+            match part {
+                "" | "." => {}
+                ".." => drop(parts.pop()),
+                part => parts.push(part),
+            }
+        }
+        parts.join("/")
+    }
+}
+
+impl Files for Texts<'_> {
+    fn policies(&self, entry: &Text, suite: &Arc<str>, loader: &mut Loader) -> Result<(), Box<Diagnostic>> {
+        let path = self.path(&entry.text);
+        if let Some(text) = self.files.get(&path) {
+            loader.text(text, &path);
+            return Ok(());
+        }
+        let is_glob = entry.text.contains(['*', '?', '[']);
+        let pattern = if is_glob { glob::Pattern::new(&path) } else { glob::Pattern::new("") };
+        let pattern = pattern.map_err(|bad| {
+            no_policies(entry, suite, format!("{} is no glob: {}", quoted(&entry.text), bad.msg))
+        })?;
+        let below = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let mut found = false;
+        for (name, text) in self.files {
+            let wanted = match is_glob {
+                true => pattern.matches_with(name, GLOB) && !is_suite(Path::new(name)),
+                false => name.starts_with(&below) && is_manifest(name),
+            };
+            if wanted {
+                loader.text(text, name);
+                found = true;
+            }
+        }
+        if found { Ok(()) } else { Err(no_such(entry, suite)) }
+    }
+
+    fn envoy_config(&self, entry: &Text, findings: &mut Loaded) -> Option<Imported> {
+        let path = self.path(&entry.text);
+        match self.files.get(&path) {
+            Some(text) => imported_text(text.clone(), &path, findings),
+            None => {
+                let file: Arc<str> = Arc::from(path);
+                let message = "there is no such file";
+                findings.diagnostics.push(error("unreadable", &file, Position::default(), message, ""));
+                None
+            }
+        }
+    }
+}

@@ -103,7 +103,9 @@ impl Who<'_> {
             });
         let reached = namespace == own || namespace == root || of_service;
         (!reached).then(|| {
-            format!("it is in the namespace {namespace}; the workload is in {own}, the root namespace is {root}")
+            format!(
+                "it is in the namespace {namespace}; the workload is in {own}, the root namespace is {root}"
+            )
         })
     }
 
@@ -242,7 +244,8 @@ spec: {selector: {matchLabels: {app: web}}, mtls: {mode: STRICT}}
         let workload =
             Workload { namespace: "shop".into(), proxy: ProxyKind::Waypoint, ..Workload::default() };
         let told = elsewhere(&loaded.resources, &workload, &Mesh::default());
-        let why = |name: &str| told.iter().find(|e| e.policy == name).map(|e| e.why.clone()).unwrap_or_default();
+        let why =
+            |name: &str| told.iter().find(|e| e.policy == name).map(|e| e.why.clone()).unwrap_or_default();
         assert!(why("shop/here").starts_with("it has no targetRefs"), "{}", why("shop/here"));
         assert_eq!(why("shop/gateway"), "it targets Gateway front, which is not this workload");
     }

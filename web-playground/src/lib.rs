@@ -1,46 +1,72 @@
-//! The engine for the browser, as wasm-bindgen exports it. A thin shell: texts in, JSON out.
+//! The engine for the browser, as wasm-bindgen exports it: objects in, objects out, their types in `types.ts`.
+//!
+//! A thin shell. What is wrong with policies, suites or requests is in the answers; an exception means that an argument
+//! has not the type that TypeScript asks for, or that something panicked: then its message is thrown, and the instance
+//! must not be used any more.
+//!
+//! Nothing is read from the clock or sent anywhere. Policies that were read stay read until others come, so that asking
+//! about a changed request costs only that request.
 
-use gnomon_analysis::materialize;
-use gnomon_engine::{
-    Diagnostic, Mesh, Plan, Severity, Workload, decode, jwt::SoftwareCrypto, verdict::Explanation,
+mod api;
+mod check;
+mod session;
+mod shape;
+mod suites;
+
+pub use api::{Answer, Finding, Input, Question, Source};
+pub use session::Session;
+pub use suites::{SuiteInput, read_suite, run_suite};
+
+use serde::{Serialize, de::DeserializeOwned};
+use std::cell::RefCell;
+use wasm_bindgen::{
+    JsCast,
+    prelude::{JsError, JsValue, wasm_bindgen},
 };
-use gnomon_manifests::{load_text, parse, request::requests};
-use serde::Serialize;
-use std::sync::Arc;
-use wasm_bindgen::prelude::wasm_bindgen;
 
-/// What [`evaluate`] answers.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Answer {
-    /// One for each request, in order; empty where something is wrong.
-    pub verdicts: Vec<Explanation>,
-    /// Everything that is wrong or doubtful, in all three texts.
-    pub diagnostics: Vec<Finding>,
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("types.ts");
+
+#[wasm_bindgen]
+extern "C" {
+    /// An object of the named type in `types.ts`.
+    #[wasm_bindgen(typescript_type = "Input")]
+    pub type JsInput;
+    /// See `types.ts`.
+    #[wasm_bindgen(typescript_type = "Answer")]
+    pub type JsAnswer;
+    /// See `types.ts`.
+    #[wasm_bindgen(typescript_type = "Explained")]
+    pub type JsExplained;
+    /// See `types.ts`.
+    #[wasm_bindgen(typescript_type = "Source[]")]
+    pub type JsSources;
+    /// See `types.ts`.
+    #[wasm_bindgen(typescript_type = "Lint")]
+    pub type JsLint;
+    /// See `types.ts`.
+    #[wasm_bindgen(typescript_type = "SuiteInput")]
+    pub type JsSuiteInput;
+    /// See `types.ts`.
+    #[wasm_bindgen(typescript_type = "SuiteRun")]
+    pub type JsSuiteRun;
+    /// See `types.ts`.
+    #[wasm_bindgen(typescript_type = "SuiteContents")]
+    pub type JsSuiteContents;
+    /// See `types.ts`.
+    #[wasm_bindgen(typescript_type = "Documents")]
+    pub type JsDocuments;
 }
 
-/// A diagnostic as an editor wants it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Finding {
-    /// Which text: `policies`, `setting` or `request`.
-    pub text: String,
-    /// Error or warning.
-    pub severity: Severity,
-    /// The kind of finding: `unknown-field`.
-    pub code: &'static str,
-    /// From 1; 0 where not known.
-    pub line: u32,
-    /// From 1, in characters.
-    pub column: u32,
-    /// The object, as `AuthorizationPolicy ns/name`.
-    pub object: String,
-    /// The field's path.
-    pub field: String,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub help: String,
+thread_local! {
+    static SESSION: RefCell<Session> = RefCell::default();
+}
+
+/// Makes a panic an exception with its message, instead of a trap without one.
+#[wasm_bindgen(start)]
+pub fn start() {
+    #[cfg(target_arch = "wasm32")]
+    std::panic::set_hook(Box::new(|panic| wasm_bindgen::throw_str(&panic.to_string())));
 }
 
 /// The version of Gnomon.
@@ -49,98 +75,90 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").into()
 }
 
-/// Evaluates requests against policies, both as YAML or JSON text, as formats has them.
+/// The newest version of Istio whose semantics are known: `1.30`.
+#[wasm_bindgen(js_name = istioVersion)]
+pub fn istio_version() -> String {
+    let newest = gnomon_engine::workload::IstioVersion::NEWEST;
+    format!("{}.{}", newest.0, newest.1)
+}
+
+/// This build can check signatures.
+#[wasm_bindgen(js_name = checksSignatures)]
+pub fn checks_signatures() -> bool {
+    cfg!(feature = "signatures")
+}
+
+/// The verdict on each request, without the way to it.
 ///
-/// `setting` holds `workload:` and `mesh:`, both optional; empty for the defaults. `now` is the clock in seconds since
-/// 1970, for requests without `time`. The answer is the JSON of [`Answer`]; wrong input is in its diagnostics, never
-/// an exception.
+/// # Errors
+///
+/// The argument is no `Input`.
 #[wasm_bindgen]
-pub fn evaluate(policies: &str, setting: &str, request: &str, now: f64) -> String {
-    let answer = answer(policies, setting, request, now);
-    // Cannot fail: no map with keys that are not strings.
-    serde_json::to_string(&answer).unwrap_or_default()
+pub fn evaluate(input: &JsInput) -> Result<JsAnswer, JsError> {
+    let input: Input = read(input)?;
+    write(&SESSION.with_borrow_mut(|session| session.evaluate(&input)))
 }
 
-/// [`evaluate`], as a value.
-#[expect(clippy::cast_possible_truncation, reason = "a clock in whole seconds; out of range it saturates")]
-pub fn answer(policies: &str, setting: &str, request: &str, now: f64) -> Answer {
-    let mut found = Vec::new();
-    let loaded = load_text(policies, "policies");
-    found.extend(loaded.diagnostics);
-    let (workload, mesh) = read_setting(setting, &mut found);
-    let file: Arc<str> = "request".into();
-    let (documents, problems) = parse(request, &file);
-    found.extend(problems);
-    let mut specs = Vec::new();
-    for document in &documents {
-        match requests(&file, document) {
-            Ok(read) => specs.extend(read.as_slice().to_vec()),
-            Err(problems) => found.extend(problems),
-        }
-    }
-    let mut verdicts = Vec::new();
-    if !found.iter().any(|finding| finding.severity == Severity::Error) {
-        let plan = Plan::build(&loaded.resources, &workload, &mesh);
-        verdicts.extend(specs.iter().map(|spec| {
-            materialize(spec, &plan, &workload, &mesh, now as i64).explain(&plan, &SoftwareCrypto)
-        }));
-    }
-    Answer { verdicts, diagnostics: found.into_iter().map(Finding::from).collect() }
+/// The verdict on the first request with all stages, the nearest miss, what the rules say to its tokens, and why the
+/// other policies do not apply.
+///
+/// # Errors
+///
+/// The argument is no `Input`.
+#[wasm_bindgen]
+pub fn explain(input: &JsInput) -> Result<JsExplained, JsError> {
+    let input: Input = read(input)?;
+    write(&SESSION.with_borrow_mut(|session| session.explain(&input)))
 }
 
-fn read_setting(text: &str, found: &mut Vec<Diagnostic>) -> (Workload, Mesh) {
-    let file: Arc<str> = "setting".into();
-    let (documents, problems) = parse(text, &file);
-    found.extend(problems);
-    let Some(document) = documents.first() else { return Default::default() };
-    let part = |name| document.get(name);
-    let workload = part("workload").map(|node| decode::workload(node, &file, found)).unwrap_or_default();
-    let mesh = part("mesh").map(|node| decode::mesh(node, &file, found)).unwrap_or_default();
-    (workload, mesh)
+/// What Istio's admission would refuse, and what does not say what it seems to say.
+///
+/// # Errors
+///
+/// The argument is no list of `Source`.
+#[wasm_bindgen]
+pub fn lint(policies: &JsSources) -> Result<JsLint, JsError> {
+    let policies: Vec<Source> = read(policies)?;
+    write(&session::lint(&policies))
 }
 
-impl From<Diagnostic> for Finding {
-    fn from(found: Diagnostic) -> Self {
-        Finding {
-            text: found.file.as_ref().into(),
-            severity: found.severity,
-            code: found.code,
-            line: found.at.line,
-            column: found.at.column,
-            object: found.object,
-            field: found.field,
-            message: found.message,
-            help: found.help,
-        }
-    }
+/// Runs a `*.gnomon.yaml` suite with the policies that it names.
+///
+/// # Errors
+///
+/// The argument is no `SuiteInput`.
+#[wasm_bindgen(js_name = runSuite)]
+pub fn run_suite_js(input: &JsSuiteInput) -> Result<JsSuiteRun, JsError> {
+    write(&run_suite(&read(input)?))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::Value;
+/// What a suite holds, for an editor: its policies as texts, its requests with defaults merged and matrices multiplied.
+///
+/// # Errors
+///
+/// The argument is no `SuiteInput`.
+#[wasm_bindgen(js_name = readSuite)]
+pub fn read_suite_js(input: &JsSuiteInput) -> Result<JsSuiteContents, JsError> {
+    write(&read_suite(&read(input)?))
+}
 
-    const POLICY: &str = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, namespace: shop}\nspec:\n  rules:\n  - to: [{operation: {methods: [GET]}}]\n";
+/// The documents of a YAML or JSON text as values, read as Kubernetes reads them.
+///
+/// # Errors
+///
+/// The answer could not be made a JavaScript value.
+#[wasm_bindgen]
+pub fn parse(text: &str) -> Result<JsDocuments, JsError> {
+    write(&shape::documents(text))
+}
 
-    #[test]
-    fn a_verdict_with_its_way() {
-        let setting = "workload: {namespace: shop}\n";
-        let json: Value = serde_json::from_str(&evaluate(POLICY, setting, "method: POST\n", 0.0)).unwrap();
-        assert_eq!(json.pointer("/verdicts/0/verdict").unwrap(), "deny");
-        assert_eq!(json.pointer("/verdicts/0/nearest/unmet/0/field").unwrap(), "to.operation.methods");
-        assert_eq!(json.pointer("/verdicts/0/stages/1/rules/0/line").unwrap(), 6);
-        let elsewhere = answer(POLICY, "", "[{}, {}]", 0.0);
-        assert_eq!(elsewhere.verdicts.len(), 2);
-    }
+fn read<T: DeserializeOwned>(value: &JsValue) -> Result<T, JsError> {
+    let text = js_sys::JSON::stringify(value).map_err(|_| JsError::new("the argument is no JSON"))?;
+    serde_json::from_str(&String::from(text)).map_err(|wrong| JsError::new(&wrong.to_string()))
+}
 
-    #[test]
-    fn what_is_wrong_is_said_for_each_text() {
-        let wrong = answer(&POLICY.replace("[GET]", "GET"), "mesh: {trustDomian: x}", "methd: GET", 0.0);
-        assert!(wrong.verdicts.is_empty());
-        let places: Vec<_> = wrong.diagnostics.iter().map(|f| (f.text.as_str(), f.code, f.line)).collect();
-        assert_eq!(
-            places,
-            [("policies", "wrong-type", 6), ("setting", "unknown-field", 1), ("request", "unknown-field", 1)]
-        );
-    }
+fn write<T: JsCast>(value: &impl Serialize) -> Result<T, JsError> {
+    let text = serde_json::to_string(value).map_err(|wrong| JsError::new(&wrong.to_string()))?;
+    let value = js_sys::JSON::parse(&text).map_err(|_| JsError::new("the answer is no JSON"))?;
+    Ok(value.unchecked_into())
 }

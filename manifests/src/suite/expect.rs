@@ -1,9 +1,11 @@
+use crate::request::finish;
 use gnomon_engine::{
-    Value,
-    decode::{Cursor, Fields},
+    Diagnostic, Node, Value,
+    decode::{Cursor, Fields, Reader},
     node::Position,
     verdict::{Outcome, Stage},
 };
+use std::sync::Arc;
 
 /// What a test expects of a verdict (formats §4). `None`: not named, so not compared; an inner `None`: named `null`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -74,6 +76,18 @@ const STAGES: [(&str, Stage); 6] = [
     ("allow", Stage::Allow),
     ("none", Stage::None),
 ];
+
+/// Reads `expect` where it stands alone; null expects nothing.
+///
+/// # Errors
+///
+/// All that is wrong with it.
+pub fn expectation(file: &Arc<str>, node: &Node) -> Result<Option<Expect>, Vec<Diagnostic>> {
+    let reader = Reader::new(file, "");
+    let root = reader.at_path(node, "expect");
+    let read = if root.is_null() { None } else { Some(expect(root)) };
+    finish(reader, read)
+}
 
 /// The short form (a verdict) or the long one (a map with at least one field).
 pub(super) fn expect(cursor: Cursor<'_>) -> Expect {

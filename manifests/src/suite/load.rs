@@ -118,8 +118,7 @@ pub(super) fn assemble(
         resources.push(set);
     }
     let envoy_config = suite.envoy_config.as_ref();
-    let envoy_config =
-        envoy_config.and_then(|entry| files.envoy_config(entry, &mut findings)).map(Arc::new);
+    let envoy_config = envoy_config.and_then(|entry| files.envoy_config(entry, &mut findings)).map(Arc::new);
     if findings.has_errors() {
         Err(Box::new(findings))
     } else {

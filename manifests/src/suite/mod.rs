@@ -6,10 +6,10 @@ mod matrix;
 mod read;
 mod texts;
 
-pub use expect::{Expect, ExpectNearest, ExpectShadow, ExpectUnmet};
+pub use expect::{Expect, ExpectNearest, ExpectShadow, ExpectUnmet, expectation};
 pub use load::{LoadedSuite, from_text, load};
 pub use matrix::MAX_CASES;
-pub use texts::load_texts;
+pub use texts::{load_texts, policies_of};
 
 use crate::request::RequestSpec;
 use gnomon_engine::{Diagnostic, Mesh, Node, Workload, node::Position, resource::Text};

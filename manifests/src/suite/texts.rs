@@ -1,7 +1,7 @@
 //! Suites from texts that are no files: a browser has none.
 
 use super::{
-    LoadedSuite, from_text,
+    LoadedSuite, Suite, from_text,
     load::{Files, GLOB, assemble, is_suite, no_policies, no_such},
 };
 use crate::{Loaded, Loader, files::is_manifest, imported_text, input::error};
@@ -18,16 +18,19 @@ pub fn load_texts(files: &BTreeMap<String, String>, path: &str) -> Result<Loaded
     let mut findings = Loaded::default();
     let file: Arc<str> = Arc::from(path);
     let Some(text) = files.get(path) else {
-        findings.diagnostics.push(error("unreadable", &file, Position::default(), "there is no such file", ""));
+        findings.diagnostics.push(error(
+            "unreadable",
+            &file,
+            Position::default(),
+            "there is no such file",
+            "",
+        ));
         return Err(Box::new(findings));
     };
     let read = from_text(text, &file);
     findings.sources.insert(file, text.clone());
     match read {
-        Ok(suite) => {
-            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            assemble(suite, findings, &Texts { files, folder })
-        }
+        Ok(suite) => assemble(suite, findings, &Texts { files, folder: folder_of(path) }),
         Err(problems) => {
             findings.diagnostics = problems;
             Err(Box::new(findings))
@@ -55,12 +58,12 @@ impl Texts<'_> {
     }
 }
 
-impl Files for Texts<'_> {
-    fn policies(&self, entry: &Text, suite: &Arc<str>, loader: &mut Loader) -> Result<(), Box<Diagnostic>> {
+impl Texts<'_> {
+    /// The files that an entry of `policies` stands for, in order.
+    fn named(&self, entry: &Text, suite: &Arc<str>) -> Result<Vec<&str>, Box<Diagnostic>> {
         let path = self.path(&entry.text);
-        if let Some(text) = self.files.get(&path) {
-            loader.text(text, &path);
-            return Ok(());
+        if let Some((name, _)) = self.files.get_key_value(&path) {
+            return Ok(vec![name]);
         }
         let is_glob = entry.text.contains(['*', '?', '[']);
         let pattern = if is_glob { glob::Pattern::new(&path) } else { glob::Pattern::new("") };
@@ -68,18 +71,42 @@ impl Files for Texts<'_> {
             no_policies(entry, suite, format!("{} is no glob: {}", quoted(&entry.text), bad.msg))
         })?;
         let below = if path.is_empty() { String::new() } else { format!("{path}/") };
-        let mut found = false;
-        for (name, text) in self.files {
-            let wanted = match is_glob {
-                true => pattern.matches_with(name, GLOB) && !is_suite(Path::new(name)),
-                false => name.starts_with(&below) && is_manifest(name),
-            };
-            if wanted {
-                loader.text(text, name);
-                found = true;
+        let wanted = |name: &&String| match is_glob {
+            true => pattern.matches_with(name, GLOB) && !is_suite(Path::new(name)),
+            false => name.starts_with(&below) && is_manifest(name),
+        };
+        let found: Vec<&str> = self.files.keys().filter(wanted).map(String::as_str).collect();
+        if found.is_empty() { Err(no_such(entry, suite)) } else { Ok(found) }
+    }
+}
+
+/// The names of the files that the `policies` of the suite itself stand for, in order; those that are not there are left
+/// out.
+pub fn policies_of<'f>(files: &'f BTreeMap<String, String>, suite: &Suite) -> Vec<&'f str> {
+    let texts = Texts { files, folder: folder_of(&suite.file) };
+    let mut names: Vec<&str> = Vec::new();
+    for entry in &suite.sources.policies {
+        for name in texts.named(entry, &suite.file).unwrap_or_default() {
+            if let Some((name, _)) = files.get_key_value(name)
+                && !names.contains(&name.as_str())
+            {
+                names.push(name);
             }
         }
-        if found { Ok(()) } else { Err(no_such(entry, suite)) }
+    }
+    names
+}
+
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+impl Files for Texts<'_> {
+    fn policies(&self, entry: &Text, suite: &Arc<str>, loader: &mut Loader) -> Result<(), Box<Diagnostic>> {
+        for name in self.named(entry, suite)? {
+            loader.text(self.files.get(name).map_or("", String::as_str), name);
+        }
+        Ok(())
     }
 
     fn envoy_config(&self, entry: &Text, findings: &mut Loaded) -> Option<Imported> {

@@ -1,0 +1,313 @@
+//! Policies that stay read between questions.
+
+use crate::{
+    api::{Answer, Difference, Explained, Finding, Input, Outcome, Question, Source, Token, findings},
+    check::Checker,
+};
+use gnomon_analysis::{Materialized, differences, elsewhere, imported::Proxy, materialize, shown};
+use gnomon_engine::{
+    Diagnostic, Mesh, Node, Plan, Severity, Workload,
+    attach::attach,
+    decode,
+    envoy::import::Imported,
+    verdict::{Explanation, Report},
+};
+use gnomon_manifests::{
+    Loaded, Loader, imported_text,
+    request::{RequestSpec, request},
+    suite::expectation,
+};
+use serde::Serialize;
+use std::{collections::VecDeque, rc::Rc, sync::Arc};
+
+/// A baseline, a candidate and one to spare.
+const KEPT: usize = 3;
+/// Plans kept for each policy set.
+const KEPT_PLANS: usize = 32;
+
+/// What was read, to be used again while the texts stay the same.
+#[derive(Debug, Default)]
+pub struct Session {
+    sets: VecDeque<PolicySet>,
+    proxies: VecDeque<Rc<Loading>>,
+}
+
+/// A policy set, and its plans by target.
+#[derive(Debug)]
+struct PolicySet {
+    sources: Vec<Source>,
+    loaded: Loaded,
+    plans: VecDeque<(Rc<Aim>, Rc<Plan>)>,
+}
+
+/// A proxy's configuration.
+#[derive(Debug)]
+struct Loading {
+    source: Source,
+    imported: Option<Imported>,
+    found: Vec<Diagnostic>,
+}
+
+/// Whom a request reaches.
+#[derive(Debug, Default, PartialEq)]
+struct Aim {
+    workload: Workload,
+    mesh: Mesh,
+}
+
+impl Session {
+    /// The verdict on each request.
+    pub fn evaluate(&mut self, input: &Input) -> Answer {
+        let mut found = Vec::new();
+        let aims = aims(&input.targets, &mut found);
+        let checker = Checker::default();
+        let results = match &input.envoy_config {
+            Some(source) => {
+                let loading = self.proxy(source);
+                found.extend(loading.found.iter().cloned());
+                match (&loading.imported, has_errors(&found)) {
+                    (Some(imported), false) => {
+                        let ask = |question: &Question, spec: &RequestSpec| {
+                            proxy_report(input, imported, &aim_of(&aims, question), spec, &checker)
+                        };
+                        outcomes(input, ask)
+                    }
+                    _ => Vec::new(),
+                }
+            }
+            None => {
+                let set = self.set(&input.policies);
+                found.extend(set.loaded.diagnostics.iter().cloned());
+                if has_errors(&found) {
+                    Vec::new()
+                } else {
+                    outcomes(input, |question, spec| {
+                        let aim = aim_of(&aims, question);
+                        let plan = set.plan(&aim);
+                        Ok(ready(spec, &plan, &aim, input.now).report(&plan, &checker))
+                    })
+                }
+            }
+        };
+        Answer { results, diagnostics: findings(found), needs_signatures: checker.wanted() }
+    }
+
+    /// The first request, with everything.
+    pub fn explain(&mut self, input: &Input) -> Explained {
+        let mut found = Vec::new();
+        let aims = aims(&input.targets, &mut found);
+        let Some(question) = input.requests.first() else { return Explained::default() };
+        let aim = aim_of(&aims, question);
+        let Ok(spec) = request(&named("request", 0), "", "", &question.request) else {
+            return Explained::default();
+        };
+        let checker = Checker::default();
+        let mut explained = Explained::default();
+        if let Some(source) = &input.envoy_config {
+            if let Some(imported) = &self.proxy(source).imported {
+                let report = proxy_report(input, imported, &aim, &spec, &checker).ok();
+                explained.explanation = report.map(|report| Explanation { report, stages: Vec::new() });
+            }
+        } else {
+            let set = self.set(&input.policies);
+            if !set.loaded.has_errors() && !has_errors(&found) {
+                let plan = set.plan(&aim);
+                let ready = ready(&spec, &plan, &aim, input.now);
+                explained.explanation = Some(ready.explain(&plan, &checker));
+                explained.tokens = tokens(&set.loaded, &aim, &plan, &ready, &checker);
+                explained.elsewhere = elsewhere(&set.loaded.resources, &aim.workload, &aim.mesh);
+            }
+        }
+        explained.needs_signatures = checker.wanted();
+        explained
+    }
+
+    fn set(&mut self, sources: &[Source]) -> &mut PolicySet {
+        let known = self.sets.iter().position(|set| set.sources == sources);
+        let set = known.and_then(|index| self.sets.remove(index)).unwrap_or_else(|| PolicySet {
+            sources: sources.to_vec(),
+            loaded: load(sources),
+            plans: VecDeque::new(),
+        });
+        self.sets.push_front(set);
+        self.sets.truncate(KEPT);
+        match self.sets.front_mut() {
+            Some(set) => set,
+            #[expect(clippy::unreachable, reason = "pushed just now")]
+            None => unreachable!(),
+        }
+    }
+
+    fn proxy(&mut self, source: &Source) -> Rc<Loading> {
+        if let Some(known) = self.proxies.iter().find(|loading| loading.source == *source) {
+            return known.clone();
+        }
+        let mut loaded = Loaded::default();
+        let imported = imported_text(source.text.clone(), &source.name, &mut loaded);
+        let loading = Rc::new(Loading { source: source.clone(), imported, found: loaded.diagnostics });
+        self.proxies.push_front(loading.clone());
+        self.proxies.truncate(KEPT);
+        loading
+    }
+}
+
+impl PolicySet {
+    fn plan(&mut self, aim: &Rc<Aim>) -> Rc<Plan> {
+        if let Some((_, plan)) = self.plans.iter().find(|(known, _)| known == aim) {
+            return plan.clone();
+        }
+        let plan = Rc::new(Plan::build(&self.loaded.resources, &aim.workload, &aim.mesh));
+        self.plans.push_front((aim.clone(), plan.clone()));
+        self.plans.truncate(KEPT_PLANS);
+        plan
+    }
+}
+
+/// What [`lint`] answers.
+#[derive(Debug, Serialize)]
+pub(crate) struct Lint {
+    diagnostics: Vec<Finding>,
+    policies: usize,
+    /// Objects of kinds that are not read.
+    skipped: Vec<(String, usize)>,
+}
+
+/// What is wrong with policies.
+pub(crate) fn lint(sources: &[Source]) -> Lint {
+    let loaded = load(sources);
+    let resources = &loaded.resources;
+    let policies = resources.authorization.len()
+        + resources.request_authentication.len()
+        + resources.peer_authentication.len();
+    Lint {
+        diagnostics: findings(loaded.diagnostics),
+        policies,
+        skipped: loaded.skipped.into_iter().collect(),
+    }
+}
+
+fn load(sources: &[Source]) -> Loaded {
+    let mut loader = Loader::new();
+    sources.iter().for_each(|source| loader.text(&source.text, &source.name));
+    loader.finish()
+}
+
+fn has_errors(found: &[Diagnostic]) -> bool {
+    found.iter().any(|found| found.severity == Severity::Error)
+}
+
+fn named(what: &str, index: usize) -> Arc<str> {
+    format!("{what} {index}").into()
+}
+
+fn aims(targets: &[Node], found: &mut Vec<Diagnostic>) -> Vec<Rc<Aim>> {
+    let read = |(index, target): (usize, &Node)| {
+        let file = named("target", index);
+        let part = |name| target.get(name).filter(|node| !matches!(node.value, gnomon_engine::Value::Null));
+        let workload = part("workload").map(|node| decode::workload(node, &file, found));
+        let mesh = part("mesh").map(|node| decode::mesh(node, &file, found));
+        Rc::new(Aim { workload: workload.unwrap_or_default(), mesh: mesh.unwrap_or_default() })
+    };
+    targets.iter().enumerate().map(read).collect()
+}
+
+fn aim_of(aims: &[Rc<Aim>], question: &Question) -> Rc<Aim> {
+    aims.get(question.target).or(aims.first()).cloned().unwrap_or_default()
+}
+
+/// One for each request, those that cannot be read with their problems.
+fn outcomes(
+    input: &Input,
+    mut ask: impl FnMut(&Question, &RequestSpec) -> Result<Report, String>,
+) -> Vec<Outcome> {
+    let outcome = |(index, question): (usize, &Question)| {
+        let file = named("request", index);
+        let spec = request(&file, "", "", &question.request);
+        let expect = expectation(&file, &question.expect);
+        let mut problems = Vec::new();
+        let report = match spec.map(|spec| ask(question, &spec)) {
+            Ok(Ok(report)) => Some(report),
+            Ok(Err(why)) => {
+                problems.push(undecided(&file, why));
+                None
+            }
+            Err(found) => {
+                problems.extend(found);
+                None
+            }
+        };
+        let expect = expect.unwrap_or_else(|found| {
+            problems.extend(found);
+            None
+        });
+        let told = |(expect, report): (_, &Report)| {
+            let told = differences(&expect, report).into_iter().map(|difference| Difference {
+                field: difference.field,
+                expected: shown(&difference.expected),
+                got: shown(&difference.got),
+            });
+            told.collect()
+        };
+        let differences = expect.zip(report.as_ref()).map(told);
+        Outcome { report, problems: findings(problems), differences }
+    };
+    input.requests.iter().enumerate().map(outcome).collect()
+}
+
+fn undecided(file: &Arc<str>, why: String) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Error,
+        code: "no-chain",
+        file: file.clone(),
+        at: Default::default(),
+        object: String::new(),
+        field: String::new(),
+        message: why,
+        help: String::new(),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a clock in whole seconds; out of range it saturates")]
+fn seconds(now: f64) -> i64 {
+    now as i64
+}
+
+fn ready(spec: &RequestSpec, plan: &Plan, aim: &Aim, now: f64) -> Materialized {
+    materialize(spec, plan, &aim.workload, &aim.mesh, seconds(now))
+}
+
+fn proxy_report(
+    input: &Input,
+    imported: &Imported,
+    aim: &Aim,
+    spec: &RequestSpec,
+    checker: &Checker,
+) -> Result<Report, String> {
+    let proxy =
+        Proxy { imported, listener: input.listener.as_deref(), workload: &aim.workload, mesh: &aim.mesh };
+    proxy.report(spec, seconds(input.now), checker)
+}
+
+fn tokens(loaded: &Loaded, aim: &Aim, plan: &Plan, ready: &Materialized, checker: &Checker) -> Vec<Token> {
+    if ready.rejected().is_some() {
+        return Vec::new();
+    }
+    let crypto = ready.vouching(checker);
+    let traces = ready.with_request(|request| plan.authenticator().trace(request, &crypto));
+    let resources = gnomon_engine::versions::known(&loaded.resources, aim.mesh.istio_version);
+    let rules = attach(&resources, &aim.workload, &aim.mesh).jwt_rules;
+    let told = traces.into_iter().filter_map(|trace| {
+        let (meta, rule) = rules.get(trace.rule)?;
+        Some(Token {
+            policy: format!("{}/{}", meta.namespace, meta.name),
+            file: meta.file.to_string(),
+            line: rule.at.line,
+            issuer: trace.issuer,
+            location: trace.location,
+            status: trace.status,
+            passes: trace.passes,
+            other_issuer: trace.other_issuer,
+        })
+    });
+    told.collect()
+}

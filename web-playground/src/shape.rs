@@ -1,0 +1,173 @@
+//! Requests, workloads, meshes and expectations as the formats have them: from values back to what people write.
+
+use crate::api::{Finding, findings};
+use gnomon_engine::{
+    Mesh, Node, Workload, jwt::Json, request::Protocol, verdict::Outcome, workload::ProviderKind,
+};
+use gnomon_manifests::{request::RequestSpec, suite::Expect};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// A text as values.
+#[derive(Debug, Serialize)]
+pub(crate) struct Documents {
+    documents: Vec<Node>,
+    diagnostics: Vec<Finding>,
+}
+
+pub(crate) fn documents(text: &str) -> Documents {
+    let (documents, found) = gnomon_manifests::parse(text, "");
+    Documents { documents, diagnostics: findings(found) }
+}
+
+/// Fields in order; what is not there is left out.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn put(&mut self, name: &str, value: impl Into<Value>) {
+        self.0.insert(name.into(), value.into());
+    }
+
+    fn some(&mut self, name: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.put(name, value);
+        }
+    }
+
+    fn map(&mut self, name: &str, fields: Fields) {
+        if !fields.0.is_empty() {
+            self.put(name, Value::Object(fields.0));
+        }
+    }
+
+    fn text(&mut self, name: &str, text: &str, default: &str) {
+        if text != default {
+            self.put(name, text);
+        }
+    }
+}
+
+/// Formats §3.
+pub(crate) fn request(spec: &RequestSpec) -> Value {
+    let mut out = Fields::default();
+    if spec.protocol == Protocol::Tcp {
+        out.put("protocol", "tcp");
+    } else {
+        out.text("method", &spec.method, "GET");
+        out.put("path", spec.path.as_str());
+    }
+    out.some("host", spec.host.as_deref());
+    let mut headers = Fields::default();
+    for (name, _) in &spec.headers {
+        let lines = spec.headers.iter().filter(|(other, _)| other == name);
+        let lines: Vec<&str> = lines.map(|(_, value)| value.as_str()).collect();
+        match lines.as_slice() {
+            [line] => headers.put(name, *line),
+            lines => headers.put(name, lines),
+        }
+    }
+    out.map("headers", headers);
+    out.some("token", spec.token.as_deref());
+    out.some("claims", spec.claims.as_ref().map(claims));
+    let mut source = Fields::default();
+    source.some("principal", spec.principal.as_deref());
+    source.some("ip", spec.source_ip.map(|ip| ip.to_string()));
+    out.map("source", source);
+    out.some("remoteIp", spec.remote_ip.map(|ip| ip.to_string()));
+    let mut destination = Fields::default();
+    destination.some("ip", spec.destination_ip.map(|ip| ip.to_string()));
+    destination.some("port", spec.destination_port);
+    out.map("destination", destination);
+    out.some("sni", spec.sni.as_deref());
+    out.some("time", spec.time);
+    let mut answers = Fields::default();
+    for (name, answer) in &spec.ext_authz {
+        answers.put(name, json!(answer));
+    }
+    out.map("extAuthz", answers);
+    let mut metadata = Fields::default();
+    for (name, value) in &spec.metadata {
+        metadata.put(name, claims(value));
+    }
+    out.map("metadata", metadata);
+    Value::Object(out.0)
+}
+
+fn claims(value: &Json) -> Value {
+    serde_json::from_str(&value.write()).unwrap_or_default()
+}
+
+/// Formats §2.
+pub(crate) fn workload(workload: &Workload) -> Value {
+    let mut out = Fields::default();
+    out.text("name", &workload.name, "");
+    out.put("namespace", workload.namespace.as_str());
+    let mut labels = Fields::default();
+    workload.labels.iter().for_each(|(key, value)| labels.put(key, value.as_str()));
+    out.map("labels", labels);
+    out.text("serviceAccount", &workload.service_account, "");
+    if workload.proxy != Workload::default().proxy {
+        out.put("proxy", json!(workload.proxy));
+    }
+    if !workload.services.is_empty() {
+        out.put("services", workload.services.as_slice());
+    }
+    Value::Object(out.0)
+}
+
+/// Formats §2; only what is not Istio's default.
+pub(crate) fn mesh(mesh: &Mesh) -> Value {
+    let default = Mesh::default();
+    let mut out = Fields::default();
+    out.text("rootNamespace", &mesh.root_namespace, &default.root_namespace);
+    out.text("trustDomain", &mesh.trust_domain, &default.trust_domain);
+    if !mesh.trust_domain_aliases.is_empty() {
+        out.put("trustDomainAliases", mesh.trust_domain_aliases.as_slice());
+    }
+    if !mesh.extension_providers.is_empty() {
+        let providers = mesh.extension_providers.iter().map(|provider| match &provider.kind {
+            ProviderKind::Named => json!(provider.name),
+            ProviderKind::Http(entry) => json!({"name": provider.name, "envoyExtAuthzHttp": entry}),
+            ProviderKind::Grpc(entry) => json!({"name": provider.name, "envoyExtAuthzGrpc": entry}),
+        });
+        out.put("extensionProviders", providers.collect::<Vec<Value>>());
+    }
+    if mesh.path_normalization != default.path_normalization {
+        out.put("pathNormalization", json!(mesh.path_normalization));
+    }
+    if mesh.num_trusted_proxies != 0 {
+        out.put("numTrustedProxies", mesh.num_trusted_proxies);
+    }
+    if mesh.istio_version != default.istio_version {
+        out.put("istioVersion", format!("{}.{}", mesh.istio_version.0, mesh.istio_version.1));
+    }
+    Value::Object(out.0)
+}
+
+/// Formats §5; a verdict alone in the short form. What is expected of dry runs and of the nearest miss is left out: a
+/// form has no fields for it.
+pub(crate) fn expect(expect: &Expect) -> Value {
+    let mut out = Fields::default();
+    out.some("verdict", expect.verdict.map(|verdict| json!(verdict)));
+    out.some("status", expect.status.map(|status| json!(status)));
+    out.some("stage", expect.stage.map(|stage| json!(stage)));
+    out.some("details", expect.details.as_ref().map(|details| json!(details)));
+    out.some("policy", expect.policy.as_ref().map(|policy| json!(policy)));
+    out.some("reason", expect.reason.as_deref());
+    out.some("audit", expect.audit);
+    out.some("missing", expect.missing.as_ref().map(|missing| json!(missing)));
+    match (out.0.len(), expect.verdict) {
+        (0, _) => Value::Null,
+        (1, Some(verdict)) => json!(word(verdict)),
+        _ => Value::Object(out.0),
+    }
+}
+
+fn word(verdict: Outcome) -> &'static str {
+    match verdict {
+        Outcome::Allow => "allow",
+        Outcome::Deny => "deny",
+        Outcome::Unknown => "unknown",
+    }
+}

@@ -1,0 +1,241 @@
+/** A text with a name: a file of policies, or a proxy's configuration. */
+export interface Source { name: string; text: string }
+
+/** A request (formats §3). Every field is optional; what is absent is absent, as on the wire. */
+export interface RequestSpec {
+  protocol?: "http" | "tcp";
+  method?: string;
+  path?: string;
+  host?: string;
+  headers?: Record<string, string | string[]>;
+  token?: string;
+  claims?: Record<string, unknown>;
+  source?: { principal?: string; ip?: string };
+  remoteIp?: string;
+  destination?: { ip?: string; port?: number };
+  sni?: string;
+  /** RFC 3339, or seconds since 1970. */
+  time?: string | number;
+  extAuthz?: Record<string, "allow" | "deny" | "error">;
+  metadata?: Record<string, Record<string, unknown>>;
+}
+
+/** Whom requests reach (formats §2). */
+export interface WorkloadSpec {
+  name?: string;
+  namespace?: string;
+  labels?: Record<string, string>;
+  serviceAccount?: string;
+  proxy?: "sidecar" | "gateway" | "waypoint" | "ztunnel";
+  services?: string[];
+}
+
+/** What of MeshConfig bears on a verdict (formats §2). */
+export interface MeshSpec {
+  rootNamespace?: string;
+  trustDomain?: string;
+  trustDomainAliases?: string[];
+  extensionProviders?: (string | ({ name: string } & Record<string, unknown>))[];
+  pathNormalization?: "NONE" | "BASE" | "MERGE_SLASHES" | "DECODE_AND_MERGE_SLASHES";
+  numTrustedProxies?: number;
+  istioVersion?: string;
+}
+
+/** A workload and the mesh around it. */
+export interface Target { workload?: WorkloadSpec; mesh?: MeshSpec }
+
+export type Verdict = "allow" | "deny" | "unknown";
+export type StageName = "mtls" | "custom" | "jwt" | "audit" | "deny" | "allow" | "none";
+
+/** What is expected of a verdict (formats §5): a verdict alone, or the fields to compare. */
+export type Expectation = Verdict | {
+  verdict?: Verdict;
+  status?: number | null;
+  stage?: StageName;
+  details?: string | null;
+  policy?: string | null;
+  reason?: string;
+  audit?: boolean;
+  missing?: string[];
+};
+
+/** One request of many. */
+export interface Question {
+  request: RequestSpec;
+  /** Index of its target; the first by default. */
+  target?: number;
+  expect?: Expectation | null;
+}
+
+/** What is asked. */
+export interface Input {
+  policies?: Source[];
+  /** In place of policies: what a proxy has loaded. */
+  envoyConfig?: Source | null;
+  /** Which listener of it: a name or a port. */
+  listener?: string | null;
+  targets?: Target[];
+  requests?: Question[];
+  /** The clock in seconds since 1970, for requests without `time`. */
+  now: number;
+}
+
+/** One finding at one place. */
+export interface Diagnostic {
+  /** The file; `target 0` and `request 0` for what is no file. */
+  file: string;
+  severity: "error" | "warning";
+  code: string;
+  /** From 1; 0 where not known. */
+  line: number;
+  /** From 1, in characters. */
+  column: number;
+  object: string;
+  field: string;
+  message: string;
+  help: string;
+}
+
+export interface ShadowResult { result: "allowed" | "denied"; policy: string | null }
+/** A condition that is not met. */
+export interface Unmet { field: string; expected: string[]; got: string | null }
+
+/** A verdict (formats §4). */
+export interface Report {
+  verdict: Verdict;
+  status: number | null;
+  stage: StageName;
+  details: string | null;
+  policy: string | null;
+  reason: string;
+  dryRun: { allow: ShadowResult | null; deny: ShadowResult | null };
+  audit: boolean;
+  missing: string[];
+  nearest: { policy: string; unmet: Unmet[] } | null;
+}
+
+/** One condition against what the request had. */
+export interface Check {
+  field: string;
+  line: number;
+  column: number;
+  expected: string[];
+  negated: boolean;
+  got: string | null;
+  /** `null`: not known. */
+  met: boolean | null;
+}
+
+/** One rule and how it fared. */
+export interface RuleTrace {
+  id: string;
+  policy: string;
+  index: number;
+  file: string;
+  line: number;
+  column: number;
+  /** `null`: not known. */
+  matched: boolean | null;
+  dry_run: boolean;
+  notes: string[];
+  from: Check[][];
+  to: Check[][];
+  when: Check[];
+}
+
+/** One stage. */
+export interface StageTrace {
+  stage: StageName;
+  result: "passed" | "refused" | "unknown" | "notReached";
+  summary: string;
+  rules: RuleTrace[];
+}
+
+/** A verdict with the whole way to it. */
+export interface Explanation extends Report { stages: StageTrace[] }
+
+/** A field that is not as expected. */
+export interface Difference { field: string; expected: string; got: string }
+
+/** The answer to one request. */
+export interface Outcome {
+  /** `null`: see `problems`. */
+  report: Report | null;
+  problems: Diagnostic[];
+  /** What is not as expected; `null` where nothing is expected. */
+  differences: Difference[] | null;
+}
+
+/** What {@link evaluate} answers. */
+export interface Answer {
+  /** One for each request; empty where the policies or a target have errors. */
+  results: Outcome[];
+  diagnostics: Diagnostic[];
+  /** A signature would have to be checked, and this build cannot (see {@link checksSignatures}). */
+  needsSignatures: boolean;
+}
+
+/** One token as one rule sees it. */
+export interface TokenTrace {
+  policy: string;
+  file: string;
+  line: number;
+  issuer: string;
+  location: string;
+  status: string;
+  passes: boolean;
+  otherIssuer: boolean;
+}
+
+/** A policy that does not apply, and why. */
+export interface Elsewhere { kind: string; policy: string; file: string; line: number; why: string }
+
+/** What {@link explain} answers. */
+export interface Explained {
+  /** `null` where policies, target or request have errors: {@link evaluate} names them. */
+  explanation: Explanation | null;
+  tokens: TokenTrace[];
+  elsewhere: Elsewhere[];
+  needsSignatures: boolean;
+}
+
+/** What {@link lint} answers. */
+export interface Lint {
+  diagnostics: Diagnostic[];
+  /** How many policies are right. */
+  policies: number;
+  /** Objects of kinds that are not read, by kind. */
+  skipped: [string, number][];
+}
+
+/** A `*.gnomon.yaml` suite and the texts that it names, by their paths. */
+export interface SuiteInput { files: Source[]; path: string; now: number }
+
+/** What {@link runSuite} answers. */
+export interface SuiteRun {
+  name: string;
+  cases: { test: string; variant: string; report: Report; differences: Difference[] }[];
+  passed: number;
+  failed: number;
+  diagnostics: Diagnostic[];
+  needsSignatures: boolean;
+}
+
+/** What {@link readSuite} answers. */
+export interface SuiteContents {
+  name: string;
+  description: string;
+  policies: Source[];
+  /** Manifests written in the suite itself. */
+  resources: unknown[];
+  envoyConfig: Source | null;
+  listener: string | null;
+  targets: Target[];
+  requests: { name: string; description: string; request: RequestSpec; target: number; expect: Expectation | null }[];
+  /** Cases of tests with policies of their own. */
+  leftOut: number;
+  diagnostics: Diagnostic[];
+}
+
+/** What {@link parse} answers. */
+export interface Documents { documents: unknown[]; diagnostics: Diagnostic[] }

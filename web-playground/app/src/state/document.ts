@@ -1,0 +1,97 @@
+import type { Expectation, RequestSpec, Source, Target } from "../engine/client.ts";
+
+/** One line of the list of requests. */
+export interface Item {
+  id: string;
+  name: string;
+  description?: string;
+  request: RequestSpec;
+  /** Index in {@link Document.targets}. */
+  target: number;
+  expect: Expectation | null;
+}
+
+/** Everything that undo, sharing and exports are about. Never changed in place. */
+export interface Document {
+  title: string;
+  /** What to look at. */
+  look: string;
+  policies: Source[];
+  /** The policies to compare with; `null`: no comparison. */
+  baseline: Source[] | null;
+  /** In place of policies: what a proxy has loaded. */
+  envoyConfig: Source | null;
+  listener: string | null;
+  targets: Target[];
+  requests: Item[];
+}
+
+export const EMPTY: Document = {
+  title: "",
+  look: "",
+  policies: [{ name: "policies.yaml", text: "" }],
+  baseline: null,
+  envoyConfig: null,
+  listener: null,
+  targets: [{ workload: { namespace: "default", labels: { app: "web" } }, mesh: {} }],
+  requests: [{ id: "r1", name: "", request: { method: "GET", path: "/" }, target: 0, expect: null }],
+};
+
+/** An id that no item has. */
+export function freshId(items: readonly Item[]): string {
+  const numbers = items.map((item) => Number(item.id.slice(1))).filter(Number.isFinite);
+  return `r${Math.max(0, ...numbers) + 1}`;
+}
+
+/** A name that no file has: `policy.yaml`, `policy-2.yaml`. */
+export function freshName(files: readonly Source[], wanted: string): string {
+  const taken = new Set(files.map((file) => file.name));
+  if (!taken.has(wanted)) return wanted;
+  const [, stem = wanted, ending = ""] = /^(.*?)(\.[^.]*)?$/.exec(wanted) ?? [];
+  for (let number = 2; ; number++) {
+    const name = `${stem}-${number}${ending}`;
+    if (!taken.has(name)) return name;
+  }
+}
+
+/** A workload as people call it. */
+export function targetName({ workload = {} }: Target): string {
+  const { name, namespace = "default", labels = {} } = workload;
+  const own = name ?? labels.app ?? "";
+  return own ? `${namespace}/${own}` : namespace;
+}
+
+/** Who asks, in a few characters: the service account, then the token. */
+export function caller(request: RequestSpec): string {
+  const { source, claims, token } = request;
+  const account = source?.principal?.split("/").at(-1) ?? "";
+  const subject = claims ? String(claims.sub ?? claims.iss ?? "claims") : "";
+  const parts = [account, subject, token ? "jwt" : ""].filter(Boolean);
+  return parts.length > 0 ? parts.join(" + ") : "—";
+}
+
+/** The same object with `undefined`, empty texts and empty objects left out, all the way down. */
+export function trimmed<T>(value: T): T {
+  if (Array.isArray(value) || typeof value !== "object" || value === null) return value;
+  const kept = Object.entries(value)
+    .map(([key, inner]) => [key, trimmed(inner)] as const)
+    .filter(([, inner]) => {
+      if (inner === undefined || inner === "" || inner === null) return false;
+      return typeof inner !== "object" || Array.isArray(inner) || Object.keys(inner as object).length > 0;
+    });
+  return Object.fromEntries(kept) as T;
+}
+
+/** A request without its secrets; whether there were any. */
+export function withoutTokens(request: RequestSpec): { request: RequestSpec; had: boolean } {
+  const secret = /^(authorization|cookie|proxy-authorization|x-forwarded-client-cert)$/i;
+  const headers = Object.entries(request.headers ?? {});
+  const kept = headers.filter(([name]) => !secret.test(name));
+  const { token, ...rest } = request;
+  const had = token !== undefined || kept.length < headers.length || /[?&](access_token|token|jwt)=/i.test(request.path ?? "");
+  const path = request.path?.replaceAll(/([?&](?:access_token|token|jwt)=)[^&#]*/gi, "$1");
+  return {
+    request: trimmed({ ...rest, ...(path === undefined ? {} : { path }), headers: Object.fromEntries(kept) }),
+    had,
+  };
+}

@@ -1,0 +1,96 @@
+import type { Documents, Source } from "../engine/client.ts";
+import { freshName, type Document } from "./document.ts";
+import { documentOf } from "./gallery.ts";
+import { store } from "./store.svelte.ts";
+import { stringify } from "./yaml.ts";
+
+/** The largest file that is taken. */
+const MOST = 32 * 1024 * 1024;
+const KINDS = new Set(["AuthorizationPolicy", "RequestAuthentication", "PeerAuthentication"]);
+
+export interface Imported { doc: Document | null; said: string; problem: boolean }
+
+const nothing = (said: string): Imported => ({ doc: null, said, problem: true });
+
+/** Files as dropped or chosen, folders included, by their paths. */
+export async function texts(files: Iterable<File>): Promise<Source[]> {
+  const read: Source[] = [];
+  for (const file of files) {
+    const name = file.webkitRelativePath || file.name;
+    if (/\.(ya?ml|json|txt)$/i.test(name) && file.size <= MOST) read.push({ name, text: await file.text() });
+  }
+  return read;
+}
+
+type Manifest = { kind?: unknown; items?: unknown; metadata?: { name?: unknown; namespace?: unknown } };
+
+function isProxy(documents: unknown[]): boolean {
+  const [first] = documents;
+  const looks = (value: unknown) => typeof value === "object" && value !== null && !("kind" in value) &&
+    ["configs", "filterChains", "filter_chains", "name", "typedConfig", "typed_config", "rules", "listener"].some((key) => key in value);
+  return Array.isArray(first) ? first.length > 0 && looks(first[0]) && !("request" in (first[0] as object)) : looks(first) && !("tests" in (first as object));
+}
+
+/** All of `kind: List` as single manifests. */
+function flat(document: unknown): Manifest[] {
+  const manifest = (document ?? {}) as Manifest;
+  return Array.isArray(manifest.items) ? manifest.items.flatMap(flat) : [manifest];
+}
+
+/** What somebody gave, as a document: a suite, policies, what kubectl printed, or what a proxy has loaded. */
+export async function take(files: Source[], add: boolean): Promise<Imported> {
+  if (files.length === 0) return nothing("There was no YAML or JSON in it.");
+  const suites = files.filter((file) => file.name.endsWith(".gnomon.yaml"));
+  if (suites.length > 0) return suite(files, suites[0]!, suites.length);
+  const parsed = new Map<Source, Documents>();
+  for (const file of files) parsed.set(file, await store.engine.parse(file.text));
+  const [[only, documents] = [undefined, undefined]] = [...parsed];
+  if (only && documents && files.length === 1) {
+    const [first] = documents.documents;
+    if (typeof first === "object" && first !== null && "tests" in first) return suite([{ ...only, name: "pasted.gnomon.yaml" }], { ...only, name: "pasted.gnomon.yaml" }, 1);
+    if (documents.diagnostics.length === 0 && isProxy(documents.documents)) {
+      const said = `${only.name} is evaluated in place of policies.`;
+      return { doc: { ...store.doc, envoyConfig: only, listener: null, baseline: null }, said, problem: false };
+    }
+  }
+  const policies: Source[] = add ? [...store.doc.policies.filter((file) => file.text.trim() !== "")] : [];
+  let taken = 0;
+  let others = 0;
+  for (const [file, { documents, diagnostics }] of parsed) {
+    const manifests = documents.flatMap(flat);
+    const ours = manifests.filter((manifest) => typeof manifest.kind === "string" && KINDS.has(manifest.kind));
+    others += manifests.length - ours.length;
+    taken += ours.length;
+    const isList = documents.some((document) => typeof document === "object" && document !== null && "items" in document);
+    // A text stays as it is, unless most of it is about other things or it is a list, which would be one huge tab.
+    if (diagnostics.length > 0 || (ours.length === manifests.length && !isList)) {
+      policies.push({ name: freshName(policies, file.name.split("/").at(-1)!), text: file.text });
+    } else {
+      for (const manifest of ours) {
+        const name = `${String(manifest.metadata?.name ?? "policy")}.yaml`;
+        policies.push({ name: freshName(policies, name), text: stringify(clean(manifest)) });
+      }
+    }
+  }
+  const broken = [...parsed.values()].some(({ diagnostics }) => diagnostics.length > 0);
+  if (taken === 0 && !broken) return nothing("No AuthorizationPolicy, RequestAuthentication or PeerAuthentication was found in it.");
+  const said = `${taken} ${taken === 1 ? "policy" : "policies"}${others > 0 ? `, ${others} of other kinds left out` : ""}.`;
+  return { doc: { ...store.doc, policies, envoyConfig: null, baseline: add ? store.doc.baseline : null }, said, problem: false };
+}
+
+/** Without what the cluster adds and nobody reads. */
+function clean(manifest: Manifest): object {
+  const { status: _, ...rest } = manifest as Record<string, unknown>;
+  const { managedFields: _fields, resourceVersion: _version, uid: _uid, generation: _generation, annotations, ...metadata } = (rest.metadata ?? {}) as Record<string, unknown>;
+  const kept = Object.entries((annotations ?? {}) as Record<string, string>).filter(([name]) => name !== "kubectl.kubernetes.io/last-applied-configuration");
+  return { ...rest, metadata: { ...metadata, ...(kept.length > 0 ? { annotations: Object.fromEntries(kept) } : {}) } };
+}
+
+async function suite(files: Source[], file: Source, count: number): Promise<Imported> {
+  const contents = await store.engine.readSuite({ files, path: file.name, now: Date.now() / 1000 });
+  const errors = contents.diagnostics.filter((found) => found.severity === "error");
+  if (errors[0]) return nothing(`${errors[0].file}${errors[0].line ? `:${errors[0].line}` : ""}: ${errors[0].message}${errors[0].help ? `; ${errors[0].help}` : ""}`);
+  const left = contents.leftOut > 0 ? ` ${contents.leftOut} cases with policies of their own were left out.` : "";
+  const more = count > 1 ? ` The first of ${count} suites.` : "";
+  return { doc: documentOf(contents), said: `${contents.requests.length} requests.${left}${more}`, problem: false };
+}

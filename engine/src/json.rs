@@ -4,7 +4,7 @@
 //! to a `Node` costs the filter a good part of its size. (What tokens carry is read as leniently as Envoy reads it: [`crate::jwt::Json`].)
 
 use crate::node::{Key, Node, Position, Value};
-use alloc::{collections::BTreeSet, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 
 /// How deep lists and maps may nest.
 pub const MAX_DEPTH: u32 = 128;
@@ -92,7 +92,7 @@ impl<'t> Reader<'t> {
 
     fn map(&mut self, depth: u32) -> Result<Value, JsonError> {
         self.next();
-        let (mut entries, mut seen) = (Vec::new(), BTreeSet::new());
+        let (mut entries, mut seen) = (Vec::new(), Vec::<String>::new());
         if self.take('}') {
             return Ok(Value::Map(entries));
         }
@@ -103,8 +103,9 @@ impl<'t> Reader<'t> {
                 return self.fail("a key in quotes is missing");
             }
             let name = self.string()?;
-            if !seen.insert(name.clone()) {
-                return Err(JsonError { at, message: "the key is there twice" });
+            match seen.binary_search(&name) {
+                Ok(_) => return Err(JsonError { at, message: "the key is there twice" }),
+                Err(place) => seen.insert(place, name.clone()),
             }
             if !self.take(':') {
                 return self.fail("a colon is missing");

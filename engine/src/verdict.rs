@@ -15,6 +15,17 @@ pub enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Allow => "allow",
+            Outcome::Deny => "deny",
+            Outcome::Unknown => "unknown",
+        }
+    }
+}
+
 /// The stages, in the order of evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,6 +44,21 @@ pub enum Stage {
     Allow,
     /// No policy had a say.
     None,
+}
+
+impl Stage {
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Mtls => "mtls",
+            Stage::Custom => "custom",
+            Stage::Jwt => "jwt",
+            Stage::Audit => "audit",
+            Stage::Deny => "deny",
+            Stage::Allow => "allow",
+            Stage::None => "none",
+        }
+    }
 }
 
 /// A verdict as people, suites and reports read it (formats §4). Field names are a contract.

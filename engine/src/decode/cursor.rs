@@ -2,7 +2,7 @@
 
 use super::{Fields, Problem, Reader, quoted, short};
 use crate::{
-    Node, Severity, Value,
+    Node, Severity, Value, decimal,
     node::{Key, Position},
     order,
     resource::Text,
@@ -49,15 +49,16 @@ impl<'a> Cursor<'a> {
 
     /// Records an error here. `help` may be empty.
     pub fn error(&self, code: &'static str, message: impl Display, help: impl Display) {
-        self.report(Severity::Error, code, message, help);
+        self.report(Severity::Error, code, &message, &help);
     }
 
     /// Records a warning here. `help` may be empty.
     pub fn warning(&self, code: &'static str, message: impl Display, help: impl Display) {
-        self.report(Severity::Warning, code, message, help);
+        self.report(Severity::Warning, code, &message, &help);
     }
 
-    fn report(&self, severity: Severity, code: &'static str, message: impl Display, help: impl Display) {
+    #[inline(never)]
+    fn report(&self, severity: Severity, code: &'static str, message: &dyn Display, help: &dyn Display) {
         let (message, help) = (format!("{message}"), format!("{help}"));
         self.reader.push(severity, code, self.node.at, self.path.clone(), message, help);
     }
@@ -193,8 +194,8 @@ impl<'a> Cursor<'a> {
             return None;
         };
         let (low, high) = range.into_inner();
-        match text.parse::<f64>() {
-            Ok(value) if (f64::from(low)..=f64::from(high)).contains(&value) => Some(value),
+        match decimal::parse(text) {
+            Some(value) if (f64::from(low)..=f64::from(high)).contains(&value) => Some(value),
             _ => {
                 let message = format!("expected a number from {low} to {high}, got {}", short(text));
                 self.error("out-of-range", message, "");

@@ -5,7 +5,7 @@ use super::{
     request_authentication, short,
 };
 use crate::{Diagnostic, Node, Value, resource::Resources};
-use alloc::{collections::BTreeMap, format, string::String, sync::Arc, vec, vec::Vec};
+use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
 
 /// How deep `kind: List` may nest.
 const DEEPEST_LIST: usize = 16;
@@ -24,7 +24,7 @@ pub struct Tally {
     /// Objects of a kind that is read that have errors.
     pub refused: usize,
     /// Objects of other kinds, by kind.
-    pub skipped: BTreeMap<String, usize>,
+    pub skipped: Vec<(String, usize)>,
 }
 
 impl Tally {
@@ -33,12 +33,15 @@ impl Tally {
         self.read += other.read;
         self.refused += other.refused;
         for (kind, count) in other.skipped {
-            *self.skipped.entry(kind).or_default() += count;
+            self.skip(kind, count);
         }
     }
 
-    fn skip(&mut self, kind: &str) {
-        *self.skipped.entry(short(kind)).or_default() += 1;
+    fn skip(&mut self, kind: String, more: usize) {
+        match self.skipped.iter_mut().find(|(other, _)| *other == kind) {
+            Some((_, count)) => *count += more,
+            None => self.skipped.push((kind, more)),
+        }
     }
 }
 
@@ -97,7 +100,7 @@ fn single(
     let text = |name: &str| node.get(name).and_then(Node::as_str).unwrap_or_default();
     let (version, kind) = (text("apiVersion"), text("kind"));
     if !is_ours(node, path, file, diagnostics) {
-        tally.skip(if kind.is_empty() { NO_KIND } else { kind });
+        tally.skip(short(if kind.is_empty() { NO_KIND } else { kind }), 1);
         return;
     }
     let reader = Reader::new(file, meta::title(kind, node));

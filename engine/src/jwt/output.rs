@@ -1,10 +1,9 @@
 //! What a verified token leaves behind: headers for the workload, claims for later filters.
 
 use super::{Json, base64url, token::Token, view::View};
-use crate::{headers::lookup_name, resource::JwtRule};
+use crate::{decimal, headers::lookup_name, resource::JwtRule};
 use alloc::{
     borrow::ToOwned,
-    format,
     string::{String, ToString},
     vec,
     vec::Vec,
@@ -102,7 +101,7 @@ fn header_value(claim: &Json) -> Option<String> {
         Json::Number(value) if (0.0..BEYOND).contains(value) && (*value as u64) as f64 == *value => {
             (*value as u64).to_string()
         }
-        Json::Number(value) => format!("{value:.6}"),
+        Json::Number(value) => decimal::fixed(*value, 6),
         Json::String(text) => text.clone(),
         Json::List(_) | Json::Object(_) => base64url::encode_standard(claim.write().as_bytes()),
     };

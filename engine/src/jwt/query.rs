@@ -1,6 +1,7 @@
 //! Query strings as Envoy takes them apart and puts them together again.
 
-use alloc::{borrow::Cow, collections::BTreeMap, vec::Vec};
+use crate::order;
+use alloc::{borrow::Cow, vec::Vec};
 
 /// The parameters of a path, percent-decoded, in order. One without `=` has an empty value; between two
 /// `&` stands one without a name.
@@ -27,20 +28,16 @@ pub(super) fn parameter<'p>(path: &'p [u8], name: &str) -> Option<Cow<'p, [u8]>>
 /// The path without that parameter. Envoy writes the others **decoded** and sorted by name: `?b=%2Fx&a` becomes
 /// `?a=&b=/x`, so a value with an encoded `&`, `#` or space changes its meaning.
 pub(super) fn without(path: &[u8], name: &str) -> Vec<u8> {
-    let mut sorted: BTreeMap<Cow<'_, [u8]>, Vec<Cow<'_, [u8]>>> = BTreeMap::new();
-    for (other, value) in parameters(path).filter(|(other, _)| **other != *name.as_bytes()) {
-        sorted.entry(other).or_default().push(value);
-    }
+    let mut sorted: Vec<_> = parameters(path).filter(|(other, _)| **other != *name.as_bytes()).collect();
+    order::sort_by(&mut sorted, |(a, _), (b, _)| a.cmp(b));
     let mut out: Vec<u8> = path.iter().copied().take_while(|c| *c != b'?').collect();
     let mut separator = b'?';
-    for (name, values) in &sorted {
-        for value in values {
-            out.push(separator);
-            out.extend_from_slice(name);
-            out.push(b'=');
-            out.extend_from_slice(value);
-            separator = b'&';
-        }
+    for (name, value) in &sorted {
+        out.push(separator);
+        out.extend_from_slice(name);
+        out.push(b'=');
+        out.extend_from_slice(value);
+        separator = b'&';
     }
     out
 }

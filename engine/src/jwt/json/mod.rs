@@ -3,7 +3,10 @@
 mod parse;
 mod write;
 
-use crate::node::{Node, Value};
+use crate::{
+    decimal,
+    node::{Node, Value},
+};
 use alloc::{
     string::{String, ToString},
     vec::Vec,
@@ -99,5 +102,5 @@ fn number(text: &str) -> Option<f64> {
     if let Some(digits) = text.strip_prefix("0o") {
         return radix(digits, 8);
     }
-    text.parse().ok().filter(|n: &f64| n.is_finite())
+    decimal::parse(text)
 }

@@ -1,6 +1,7 @@
 //! protobuf's JSON reader (its legacy mode, which is what Envoy calls) for `google.protobuf.Value`.
 
 use super::Json;
+use crate::decimal;
 use alloc::{string::String, vec::Vec};
 
 /// protobuf's own limit.
@@ -167,7 +168,7 @@ impl Reader<'_> {
         if text.ends_with('.') {
             return None;
         }
-        let number: f64 = text.parse().ok().filter(|n: &f64| n.is_finite())?;
+        let number = decimal::parse(text)?;
         self.at += length;
         matches!(self.peek(), None | Some(b',' | b']' | b'}')).then_some(number)
     }

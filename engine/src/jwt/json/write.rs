@@ -1,7 +1,8 @@
 //! protobuf's JSON printer for `google.protobuf.Value`.
 
 use super::Json;
-use alloc::{format, string::String, vec::Vec};
+use crate::decimal;
+use alloc::{format, string::String};
 use core::fmt::Write;
 
 pub(super) fn compact(value: &Json) -> String {
@@ -45,82 +46,24 @@ fn write(value: &Json, out: &mut String) {
 /// C's `%.15g` where that reads back to the same double, else `%.17g`.
 fn number(value: f64) -> String {
     let short = general(value, 15);
-    if short.parse() == Ok(value) { short } else { general(value, 17) }
+    if decimal::parse(&short) == Some(value) { short } else { general(value, 17) }
 }
 
 /// C's `%.<digits>g`: trailing zeros dropped, an exponent of at least two digits below -4 and from `digits` on.
-///
-/// Written with fixed decimals alone: Rust's own exponent format would cost the filter 2 kB.
 fn general(value: f64, digits: usize) -> String {
     if value == 0.0 {
         return if value.is_sign_negative() { "-0".into() } else { "0".into() };
     }
-    let (mantissa, exponent) = significant(value.abs(), digits);
-    let sign = if value < 0.0 { "-" } else { "" };
+    let (mantissa, exponent) = decimal::significant(value.abs(), digits);
+    let mut text = String::from(if value < 0.0 { "-" } else { "" });
     if (-4..digits as i32).contains(&exponent) {
         let decimals = usize::try_from(digits as i32 - 1 - exponent).unwrap_or(0);
-        return trimmed(&format!("{value:.decimals$}")).into();
+        decimal::plain(&mantissa, exponent + 1, decimals, &mut text);
+        return trimmed(&text).into();
     }
-    let (first, rest) = mantissa.split_at_checked(1).unwrap_or((&mantissa, ""));
-    let rest = rest.trim_end_matches('0');
-    let point = if rest.is_empty() { "" } else { "." };
-    let exponent_sign = if exponent < 0 { '-' } else { '+' };
-    format!("{sign}{first}{point}{rest}e{exponent_sign}{:02}", exponent.unsigned_abs())
-}
-
-/// The first `digits` decimal digits of a positive number, correctly rounded, and the exponent of the first.
-fn significant(value: f64, digits: usize) -> (String, i32) {
-    if value >= 1.0 {
-        let whole = format!("{value:.0}");
-        if whole.len() > digits {
-            // Doubles of this size are integers, so that these are all their digits.
-            return rounded(&whole, digits);
-        }
-        let decimals = digits.saturating_sub(whole.len());
-        return first(&format!("{value:.decimals$}"), digits);
-    }
-    // The smallest double begins at the 324th decimal.
-    let long = format!("{value:.330}");
-    let zeros = long.chars().skip(2).take_while(|digit| *digit == '0').count();
-    let decimals = zeros.saturating_add(digits);
-    first(&format!("{value:.decimals$}"), digits)
-}
-
-/// Digits and exponent out of `ddd.ddd`.
-fn first(fixed: &str, digits: usize) -> (String, i32) {
-    let (whole, decimals) = fixed.split_once('.').unwrap_or((fixed, ""));
-    let leading = whole.trim_start_matches('0');
-    let (all, exponent) = if leading.is_empty() {
-        let rest = decimals.trim_start_matches('0');
-        (rest.into(), -(decimals.len().saturating_sub(rest.len()) as i32) - 1)
-    } else {
-        (format!("{leading}{decimals}"), leading.len() as i32 - 1)
-    };
-    (all.chars().take(digits).collect(), exponent)
-}
-
-/// An integer's digits rounded to so many, half to even.
-fn rounded(whole: &str, digits: usize) -> (String, i32) {
-    let (kept, dropped) = whole.split_at_checked(digits).unwrap_or((whole, ""));
-    let mut kept: Vec<u8> = kept.bytes().collect();
-    let half = dropped.bytes().next().unwrap_or(b'0').cmp(&b'5');
-    let beyond = dropped.bytes().skip(1).any(|digit| digit != b'0');
-    let odd = kept.last().is_some_and(|digit| digit % 2 == 1);
-    let mut carry = half.is_gt() || (half.is_eq() && (beyond || odd));
-    for digit in kept.iter_mut().rev() {
-        if !carry {
-            break;
-        }
-        carry = *digit == b'9';
-        *digit = if carry { b'0' } else { digit.saturating_add(1) };
-    }
-    let mut exponent = whole.len() as i32 - 1;
-    if carry {
-        kept.insert(0, b'1');
-        kept.truncate(digits);
-        exponent += 1;
-    }
-    (kept.into_iter().map(char::from).collect(), exponent)
+    decimal::plain(&mantissa, 1, digits - 1, &mut text);
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", trimmed(&text), exponent.unsigned_abs())
 }
 
 fn trimmed(digits: &str) -> &str {

@@ -1,7 +1,6 @@
 //! What the proxy really did, and how that differs from what the candidate would have done.
 
 use gnomon_engine::verdict::{Outcome, Stage};
-use serde::Serialize;
 
 /// What the proxy's own filters did with a request, as far as policies go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +21,7 @@ pub enum Enforced {
 }
 
 /// The native filters that carry policies out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refuser {
     /// `envoy.filters.http.rbac` or its network twin.
     Rbac,
@@ -33,6 +31,18 @@ pub enum Refuser {
     ExtAuthz,
     /// The filter chain match: plaintext where mutual TLS is wanted.
     FilterChain,
+}
+
+impl Refuser {
+    /// The word in logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Refuser::Rbac => "rbac",
+            Refuser::JwtAuthn => "jwt_authn",
+            Refuser::ExtAuthz => "ext_authz",
+            Refuser::FilterChain => "filter_chain",
+        }
+    }
 }
 
 /// What the proxy says about a stream that has ended.
@@ -93,8 +103,7 @@ pub fn enforced_tcp(details: &str) -> Enforced {
 }
 
 /// The comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Comparison {
     /// Both let it through, or both answer the client the same.
     Agree,

@@ -4,6 +4,8 @@
 //! reported, in the words of the command line.
 
 use crate::{host::Host, node_metadata};
+use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
+use core::fmt::Display;
 use gnomon_engine::{
     Diagnostic, Mesh, Position, Severity, Workload,
     decode::{self, Cursor, Fields, Reader},
@@ -11,7 +13,6 @@ use gnomon_engine::{
     resource::Resources,
     workload::ProxyKind,
 };
-use std::{fmt::Display, sync::Arc};
 
 /// Which requests get a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

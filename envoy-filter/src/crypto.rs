@@ -6,6 +6,7 @@
 //! check makes the verdict unknown.
 
 use crate::{facts::Asked, host::Refused};
+use alloc::vec::Vec;
 use core::cell::Cell;
 use gnomon_engine::jwt::{Algorithm, Crypto, Key, Material, Signature, der_signature};
 

@@ -7,6 +7,7 @@ use crate::{
     lines::Subject,
     wire,
 };
+use alloc::{format, string::String, vec, vec::Vec};
 use gnomon_engine::{
     Request,
     plan::Verdict,

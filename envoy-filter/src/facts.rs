@@ -8,6 +8,7 @@ use crate::{
     host::{Host, Refused},
     metadata, wire,
 };
+use alloc::{string::String, vec::Vec};
 use core::{
     cell::Cell,
     net::{IpAddr, SocketAddr},

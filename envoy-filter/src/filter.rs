@@ -6,16 +6,17 @@ use crate::{
     decide::{Decision, decide},
     facts::Asked,
     host::{Host, Level},
-    lines::{self, EnforcedLine, LogLine, Subject},
+    lines::{self, Ended, Subject},
     metrics::{self, Metrics},
     wire,
 };
+use alloc::{boxed::Box, format, rc::Rc, string::String};
+use core::cell::Cell;
 use gnomon_engine::{
     Plan,
     request::Protocol,
     verdict::{Outcome, Report},
 };
-use std::{cell::Cell, rc::Rc};
 
 const RESPONSE_CODE: &str = "response\0code";
 const RESPONSE_DETAILS: &str = "response\0code_details";
@@ -135,7 +136,7 @@ impl Stream {
             let ended =
                 Ended { result, enforced: &enforced, status: code, details: &details, late: !decided };
             if active.settings.report.filter_state {
-                let state = lines::filter_state(&decision.report, result, code, &details);
+                let state = lines::filter_state(&decision.report, &ended);
                 let _counted = asked.count(host.set_filter_state("gnomon", &state));
             }
             tell(&asked, &active, *decision, &ended);
@@ -168,23 +169,14 @@ impl Stream {
         let enforced = enforced_tcp(&details);
         let result = compare(candidate(&decision.report), &enforced, &details);
         active.metrics.connection(host, result);
+        let ended = Ended { result, enforced: &enforced, status: None, details: &details, late: false };
         if active.settings.report.filter_state {
-            let state = lines::filter_state(&decision.report, result, None, &details);
+            let state = lines::filter_state(&decision.report, &ended);
             let _counted = asked.count(host.set_filter_state("gnomon", &state));
         }
-        let ended = Ended { result, enforced: &enforced, status: None, details: &details, late: false };
         tell(&asked, &active, *decision, &ended);
         active.metrics.errors(host, asked.failures());
     }
-}
-
-/// A stream's end, for the log line.
-struct Ended<'a> {
-    result: Comparison,
-    enforced: &'a Enforced,
-    status: Option<u16>,
-    details: &'a str,
-    late: bool,
 }
 
 /// Policies are about what comes in; a plugin without a `match` is put on the outbound listeners too.
@@ -229,26 +221,9 @@ fn tell(asked: &Asked<'_>, active: &Active, decision: Decision, ended: &Ended<'_
     // `1.2.3.4:80`, `[::1]:80`
     let remote = property(REMOTE).unwrap_or_default();
     request.remote = remote.rsplit_once(':').map(|(address, _port)| address.into()).unwrap_or(remote);
-    let line = LogLine {
-        gnomon: ended.result,
-        workload: &active.settings.workload,
-        request,
-        verdict: report.verdict,
-        status: report.status,
-        stage: report.stage,
-        details: report.details.as_deref().map(lines::cut),
-        policy: report.policy.as_deref().map(lines::cut),
-        reason: &lines::reason(report),
-        missing: &report.missing,
-        dry_run: &report.dry_run,
-        audit: report.audit,
-        late: ended.late,
-        enforced: EnforcedLine::new(ended.enforced, ended.status, lines::cut(ended.details)),
-    };
-    if let Ok(line) = serde_json::to_string(&line) {
-        let level = if ended.result.diverges() { Level::Warn } else { Level::Info };
-        asked.host().log(level, &line);
-    }
+    let line = lines::log_line(&active.settings.workload, &request, report, ended);
+    let level = if ended.result.diverges() { Level::Warn } else { Level::Info };
+    asked.host().log(level, &line);
 }
 
 /// The header lines once more: only where a line is written about a request that the candidate lets through.

@@ -2,6 +2,8 @@
 //!
 //! Every call can fail and no failure may matter: a caller gets an `Err` and goes on.
 
+use alloc::vec::Vec;
+
 /// A call that the host refused, with the ABI's status: 2 bad argument, 3 serialization failure, 10 internal
 /// failure, 12 unimplemented, ….
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,24 +14,24 @@ impl Refused {
     pub const NOT_FOUND: Refused = Refused(1);
 }
 
-/// Levels of the proxy's log.
+/// Levels of the proxy's log, as the ABI numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Hidden by Istio's default.
-    Info,
+    Info = 2,
     /// Shown by Istio's default.
-    Warn,
+    Warn = 3,
     /// Shown by Istio's default.
-    Error,
+    Error = 4,
 }
 
-/// Kinds of metrics that the filter defines.
+/// Kinds of metrics that the filter defines, as the ABI numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
     /// Only grows.
-    Counter,
+    Counter = 0,
     /// Is set.
-    Gauge,
+    Gauge = 1,
 }
 
 /// The proxy around the filter.

@@ -3,32 +3,28 @@
 //! All of it ends in places where other people read. No token, no header value and no query string gets there, and
 //! nothing in it is longer than it must be.
 
-use crate::compare::{Comparison, Enforced, Refuser};
-use gnomon_engine::verdict::{DryRun, Outcome, Report, Stage};
-use serde::Serialize;
-use std::borrow::Cow;
+use crate::{
+    compare::{Comparison, Enforced},
+    write::{self, Object},
+};
+use alloc::{borrow::Cow, format, string::String, vec::Vec};
+use gnomon_engine::verdict::{DryRun, Report, ShadowResult};
 
 /// The longest text taken over from a request, in bytes.
 const LONGEST: usize = 256;
 
 /// Who asked for what.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
     /// `:method`.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub method: String,
     /// `:path` without its query.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub path: String,
     /// `:authority`.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub host: String,
     /// The peer's first URI SAN.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub principal: String,
     /// The client's address, as the proxy has derived it.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub remote: String,
 }
 
@@ -48,6 +44,16 @@ impl Subject {
         }
         subject
     }
+
+    fn json(&self) -> String {
+        let mut object = Object::default();
+        object.filled("method", &self.method);
+        object.filled("path", &self.path);
+        object.filled("host", &self.host);
+        object.filled("principal", &self.principal);
+        object.filled("remote", &self.remote);
+        object.end()
+    }
 }
 
 /// Bytes of a request as text: at most 256 of them, what is no UTF-8 replaced.
@@ -56,99 +62,95 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(short).into_owned()
 }
 
-/// What was enforced, for people.
-#[derive(Clone, Debug, Serialize)]
-pub struct EnforcedLine<'a> {
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<Refuser>,
-    status: Option<u16>,
-    details: &'a str,
+/// What became of a request or a connection.
+#[derive(Debug)]
+pub struct Ended<'a> {
+    /// How the two verdicts compare.
+    pub result: Comparison,
+    /// What was enforced.
+    pub enforced: &'a Enforced,
+    /// The status logged, which for a refused gRPC call is 200.
+    pub status: Option<u16>,
+    /// Its details.
+    pub details: &'a str,
+    /// Evaluated when the stream had ended, because a filter in front had answered: that filter may have changed
+    /// the request, and a token may be gone.
+    pub late: bool,
 }
 
-impl<'a> EnforcedLine<'a> {
-    /// `status` is the one logged, which for a refused gRPC call is 200.
-    pub fn new(enforced: &Enforced, status: Option<u16>, details: &'a str) -> Self {
-        let (verdict, by) = match enforced {
+impl Ended<'_> {
+    fn json(&self) -> String {
+        let mut object = Object::default();
+        let (verdict, by) = match self.enforced {
             Enforced::Allowed => ("allow", None),
             Enforced::Refused { by, .. } => ("deny", Some(*by)),
             Enforced::NotAsked => ("none", None),
             Enforced::Unknown => ("unknown", None),
         };
-        EnforcedLine { verdict, by, status, details }
+        object.text("verdict", verdict);
+        if let Some(by) = by {
+            object.text("by", by.name());
+        }
+        object.number("status", self.status);
+        object.text("details", cut(self.details));
+        object.end()
     }
 }
 
-/// One line of the proxy's log: JSON, so that nothing in a request can make two of it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LogLine<'a> {
-    /// The comparison; first, to be searched for.
-    pub gnomon: Comparison,
-    /// The workload as `namespace/name`, or the namespace alone.
-    pub workload: &'a str,
-    /// Who asked for what.
-    pub request: Subject,
-    /// The candidate's verdict, words as in formats §4.
-    pub verdict: Outcome,
-    /// Its status.
-    pub status: Option<u16>,
-    /// Its stage.
-    pub stage: Stage,
-    /// Its details.
-    pub details: Option<&'a str>,
-    /// Its policy.
-    pub policy: Option<&'a str>,
-    /// Its reason.
-    pub reason: &'a str,
-    /// What it hangs on.
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    pub missing: &'a [String],
-    /// What dry-run policies would have said.
-    #[serde(skip_serializing_if = "nothing")]
-    pub dry_run: &'a DryRun,
-    /// An AUDIT rule matched.
-    #[serde(skip_serializing_if = "core::ops::Not::not")]
-    pub audit: bool,
-    /// Evaluated when the stream had ended, because a filter in front had answered: that filter may have changed
-    /// the request, and a token may be gone.
-    #[serde(skip_serializing_if = "core::ops::Not::not")]
-    pub late: bool,
-    /// What was enforced.
-    pub enforced: EnforcedLine<'a>,
+/// One line of the proxy's log: JSON, so that nothing in a request can make two of it. The comparison stands first, to
+/// be searched for; the words are those of formats §4.
+pub fn log_line(workload: &str, request: &Subject, report: &Report, ended: &Ended<'_>) -> String {
+    let mut line = Object::default();
+    line.text("gnomon", ended.result.name());
+    line.text("workload", workload);
+    line.json("request", &request.json());
+    line.text("verdict", report.verdict.name());
+    line.number("status", report.status);
+    line.text("stage", report.stage.name());
+    line.maybe("details", report.details.as_deref().map(cut));
+    line.maybe("policy", report.policy.as_deref().map(cut));
+    line.text("reason", &reason(report));
+    if !report.missing.is_empty() {
+        line.json("missing", &write::list(&report.missing));
+    }
+    if report.dry_run != DryRun::default() {
+        let mut object = Object::default();
+        object.json("allow", &shadow(report.dry_run.allow.as_ref()));
+        object.json("deny", &shadow(report.dry_run.deny.as_ref()));
+        line.json("dryRun", &object.end());
+    }
+    if report.audit {
+        line.json("audit", "true");
+    }
+    if ended.late {
+        line.json("late", "true");
+    }
+    line.json("enforced", &ended.json());
+    line.end()
+}
+
+fn shadow(result: Option<&ShadowResult>) -> String {
+    let Some(result) = result else { return "null".into() };
+    let mut object = Object::default();
+    object.text("result", result.result);
+    object.maybe("policy", result.policy.as_deref().map(cut));
+    object.end()
 }
 
 /// The value of `%FILTER_STATE(wasm.gnomon:PLAIN)%`.
-#[derive(Debug, Serialize)]
-struct State<'a> {
-    verdict: Outcome,
-    status: Option<u16>,
-    stage: Stage,
-    policy: Option<&'a str>,
-    reason: &'a str,
-    enforced: StateEnforced<'a>,
-    result: Comparison,
-}
-
-#[derive(Debug, Serialize)]
-struct StateEnforced<'a> {
-    status: Option<u16>,
-    details: &'a str,
-}
-
-/// The filter state of one request, as JSON.
-pub fn filter_state(report: &Report, result: Comparison, status: Option<u16>, details: &str) -> Vec<u8> {
-    let state = State {
-        verdict: report.verdict,
-        status: report.status,
-        stage: report.stage,
-        policy: report.policy.as_deref(),
-        reason: &reason(report),
-        enforced: StateEnforced { status, details },
-        result,
-    };
-    // Only maps with keys that are no strings fail, and there are none.
-    serde_json::to_vec(&state).unwrap_or_default()
+pub fn filter_state(report: &Report, ended: &Ended<'_>) -> Vec<u8> {
+    let mut state = Object::default();
+    state.text("verdict", report.verdict.name());
+    state.number("status", report.status);
+    state.text("stage", report.stage.name());
+    state.maybe("policy", report.policy.as_deref());
+    state.text("reason", &reason(report));
+    let mut enforced = Object::default();
+    enforced.number("status", ended.status);
+    enforced.text("details", ended.details);
+    state.json("enforced", &enforced.end());
+    state.text("result", ended.result.name());
+    state.end().into_bytes()
 }
 
 /// The verdict's reason, cut; that of a request let through is only put into words here.
@@ -172,24 +174,12 @@ pub fn cut(text: &str) -> &str {
 /// The debugging header's value: `deny; status=403; stage=allow; policy=…`. Visible ASCII only, whatever a policy
 /// is called.
 pub fn header_value(report: &Report) -> String {
-    let verdict = match report.verdict {
-        Outcome::Allow => "allow",
-        Outcome::Deny => "deny",
-        Outcome::Unknown => "unknown",
-    };
-    let mut value = String::from(verdict);
+    let mut value = String::from(report.verdict.name());
     if let Some(status) = report.status {
         value.push_str(&format!("; status={status}"));
     }
-    value.push_str(match report.stage {
-        Stage::Mtls => "; stage=mtls",
-        Stage::Custom => "; stage=custom",
-        Stage::Jwt => "; stage=jwt",
-        Stage::Audit => "; stage=audit",
-        Stage::Deny => "; stage=deny",
-        Stage::Allow => "; stage=allow",
-        Stage::None => "; stage=none",
-    });
+    value.push_str("; stage=");
+    value.push_str(report.stage.name());
     if let Some(policy) = &report.policy {
         value.push_str("; policy=");
         value.extend(cut(policy).chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }));
@@ -197,14 +187,10 @@ pub fn header_value(report: &Report) -> String {
     value
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
-fn nothing(dry_run: &&DryRun) -> bool {
-    dry_run.allow.is_none() && dry_run.deny.is_none()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gnomon_engine::verdict::{Outcome, Stage};
 
     #[test]
     fn nothing_secret_and_nothing_long_is_taken_over() {
@@ -219,7 +205,7 @@ mod tests {
         let subject = Subject::read(&headers);
         assert_eq!(subject.path.len(), 256);
         assert_eq!(subject.host, "\u{fffd}.example");
-        let json = serde_json::to_string(&subject).unwrap();
+        let json = subject.json();
         assert!(!json.contains("secret") && !json.contains('\n'), "{json}");
         for path in ["/p?access_token=secret", "/p#access_token=secret"] {
             assert_eq!(Subject::read(&[(b":path", path.as_bytes())]).path, "/p");

@@ -3,6 +3,7 @@
 //! The message is `envoy.config.core.v3.Metadata`; its field 1 maps a filter's name to a `google.protobuf.Struct`. Read
 //! value by value the properties would lose their types, and fail wherever there is a null.
 
+use alloc::{string::String, vec::Vec};
 use gnomon_engine::jwt::Json;
 
 /// Values nested deeper are taken for null: protobuf's own limit for JSON is 100.

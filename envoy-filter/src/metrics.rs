@@ -17,6 +17,7 @@ use crate::{
     compare::Comparison,
     host::{Host, MetricKind},
 };
+use alloc::format;
 
 /// Ids of the metrics; `None` where the proxy would not define one.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,6 +1,7 @@
 //! Whose proxy this is, from the node metadata that Istio gives it.
 
 use crate::{host::Host, wire};
+use alloc::{string::String, vec::Vec};
 use gnomon_engine::{Node, Workload, workload::ProxyKind};
 
 const ID: &str = "xds\0node\0id";

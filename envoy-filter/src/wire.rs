@@ -1,5 +1,6 @@
 //! The encodings in which the proxy hands over maps, numbers and addresses. Nothing here trusts its input.
 
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 /// One key and its value, as bytes.

@@ -1,0 +1,128 @@
+//! JSON text for logs and filter state.
+
+use alloc::{format, string::String};
+use core::fmt::Write;
+
+/// An object that is being written, member by member.
+#[derive(Debug)]
+pub struct Object(String);
+
+impl Default for Object {
+    fn default() -> Self {
+        Object(String::from("{"))
+    }
+}
+
+impl Object {
+    /// A member with a text.
+    pub fn text(&mut self, name: &str, value: &str) {
+        self.name(name);
+        quote(value, &mut self.0);
+    }
+
+    /// A member with a text, or null.
+    pub fn maybe(&mut self, name: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.text(name, value),
+            None => self.json(name, "null"),
+        }
+    }
+
+    /// A member with a text, which an empty one does not get.
+    pub fn filled(&mut self, name: &str, value: &str) {
+        if !value.is_empty() {
+            self.text(name, value);
+        }
+    }
+
+    /// A member with a number, or null.
+    pub fn number(&mut self, name: &str, value: Option<u16>) {
+        match value {
+            Some(value) => self.json(name, &format!("{value}")),
+            None => self.json(name, "null"),
+        }
+    }
+
+    /// A member whose value is JSON already.
+    pub fn json(&mut self, name: &str, value: &str) {
+        self.name(name);
+        self.0.push_str(value);
+    }
+
+    /// The text.
+    pub fn end(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+
+    fn name(&mut self, name: &str) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        quote(name, &mut self.0);
+        self.0.push(':');
+    }
+}
+
+/// A list of texts.
+pub fn list<T: AsRef<str>>(texts: &[T]) -> String {
+    let mut out = String::from("[");
+    for (place, text) in texts.iter().enumerate() {
+        if place > 0 {
+            out.push(',');
+        }
+        quote(text.as_ref(), &mut out);
+    }
+    out.push(']');
+    out
+}
+
+fn quote(text: &str, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            c if c < ' ' => {
+                // Writing to a String cannot fail.
+                let _done = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let every: String = (0..0x3000).filter_map(char::from_u32).collect();
+        let mut inner = Object::default();
+        inner.number("n", Some(403));
+        inner.number("none", None);
+        let mut object = Object::default();
+        object.text("all", &every);
+        object.maybe(&every, None);
+        object.maybe("some", Some(""));
+        object.filled("left out", "");
+        object.filled("filled", "x");
+        object.json("inner", &inner.end());
+        object.json("list", &list(&["a", "\"", "\u{0}"]));
+        object.json("empty", &list(&Vec::<String>::new()));
+        let text = object.end();
+        assert!(!text.contains('\n'));
+        assert_eq!(
+            serde_json::from_str::<Value>(&text).unwrap(),
+            json!({
+                "all": every, every.clone(): null, "some": "", "filled": "x", "inner": {"n": 403, "none": null},
+                "list": ["a", "\"", "\u{0}"], "empty": [],
+            })
+        );
+        assert_eq!(Object::default().end(), "{}");
+    }
+}

@@ -18,6 +18,7 @@ mod decimal;
 pub mod decode;
 pub mod diagnostic;
 pub mod envoy;
+pub mod gzip;
 pub mod headers;
 pub mod json;
 pub mod jwt;

@@ -9,10 +9,13 @@ use core::fmt::Display;
 use gnomon_engine::{
     Diagnostic, Mesh, Position, Severity, Workload,
     decode::{self, Cursor, Fields, Reader},
-    json,
+    gzip, json,
     resource::Resources,
     workload::ProxyKind,
 };
+
+/// What may come out of `candidate.gzip`: 40,000 policies or so, more than any proxy has use for.
+const MAX_UNPACKED: usize = 16 << 20;
 
 /// Which requests get a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,9 +113,13 @@ fn read_fields(host: &dyn Host, mut fields: Fields<'_>, diagnostics: &mut Vec<Di
     fields.word("mode", &[("shadow", ())]);
     let mut resources = Resources::default();
     if let Some(mut candidate) = fields.fields("candidate") {
-        match candidate.get("resources") {
-            Some(list) => read_resources(&list, &mut resources, diagnostics),
-            None => candidate.cursor().error(
+        match (candidate.get("resources"), candidate.get("gzip")) {
+            (Some(list), None) => read_resources(&list, &mut resources, diagnostics),
+            (None, Some(packed)) => read_packed(&packed, &mut resources, diagnostics),
+            (Some(_), Some(packed)) => {
+                packed.error("conflicting-fields", "`resources` and `gzip` exclude each other", "give one");
+            }
+            (None, None) => candidate.cursor().error(
                 "missing-field",
                 "`resources` is missing",
                 "list the policies to evaluate there; an empty list allows everything",
@@ -159,6 +166,28 @@ fn read_resources(list: &Cursor<'_>, resources: &mut Resources, diagnostics: &mu
             diagnostics.push(diagnostic);
         }
     }
+}
+
+/// The same list as base64 of gzipped JSON text, for sets that would not fit into a Kubernetes object.
+fn read_packed(packed: &Cursor<'_>, resources: &mut Resources, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(text) = packed.node().as_str() else { return packed.wrong_type("a string") };
+    let broken = |why: &dyn Display| {
+        let help =
+            "`gnomon bundle` writes this field; so does `gzip | base64` from the JSON text of the list";
+        packed.error("bad-gzip", why, help);
+    };
+    let bytes = match gzip::unpack(text, MAX_UNPACKED) {
+        Ok(bytes) => bytes,
+        Err(why) => return broken(&why),
+    };
+    let node = match core::str::from_utf8(&bytes).map(json::parse) {
+        Ok(Ok(node)) => node,
+        Ok(Err(error)) => return broken(&format_args!("what is in it is not JSON: {}", error.message)),
+        Err(error) => return broken(&error),
+    };
+    let reader = Reader::new(&Arc::from(""), "");
+    read_resources(&reader.at_path(&node, packed.path()), resources, diagnostics);
+    diagnostics.append(&mut reader.into_diagnostics());
 }
 
 fn read_report(mut fields: Fields<'_>) -> Report {

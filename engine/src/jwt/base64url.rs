@@ -6,7 +6,7 @@ use alloc::{string::String, vec::Vec};
 ///
 /// White space is skipped anywhere; padding (`=` or `.`) may be left out but not be of the wrong length; bits left over
 /// in the last character are ignored. `+` and `/` are refused.
-pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
     let mut bits = 0u32;
     let mut count = 0usize;
@@ -59,7 +59,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 }
 
 /// The standard alphabet with padding: how `claim_to_headers` writes lists and objects.
-pub(super) fn encode_standard(bytes: &[u8]) -> String {
+pub(crate) fn encode_standard(bytes: &[u8]) -> String {
     write(bytes, b'+', b'/', true)
 }
 

@@ -4,7 +4,7 @@
 //! [`Authentication`]: the status, the verified claims, and what the filter did to the headers. Behaviour is that of
 //! Envoy 1.40, oddities included; `tests/jwt` holds its recorded answers.
 
-mod base64url;
+pub(crate) mod base64url;
 mod der;
 mod edit;
 mod extract;

@@ -26,7 +26,7 @@ fn a_bad_configuration_is_refused_with_every_diagnostic() {
         );
     }
 
-    let cases: [(&str, &str); 14] = [
+    let cases: [(&str, &str); 19] = [
         ("", "the plugin configuration is empty"),
         ("candidate: {}", "not JSON"),
         ("{\"candidate\": {\"resources\": [], \"resources\": []}}", "the key is there twice"),
@@ -35,6 +35,15 @@ fn a_bad_configuration_is_refused_with_every_diagnostic() {
         ("{}", "`candidate` is missing"),
         (r#"{"candidate": {}}"#, "`resources` is missing"),
         (r#"{"candidate": {"resources": {}}}"#, "candidate.resources: expected a list"),
+        (r#"{"candidate": {"resources": [], "gzip": ""}}"#, "`resources` and `gzip` exclude each other"),
+        (r#"{"candidate": {"gzip": []}}"#, "candidate.gzip: expected a string, got a list"),
+        (r#"{"candidate": {"gzip": "!"}}"#, "candidate.gzip: it is not base64"),
+        (r#"{"candidate": {"gzip": "H4sI"}}"#, "candidate.gzip: the gzip data are cut off"),
+        // `[7]`
+        (
+            r#"{"candidate": {"gzip": "H4sIAAAAAAACA4s2jwUAPpV1GgMAAAA="}}"#,
+            "candidate.gzip[0]: expected a Kubernetes object",
+        ),
         (r#"{"candidate": {"resources": [7]}}"#, "candidate.resources[0]: expected a Kubernetes object"),
         (r#"{"candidate": {"resources": []}, "mode": "enforce"}"#, "mode: expected one of shadow"),
         (r#"{"candidate": {"resources": []}, "report": {"log": "some"}}"#, "report.log: expected one of"),
@@ -64,6 +73,21 @@ fn a_bad_configuration_is_refused_with_every_diagnostic() {
     for text in [&b"\xff\xfe{}"[..], &[b'['; 100_000], &b"{\"a\":".repeat(50_000)] {
         assert!(!WasmHost::start().configure(text).expect("no trap"));
     }
+}
+
+/// What `gzip | base64` makes of an ALLOW policy `none` in shop, without rules.
+const NOBODY: &str = "H4sIAAAAAAACAxXKMQ7CQAxE0btMHQXRpuMGVDSIwtpYigWxV2sHKUR7d5xy5v3nAary4OZiignOZWsS+ygeYqPY5XvFgLfonHrbYrEmP0rTu32k7IkrB80UhOmA0soZqimnnMsrlfPyxSr6AK9csuz99QeJt1LsfAAAAA==";
+
+#[test]
+fn a_packed_candidate_is_read() {
+    let packed = |text: &str| json!({"candidate": {"gzip": text}, "workload": {"namespace": "shop"}});
+    let mut host = WasmHost::with(&packed(NOBODY));
+    get(&mut host, "/");
+    assert_eq!(verdict(&mut host)["verdict"], "deny");
+    // An update that was damaged on its way changes nothing.
+    let half = NOBODY.get(..NOBODY.len() / 2).unwrap();
+    assert!(!host.configure(packed(half).to_string().as_bytes()).expect("no trap"));
+    assert_eq!(verdict(&mut host)["verdict"], "deny");
 }
 
 #[test]

@@ -1,0 +1,343 @@
+//! Reads gzip: how a long list of policies fits into a Kubernetes object (formats §7, `candidate.gzip`).
+//!
+//! Written out here because the filter must stay small. What is read is a few hundred kB, once for each configuration, so
+//! that it goes bit by bit. The output is bounded, and nothing in the input can make it take more time than its own
+//! length and that bound.
+//!
+//! RFC 1951 (deflate) and RFC 1952 (gzip); one member, no preset dictionary, the checksum must be right.
+
+use crate::jwt::base64url;
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+/// Why it cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// Not base64.
+    Base64,
+    /// Another format.
+    NotGzip,
+    /// The end is missing.
+    Short,
+    /// Something that no gzip writer writes.
+    Code,
+    /// More comes out than the bound allows.
+    TooLong,
+    /// What comes out is not what went in.
+    Altered,
+    /// It goes on after its end.
+    Trailing,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Broken::Base64 => "it is not base64",
+            Broken::NotGzip => "it is not gzip",
+            Broken::Short => "the gzip data are cut off",
+            Broken::Code => "the gzip data hold an impossible code",
+            Broken::TooLong => "more comes out of the gzip data than is allowed",
+            Broken::Altered => "the gzip data were altered: their checksum is another",
+            Broken::Trailing => "something follows the gzip data",
+        })
+    }
+}
+
+/// Reads what `gzip | base64` writes. Line breaks are skipped, padding may be missing, both alphabets are taken.
+///
+/// # Errors
+///
+/// The first thing that is wrong; `limit` is how many bytes may come out.
+pub fn unpack(text: &str, limit: usize) -> Result<Vec<u8>, Broken> {
+    let url_safe = |byte: u8| match byte {
+        b'+' => b'-',
+        b'/' => b'_',
+        other => other,
+    };
+    let letters: Vec<u8> = text.bytes().map(url_safe).collect();
+    gunzip(&base64url::decode(&letters).ok_or(Broken::Base64)?, limit)
+}
+
+/// The text that [`unpack`] reads.
+pub fn to_text(gzip: &[u8]) -> String {
+    base64url::encode_standard(gzip)
+}
+
+/// Reads one gzip member.
+///
+/// # Errors
+///
+/// The first thing that is wrong; `limit` is how many bytes may come out.
+pub fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Broken> {
+    let mut reader = Reader { bytes, at: 0, held: 0, count: 0, out: Vec::new(), limit, broken: None };
+    reader.member();
+    match reader.broken {
+        Some(broken) => Err(broken),
+        None => Ok(reader.out),
+    }
+}
+
+/// CRC-32 as gzip has it.
+pub fn crc32(bytes: &[u8]) -> u32 {
+    let mut sum = !0;
+    for byte in bytes {
+        sum ^= u32::from(*byte);
+        for _ in 0..8 {
+            sum = sum >> 1 ^ if sum & 1 == 1 { 0xedb8_8320 } else { 0 };
+        }
+    }
+    !sum
+}
+
+/// A canonical Huffman code.
+struct Code {
+    /// How many symbols have each length.
+    counts: [u16; 16],
+    /// Ordered by length, then by symbol.
+    symbols: Vec<u16>,
+}
+
+/// Bits in, bytes out. What is wrong first is kept; from then on zeros are read and nothing is written, so that every
+/// loop must look whether something is wrong.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    held: u32,
+    count: u32,
+    out: Vec<u8>,
+    limit: usize,
+    broken: Option<Broken>,
+}
+
+impl Reader<'_> {
+    fn fail(&mut self, why: Broken) {
+        self.broken.get_or_insert(why);
+    }
+
+    /// The next bits, lowest first; at most 16 of them.
+    fn bits(&mut self, wanted: u32) -> u32 {
+        while self.count < wanted {
+            let Some(byte) = self.bytes.get(self.at) else {
+                self.fail(Broken::Short);
+                return 0;
+            };
+            self.at += 1;
+            self.held |= u32::from(*byte) << self.count;
+            self.count += 8;
+        }
+        let bits = self.held & ((1 << wanted) - 1);
+        self.held >>= wanted;
+        self.count -= wanted;
+        bits
+    }
+
+    /// Skips what is left of a byte. No whole byte is ever held.
+    fn skip_to_byte(&mut self) {
+        (self.held, self.count) = (0, 0);
+    }
+
+    fn word(&mut self) -> u32 {
+        self.bits(16) | self.bits(16) << 16
+    }
+
+    fn push(&mut self, byte: u8) {
+        if self.out.len() >= self.limit {
+            self.fail(Broken::TooLong);
+        } else if self.broken.is_none() {
+            self.out.push(byte);
+        }
+    }
+
+    fn member(&mut self) {
+        if self.word() & 0x00ff_ffff != 0x08_8b1f {
+            return self.fail(if self.bytes.len() < 4 { Broken::Short } else { Broken::NotGzip });
+        }
+        self.header();
+        while self.broken.is_none() && !self.block() {}
+        self.skip_to_byte();
+        let (sum, length) = (self.word(), self.word());
+        if self.at != self.bytes.len() {
+            self.fail(Broken::Trailing);
+        }
+        if self.broken.is_none() && (sum != crc32(&self.out) || length as usize != self.out.len()) {
+            self.fail(Broken::Altered);
+        }
+    }
+
+    /// A time, a file's name and the like; none of it matters.
+    fn header(&mut self) {
+        let flags = self.bytes.get(3).copied().unwrap_or_default();
+        let (_time, _system) = (self.word(), self.bits(16));
+        if flags & 4 != 0 {
+            for _ in 0..self.bits(16) {
+                self.bits(8);
+            }
+        }
+        // A name, then a comment: both end in a NUL.
+        for flag in [8, 16] {
+            while flags & flag != 0 && self.bits(8) != 0 {}
+        }
+        if flags & 2 != 0 {
+            self.bits(16);
+        }
+    }
+
+    /// One block; true for the last.
+    fn block(&mut self) -> bool {
+        let last = self.bits(1) == 1;
+        match self.bits(2) {
+            0 => self.stored(),
+            1 => {
+                let lengths = [(144, 8), (112, 9), (24, 7), (8, 8)];
+                let lengths: Vec<u8> =
+                    lengths.into_iter().flat_map(|(count, length)| (0..count).map(move |_| length)).collect();
+                self.compressed(&lengths, &[5; 30]);
+            }
+            2 => self.dynamic(),
+            _ => self.fail(Broken::Code),
+        }
+        last
+    }
+
+    fn stored(&mut self) {
+        self.skip_to_byte();
+        let length = self.bits(16);
+        if self.bits(16) != length ^ 0xffff {
+            self.fail(Broken::Code);
+        }
+        for _ in 0..length {
+            let byte = self.bits(8) as u8;
+            self.push(byte);
+        }
+    }
+
+    /// A block that begins with its codes, themselves in code.
+    fn dynamic(&mut self) {
+        const ORDER: [u8; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+        let literals = self.bits(5) as usize + 257;
+        let all = literals + self.bits(5) as usize + 1;
+        let given = self.bits(4) as usize + 4;
+        let mut lengths = [0; 19];
+        for place in ORDER.iter().take(given) {
+            if let Some(length) = lengths.get_mut(usize::from(*place)) {
+                *length = self.bits(3) as u8;
+            }
+        }
+        let code = self.code(&lengths);
+        let mut lengths = Vec::with_capacity(all);
+        while lengths.len() < all && self.broken.is_none() {
+            let symbol = self.symbol(&code);
+            let (length, repeat) = match symbol {
+                16 => (lengths.last().copied(), 3 + self.bits(2)),
+                17 => (Some(0), 3 + self.bits(3)),
+                18 => (Some(0), 11 + self.bits(7)),
+                length => (Some(length as u8), 1),
+            };
+            match length {
+                Some(length) => lengths.extend((0..repeat).map(|_| length)),
+                None => self.fail(Broken::Code),
+            }
+        }
+        // A run may cross from one code into the other, but not leave both.
+        match lengths.split_at_checked(literals) {
+            Some((literals, distances)) if lengths.len() == all => self.compressed(literals, distances),
+            _ => self.fail(Broken::Code),
+        }
+    }
+
+    fn compressed(&mut self, literals: &[u8], distances: &[u8]) {
+        let literals = self.code(literals);
+        let distances = self.code(distances);
+        while self.broken.is_none() {
+            match self.symbol(&literals) {
+                256 => return,
+                symbol @ 257.. => {
+                    let length = self.length(symbol - 257);
+                    let symbol = self.symbol(&distances);
+                    let distance = self.distance(symbol);
+                    self.copy(length, distance as usize);
+                }
+                literal => self.push(literal as u8),
+            }
+        }
+    }
+
+    fn copy(&mut self, length: u32, distance: usize) {
+        let start = self.out.len().wrapping_sub(distance);
+        for place in 0..length as usize {
+            match self.out.get(start.wrapping_add(place)) {
+                Some(byte) => self.push(*byte),
+                None => self.fail(Broken::Code),
+            }
+        }
+    }
+
+    /// Four lengths to each number of extra bits, but for the first eight and the last.
+    fn length(&mut self, symbol: u32) -> u32 {
+        match symbol {
+            0..=7 => 3 + symbol,
+            8..=27 => {
+                let extra = symbol / 4 - 1;
+                3 + ((4 + symbol % 4) << extra) + self.bits(extra)
+            }
+            28 => 258,
+            _ => {
+                self.fail(Broken::Code);
+                0
+            }
+        }
+    }
+
+    /// Two distances to each number of extra bits, but for the first four.
+    fn distance(&mut self, symbol: u32) -> u32 {
+        match symbol {
+            0..=3 => 1 + symbol,
+            4..=29 => {
+                let extra = symbol / 2 - 1;
+                1 + ((2 + symbol % 2) << extra) + self.bits(extra)
+            }
+            _ => {
+                self.fail(Broken::Code);
+                0
+            }
+        }
+    }
+
+    /// The code with these lengths.
+    fn code(&mut self, lengths: &[u8]) -> Code {
+        let mut code = Code { counts: [0; 16], symbols: Vec::with_capacity(lengths.len()) };
+        let mut free = 1;
+        for (wanted, count) in (0_u8..).zip(&mut code.counts).skip(1) {
+            for (symbol, length) in (0_u16..).zip(lengths) {
+                if *length == wanted {
+                    code.symbols.push(symbol);
+                    *count += 1;
+                }
+            }
+            free = 2 * free - i32::from(*count);
+            // More symbols than there are codes. Fewer are harmless: what has no symbol is an error when it is met.
+            if free < 0 {
+                self.fail(Broken::Code);
+                break;
+            }
+        }
+        code
+    }
+
+    fn symbol(&mut self, code: &Code) -> u32 {
+        let (mut value, mut first, mut index) = (0_u32, 0_u32, 0_u32);
+        for count in code.counts.iter().skip(1) {
+            let count = u32::from(*count);
+            value |= self.bits(1);
+            if value < first + count {
+                let symbol = code.symbols.get((index + value - first) as usize);
+                return symbol.copied().map_or(0, u32::from);
+            }
+            index += count;
+            first = (first + count) << 1;
+            value <<= 1;
+        }
+        self.fail(Broken::Code);
+        0
+    }
+}

@@ -1,6 +1,7 @@
 //! What is computed about policies. No input or output happens here.
 #![forbid(unsafe_code)]
 
+pub mod bundle;
 mod compare;
 pub mod elsewhere;
 pub mod imported;

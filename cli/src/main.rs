@@ -1,6 +1,7 @@
 //! `gnomon`: what would these Istio policies do with this request, and why?
 #![forbid(unsafe_code)]
 
+mod bundle;
 mod completions;
 mod environment;
 mod envoy_config;
@@ -13,6 +14,7 @@ mod request_args;
 mod style;
 mod test;
 mod words;
+mod yaml;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -34,6 +36,7 @@ enum Command {
     Test(test::Args),
     Lint(lint::Args),
     EnvoyConfig(envoy_config::Args),
+    Bundle(Box<bundle::Args>),
     Completions(completions::Args),
 }
 
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::EnvoyConfig(args) => envoy_config::run(&args),
+        Command::Bundle(args) => bundle::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     ExitCode::from(match outcome {

@@ -4,56 +4,22 @@ use crate::{
     err::{Context, Result},
     tokens::{self, TestKey},
 };
-use gnomon_analysis::with_token;
+use gnomon_analysis::{bundle, with_token};
 use gnomon_engine::{
     Mesh, Plan, Workload,
     jwt::Json,
     resource::{Resources, Text, manifest::manifests},
-    workload::ProviderKind,
 };
 use gnomon_manifests::request::RequestSpec;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// The filter's configuration (formats §7) with these policies as its candidate.
 pub fn configuration(resources: &Resources, workload: &Workload, mesh: &Mesh) -> Value {
-    let labels: Map<String, Value> =
-        workload.labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-    let mut written = json!({
-        "namespace": workload.namespace,
-        "labels": labels,
-        "proxy": workload.proxy,
-        "services": workload.services,
-    });
-    if let Some(fields) = written.as_object_mut() {
-        for (name, value) in [("name", &workload.name), ("serviceAccount", &workload.service_account)] {
-            if !value.is_empty() {
-                fields.insert(name.into(), json!(value));
-            }
-        }
-    }
-    let providers: Vec<Value> = mesh
-        .extension_providers
-        .iter()
-        .map(|provider| match &provider.kind {
-            ProviderKind::Named => json!(provider.name),
-            ProviderKind::Http(entry) => json!({"name": provider.name, "envoyExtAuthzHttp": entry}),
-            ProviderKind::Grpc(entry) => json!({"name": provider.name, "envoyExtAuthzGrpc": entry}),
-        })
-        .collect();
-    let version = mesh.istio_version;
     json!({
         "mode": "shadow",
         "candidate": {"resources": manifests(resources)},
-        "workload": written,
-        "mesh": {
-            "rootNamespace": mesh.root_namespace,
-            "trustDomain": mesh.trust_domain,
-            "trustDomainAliases": mesh.trust_domain_aliases,
-            "extensionProviders": providers,
-            "pathNormalization": mesh.path_normalization,
-            "numTrustedProxies": mesh.num_trusted_proxies,
-            "istioVersion": format!("{}.{}", version.0, version.1),
-        },
+        "workload": bundle::workload_fields(workload),
+        "mesh": bundle::mesh_fields(mesh),
         "report": {"log": "none", "filterState": true},
     })
 }

@@ -1,0 +1,195 @@
+//! What a bundle carries is enough for every workload that it reaches, and not more than some such workload has use for.
+#![allow(clippy::unwrap_used, reason = "test code may be blunt")]
+
+use gnomon_analysis::bundle::{Reach, pack, packed_list, select};
+use gnomon_engine::{
+    Mesh, Position, Workload,
+    attach::{Attached, GATEWAY_NAME_LABEL, attach},
+    gzip,
+    resource::{Labels, Meta, Resources, TargetKind, TargetRef},
+    workload::ProxyKind,
+};
+use gnomon_manifests::load_text;
+use serde_json::{Value, json};
+
+const NAMESPACES: [&str; 3] = ["istio-system", "shop", "other"];
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    let mut labels: Labels = pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    labels.sort();
+    labels
+}
+
+/// Every place that a policy can be attached to, in every namespace.
+fn everything() -> Resources {
+    let selectors = [
+        json!({}),
+        json!({"selector": {"matchLabels": {"app": "web"}}}),
+        json!({"selector": {"matchLabels": {"app": "cart"}}}),
+        json!({"selector": {"matchLabels": {"version": "v1"}}}),
+        json!({"selector": {"matchLabels": {"app": "web", "version": "v2"}}}),
+    ];
+    let reference = |group: &str, kind: &str, name: &str| json!({"targetRefs": [{"group": group, "kind": kind, "name": name}]});
+    let references = [
+        reference("gateway.networking.k8s.io", "Gateway", "front"),
+        reference("gateway.networking.k8s.io", "Gateway", "back"),
+        reference("gateway.networking.k8s.io", "GatewayClass", "istio-waypoint"),
+        reference("", "Service", "web"),
+        reference("networking.istio.io", "ServiceEntry", "cart"),
+    ];
+    let mut items: Vec<Value> = Vec::new();
+    for namespace in NAMESPACES {
+        let mut add = |kind: &str, mut spec: Value, more: Value| {
+            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let name = format!("p{}", items.len());
+            let metadata = json!({"name": name, "namespace": namespace});
+            items.push(json!({"apiVersion": "security.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}));
+        };
+        for target in selectors.iter().chain(&references) {
+            // Classes are named from the root namespace alone.
+            let class = target.to_string().contains("GatewayClass");
+            if !class || namespace == "istio-system" {
+                add("AuthorizationPolicy", target.clone(), json!({"rules": [{}]}));
+                add(
+                    "RequestAuthentication",
+                    target.clone(),
+                    json!({"jwtRules": [{"issuer": "me", "jwksUri": "https://a.b"}]}),
+                );
+            }
+        }
+        for target in &selectors {
+            let root = namespace == "istio-system";
+            if !root || target == &json!({}) {
+                add("PeerAuthentication", target.clone(), json!({"mtls": {"mode": "STRICT"}}));
+            }
+        }
+    }
+    let loaded =
+        load_text(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string(), "all.json");
+    assert!(!loaded.has_errors(), "{:#?}", loaded.diagnostics);
+    loaded.resources
+}
+
+/// What applies, by name.
+fn names(attached: &Attached<'_>) -> Vec<String> {
+    let name = |meta: &Meta| format!("{}/{}", meta.namespace, meta.name);
+    let peer = [attached.peer.mesh, attached.peer.namespace, attached.peer.workload];
+    let authorization = attached.authorization.iter().map(|policy| name(&policy.meta));
+    let jwt = attached.jwt_rules.iter().map(|(meta, _)| name(meta));
+    authorization.chain(jwt).chain(peer.into_iter().flatten().map(|policy| name(&policy.meta))).collect()
+}
+
+/// Every workload that has these labels beside others.
+fn workloads(proxy: ProxyKind, known: &Labels) -> Vec<Workload> {
+    let mut all = Vec::new();
+    for namespace in NAMESPACES {
+        for app in ["web", "cart", ""] {
+            for version in ["v1", "v2", ""] {
+                for gateway in ["front", "back", ""] {
+                    let pairs = [("app", app), ("version", version), (GATEWAY_NAME_LABEL, gateway)];
+                    let pairs: Vec<_> = pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+                    let labels = labels(&pairs);
+                    let is_gateway = labels.iter().any(|(key, _)| key == GATEWAY_NAME_LABEL);
+                    let fits = match proxy {
+                        ProxyKind::Sidecar => !is_gateway,
+                        ProxyKind::Waypoint => is_gateway,
+                        _ => true,
+                    };
+                    if fits && known.iter().all(|pair| labels.contains(pair)) {
+                        all.push(Workload {
+                            namespace: namespace.into(),
+                            labels,
+                            proxy,
+                            ..Workload::default()
+                        });
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+fn check(resources: &Resources, reach: &Reach<'_>, services: &[String], case: &str) {
+    let mesh = Mesh::default();
+    let (selected, left_out) = select(resources, reach);
+    let mut used: Vec<String> = Vec::new();
+    for mut workload in workloads(reach.proxy, &reach.labels) {
+        if reach.namespace.is_some_and(|namespace| namespace != workload.namespace) {
+            continue;
+        }
+        workload.services = services.to_vec();
+        let (of_all, of_selected) =
+            (names(&attach(resources, &workload, &mesh)), names(&attach(&selected, &workload, &mesh)));
+        assert_eq!(of_selected, of_all, "{case}: {workload:?}");
+        used.extend(of_all);
+    }
+    assert!(left_out > 0, "{case}: nothing is left out");
+    let carried = selected.authorization.iter().map(|policy| &policy.meta);
+    for meta in carried.chain(selected.request_authentication.iter().map(|policy| &policy.meta)) {
+        let name = format!("{}/{}", meta.namespace, meta.name);
+        assert!(used.contains(&name), "{case}: {name} is carried for nobody");
+    }
+}
+
+#[test]
+fn every_workload_within_reach_gets_its_policies_and_nothing_is_carried_for_nobody() {
+    let resources = everything();
+    let mesh = Mesh::default();
+    for namespace in NAMESPACES {
+        for proxy in [ProxyKind::Sidecar, ProxyKind::Gateway] {
+            for known in [
+                labels(&[]),
+                labels(&[("app", "web")]),
+                labels(&[("version", "v2")]),
+                labels(&[("app", "cart"), ("version", "v1")]),
+            ] {
+                for only_namespace in [false, true] {
+                    let workload = Workload {
+                        namespace: namespace.into(),
+                        labels: known.clone(),
+                        proxy,
+                        ..Workload::default()
+                    };
+                    let reach = Reach::new(&workload, &[], &mesh, only_namespace);
+                    let mesh_wide = namespace == "istio-system" && !only_namespace;
+                    assert_eq!(reach.namespace.is_none(), mesh_wide);
+                    if mesh_wide && known.is_empty() && proxy == ProxyKind::Gateway {
+                        continue; // everything but what waypoints have, and `check` wants something left out
+                    }
+                    check(
+                        &resources,
+                        &reach,
+                        &[],
+                        &format!("{proxy:?} {namespace} {known:?} {only_namespace}"),
+                    );
+                }
+            }
+        }
+        // A waypoint, by its name: policies for itself, for its class, for the services behind it.
+        let target = TargetRef { kind: TargetKind::Gateway, name: "front".into(), at: Position::default() };
+        let services = vec!["web".to_owned()];
+        let workload = Workload {
+            namespace: namespace.into(),
+            proxy: ProxyKind::Waypoint,
+            services: services.clone(),
+            ..Workload::default()
+        };
+        let reach = Reach::new(&workload, &[target], &mesh, false);
+        assert_eq!(reach.namespace, Some(namespace), "a target is in the object's own namespace");
+        check(&resources, &reach, &services, &format!("waypoint of {namespace}"));
+    }
+}
+
+#[test]
+fn packing_is_undone_by_unpacking_and_always_the_same() {
+    let resources: Vec<Value> =
+        (0..500).map(|n| json!({"metadata": {"name": format!("policy-{n}")}, "π": n})).collect();
+    let packed = packed_list(&resources);
+    let text = packed["gzip"].as_str().unwrap();
+    let back: Vec<Value> = serde_json::from_slice(&gzip::unpack(text, 1 << 20).unwrap()).unwrap();
+    assert_eq!(back, resources);
+    let plain = serde_json::to_string(&resources).unwrap();
+    assert!(text.len() * 5 < plain.len(), "{} of {}", text.len(), plain.len());
+    assert_eq!(pack(plain.as_bytes()), pack(plain.as_bytes()));
+}

@@ -1,0 +1,344 @@
+//! `gnomon bundle`.
+
+use crate::{Outcome, environment, findings, style, yaml};
+use gnomon_analysis::bundle::{self, APPLY_LIMIT, OBJECT_LIMIT, Plugin, Reach};
+use gnomon_engine::{
+    Mesh, Position, Workload,
+    request::Protocol,
+    resource::{Resources, TargetKind, TargetRef, manifest::manifests},
+    workload::ProxyKind,
+};
+use gnomon_manifests::Loader;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+/// Print the object that puts the shadow filter, with these policies, in front of workloads
+///
+/// Namespace and labels say which workloads. The object carries the policies that can apply to them and no others, and
+/// its size is told on standard error; what would be too long for a Kubernetes object is compressed. Exits 1 where
+/// Istio's admission would refuse a policy, where none can apply, or where even the compressed object is too long.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Policies: a file, a folder or - for standard input; as often as wanted
+    #[arg(short, long = "policies", value_name = "PATH", required = true)]
+    policies: Vec<PathBuf>,
+    /// Where the proxies find the filter: oci://…, https://…; for --kind envoy a file
+    #[arg(long, value_name = "URL")]
+    image: String,
+    /// What to print
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Kind::WasmPlugin)]
+    kind: Kind,
+    /// The object's name
+    #[arg(long, default_value = "gnomon-shadow")]
+    name: String,
+    /// In place of labels: Gateway/NAME, Service/NAME, ServiceEntry/NAME or GatewayClass/NAME; as often as wanted
+    #[arg(long = "target-ref", value_name = "KIND/NAME", value_parser = target)]
+    targets: Vec<TargetRef>,
+    /// For HTTP, or for the connections of TCP ports
+    #[arg(long, value_enum, default_value_t = Chain::Http)]
+    protocol: Chain,
+    /// The SHA-256 of the image or of the file, in hex
+    #[arg(long, value_name = "HEX", default_value = "", hide_default_value = true, value_parser = sha256)]
+    sha256: String,
+    /// The Secret with the registry's credentials
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pull_secret: String,
+    /// Which requests get a line in the proxy's log [default: divergent]
+    #[arg(long, value_enum)]
+    log: Option<Log>,
+    /// The share of those lines that is written, 0 to 1 [default: 1]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    sample: Option<f64>,
+    /// Compress the policies: where the object would be too long, or anyway, or in no case
+    #[arg(long, value_enum, default_value_t = Compress::Auto)]
+    compress: Compress,
+    /// An object in the root namespace reaches every namespace. This is your promise that no other one has workloads
+    /// with these labels: only policies for the root namespace's own are carried
+    #[arg(long)]
+    only_namespace: bool,
+    #[command(flatten)]
+    environment: environment::EnvironmentArgs,
+    /// How to write it
+    #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    #[value(name = "WasmPlugin")]
+    WasmPlugin,
+    /// Istio 1.30 and later
+    #[value(name = "TrafficExtension")]
+    TrafficExtension,
+    /// An entry of http_filters, or of a chain's filters
+    Envoy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Chain {
+    Http,
+    Tcp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Log {
+    None,
+    Denied,
+    Divergent,
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Compress {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Yaml,
+    Json,
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let mut loader = Loader::new();
+    args.policies.iter().for_each(|path| loader.path(path));
+    let mut loaded = loader.finish();
+    let (mut workload, mesh) = args.environment.read(&mut loaded);
+    if findings::print(&loaded, &mut Default::default(), "nothing was bundled") {
+        let unread = loaded.diagnostics.iter().any(|found| found.code == "unreadable");
+        return if unread { Outcome::Failed } else { Outcome::Bad };
+    }
+    if let Err(why) = usable(args, &mut workload) {
+        eprintln!("error: {why}");
+        return Outcome::Failed;
+    }
+    let reach = Reach::new(&workload, &args.targets, &mesh, args.only_namespace);
+    let (selected, left_out) = bundle::select(&loaded.resources, &reach);
+    let carried = manifests(&selected);
+    eprintln!(
+        "note: {} of {} can apply to workloads of {}",
+        carried.len(),
+        style::plural(carried.len() + left_out, "policy"),
+        whom(&reach, &args.targets)
+    );
+    if carried.is_empty() {
+        eprintln!(
+            "error: no policy can apply, and a filter without policies would allow everything; look at the namespace \
+             and the labels"
+        );
+        return Outcome::Bad;
+    }
+    if nobody_serves(&selected, &workload) {
+        eprintln!(
+            "warning: some of them name services, and a waypoint does not tell the filter which service a request is \
+             for; bundle for one service at a time with --target-ref Service/NAME"
+        );
+    }
+    let build = |candidate| object(args, &workload, &mesh, candidate);
+    let Some(object) = fitted(args, &carried, build) else { return Outcome::Bad };
+    style::print(&match args.output {
+        Format::Yaml => yaml::write(&object),
+        // Cannot fail: all keys are strings.
+        Format::Json => serde_json::to_string_pretty(&object).unwrap_or_default() + "\n",
+    });
+    Outcome::Good
+}
+
+/// What no policy can mend.
+fn usable(args: &Args, workload: &mut Workload) -> Result<(), String> {
+    let classes = args.targets.iter().filter(|target| target.kind != TargetKind::Gateway).count();
+    if workload.proxy == ProxyKind::Sidecar && !args.targets.is_empty() {
+        // A target is a gateway or what is behind a waypoint; sidecars have none.
+        workload.proxy = if classes > 0 { ProxyKind::Waypoint } else { ProxyKind::Gateway };
+    }
+    match workload.proxy {
+        ProxyKind::Ztunnel => return Err("ztunnel has no filters; bundle for the waypoint".into()),
+        ProxyKind::Waypoint if args.targets.is_empty() => {
+            return Err("a waypoint is found only by targetRefs: give --target-ref Gateway/NAME or \
+                        --target-ref Service/NAME"
+                .into());
+        }
+        _ => {}
+    }
+    for target in args.targets.iter().filter(|target| target.kind == TargetKind::Service) {
+        if !workload.services.contains(&target.name) {
+            workload.services.push(target.name.clone());
+        }
+    }
+    let (scheme, _) = args.image.split_once("://").unwrap_or(("", ""));
+    match (args.kind, scheme) {
+        (Kind::Envoy, "" | "file") if !args.image.is_empty() => Ok(()),
+        (Kind::Envoy, _) => {
+            Err("Envoy itself fetches no images: give --image the path of the filter in the \
+                                 proxy's file system"
+                .into())
+        }
+        (_, "oci" | "http" | "https" | "file") => Ok(()),
+        _ => Err(format!(
+            "--image {} is no address: write oci://REGISTRY/IMAGE:TAG, https://HOST/FILE or file:///PATH",
+            style::safe(&args.image)
+        )),
+    }
+}
+
+/// `shop with app=web`
+fn whom(reach: &Reach<'_>, targets: &[TargetRef]) -> String {
+    let place = reach.namespace.unwrap_or("every namespace");
+    let labels: Vec<String> = reach.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let targets: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+    let text = match (targets.is_empty(), labels.is_empty()) {
+        (false, _) => format!("{place} behind {}", targets.join(", ")),
+        (true, false) => format!("{place} with {}", labels.join(",")),
+        (true, true) => place.to_owned(),
+    };
+    style::safe(&text)
+}
+
+fn nobody_serves(selected: &Resources, workload: &Workload) -> bool {
+    let names_service = |target: &gnomon_engine::resource::Target| match target {
+        gnomon_engine::resource::Target::Refs(refs) => {
+            refs.iter().any(|target| matches!(target.kind, TargetKind::Service | TargetKind::ServiceEntry))
+        }
+        _ => false,
+    };
+    workload.services.is_empty()
+        && (selected.authorization.iter().any(|policy| names_service(&policy.target))
+            || selected.request_authentication.iter().any(|policy| names_service(&policy.target)))
+}
+
+fn object(args: &Args, workload: &Workload, mesh: &Mesh, candidate: Value) -> Value {
+    let mut report = Map::new();
+    if let Some(log) = args.log {
+        let word = match log {
+            Log::None => "none",
+            Log::Denied => "denied",
+            Log::Divergent => "divergent",
+            Log::All => "all",
+        };
+        report.insert("log".into(), word.into());
+    }
+    if let Some(share) = args.sample {
+        report.insert("sample".into(), share.into());
+    }
+    // Istio's proxies know their workload; only what is behind a waypoint they do not tell.
+    let told = match args.kind {
+        Kind::Envoy => Some(bundle::workload_fields(workload)),
+        _ if workload.services.is_empty() => None,
+        _ => Some(json!({"services": workload.services})),
+    };
+    let plugin = Plugin {
+        name: &args.name,
+        namespace: &workload.namespace,
+        labels: &workload.labels,
+        targets: &args.targets,
+        proxy: workload.proxy,
+        protocol: match args.protocol {
+            Chain::Http => Protocol::Http,
+            Chain::Tcp => Protocol::Tcp,
+        },
+        image: &args.image,
+        sha256: &args.sha256,
+        pull_secret: &args.pull_secret,
+        configuration: bundle::configuration(candidate, told, mesh, report.into()),
+    };
+    let kind = match args.kind {
+        Kind::WasmPlugin => bundle::Kind::WasmPlugin,
+        Kind::TrafficExtension => bundle::Kind::TrafficExtension,
+        Kind::Envoy => bundle::Kind::Envoy,
+    };
+    bundle::object(kind, &plugin)
+}
+
+/// The object, compressed if need be; `None` where it is too long even so. Says how long it is.
+fn fitted(args: &Args, carried: &[Value], build: impl Fn(Value) -> Value) -> Option<Value> {
+    let limited = args.kind != Kind::Envoy;
+    let plain = build(json!({"resources": carried}));
+    let size = plain.to_string().len();
+    let pack = match args.compress {
+        Compress::Always => true,
+        Compress::Auto => limited && size > OBJECT_LIMIT,
+        Compress::Never => false,
+    };
+    let (object, size) = if pack {
+        let packed = build(bundle::packed_list(carried));
+        let (before, size) = (grouped(size), packed.to_string().len());
+        eprintln!("note: compressed from {before} bytes to {}", grouped(size));
+        (packed, size)
+    } else {
+        (plain, size)
+    };
+    if !limited {
+        eprintln!("note: the filter's entry is {} bytes", grouped(size));
+        return Some(object);
+    }
+    let limit = grouped(OBJECT_LIMIT);
+    if size > OBJECT_LIMIT {
+        eprintln!(
+            "error: the object is {} bytes, and a Kubernetes object may be {limit}: {}bundle for fewer workloads at a \
+             time, by namespace or by label",
+            grouped(size),
+            if pack { "" } else { "leave out --compress never, or " }
+        );
+        return None;
+    }
+    eprintln!(
+        "note: the object is {} bytes, {}% of the {limit} that a Kubernetes object may be",
+        grouped(size),
+        (size * 100).div_ceil(OBJECT_LIMIT)
+    );
+    if size > APPLY_LIMIT {
+        eprintln!(
+            "note: apply it with `kubectl apply --server-side`: without that, kubectl keeps a copy in an annotation, \
+             and those end at {} bytes",
+            grouped(APPLY_LIMIT)
+        );
+    }
+    Some(object)
+}
+
+/// `1,234,567`
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn target(text: &str) -> Result<TargetRef, String> {
+    let (kind, name) = text.split_once('/').unwrap_or((text, ""));
+    let kind = match kind.to_ascii_lowercase().as_str() {
+        "gateway" => TargetKind::Gateway,
+        "gatewayclass" => TargetKind::GatewayClass,
+        "service" => TargetKind::Service,
+        "serviceentry" => TargetKind::ServiceEntry,
+        _ => {
+            return Err(
+                "write it as Gateway/NAME, Service/NAME, ServiceEntry/NAME or GatewayClass/NAME".into()
+            );
+        }
+    };
+    match name.is_empty() {
+        true => Err("a name must follow the slash".into()),
+        false => Ok(TargetRef { kind, name: name.into(), at: Position::default() }),
+    }
+}
+
+fn sha256(text: &str) -> Result<String, String> {
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    match text.is_empty() || (text.len() == 64 && text.bytes().all(hex)) {
+        true => Ok(text.into()),
+        false => Err("64 digits of hex, in lower case".into()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "expected a number from 0 to 1".to_owned())?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("expected a number from 0 to 1".into()) }
+}

@@ -73,11 +73,16 @@ pub fn binary() -> Result<PathBuf> {
 impl Envoy {
     /// Starts one and waits until it serves. An error holds the end of Envoy's log: why a configuration is refused.
     pub fn start(bootstrap: &Bootstrap) -> Result<Envoy> {
+        Envoy::start_with(|log| bootstrap.to_json(log))
+    }
+
+    /// The same with any configuration; it is given the path of the access log.
+    pub fn start_with(configuration: impl FnOnce(&Path) -> Value) -> Result<Envoy> {
         let binary = binary()?;
         let folder = new_folder()?;
         let log = folder.join("access.log");
         let config = folder.join("envoy.json");
-        fs::write(&config, bootstrap.to_json(&log).to_string()).or_cannot("write Envoy's configuration")?;
+        fs::write(&config, configuration(&log).to_string()).or_cannot("write Envoy's configuration")?;
         let errors = fs::File::create(folder.join("stderr")).or_cannot("make a file for Envoy's errors")?;
 
         let mut command = Command::new("sh");

@@ -13,7 +13,12 @@ pub mod err;
 pub mod ext_authz;
 pub mod filter;
 pub mod judge;
+pub mod load;
+pub mod metrics;
+pub mod process;
+pub mod scene;
 pub mod tokens;
+pub mod xds;
 
 pub use access_log::AccessLog;
 pub use certs::{Ca, Identity, Names};

@@ -1,6 +1,8 @@
 //! The project's own commands: `cargo xtask <command>`. Each one sets up what it needs first.
 
+mod bench;
 mod demo;
+mod dist;
 mod docs;
 mod filter;
 mod fuzz;
@@ -21,6 +23,12 @@ cargo xtask <command>
   test            formatting, clippy, no_std and wasm builds, all tests, those in real Envoy included
   fuzz [TARGET…] [--minutes N]
                   what reads input from outside under libFuzzer (nightly), 10 minutes each
+  bench envoy     what the filter costs beside Envoy's own RBAC: a table (two minutes)
+  bench scale     how long, how large, how fast large policy sets are: a table
+  soak [--minutes N | --seconds N]
+                  full load and configuration updates: nothing altered, nothing lost, memory flat (10 minutes)
+  dist [--check]  the filter, its image, checksums and bill of materials, in target/dist
+                  --check builds them again in another folder and compares every byte
   filter          build the Envoy filter and check its size
   docs            write the outputs that documents show anew
   fmt             format everything
@@ -50,6 +58,18 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["demo"] => demo::demo(&Workspace::find()?, false),
         ["demo", "--keep"] => demo::demo(&Workspace::find()?, true),
         ["test"] => test::test(&Workspace::find()?),
+        ["bench", what @ ("envoy" | "scale")] => bench::bench(&Workspace::find()?, what),
+        ["soak"] => bench::soak(&Workspace::find()?, 600),
+        ["soak", unit @ ("--minutes" | "--seconds"), number] => {
+            let count: u64 = number
+                .parse()
+                .ok()
+                .filter(|count| (1..=86_400).contains(count))
+                .ok_or_else(|| Failure::usage(format!("{unit} wants a whole number, got {number}")))?;
+            bench::soak(&Workspace::find()?, if *unit == "--minutes" { count * 60 } else { count })
+        }
+        ["dist"] => dist::dist(&Workspace::find()?, false),
+        ["dist", "--check"] => dist::dist(&Workspace::find()?, true),
         ["filter"] => {
             let workspace = Workspace::find()?;
             setup::rust_target(&workspace, setup::FILTER_TARGET)?;

@@ -40,7 +40,7 @@ impl RequestBytes {
         self.method == b"HEAD"
     }
 
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = [&self.method[..], b" ", &self.target, b" HTTP/1.1\r\n"].concat();
         for (name, value) in &self.headers {
             bytes.extend([&name[..], b": ", value, b"\r\n"].concat());

@@ -1,0 +1,45 @@
+//! A Prometheus text scrape, read.
+
+use std::collections::BTreeMap;
+
+/// The samples of one scrape: `name{labels}` to value.
+#[derive(Clone, Debug, Default)]
+pub struct Scrape(BTreeMap<String, f64>);
+
+impl Scrape {
+    /// Reads the text format; what is no sample is passed over.
+    pub fn read(text: &str) -> Scrape {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let samples = lines.filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            Some((series.to_owned(), value.parse().ok()?))
+        });
+        Scrape(samples.collect())
+    }
+
+    /// The sum over all series of this name.
+    pub fn sum(&self, name: &str) -> Option<f64> {
+        let mut values =
+            self.0.iter().filter(|(series, _)| self::name(series) == name).map(|(_, value)| value);
+        let first = *values.next()?;
+        Some(values.fold(first, |sum, value| sum + value))
+    }
+
+    /// The names that begin so, each once.
+    pub fn names(&self, prefix: &str) -> Vec<&str> {
+        let mut names: Vec<&str> =
+            self.0.keys().map(|series| name(series)).filter(|name| name.starts_with(prefix)).collect();
+        names.dedup();
+        names
+    }
+
+    /// The labels of all series of this name: `{a="b"}` without the brackets.
+    pub fn labels(&self, of: &str) -> Vec<&str> {
+        let series = self.0.keys().filter(|series| name(series) == of);
+        series.filter_map(|series| series.split_once('{')?.1.strip_suffix('}')).collect()
+    }
+}
+
+fn name(series: &str) -> &str {
+    series.split_once('{').map_or(series, |(name, _)| name)
+}

@@ -58,13 +58,13 @@ fn chains() -> Result<()> {
     let mut all = vec![chain("no filter".into(), Vec::new(), scene::path(1))];
     for count in [1, 20, 200, 1_000] {
         let filters = export(&scene::resources(count), &workload, &Mesh::default(), Protocol::Http);
-        all.push(chain(format!("native RBAC, {} policies", grouped(count)), filters, scene::path(count)));
+        all.push(chain(format!("native RBAC, {}", policies(count)), filters, scene::path(count)));
     }
     for count in [20, 1_000] {
         // As users have it: what differs is logged, the verdict is there for access logs.
         let configuration = json!({"candidate": {"resources": scene::manifests(count)}});
         let filters = vec![filter::http_filter(&wasm, &configuration)];
-        all.push(chain(format!("shadow filter, {} policies", grouped(count)), filters, scene::path(count)));
+        all.push(chain(format!("shadow filter, {}", policies(count)), filters, scene::path(count)));
     }
     let listeners = all.iter().map(|chain| Listener::http(&chain.title, chain.filters.clone())).collect();
     let bootstrap = Bootstrap::new(&workload, listeners);
@@ -219,7 +219,9 @@ fn environment() -> Result<String> {
         .output()
         .or_cannot("ask Envoy its version")?;
     let version = String::from_utf8_lossy(&version.stdout).into_owned();
-    let version = version.split('/').nth(1).unwrap_or("of an unknown version").to_owned();
+    // `PATH  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`
+    let version = version.split_once("version: ").and_then(|(_, rest)| rest.split('/').nth(1));
+    let version = version.unwrap_or("of an unknown version");
     let size = fs::metadata(filter::wasm()?).or_cannot("measure the filter")?.len();
     Ok(format!(
         "{} × {}, Linux {}; Envoy {version}, one worker, direct response; filter.wasm {} bytes",
@@ -233,6 +235,10 @@ fn environment() -> Result<String> {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn policies(count: usize) -> String {
+    format!("{} {}", grouped(count), if count == 1 { "policy" } else { "policies" })
 }
 
 fn bytes(count: usize) -> String {

@@ -162,7 +162,7 @@ fn watch(
     let start = Instant::now();
     let pause = (time / 100).min(Duration::from_secs(2));
     let mut said = 0;
-    for number in 1.. {
+    for number in 1_usize.. {
         if number.is_multiple_of(3) {
             let before = rejected(envoy)?;
             discovery.publish(&entry(&wrong()))?;
@@ -267,8 +267,11 @@ fn judge(envoy: &Envoy, tally: &Tally, watched: &Watched, took: Duration) -> Res
     if took >= STEADY && growth > 0.02 {
         wrong.push("memory grows".into());
     }
+    // Envoy's words for a trap; a refused configuration is critical to it as well.
     let log = envoy.log();
-    if let Some(line) = log.lines().find(|line| line.contains("[critical]") || line.contains("Uncaught")) {
+    if let Some(line) =
+        log.lines().find(|line| line.contains("Function: proxy_") || line.contains("Uncaught"))
+    {
         wrong.push(format!("Envoy's log: {line}"));
     }
     match wrong.is_empty() {

@@ -5,6 +5,7 @@ mod configuration;
 mod corpus;
 mod reports;
 mod safety;
+mod scale;
 #[path = "../support/mod.rs"]
 mod support;
 mod verdicts;

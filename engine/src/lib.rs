@@ -14,6 +14,7 @@ extern crate alloc;
 
 pub mod address;
 pub mod attach;
+mod bytes;
 mod decimal;
 pub mod decode;
 pub mod diagnostic;

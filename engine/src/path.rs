@@ -2,7 +2,7 @@
 //!
 //! Everything here is ASCII on bytes, linear in the path's length, and without state.
 
-use crate::workload::PathNormalization;
+use crate::{bytes, workload::PathNormalization};
 use alloc::{borrow::Cow, vec::Vec};
 use core::fmt;
 
@@ -86,7 +86,11 @@ pub fn normalize(raw: &[u8], level: PathNormalization) -> Result<Cow<'_, [u8]>, 
 
 /// What `url_path` and `uri_template` look at: everything before the first `?` or `#`.
 pub fn without_query(path: &[u8]) -> &[u8] {
-    cut(path, b"?#").0
+    let mut before = path;
+    for mark in [b'?', b'#'] {
+        before = bytes::find(before, mark).and_then(|end| before.get(..end)).unwrap_or(before);
+    }
+    before
 }
 
 /// Splits before the first byte that is in `at`.

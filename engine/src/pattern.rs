@@ -3,6 +3,7 @@
 //! All work on bytes: Envoy compares bytes, and a header need not be UTF-8. None allocates; all are linear in the
 //! value, but [`Glob`], which is linear in value × number of `*`.
 
+use crate::bytes;
 use alloc::{string::String, vec::Vec};
 
 /// `*`, `*suffix`, `prefix*` or an exact value, tested in this order: `*foo*` is a suffix with a literal asterisk, and
@@ -34,7 +35,7 @@ impl Pattern {
     pub(crate) fn matches_non_empty(&self, value: &[u8]) -> bool {
         match self {
             // Envoy's RE2 does not let `.` match a line feed.
-            Pattern::Any => !value.is_empty() && !value.contains(&b'\n'),
+            Pattern::Any => !value.is_empty() && bytes::find(value, b'\n').is_none(),
             _ => self.matches(value),
         }
     }

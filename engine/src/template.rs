@@ -140,10 +140,24 @@ impl Parts {
 
 /// What admission lets stand in a literal segment of a template.
 fn is_literal(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()+,;:@=".contains(&byte)
+    is_glob(byte) && byte != b'*'
 }
 
 /// What the operators match, slash apart.
 pub(crate) fn is_glob(byte: u8) -> bool {
-    is_literal(byte) || byte == b'*'
+    GLOB.get(usize::from(byte)).copied().unwrap_or(false)
 }
+
+/// A table, since whole paths are gone through.
+#[expect(clippy::indexing_slicing, reason = "done by the compiler, which would say so")]
+static GLOB: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')')
+            || matches!(byte, b'+' | b',' | b';' | b':' | b'@' | b'=' | b'*');
+        byte += 1;
+    }
+    table
+};

@@ -1,7 +1,11 @@
 //! Issuer and subject of `requestPrincipals`, and namespace and account at ztunnel: both exact, or an exact first and
 //! any second part, O(their length); other mixtures are tried one by one.
 
-use super::{atoms::Atoms, table::Table};
+use super::{
+    atoms::Atoms,
+    set::position,
+    table::{Table, number_at},
+};
 use crate::pattern::Pattern;
 use alloc::vec::Vec;
 
@@ -12,8 +16,8 @@ pub(super) struct Pairs {
     count: u32,
     /// Tagged with the number of the first part.
     seconds: Table,
-    /// Likewise, with an empty text.
-    any_second: Table,
+    /// By the number of the first part.
+    any_second: Vec<Option<u32>>,
     others: Vec<((Pattern, Pattern), u32)>,
 }
 
@@ -23,7 +27,7 @@ impl Pairs {
             (Pattern::Exact(first), Pattern::Exact(second)) => self.intern_exact(first, second, next),
             (Pattern::Exact(first), Pattern::Any) => {
                 let tag = self.firsts.intern(0, first, &mut self.count);
-                self.any_second.intern(tag, b"", next)
+                number_at(&mut self.any_second, tag, next)
             }
             pair => match self.others.iter().find(|(known, _)| known == pair) {
                 Some((_, atom)) => *atom,
@@ -44,9 +48,8 @@ impl Pairs {
     pub(super) fn find(&self, first: &[u8], second: &[u8], found: &mut Atoms) {
         if let Some(tag) = self.firsts.get(0, first) {
             found.extend(self.seconds.get(tag, second));
-            if Pattern::Any.matches_non_empty(second) {
-                found.extend(self.any_second.get(tag, b""));
-            }
+            let any = self.any_second.get(position(tag)).copied().flatten();
+            found.extend(any.filter(|_| Pattern::Any.matches_non_empty(second)));
         }
         for ((one, two), atom) in &self.others {
             if one.matches_non_empty(first) && two.matches_non_empty(second) {

@@ -4,11 +4,14 @@
 //! its length for each node that fits, and not the number of templates.
 
 use super::{atoms::Atoms, set::position, table::Table};
-use crate::template::{Segment, Template, is_glob};
+use crate::{
+    bytes,
+    template::{Segment, Template, is_glob},
+};
 use alloc::vec::Vec;
 
 /// States that may be open at once: each `{*}` beside a fitting literal opens one more.
-const OPEN: usize = 16;
+const OPEN: usize = 8;
 
 #[derive(Debug, Default)]
 struct Node {
@@ -98,7 +101,7 @@ impl Templates {
                     found.push(*atom);
                 }
             }
-            let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+            let end = bytes::find(rest, b'/').unwrap_or(rest.len());
             let (segment, after) = rest.split_at_checked(end).unwrap_or((rest, b""));
             let one = node.one.filter(|_| !segment.is_empty() && segment.iter().all(|&byte| is_glob(byte)));
             for next in [self.literals.get(at, segment), one].into_iter().flatten() {

@@ -2,8 +2,16 @@
 //! suffixes by tries, namespaces and service accounts by the segments behind each `ns`. O(length of the name), but for
 //! patterns with a wildcard inside, which are tried one by one.
 
-use super::{atoms::Atoms, table::Table, trie::Trie};
-use crate::pattern::{Pattern, PeerPattern, SPIFFE};
+use super::{
+    atoms::Atoms,
+    set::position,
+    table::{Table, number_at},
+    trie::Trie,
+};
+use crate::{
+    bytes,
+    pattern::{Pattern, PeerPattern, SPIFFE},
+};
 use alloc::vec::Vec;
 
 /// All patterns of the dimension.
@@ -18,9 +26,9 @@ pub(super) struct Peers {
     by_suffix: Trie,
     spaces: Table,
     space_count: u32,
-    /// Tagged with the number of the namespace, with an empty text.
-    namespaces: Table,
-    /// Likewise, with the account's name.
+    /// By number of the namespace.
+    namespaces: Vec<Option<u32>>,
+    /// Tagged with the number of the namespace.
     accounts: Table,
     others: Vec<(PeerPattern, u32)>,
 }
@@ -51,7 +59,7 @@ impl Peers {
                     && is_plain(namespace, glob.is_literal())
                 {
                     let tag = self.spaces.intern(0, namespace, &mut self.space_count);
-                    return self.namespaces.intern(tag, b"", next);
+                    return number_at(&mut self.namespaces, tag, next);
                 }
                 if let Some(suffix) = glob.spiffe_suffix()
                     && (glob.is_literal() || !suffix.contains(&b'.'))
@@ -99,19 +107,19 @@ impl Peers {
             }
         }
         // `.` in Envoy's regexes is no line feed: nobody has such a name, so the patterns themselves may look at it.
-        found.overflow |= name.contains(&b'\n');
+        found.overflow |= bytes::find(name, b'\n').is_some();
     }
 
     /// `…/ns/<namespace>/…`, wherever that stands, and behind it `sa/<account>`.
     fn find_segments(&self, name: &[u8], found: &mut Atoms) {
         let mut rest = name;
-        while let Some(at) = rest.windows(4).position(|window| window == b"/ns/") {
+        while let Some(at) = bytes::find(rest, b'/') {
             let before = name.len() - rest.len() + at;
-            // The slash behind `ns` may begin the next one.
-            rest = rest.get(at + 3..).unwrap_or_default();
-            let Some((namespace, after)) = segment(rest.get(1..).unwrap_or_default()) else { return };
+            rest = rest.get(at + 1..).unwrap_or_default();
+            let Some(below) = rest.strip_prefix(b"ns/") else { continue };
+            let Some((namespace, after)) = segment(below) else { return };
             let Some(tag) = self.spaces.get(0, namespace) else { continue };
-            found.extend(self.namespaces.get(tag, b""));
+            found.extend(self.namespaces.get(position(tag)).copied().flatten());
             // `spiffe://.+` stands before it.
             if !self.accounts.is_empty() && before > SPIFFE.len() && name.starts_with(SPIFFE) {
                 self.find_accounts(tag, after, found);
@@ -144,6 +152,6 @@ impl Peers {
 
 /// Up to the next slash, and behind it; `None` without a slash.
 fn segment(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (segment, rest) = text.split_at_checked(text.iter().position(|byte| *byte == b'/')?)?;
+    let (segment, rest) = text.split_at_checked(bytes::find(text, b'/')?)?;
     Some((segment, rest.strip_prefix(b"/")?))
 }

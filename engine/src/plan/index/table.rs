@@ -112,6 +112,22 @@ impl Table {
     }
 }
 
+/// The number in a list, the next one where there is none.
+pub(super) fn number_at(numbers: &mut Vec<Option<u32>>, place: u32, next: &mut u32) -> u32 {
+    if numbers.len() <= position(place) {
+        numbers.resize(position(place) + 1, None);
+    }
+    let new = *next;
+    match numbers.get_mut(position(place)) {
+        Some(Some(number)) => *number,
+        Some(number) => {
+            *next += 1;
+            *number.insert(new)
+        }
+        None => new,
+    }
+}
+
 /// Eight bytes at a time: a multiplication each, the last eight over again where they do not come out even.
 #[inline]
 fn hash(tag: u32, text: &[u8]) -> u32 {

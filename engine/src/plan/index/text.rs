@@ -20,7 +20,7 @@ pub(super) struct Texts {
     templates: Templates,
 }
 
-/// A host in lower case; longer ones than this are left to the walk through all rules.
+/// A host with capitals; longer ones than this are left to the walk through all rules.
 const LONGEST_FOLDED: usize = 128;
 
 impl Texts {
@@ -68,9 +68,15 @@ impl Texts {
 
     #[inline]
     pub(super) fn find(&self, value: &[u8], found: &mut Atoms) {
-        if !self.folded {
+        let has_capitals = || value.iter().fold(false, |has, byte| has | byte.is_ascii_uppercase());
+        if !self.folded || !has_capitals() {
             return self.find_as_is(value, found);
         }
+        self.find_folded(value, found);
+    }
+
+    #[cold]
+    fn find_folded(&self, value: &[u8], found: &mut Atoms) {
         let mut lower = [0; LONGEST_FOLDED];
         let Some(lower) = lower.get_mut(..value.len()) else {
             found.overflow = true;

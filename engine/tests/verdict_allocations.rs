@@ -1,0 +1,146 @@
+//! A verdict costs no allocation, whether the index finds the rule or all of them have to be asked.
+
+use gnomon_engine::{
+    Mesh, Plan, Request, Workload,
+    jwt::{Algorithm, Authentication, Crypto, Edit, Json, Key, Signature},
+    request::{Input, Peer},
+    resource::{
+        Action, AuthorizationPolicy, Condition, Match, Meta, Operation, Resources, Rule, Source, Target, Text,
+    },
+    verdict::Outcome,
+    workload::ProxyKind,
+};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: as for the caller.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as for the caller.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+struct NoKeys;
+
+impl Crypto for NoKeys {
+    fn verify(&self, _: Algorithm, _: &Key, _: &[u8], _: &[u8]) -> Signature {
+        Signature::Bad
+    }
+}
+
+fn text(text: &str) -> Text {
+    Text { text: text.into(), ..Text::default() }
+}
+
+fn values(wanted: &[String]) -> Match {
+    Match { values: wanted.iter().map(|value| text(value)).collect(), not_values: vec![] }
+}
+
+/// A rule that looks at everything.
+fn policy(number: usize, action: Action) -> AuthorizationPolicy {
+    let condition = |key: &str, value: String| Condition {
+        at: Default::default(),
+        key: text(key),
+        values: values(&[value]),
+    };
+    let rule = Rule {
+        from: vec![Source {
+            principals: values(&[format!("cluster.local/ns/n-{number}/sa/a")]),
+            namespaces: values(&[format!("n-{number}"), "x*y".into()]),
+            request_principals: values(&["https://i/*".into()]),
+            ip_blocks: values(&["10.0.0.0/8".into()]),
+            remote_ip_blocks: values(&["203.0.113.0/24".into()]),
+            ..Source::default()
+        }],
+        to: vec![Operation {
+            hosts: values(&["*.Example.com".into(), "example.com:*".into()]),
+            methods: values(&["GET".into()]),
+            paths: values(&[format!("/n/{number}/*"), format!("/n/{number}/{{*}}/{{**}}")]),
+            ports: values(&["8443".into()]),
+            ..Operation::default()
+        }],
+        when: vec![
+            condition("request.auth.claims[groups]", format!("g-{number}")),
+            condition("request.headers[x-team]", format!("t-{number}")),
+            condition("connection.sni", "a.example.com".into()),
+        ],
+        ..Rule::default()
+    };
+    AuthorizationPolicy {
+        meta: Meta { namespace: "default".into(), name: format!("p-{number:04}"), ..Meta::default() },
+        target: Target::Namespace,
+        action,
+        provider: None,
+        dry_run: number.is_multiple_of(7),
+        rules: vec![rule],
+    }
+}
+
+#[test]
+fn no_allocation() {
+    let policies = |count: usize| {
+        let one =
+            |number| policy(number, if number.is_multiple_of(3) { Action::Deny } else { Action::Allow });
+        Resources { authorization: (1..=count).map(one).collect(), ..Resources::default() }
+    };
+    let headers: [(&[u8], &[u8]); 6] = [
+        (b":authority", b"A.example.com"),
+        (b":path", b"/n/500/a/b?q"),
+        (b":method", b"GET"),
+        (b"x-team", b"t-1"),
+        (b"x-team", b"t-500"),
+        (b"cookie", b"a=b"),
+    ];
+    let names: [&[u8]; 2] = [b"a.default.svc", b"spiffe://cluster.local/ns/n-500/sa/a"];
+    let request = Request {
+        peer: Peer::Tls { names: &names, complete: true },
+        source_ip: Input::Is([10, 1, 2, 3].into()),
+        remote_ip: Input::Is([203, 0, 113, 7].into()),
+        destination_port: Input::Is(8443),
+        sni: b"a.example.com",
+        ..Request::http(&headers)
+    };
+    let texts = |texts: &[&str]| Json::List(texts.iter().map(|text| Json::String((*text).into())).collect());
+    let found = Authentication {
+        payload: Some(Json::Object(vec![
+            ("iss".into(), Json::String("https://i".into())),
+            ("sub".into(), Json::String("s".into())),
+            ("groups".into(), texts(&["staff", "g-500"])),
+        ])),
+        edits: vec![Edit::Remove("authorization".into())],
+        ..Authentication::default()
+    };
+    let workload = Workload { proxy: ProxyKind::Gateway, ..Workload::default() };
+    for (count, outcome) in [(20, Outcome::Deny), (1_000, Outcome::Allow)] {
+        let plan = Plan::build(&policies(count), &workload, &Mesh::default());
+        let start = COUNT.with(Cell::get);
+        let verdict = plan.evaluate_authenticated(&request, &found);
+        let without = plan.evaluate(&request, &NoKeys);
+        let linearly = plan.evaluate_linearly(&request, &NoKeys);
+        let allocations = COUNT.with(Cell::get) - start;
+        assert_eq!(allocations, 0, "with {count} policies");
+        // It is the policy with all those conditions that allows, and only with the token.
+        assert_eq!(
+            (verdict.outcome, without.outcome, linearly.outcome),
+            (outcome, Outcome::Deny, Outcome::Deny)
+        );
+    }
+    assert!(COUNT.with(Cell::get) > 0, "the allocator counts");
+}

@@ -12,10 +12,22 @@ use alloc::{
 
 /// A key set: the usable keys in order, and what is wrong with the others.
 #[derive(Debug, Default)]
-pub(super) struct KeySet {
+pub struct KeySet {
     pub(super) keys: Vec<Key>,
     /// Why the set as a whole, or one of its keys, cannot be used.
     pub(super) faults: Vec<String>,
+}
+
+impl KeySet {
+    /// Reads a key set (RFC 7517) as Envoy does: bad keys among good ones are left out.
+    pub fn parse(text: &str) -> KeySet {
+        parse(text)
+    }
+
+    /// There is a key in it that can be used.
+    pub fn is_usable(&self) -> bool {
+        !self.keys.is_empty()
+    }
 }
 
 /// Reads a key set. One without a usable key makes Envoy refuse the whole listener; bad keys among good ones are

@@ -26,6 +26,7 @@ mod view;
 pub use der::der_signature;
 pub use edit::Edit;
 pub use json::Json;
+pub use jwks::KeySet;
 pub use key::{Algorithm, Curve, Key, Material};
 pub(crate) use people::key_set_problems;
 pub use people::{Place, Problem, TokenTrace, unsigned_token};
@@ -37,6 +38,7 @@ use crate::{
     workload::IstioVersion,
 };
 use alloc::{
+    rc::Rc,
     string::{String, ToString},
     vec::Vec,
 };
@@ -117,6 +119,12 @@ impl Authenticator {
     /// (`:path` where tokens are looked for in the query).
     pub fn reads_headers(&self) -> impl Iterator<Item = &str> {
         self.read.iter().map(|name| &**name)
+    }
+
+    /// The addresses of key sets that are not inline. A rule without an address has its issuer's discovery document
+    /// read by istiod, which hands the proxy an inline set.
+    pub fn key_set_addresses(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter_map(Rule::key_set_address)
     }
 
     /// What `jwt_authn` makes of the request. A TCP connection has no such filter.
@@ -219,6 +227,11 @@ pub trait Crypto {
     /// front ends that invent tokens from given claims say so; the default is false.
     fn vouches_for(&self, _token: &[u8]) -> bool {
         false
+    }
+
+    /// The key set at this address (a rule's `jwksUri`), where somebody has fetched it; the default is nobody.
+    fn key_set(&self, _address: &str) -> Option<Rc<KeySet>> {
+        None
     }
 }
 

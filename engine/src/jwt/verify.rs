@@ -35,8 +35,8 @@ pub(super) struct Rule {
 pub(super) enum Keys {
     /// Inline: the usable keys; faults of the others.
     Inline { keys: Vec<Key>, faults: Vec<String> },
-    /// To be fetched from somewhere. Nobody does so here.
-    Remote,
+    /// To be fetched from this address, if it is known. Who evaluates may have done so ([`Crypto::key_set`]).
+    Remote(String),
 }
 
 /// Which of the possible contents of a key set that nobody has is assumed.
@@ -47,15 +47,15 @@ pub(super) trait Assume {
 
 impl Rule {
     pub(super) fn new(index: usize, rule: &JwtRule, required: bool, space_delimited: bool) -> Self {
+        let uri = rule.jwks_uri.as_ref().map(|uri| uri.text.as_str()).unwrap_or_default();
         // istiod takes an empty key set for none.
         let keys = match rule.jwks.as_ref().filter(|jwks| !jwks.text.is_empty()) {
             Some(jwks) => {
                 let set = jwks::parse(&jwks.text);
                 Keys::Inline { keys: set.keys, faults: set.faults }
             }
-            None => Keys::Remote,
+            None => Keys::Remote(uri.to_string()),
         };
-        let uri = rule.jwks_uri.as_ref().map(|uri| uri.text.as_str()).unwrap_or_default();
         let issuer = rule.issuer.text.clone();
         Rule {
             index,
@@ -68,6 +68,14 @@ impl Rule {
             keys,
             key_set_name: if issuer.is_empty() { uri.to_string() } else { issuer.clone() },
             issuer,
+        }
+    }
+
+    /// Where the key set stands, where it is not inline.
+    pub(super) fn key_set_address(&self) -> Option<&str> {
+        match &self.keys {
+            Keys::Remote(address) if !address.is_empty() => Some(address),
+            _ => None,
         }
     }
 
@@ -98,8 +106,11 @@ impl Rule {
         }
         match &self.keys {
             Keys::Inline { keys, .. } => verify_signature(&token, keys, crypto)?,
-            Keys::Remote if assume.verifies(self, text) => {}
-            Keys::Remote => return Err(Status::KeysUnknown),
+            Keys::Remote(address) => match crypto.key_set(address) {
+                Some(set) => verify_signature(&token, &set.keys, crypto)?,
+                None if assume.verifies(self, text) => {}
+                None => return Err(Status::KeysUnknown),
+            },
         }
         Ok(token)
     }

@@ -26,6 +26,21 @@ pub struct Needs {
 }
 
 impl Needs {
+    /// What either of two plans needs.
+    pub fn or(self, other: Needs) -> Needs {
+        Needs {
+            headers: self.headers || other.headers,
+            peer: self.peer || other.peer,
+            source_ip: self.source_ip || other.source_ip,
+            remote_ip: self.remote_ip || other.remote_ip,
+            destination_ip: self.destination_ip || other.destination_ip,
+            destination_port: self.destination_port || other.destination_port,
+            sni: self.sni || other.sni,
+            metadata: self.metadata || other.metadata,
+            now: self.now || other.now,
+        }
+    }
+
     pub(super) fn of(plan: &Plan) -> Needs {
         let jwt = !plan.authenticator.is_empty();
         let mut needs = Needs { headers: jwt, now: jwt, ..Needs::default() };

@@ -30,8 +30,8 @@ use alloc::vec::Vec;
 
 use crate::{
     contexts::Contexts,
-    filter::Stream,
-    host::{Host, Level, MetricKind, Refused},
+    filter::{Next, Stream},
+    host::{Host, Level, Map, MetricKind, Refused},
 };
 use core::{cell::RefCell, mem::ManuallyDrop, ptr::null_mut};
 
@@ -39,10 +39,13 @@ use core::{cell::RefCell, mem::ManuallyDrop, ptr::null_mut};
 const MAX_ALLOCATION: usize = 64 << 20;
 
 const PLUGIN_CONFIGURATION: u32 = 7;
-const REQUEST_HEADERS: u32 = 0;
-const RESPONSE_HEADERS: u32 = 2;
-/// The action that all callbacks return.
+const CALL_RESPONSE_BODY: u32 = 4;
+/// Streams that can be closed: a request, the downstream connection.
+const REQUEST: u32 = 0;
+const DOWNSTREAM: u32 = 2;
+/// What callbacks return.
 const CONTINUE: u32 = 0;
+const PAUSE: u32 = 1;
 
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
@@ -77,6 +80,14 @@ fn stream(context: u32, work: impl FnOnce(&mut Stream)) {
     with((), |contexts| contexts.stream(context).map_or((), work));
 }
 
+/// Runs a step of a stream that says whether the stream goes on.
+fn action(context: u32, step: fn(&mut Stream, &dyn Host) -> Next) -> u32 {
+    let next = with(Next::Continue, |contexts| {
+        contexts.stream(context).map_or(Next::Continue, |stream| step(stream, &Envoy))
+    });
+    if next == Next::Pause { PAUSE } else { CONTINUE }
+}
+
 mod raw {
     #[link(wasm_import_module = "env")]
     unsafe extern "C" {
@@ -97,6 +108,38 @@ mod raw {
             value: *const u8,
             value_size: usize,
         ) -> u32;
+        pub(super) fn proxy_add_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
+        pub(super) fn proxy_send_local_response(
+            status: u32,
+            details: *const u8,
+            details_size: usize,
+            body: *const u8,
+            body_size: usize,
+            headers: *const u8,
+            headers_size: usize,
+            grpc_status: i32,
+        ) -> u32;
+        pub(super) fn proxy_close_stream(kind: u32) -> u32;
+        pub(super) fn proxy_http_call(
+            cluster: *const u8,
+            cluster_size: usize,
+            headers: *const u8,
+            headers_size: usize,
+            body: *const u8,
+            body_size: usize,
+            trailers: *const u8,
+            trailers_size: usize,
+            timeout: u32,
+            call: *mut u32,
+        ) -> u32;
+        pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
         pub(super) fn proxy_get_property(
             path: *const u8,
             path_size: usize,
@@ -176,10 +219,83 @@ impl Host for Envoy {
         }
     }
 
-    fn request_headers(&self) -> Result<Vec<u8>, Refused> {
+    fn headers(&self, map: Map) -> Result<Vec<u8>, Refused> {
         // SAFETY: the proxy writes one pointer and one length.
-        received(|data, size| unsafe { raw::proxy_get_header_map_pairs(REQUEST_HEADERS, data, size) })
+        received(|data, size| unsafe { raw::proxy_get_header_map_pairs(map as u32, data, size) })
             .map(Option::unwrap_or_default)
+    }
+
+    fn set_header(&self, map: Map, name: &[u8], value: &[u8]) -> Result<(), Refused> {
+        let (name, size) = (name.as_ptr(), name.len());
+        // SAFETY: pointers and lengths are those of live slices.
+        done(unsafe {
+            raw::proxy_replace_header_map_value(map as u32, name, size, value.as_ptr(), value.len())
+        })
+    }
+
+    fn add_header(&self, map: Map, name: &[u8], value: &[u8]) -> Result<(), Refused> {
+        let (name, size) = (name.as_ptr(), name.len());
+        // SAFETY: pointers and lengths are those of live slices.
+        done(unsafe { raw::proxy_add_header_map_value(map as u32, name, size, value.as_ptr(), value.len()) })
+    }
+
+    fn remove_header(&self, map: Map, name: &[u8]) -> Result<(), Refused> {
+        // SAFETY: pointer and length are those of a live slice.
+        done(unsafe { raw::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
+    }
+
+    fn reply(&self, status: u16, details: &str, body: &str, headers: &[u8]) -> Result<(), Refused> {
+        // SAFETY: pointers and lengths are those of live slices.
+        done(unsafe {
+            raw::proxy_send_local_response(
+                status.into(),
+                details.as_ptr(),
+                details.len(),
+                body.as_ptr(),
+                body.len(),
+                headers.as_ptr(),
+                headers.len(),
+                // The proxy makes one of the status.
+                -1,
+            )
+        })
+    }
+
+    fn close(&self, connection: bool) -> Result<(), Refused> {
+        // SAFETY: a plain number.
+        done(unsafe { raw::proxy_close_stream(if connection { DOWNSTREAM } else { REQUEST }) })
+    }
+
+    fn dispatch(&self, cluster: &str, headers: &[u8], timeout: u32) -> Result<u32, Refused> {
+        let (mut call, nothing) = (0, 0_u32.to_le_bytes());
+        // SAFETY: pointers and lengths are those of live slices; the proxy writes one u32.
+        done(unsafe {
+            raw::proxy_http_call(
+                cluster.as_ptr(),
+                cluster.len(),
+                headers.as_ptr(),
+                headers.len(),
+                nothing.as_ptr(),
+                0,
+                // No trailers: a map without pairs.
+                nothing.as_ptr(),
+                nothing.len(),
+                timeout,
+                &raw mut call,
+            )
+        })?;
+        Ok(call)
+    }
+
+    fn call_body(&self, most: usize) -> Result<Vec<u8>, Refused> {
+        // SAFETY: the proxy writes one pointer and one length.
+        received(|data, size| unsafe { raw::proxy_get_buffer_bytes(CALL_RESPONSE_BODY, 0, most, data, size) })
+            .map(Option::unwrap_or_default)
+    }
+
+    fn tick_every(&self, milliseconds: u32) -> Result<(), Refused> {
+        // SAFETY: a plain number.
+        done(unsafe { raw::proxy_set_tick_period_milliseconds(milliseconds) })
     }
 
     fn property(&self, path: &str) -> Result<Option<Vec<u8>>, Refused> {
@@ -194,19 +310,6 @@ impl Host for Envoy {
     fn set_filter_state(&self, key: &str, value: &[u8]) -> Result<(), Refused> {
         // SAFETY: pointers and lengths are those of live slices.
         done(unsafe { raw::proxy_set_property(key.as_ptr(), key.len(), value.as_ptr(), value.len()) })
-    }
-
-    fn set_response_header(&self, name: &str, value: &str) -> Result<(), Refused> {
-        // SAFETY: pointers and lengths are those of live strings.
-        done(unsafe {
-            raw::proxy_replace_header_map_value(
-                RESPONSE_HEADERS,
-                name.as_ptr(),
-                name.len(),
-                value.as_ptr(),
-                value.len(),
-            )
-        })
     }
 
     fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Refused> {
@@ -283,8 +386,7 @@ extern "C" fn proxy_on_configure(root: u32, _size: usize) -> u32 {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(context: u32, _count: u32, _end: u32) -> u32 {
-    stream(context, |stream| stream.request_headers(&Envoy));
-    CONTINUE
+    action(context, Stream::request_headers)
 }
 
 #[unsafe(no_mangle)]
@@ -295,8 +397,7 @@ extern "C" fn proxy_on_response_headers(context: u32, _count: u32, _end: u32) ->
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_downstream_data(context: u32, _size: usize, _end: u32) -> u32 {
-    stream(context, |stream| stream.downstream_data(&Envoy));
-    CONTINUE
+    action(context, Stream::downstream_data)
 }
 
 #[unsafe(no_mangle)]
@@ -317,4 +418,20 @@ extern "C" fn proxy_on_done(_context: u32) -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {
     with((), |contexts| contexts.delete(context));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_tick(root: u32) {
+    with((), |contexts| contexts.tick(&Envoy, root));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_http_call_response(
+    root: u32,
+    call: u32,
+    lines: usize,
+    bytes: usize,
+    _trailers: usize,
+) {
+    with((), |contexts| contexts.answered(&Envoy, root, call, (lines, bytes)));
 }

@@ -1,6 +1,6 @@
 //! What the proxy really did, and how that differs from what the candidate would have done.
 
-use gnomon_engine::verdict::{Outcome, Stage};
+use gnomon_engine::verdict::{Outcome, Report, Stage};
 
 /// What the proxy's own filters did with a request, as far as policies go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,9 +85,47 @@ pub fn enforced(ending: Ending<'_>) -> Enforced {
     match (ending.code, ending.decided) {
         // Reset before any answer: it may have been waiting for a provider or a key set.
         (None | Some(0), _) => Enforced::Unknown,
-        // Refused neither by a policy nor by anything before this filter.
-        (Some(_), true) => Enforced::Allowed,
         (Some(_), false) => Enforced::NotAsked,
+        (Some(_), true) if is_routed(details) => Enforced::Allowed,
+        // Some other filter has answered; the native policy filters may stand in front of it or behind.
+        (Some(_), true) => Enforced::Unknown,
+    }
+}
+
+/// The end of the chain has answered, the router: the request had passed all filters.
+fn is_routed(details: &str) -> bool {
+    const ROUTER: [&str; 12] = [
+        "via_upstream",
+        "direct_response",
+        "route_not_found",
+        "cluster_not_found",
+        "no_cluster_found",
+        "no_healthy_upstream",
+        "upstream_",
+        "response_timeout",
+        "maintenance_mode",
+        "request_payload_exceeded_retry_buffer_limit",
+        "internal_redirect",
+        "drop_overload",
+    ];
+    ROUTER.iter().any(|beginning| details.starts_with(beginning))
+}
+
+/// Whether an upstream was chosen makes a difference: otherwise code and details say all.
+pub fn hangs_on_upstream(code: Option<u16>, details: &str) -> bool {
+    let refused = [RBAC, JWT, "ext_authz_"].iter().any(|beginning| details.starts_with(beginning));
+    !refused && (code.is_none_or(|code| code == 0) || !is_routed(details))
+}
+
+/// A verdict as if it had been carried out.
+pub fn as_enforced(report: &Report) -> Enforced {
+    match report.verdict {
+        Outcome::Allow => Enforced::Allowed,
+        Outcome::Unknown => Enforced::Unknown,
+        Outcome::Deny => match refuser(report.stage, report.details.as_deref()) {
+            Some(by) => Enforced::Refused { by, status: report.status },
+            None => Enforced::Unknown,
+        },
     }
 }
 
@@ -143,6 +181,11 @@ impl Comparison {
         }
     }
 
+    /// Its place in [`Comparison::ALL`].
+    pub fn place(self) -> usize {
+        self as usize
+    }
+
     /// The client would see a difference.
     pub fn diverges(self) -> bool {
         matches!(self, Comparison::WouldDeny | Comparison::WouldAllow | Comparison::WouldDenyDifferently)
@@ -160,6 +203,8 @@ pub struct Candidate<'a> {
     pub status: Option<u16>,
     /// Envoy's details of the refusal.
     pub details: Option<&'a str>,
+    /// An external provider that was not asked might have refused before.
+    pub provider_unasked: bool,
 }
 
 /// Compares the candidate's answer with what was enforced; `details` are those of the enforced answer.
@@ -170,8 +215,10 @@ pub fn compare(candidate: Candidate<'_>, enforced: &Enforced, details: &str) -> 
         (Outcome::Allow, Enforced::Allowed) => Comparison::Agree,
         (Outcome::Deny, Enforced::Allowed) => Comparison::WouldDeny,
         (Outcome::Allow, Enforced::Refused { .. }) => Comparison::WouldAllow,
+        // Refused by both, but nobody knows with which answer.
+        (Outcome::Deny, Enforced::Refused { .. }) if candidate.provider_unasked => Comparison::Unknown,
         (Outcome::Deny, Enforced::Refused { by, status }) => {
-            let same_kind = refuser(&candidate) == Some(*by);
+            let same_kind = refuser(candidate.stage, candidate.details) == Some(*by);
             let same_message = *by != Refuser::JwtAuthn || candidate.details == Some(details);
             if same_kind && candidate.status == *status && same_message {
                 Comparison::Agree
@@ -182,13 +229,11 @@ pub fn compare(candidate: Candidate<'_>, enforced: &Enforced, details: &str) -> 
     }
 }
 
-fn refuser(candidate: &Candidate<'_>) -> Option<Refuser> {
-    match candidate.stage {
+fn refuser(stage: Stage, details: Option<&str>) -> Option<Refuser> {
+    match stage {
         Stage::Mtls => Some(Refuser::FilterChain),
         // A CUSTOM policy whose provider is not known is enforced as DENY, by RBAC.
-        Stage::Custom if candidate.details.is_some_and(|details| details.starts_with(RBAC)) => {
-            Some(Refuser::Rbac)
-        }
+        Stage::Custom if details.is_some_and(|details| details.starts_with(RBAC)) => Some(Refuser::Rbac),
         Stage::Custom => Some(Refuser::ExtAuthz),
         Stage::Jwt => Some(Refuser::JwtAuthn),
         Stage::Deny | Stage::Allow => Some(Refuser::Rbac),
@@ -241,6 +286,12 @@ mod tests {
             (Some(0), "downstream_remote_disconnect", true, false, Unknown),
             (Some(0), "downstream_remote_disconnect", true, true, Allowed),
             (None, "", true, false, Unknown),
+            // Somebody between this filter and the router has answered, before the policies or behind them.
+            (Some(429), "request_rate_limited", true, false, Unknown),
+            (Some(503), "fault_filter_abort", true, false, Unknown),
+            (Some(429), "request_rate_limited", false, false, NotAsked),
+            (Some(408), "stream_idle_timeout", true, false, Unknown),
+            (Some(504), "stream_idle_timeout", true, true, Allowed),
             (None, "", false, false, Unknown),
         ];
         for (code, details, decided, upstream, expected) in table {
@@ -310,8 +361,21 @@ mod tests {
             (Deny, Stage::Allow, 403, none, Enforced::NotAsked, "low_version", Comparison::Skipped),
         ];
         for (outcome, stage, status, own, enforced, details, expected) in table {
-            let candidate = Candidate { outcome, stage, status: Some(status), details: Some(own) };
+            let candidate = Candidate {
+                outcome,
+                stage,
+                status: Some(status),
+                details: Some(own),
+                provider_unasked: false,
+            };
             assert_eq!(compare(candidate, &enforced, details), expected, "{candidate:?} {enforced:?}");
+            // Where a provider might have refused before, that both refuse is all that is known.
+            let unasked = Candidate { provider_unasked: true, ..candidate };
+            let expected = match (outcome, &enforced) {
+                (Deny, Enforced::Refused { .. }) => Comparison::Unknown,
+                _ => expected,
+            };
+            assert_eq!(compare(unasked, &enforced, details), expected, "{unasked:?} {enforced:?}");
         }
     }
 }

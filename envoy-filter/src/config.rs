@@ -10,7 +10,7 @@ use gnomon_engine::{
     Diagnostic, Mesh, Position, Severity, Workload,
     decode::{self, Cursor, Fields, Reader},
     gzip, json,
-    resource::Resources,
+    resource::{AuthorizationPolicy, Resources},
     workload::ProxyKind,
 };
 
@@ -42,11 +42,43 @@ pub struct Report {
     pub response_header: String,
     /// Whether to write filter state.
     pub filter_state: bool,
+    /// How many lines a second each worker writes at most.
+    pub lines_per_second: u32,
+    /// How many policies get metrics of their own.
+    pub policies: usize,
+    /// Claims whose values are logged; none unless asked for.
+    pub claims: Vec<String>,
+}
+
+/// `keySets`: how key sets are fetched from `jwksUri`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySetSettings {
+    /// Clusters of the proxy's by address; for others the one that Istio would have.
+    pub clusters: Vec<(String, String)>,
+    /// In milliseconds.
+    pub timeout: u32,
+    /// In seconds.
+    pub refresh: u64,
+}
+
+impl Default for KeySetSettings {
+    /// As istiod configures `jwt_authn`.
+    fn default() -> Self {
+        KeySetSettings { clusters: Vec::new(), timeout: 5000, refresh: 20 * 60 }
+    }
 }
 
 impl Default for Report {
     fn default() -> Self {
-        Report { log: Lines::Divergent, sample: 1.0, response_header: String::new(), filter_state: true }
+        Report {
+            log: Lines::Divergent,
+            sample: 1.0,
+            response_header: String::new(),
+            filter_state: true,
+            lines_per_second: 10,
+            policies: 100,
+            claims: Vec::new(),
+        }
     }
 }
 
@@ -59,6 +91,14 @@ pub struct Settings {
     pub proxy: ProxyKind,
     /// The listener may be an outbound one, which has no policies.
     pub check_direction: bool,
+    /// The verdict is carried out, not only compared.
+    pub enforce: bool,
+    /// CUSTOM providers whose own filters stand in front, and have let pass what comes here.
+    pub providers_in_front: Vec<String>,
+    /// Claims that the proxy's own `jwt_authn` has verified are believed.
+    pub trust_native: bool,
+    /// How key sets are fetched.
+    pub key_sets: KeySetSettings,
     /// What to write.
     pub report: Report,
 }
@@ -68,6 +108,8 @@ pub struct Settings {
 pub struct Loaded {
     /// The candidate.
     pub resources: Resources,
+    /// What it is compared with, where that is not what the proxy enforces.
+    pub baseline: Option<Resources>,
     /// Whom it is evaluated for.
     pub workload: Workload,
     /// The mesh around it.
@@ -110,25 +152,30 @@ pub fn read(host: &dyn Host, text: &[u8]) -> Config {
 }
 
 fn read_fields(host: &dyn Host, mut fields: Fields<'_>, diagnostics: &mut Vec<Diagnostic>) -> Loaded {
-    fields.word("mode", &[("shadow", ())]);
+    let enforce = fields.word("mode", &[("shadow", false), ("enforce", true)]).unwrap_or(false);
     let mut resources = Resources::default();
-    if let Some(mut candidate) = fields.fields("candidate") {
-        match (candidate.get("resources"), candidate.get("gzip")) {
-            (Some(list), None) => read_resources(&list, &mut resources, diagnostics),
-            (None, Some(packed)) => read_packed(&packed, &mut resources, diagnostics),
-            (Some(_), Some(packed)) => {
-                packed.error("conflicting-fields", "`resources` and `gzip` exclude each other", "give one");
-            }
-            (None, None) => candidate.cursor().error(
-                "missing-field",
-                "`resources` is missing",
-                "list the policies to evaluate there; an empty list allows everything",
-            ),
+    match fields.get("candidate") {
+        Some(candidate) => read_set(candidate, &mut resources, diagnostics),
+        None => {
+            let help = "give the policies to evaluate as candidate.resources";
+            fields.cursor().error("missing-field", "`candidate` is missing", help);
         }
-        candidate.finish();
-    } else if fields.get("candidate").is_none() {
-        let help = "give the policies to evaluate as candidate.resources";
-        fields.cursor().error("missing-field", "`candidate` is missing", help);
+    }
+    let baseline = fields.get("baseline").map(|set| {
+        let mut resources = Resources::default();
+        read_set(set, &mut resources, diagnostics);
+        resources
+    });
+    let providers_in_front = match fields.bool("customInFront") {
+        Some(true) => providers(&resources),
+        _ => Vec::new(),
+    };
+    if enforce && providers_in_front.is_empty() && !providers(&resources).is_empty() {
+        fields.cursor().error(
+            "custom-not-enforced",
+            "the candidate has CUSTOM policies, which this filter cannot enforce",
+            "put Envoy's own ext_authz in front of it and say customInFront: true",
+        );
     }
     let given = fields.get("workload");
     let mut workload = given.clone().map(decode::workload_at).unwrap_or_default();
@@ -142,14 +189,56 @@ fn read_fields(host: &dyn Host, mut fields: Fields<'_>, diagnostics: &mut Vec<Di
     };
     let mesh = fields.get("mesh").map(decode::mesh_at).unwrap_or_default();
     let report = fields.fields("report").map(read_report).unwrap_or_default();
+    let key_sets = fields.fields("keySets").map(read_key_sets).unwrap_or_default();
+    let trust_native = fields.bool("trustNative").unwrap_or(false);
     fields.finish();
     let settings = Settings {
         workload: display_name(&workload),
         proxy: workload.proxy,
         check_direction: in_mesh && workload.proxy == ProxyKind::Sidecar,
+        enforce,
+        providers_in_front,
+        trust_native,
+        key_sets,
         report,
     };
-    Loaded { resources, workload, mesh, settings }
+    Loaded { resources, baseline, workload, mesh, settings }
+}
+
+/// `candidate` or `baseline`.
+fn read_set(set: Cursor<'_>, resources: &mut Resources, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(mut set) = set.fields() else { return };
+    match (set.get("resources"), set.get("gzip")) {
+        (Some(list), None) => read_resources(&list, resources, diagnostics),
+        (None, Some(packed)) => read_packed(&packed, resources, diagnostics),
+        (Some(_), Some(packed)) => {
+            packed.error("conflicting-fields", "`resources` and `gzip` exclude each other", "give one");
+        }
+        (None, None) => set.cursor().error(
+            "missing-field",
+            "`resources` is missing",
+            "list the policies to evaluate there; an empty list allows everything",
+        ),
+    }
+    set.finish();
+}
+
+/// The providers of all CUSTOM policies.
+fn providers(resources: &Resources) -> Vec<String> {
+    let provider = |policy: &AuthorizationPolicy| Some(policy.provider.as_ref()?.text.clone());
+    resources.authorization.iter().filter_map(provider).collect()
+}
+
+fn read_key_sets(mut fields: Fields<'_>) -> KeySetSettings {
+    let default = KeySetSettings::default();
+    let seconds = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
+    let settings = KeySetSettings {
+        clusters: fields.string_map("clusters"),
+        timeout: seconds(fields.integer("timeoutSeconds", 1..=60)).map_or(default.timeout, |it| it * 1000),
+        refresh: seconds(fields.integer("refreshSeconds", 1..=86_400)).map_or(default.refresh, u64::from),
+    };
+    fields.finish();
+    settings
 }
 
 fn read_resources(list: &Cursor<'_>, resources: &mut Resources, diagnostics: &mut Vec<Diagnostic>) {
@@ -198,11 +287,17 @@ fn read_report(mut fields: Fields<'_>) -> Report {
         ("all", Lines::All),
     ];
     let default = Report::default();
+    let number = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
     let report = Report {
         log: fields.word("log", &words).unwrap_or(default.log),
         sample: fields.number("sample", 0..=1).unwrap_or(default.sample),
         response_header: fields.get("responseHeader").and_then(response_header).unwrap_or_default(),
         filter_state: fields.bool("filterState").unwrap_or(default.filter_state),
+        lines_per_second: number(fields.integer("linesPerSecond", 1..=10_000))
+            .unwrap_or(default.lines_per_second),
+        policies: number(fields.integer("policies", 0..=10_000))
+            .map_or(default.policies, |most| most as usize),
+        claims: fields.strings("claims").into_iter().map(|claim| claim.text).collect(),
     };
     fields.finish();
     report

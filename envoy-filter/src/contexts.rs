@@ -60,8 +60,29 @@ impl Contexts {
     /// Takes a configuration, or refuses it: then whatever ran before goes on.
     pub fn configure(&mut self, host: &dyn Host, root: u32) -> bool {
         let Some(active) = filter::configure(host) else { return false };
+        // A new configuration comes with a root of its own, beside the old one.
+        for (_, context) in &self.0 {
+            if let Context::Root(earlier) = context {
+                active.key_sets.inherit(&earlier.key_sets);
+            }
+        }
+        active.begin(host);
         self.put(root, Context::Root(Rc::new(active)));
         true
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, host: &dyn Host, root: u32) {
+        if let Some(Context::Root(active)) = self.get(root) {
+            active.tick(host);
+        }
+    }
+
+    /// A call has been answered, with so many header lines and bytes, or has failed, with none.
+    pub fn answered(&mut self, host: &dyn Host, root: u32, call: u32, size: (usize, usize)) {
+        if let Some(Context::Root(active)) = self.get(root) {
+            active.answered(host, call, size);
+        }
     }
 
     /// A stream, if there is one of that number.

@@ -3,12 +3,12 @@
 //! Envoy's foreign function `verify_signature` does RSA with PKCS#1 padding and ECDSA in BoringSSL, 25 to 85 µs a
 //! call; the same in WebAssembly takes over a millisecond. It does neither PSS nor EdDSA nor HMAC: the feature
 //! `software-crypto` checks those in the module, and everything under a proxy without the function. What nobody can
-//! check makes the verdict unknown.
+//! check makes the verdict unknown. What was good once is remembered ([`crate::cache`]).
 
-use crate::{facts::Asked, host::Refused};
-use alloc::vec::Vec;
+use crate::{cache::Cache, digest, facts::Asked, host::Refused, key_sets::KeySets};
+use alloc::{rc::Rc, vec::Vec};
 use core::cell::Cell;
-use gnomon_engine::jwt::{Algorithm, Crypto, Key, Material, Signature, der_signature};
+use gnomon_engine::jwt::{Algorithm, Crypto, Key, KeySet, Material, Signature, der_signature};
 
 #[cfg(feature = "software-crypto")]
 fn check(algorithm: Algorithm, key: &Key, message: &[u8], signature: &[u8]) -> Option<Signature> {
@@ -24,13 +24,22 @@ fn check(_: Algorithm, _: &Key, _: &[u8], _: &[u8]) -> Option<Signature> {
 /// Who checks the signatures of one request.
 pub struct HostCrypto<'a> {
     asked: &'a Asked<'a>,
+    verified: &'a Cache,
+    key_sets: &'a KeySets,
+    /// A token made of claims that the proxy has verified.
+    vouched: Option<Vec<u8>>,
     undecided: Cell<bool>,
 }
 
 impl<'a> HostCrypto<'a> {
-    /// Asks this host.
-    pub fn new(asked: &'a Asked<'a>) -> Self {
-        HostCrypto { asked, undecided: Cell::new(false) }
+    /// Asks this host, for what is not known already.
+    pub fn new(asked: &'a Asked<'a>, verified: &'a Cache, key_sets: &'a KeySets) -> Self {
+        HostCrypto { asked, verified, key_sets, vouched: None, undecided: Cell::new(false) }
+    }
+
+    /// From now on this token is a good one.
+    pub fn vouch(&mut self, token: Vec<u8>) {
+        self.vouched = Some(token);
     }
 
     /// A signature could not be checked by anybody, so that the verdict may not be believed.
@@ -75,12 +84,30 @@ impl<'a> HostCrypto<'a> {
 
 impl Crypto for HostCrypto<'_> {
     fn verify(&self, algorithm: Algorithm, key: &Key, message: &[u8], signature: &[u8]) -> Signature {
-        self.ask_host(algorithm, key, message, signature)
+        let digest =
+            key.spki_der().map(|spki| digest::of(&[algorithm.name().as_bytes(), spki, message, signature]));
+        if digest.as_ref().is_some_and(|digest| self.verified.knows(digest)) {
+            return Signature::Good;
+        }
+        let answer = self
+            .ask_host(algorithm, key, message, signature)
             .or_else(|| check(algorithm, key, message, signature))
             .unwrap_or_else(|| {
                 self.undecided.set(true);
                 Signature::Bad
-            })
+            });
+        if let (Signature::Good, Some(digest)) = (answer, digest) {
+            self.verified.learn(digest);
+        }
+        answer
+    }
+
+    fn vouches_for(&self, token: &[u8]) -> bool {
+        self.vouched.as_deref() == Some(token)
+    }
+
+    fn key_set(&self, address: &str) -> Option<Rc<KeySet>> {
+        self.key_sets.get(address)
     }
 }
 

@@ -4,17 +4,26 @@ use crate::{
     crypto::HostCrypto,
     facts::{Asked, Facts},
     filter::Active,
+    host::Map,
     lines::Subject,
     wire,
+    write::Object,
 };
-use alloc::{format, string::String, vec, vec::Vec};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
 use gnomon_engine::{
-    Request,
-    plan::Verdict,
-    request::{Header, Protocol},
+    Plan, Request,
+    jwt::{Authentication, Edit, Json, Place, unsigned_token},
+    plan::{Needs, Verdict},
+    request::{ExtAuthzAnswer, Header, Protocol},
     verdict::{DryRun, Outcome, Report, Stage},
 };
 
+const NATIVE_FILTER: &str = "envoy.filters.http.jwt_authn";
 const NATIVE_CLAIMS: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn";
 
 const BEHIND_JWT_AUTHN: &str =
@@ -26,16 +35,70 @@ const UNCHECKED: &str = "neither the proxy nor this module can check the token's
 pub struct Decision {
     /// The verdict. The reason is only there where the candidate does not simply let the request through.
     pub report: Report,
+    /// The baseline's, where there is one.
+    pub baseline: Option<Report>,
+    /// The verdict stands, but an external provider that was not asked might have refused before.
+    pub provider_unasked: bool,
     /// Who asked for what, as the candidate saw it; where it lets the request through, the header map can still be
     /// read when that is wanted.
     pub subject: Option<Subject>,
+    /// What `jwt_authn` would do to the request; only where the verdict is enforced.
+    pub edits: Vec<Edit>,
 }
 
-/// Evaluates the candidate for the stream that the proxy is at.
+/// What one stream shows to the plans.
+struct Scene<'a> {
+    asked: &'a Asked<'a>,
+    active: &'a Active,
+    protocol: Protocol,
+    headers: Vec<Header<'a>>,
+    facts: Facts,
+    now: i64,
+}
+
+impl Scene<'_> {
+    fn with<T>(&self, ask: impl FnOnce(&Request<'_>) -> T) -> T {
+        let names = self.facts.names();
+        let metadata = self.facts.metadata();
+        // Where verdicts are enforced, the providers' own filters stand in front and have let the request through.
+        let providers = self.active.settings.providers_in_front.iter();
+        let ext_authz: Vec<(&str, ExtAuthzAnswer)> =
+            providers.map(|name| (name.as_str(), ExtAuthzAnswer::Allow)).collect();
+        ask(&Request {
+            protocol: self.protocol,
+            headers: &self.headers,
+            peer: self.facts.peer(&names),
+            source_ip: self.facts.source_ip(),
+            remote_ip: self.facts.remote_ip(),
+            destination_ip: self.facts.destination_ip(),
+            destination_port: self.facts.destination_port(),
+            sni: self.facts.sni(),
+            metadata: &metadata,
+            now: self.now,
+            ext_authz: &ext_authz,
+        })
+    }
+
+    fn authenticate(&self, plan: &Plan, crypto: &HostCrypto<'_>) -> Authentication {
+        self.with(|request| plan.authenticator().authenticate(request, crypto))
+    }
+
+    /// The plan's verdict; where it hangs on something unknown, the proxy is asked for more first.
+    fn ask<'p>(&mut self, plan: &'p Plan, crypto: &HostCrypto<'_>) -> Verdict<'p> {
+        let first = self.with(|request| plan.evaluate(request, crypto));
+        // Even where the verdict stands, an unknown may hide which rule gives it.
+        if !first.certain && self.facts.more(self.asked) {
+            return self.with(|request| plan.evaluate(request, crypto));
+        }
+        first
+    }
+}
+
+/// Evaluates the candidate, and the baseline where there is one, for the stream that the proxy is at.
 pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol) -> Decision {
-    let needs = active.plan.needs();
-    let with_headers = protocol == Protocol::Http && needs.headers;
-    let bytes = if with_headers { asked.count(asked.host().request_headers()) } else { Ok(Vec::new()) };
+    let needs = needs(active);
+    let with_headers = protocol == Protocol::Http && (needs.headers || active.settings.enforce);
+    let bytes = if with_headers { asked.count(asked.host().headers(Map::Request)) } else { Ok(Vec::new()) };
     let headers = match bytes.as_deref().map(wire::pairs) {
         // An empty map is that of a stream which has none any more.
         Ok(Some(headers)) if !with_headers || !headers.is_empty() => headers,
@@ -44,37 +107,83 @@ pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol) -> Decisio
     let now = if needs.now { asked.count(asked.host().now()) } else { Ok(0) };
     let Ok(now) = now else { return unknown("time") };
     let now = i64::try_from(now / 1_000_000_000).unwrap_or(i64::MAX);
-    let mut facts = Facts::first(asked, needs, active.settings.proxy);
+    let facts = Facts::first(asked, needs, active.settings.proxy);
     if let Some(missing) = facts.missing() {
         return unknown(missing);
     }
+    let mut scene = Scene { asked, active, protocol, headers, facts, now };
+    let baseline = active.baseline.as_ref().map(|plan| judge(&mut scene, plan).report);
+    Decision { baseline, ..judge(&mut scene, &active.plan) }
+}
 
-    let crypto = HostCrypto::new(asked);
-    let evaluate = |facts: &Facts| {
-        with_request(protocol, &headers, facts, now, |request| active.plan.evaluate(request, &crypto))
-    };
-    let first = evaluate(&facts);
-    // Even where the verdict stands, an unknown may hide which rule gives it.
-    let verdict = if !first.certain && facts.more(asked) { evaluate(&facts) } else { first };
-    let subject = || with_headers.then(|| Subject::read(&headers));
+fn needs(active: &Active) -> Needs {
+    let needs = active.plan.needs();
+    active.baseline.as_ref().map_or(needs, |baseline| needs.or(baseline.needs()))
+}
+
+fn judge(scene: &mut Scene<'_>, plan: &Plan) -> Decision {
+    let mut crypto = HostCrypto::new(scene.asked, &scene.active.verified, &scene.active.key_sets);
+    let mut verdict = scene.ask(plan, &crypto);
+    let with_subject = |scene: &Scene<'_>| (!scene.headers.is_empty()).then(|| Subject::read(&scene.headers));
     if crypto.undecided() {
-        return Decision { subject: subject(), ..unknown_because("token", UNCHECKED) };
+        return Decision { subject: with_subject(scene), ..unknown_because("token", UNCHECKED) };
     }
-    if !active.plan.authenticator().is_empty() && protocol == Protocol::Http && has_native_claims(asked) {
-        let left = with_request(protocol, &headers, &facts, now, |request| {
-            active.plan.authenticator().authenticate(request, &crypto)
-        });
+    let tokens = !plan.authenticator().is_empty() && scene.protocol == Protocol::Http;
+    if tokens && has_native_claims(scene.asked) {
+        let left = scene.authenticate(plan, &crypto);
         // Envoy's own filter stands in front, has verified a token, and none is left for the candidate.
         if left.payload.is_none() && left.failure.is_none() {
-            return Decision { subject: subject(), ..unknown_because("token", BEHIND_JWT_AUTHN) };
+            let native = if scene.active.settings.trust_native { native_token(scene.asked) } else { None };
+            let Some((issuer, token)) = native else {
+                return Decision {
+                    subject: with_subject(scene),
+                    ..unknown_because("token", BEHIND_JWT_AUTHN)
+                };
+            };
+            crypto.vouch(token.clone());
+            verdict = with_token(scene, plan, &issuer, &token, &crypto);
         }
     }
-    if verdict.outcome == Outcome::Allow {
-        // Nobody will read a reason, so that none is written; the header map can still be read where that is wanted.
-        Decision { report: allowed(&verdict), subject: None }
-    } else {
-        Decision { report: verdict.report(), subject: subject() }
+    let provider_unasked = verdict.missing.iter().any(|missing| missing.starts_with("extAuthz."));
+    let claims = &scene.active.settings.report.claims;
+    let enforce = scene.active.settings.enforce && verdict.outcome == Outcome::Allow;
+    let found = (tokens && (enforce || !claims.is_empty())).then(|| scene.authenticate(plan, &crypto));
+    let (payload, edits) = found.map(|found| (found.payload, found.edits)).unwrap_or_default();
+    let mut subject = None;
+    if verdict.outcome != Outcome::Allow || !claims.is_empty() {
+        subject = with_subject(scene);
     }
+    if let (Some(subject), Some(payload)) = (&mut subject, &payload) {
+        subject.claims = chosen(payload, claims);
+    }
+    // Nobody will read the reason of a request that is simply let through, so that none is written.
+    let report = if verdict.outcome == Outcome::Allow { allowed(&verdict) } else { verdict.report() };
+    let edits = if enforce { edits } else { Vec::new() };
+    Decision { report, baseline: None, provider_unasked, subject, edits }
+}
+
+/// The verdict with a token put where the candidate looks for it.
+fn with_token<'p>(
+    scene: &mut Scene<'_>,
+    plan: &'p Plan,
+    issuer: &str,
+    token: &[u8],
+    crypto: &HostCrypto<'_>,
+) -> Verdict<'p> {
+    let (name, value) = match plan.authenticator().place(issuer) {
+        Place::Header { name, prefix } => (name, [prefix.as_bytes(), token].concat()),
+        Place::Cookie(cookie) => ("cookie".into(), [cookie.as_bytes(), b"=", token].concat()),
+        // The rule also looks into the header that is everybody's, or it will not see it: then the token is missing.
+        Place::Param(_) => ("authorization".into(), [b"Bearer ", token].concat()),
+    };
+    let mut headers = scene.headers.clone();
+    headers.push((name.as_bytes(), &value));
+    let Scene { asked, active, protocol, facts, now, .. } = scene;
+    let mut scene =
+        Scene { asked, active, protocol: *protocol, headers, facts: core::mem::take(facts), now: *now };
+    let verdict = scene.ask(plan, crypto);
+    *facts = scene.facts;
+    verdict
 }
 
 /// Envoy's own `jwt_authn` has been here: it leaves the claims of a token that it has verified, and takes the token
@@ -84,28 +193,27 @@ fn has_native_claims(asked: &Asked<'_>) -> bool {
     !matches!(asked.host().property(NATIVE_CLAIMS), Ok(None))
 }
 
-fn with_request<T>(
-    protocol: Protocol,
-    headers: &[Header<'_>],
-    facts: &Facts,
-    now: i64,
-    ask: impl FnOnce(&Request<'_>) -> T,
-) -> T {
-    let names = facts.names();
-    let metadata = facts.metadata();
-    ask(&Request {
-        protocol,
-        headers,
-        peer: facts.peer(&names),
-        source_ip: facts.source_ip(),
-        remote_ip: facts.remote_ip(),
-        destination_ip: facts.destination_ip(),
-        destination_port: facts.destination_port(),
-        sni: facts.sni(),
-        metadata: &metadata,
-        now,
-        ext_authz: &[],
-    })
+/// The claims that it left, as a token of their issuer.
+fn native_token(asked: &Asked<'_>) -> Option<(String, Vec<u8>)> {
+    let bytes = asked.property("metadata").ok()??;
+    let metadata = crate::metadata::read(&bytes)?;
+    let (_, left) = metadata.iter().find(|(filter, _)| filter == NATIVE_FILTER)?;
+    let payload = left.member("payload")?;
+    let issuer = payload.member("iss").and_then(Json::as_str).unwrap_or_default();
+    Some((issuer.into(), unsigned_token(payload).into_bytes()))
+}
+
+/// Some claims as a JSON object; empty: none of them is there.
+fn chosen(payload: &Json, names: &[String]) -> String {
+    let mut object = Object::default();
+    let mut any = false;
+    for name in names {
+        if let Some(value) = payload.member(name) {
+            object.json(name, crate::lines::cut_json(&value.write()));
+            any = true;
+        }
+    }
+    if any { object.end() } else { String::new() }
 }
 
 /// A request that the candidate lets through: nobody will read a reason, so that none is written.
@@ -115,7 +223,7 @@ fn allowed(verdict: &Verdict<'_>) -> Report {
         status: Some(200),
         stage: verdict.stage,
         details: None,
-        policy: verdict.policy().map(Into::into),
+        policy: verdict.policy().map(ToString::to_string),
         reason: String::new(),
         dry_run: DryRun::default(),
         audit: verdict.audit,
@@ -142,5 +250,5 @@ fn unknown_because(missing: &str, reason: &str) -> Decision {
         missing: vec![missing.into()],
         nearest: None,
     };
-    Decision { report, subject: None }
+    Decision { report, baseline: None, provider_unasked: false, subject: None, edits: Vec::new() }
 }

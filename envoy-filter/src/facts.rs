@@ -5,6 +5,7 @@
 //! [`Facts::more`] read on. Nothing is guessed: what the proxy does not say stays unknown, and so may the verdict.
 
 use crate::{
+    certificate,
     host::{Host, Refused},
     metadata, wire,
 };
@@ -27,6 +28,7 @@ pub const DIRECT_REMOTE_ADDRESS: &str = "filter_state\0gnomon.direct_remote_addr
 
 const WAYPOINT_PEER: &str = "filter_state\0io.istio.peer_principal";
 const URI_SAN: &str = "connection\0uri_san_peer_certificate";
+const CERTIFICATE: &str = "connection\0peer_certificate";
 const DNS_SAN: &str = "connection\0dns_san_peer_certificate";
 const SUBJECT: &str = "connection\0subject_peer_certificate";
 const MTLS: &str = "connection\0mtls";
@@ -62,11 +64,14 @@ impl<'h> Asked<'h> {
         self.count(self.host.property(path))
     }
 
+    /// Counts failures.
+    pub fn add(&self, failures: u32) {
+        self.failures.set(self.failures.get().saturating_add(failures));
+    }
+
     /// Counts a failure of any call.
     pub fn count<T>(&self, answer: Result<T, Refused>) -> Result<T, Refused> {
-        if answer.is_err() {
-            self.failures.set(self.failures.get().saturating_add(1));
-        }
+        self.add(u32::from(answer.is_err()));
         answer
     }
 }
@@ -195,7 +200,7 @@ impl Facts {
             Ok(None) => match asked.property(MTLS).map(|value| value.as_deref().and_then(wire::boolean)) {
                 Ok(Some(true)) => {
                     self.tls = true;
-                    self.read_other_names(asked);
+                    self.read_more_names(asked);
                 }
                 Ok(Some(false) | None) => {}
                 Err(_) => self.missing = Some("source.principal"),
@@ -204,27 +209,33 @@ impl Facts {
         }
     }
 
+    /// All names: those that stand in the certificate, and its subject. Where the proxy does not hand the certificate
+    /// over, it may have been told to list the URI SANs; without either there may be more than the first.
     fn read_more_names(&mut self, asked: &Asked<'_>) -> bool {
-        let all = asked.property(PEER_URI_SAN).ok().flatten();
-        let listed = all.is_some();
-        if let Some(all) = all.filter(|all| all != b"-") {
-            self.names = all.split(|byte| *byte == b',').map(<[u8]>::to_vec).collect();
+        let before = core::mem::take(&mut self.names);
+        let property = asked.property(CERTIFICATE).ok().flatten();
+        match property.as_deref().and_then(certificate::names) {
+            Some(names) => {
+                self.names = names;
+                self.complete = true;
+            }
+            None => {
+                self.names.clone_from(&before);
+                let listed = asked.property(PEER_URI_SAN).ok().flatten();
+                if let Some(all) = listed.as_ref().filter(|all| *all != b"-") {
+                    self.names = all.split(|byte| *byte == b',').map(<[u8]>::to_vec).collect();
+                }
+                // Of these the proxy shows the first.
+                let dns = asked.property(DNS_SAN);
+                // Without a first there is no other.
+                self.complete = (listed.is_some() || before.is_empty()) && dns == Ok(None);
+                self.names.extend(dns.ok().flatten());
+            }
         }
-        // An Istio certificate has one URI SAN, a SPIFFE id, and nothing else: where the rest of that holds, the
-        // one that is shown is all there is.
-        let spiffe = self.names.iter().all(|name| name.starts_with(b"spiffe://"));
-        let before = self.names.len();
-        self.read_other_names(asked);
-        let alone = self.names.len() == before;
-        self.complete &= listed || (spiffe && alone);
-        self.complete || listed || !alone
-    }
-
-    /// DNS SANs, of which the proxy shows the first, and the subject.
-    fn read_other_names(&mut self, asked: &Asked<'_>) {
-        let (dns, subject) = (asked.property(DNS_SAN), asked.property(SUBJECT));
-        self.complete = matches!(dns, Ok(None)) && subject.is_ok();
-        self.names.extend([dns, subject].into_iter().filter_map(|name| name.ok().flatten()));
+        let subject = asked.property(SUBJECT);
+        self.complete &= subject.is_ok();
+        self.names.extend(subject.ok().flatten());
+        self.complete || self.names != before
     }
 
     fn read_waypoint_peer(&mut self, asked: &Asked<'_>) {

@@ -32,6 +32,19 @@ pub enum MetricKind {
     Counter = 0,
     /// Is set.
     Gauge = 1,
+    /// Takes single values.
+    Histogram = 2,
+}
+
+/// Maps of header lines, as the ABI numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Map {
+    /// The request's.
+    Request = 0,
+    /// The response's.
+    Response = 2,
+    /// Those of the answer to a call of our own.
+    CallResponse = 6,
 }
 
 /// The proxy around the filter.
@@ -45,8 +58,32 @@ pub trait Host {
     /// The plugin configuration; empty where there is none. Only while configuring.
     fn configuration(&self) -> Result<Vec<u8>, Refused>;
 
-    /// All request header lines in the encoding that [`crate::wire::pairs`] reads.
-    fn request_headers(&self) -> Result<Vec<u8>, Refused>;
+    /// All lines of a map in the encoding that [`crate::wire::pairs`] reads.
+    fn headers(&self, map: Map) -> Result<Vec<u8>, Refused>;
+
+    /// Sets a header, replacing all its lines.
+    fn set_header(&self, map: Map, name: &[u8], value: &[u8]) -> Result<(), Refused>;
+
+    /// Adds a line.
+    fn add_header(&self, map: Map, name: &[u8], value: &[u8]) -> Result<(), Refused>;
+
+    /// Removes all lines of a header.
+    fn remove_header(&self, map: Map, name: &[u8]) -> Result<(), Refused>;
+
+    /// Answers the request; `headers` as [`crate::wire::encode`] writes them.
+    fn reply(&self, status: u16, details: &str, body: &str, headers: &[u8]) -> Result<(), Refused>;
+
+    /// Ends the stream without an answer: a request, or a connection.
+    fn close(&self, connection: bool) -> Result<(), Refused>;
+
+    /// Sends a request to a cluster; the number of the call, whose answer comes as a callback.
+    fn dispatch(&self, cluster: &str, headers: &[u8], timeout: u32) -> Result<u32, Refused>;
+
+    /// The body of the answer to such a call, at most so many bytes of it.
+    fn call_body(&self, most: usize) -> Result<Vec<u8>, Refused>;
+
+    /// Has the tick come every so many milliseconds.
+    fn tick_every(&self, milliseconds: u32) -> Result<(), Refused>;
 
     /// A property; the parts of `path` are separated by NUL. `None`: not found, or an empty string.
     fn property(&self, path: &str) -> Result<Option<Vec<u8>>, Refused>;
@@ -54,16 +91,13 @@ pub trait Host {
     /// Stores filter state `wasm.<key>`.
     fn set_filter_state(&self, key: &str, value: &[u8]) -> Result<(), Refused>;
 
-    /// Sets a response header; only while response headers are on their way.
-    fn set_response_header(&self, name: &str, value: &str) -> Result<(), Refused>;
-
     /// Calls one of the proxy's foreign functions.
     fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Refused>;
 
     /// Defines a metric, or finds the one of that name.
     fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Refused>;
 
-    /// Sets a gauge.
+    /// Sets a gauge, or puts a value into a histogram.
     fn record_metric(&self, id: u32, value: u64) -> Result<(), Refused>;
 
     /// Adds to a counter.

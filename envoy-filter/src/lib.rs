@@ -47,14 +47,19 @@ extern crate alloc;
 
 #[cfg(target_arch = "wasm32")]
 mod abi;
+pub mod cache;
+pub mod certificate;
 pub mod compare;
 pub mod config;
 pub mod contexts;
 pub mod crypto;
 pub mod decide;
+pub mod digest;
+pub mod enforce;
 pub mod facts;
 pub mod filter;
 pub mod host;
+pub mod key_sets;
 pub mod lines;
 pub mod metadata;
 pub mod metrics;

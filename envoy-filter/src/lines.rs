@@ -26,6 +26,8 @@ pub struct Subject {
     pub principal: String,
     /// The client's address, as the proxy has derived it.
     pub remote: String,
+    /// The claims that somebody has asked for, as JSON; empty: none.
+    pub claims: String,
 }
 
 impl Subject {
@@ -52,6 +54,9 @@ impl Subject {
         object.filled("host", &self.host);
         object.filled("principal", &self.principal);
         object.filled("remote", &self.remote);
+        if !self.claims.is_empty() {
+            object.json("claims", &self.claims);
+        }
         object.end()
     }
 }
@@ -99,20 +104,18 @@ impl Ended<'_> {
 
 /// One line of the proxy's log: JSON, so that nothing in a request can make two of it. The comparison stands first, to
 /// be searched for; the words are those of formats §4.
-pub fn log_line(workload: &str, request: &Subject, report: &Report, ended: &Ended<'_>) -> String {
+pub fn log_line(
+    workload: &str,
+    request: &Subject,
+    report: &Report,
+    baseline: Option<&Report>,
+    ended: &Ended<'_>,
+) -> String {
     let mut line = Object::default();
     line.text("gnomon", ended.result.name());
     line.text("workload", workload);
     line.json("request", &request.json());
-    line.text("verdict", report.verdict.name());
-    line.number("status", report.status);
-    line.text("stage", report.stage.name());
-    line.maybe("details", report.details.as_deref().map(cut));
-    line.maybe("policy", report.policy.as_deref().map(cut));
-    line.text("reason", &reason(report));
-    if !report.missing.is_empty() {
-        line.json("missing", &write::list(&report.missing));
-    }
+    verdict(report, &mut line);
     if report.dry_run != DryRun::default() {
         let mut object = Object::default();
         object.json("allow", &shadow(report.dry_run.allow.as_ref()));
@@ -125,8 +128,25 @@ pub fn log_line(workload: &str, request: &Subject, report: &Report, ended: &Ende
     if ended.late {
         line.json("late", "true");
     }
+    if let Some(baseline) = baseline {
+        let mut object = Object::default();
+        verdict(baseline, &mut object);
+        line.json("baseline", &object.end());
+    }
     line.json("enforced", &ended.json());
     line.end()
+}
+
+fn verdict(report: &Report, line: &mut Object) {
+    line.text("verdict", report.verdict.name());
+    line.number("status", report.status);
+    line.text("stage", report.stage.name());
+    line.maybe("details", report.details.as_deref().map(cut));
+    line.maybe("policy", report.policy.as_deref().map(cut));
+    line.text("reason", &reason(report));
+    if !report.missing.is_empty() {
+        line.json("missing", &write::list(&report.missing));
+    }
 }
 
 fn shadow(result: Option<&ShadowResult>) -> String {
@@ -169,6 +189,11 @@ pub fn cut(text: &str) -> &str {
         end -= 1;
     }
     text.get(..end).unwrap_or_default()
+}
+
+/// JSON as long as a text may be; what is longer says that it is.
+pub fn cut_json(json: &str) -> &str {
+    if json.len() > LONGEST { "\"(long)\"" } else { json }
 }
 
 /// The debugging header's value: `deny; status=403; stage=allow; policy=…`. Visible ASCII only, whatever a policy

@@ -1,81 +1,179 @@
 //! The filter's metrics.
 //!
 //! Envoy knows them as `wasmcustom.<name>`; Prometheus sees the bare names. They belong to the process, all worker
-//! threads add to the same ones. A `stats_tags` entry with the regular expression
-//! `^wasmcustom\.gnomon_(?:requests|connections)(_(agree|would_deny|would_allow|would_deny_differently|unknown|skipped))_total$`
-//! turns the six counters into `gnomon_requests_total` with a label.
+//! threads add to the same ones.
 //!
 //! | name | kind | |
 //! |---|---|---|
-//! | `gnomon_requests_<result>_total` | counter | requests by [`Comparison`]; their sum is all requests that came by, so that a filter which the proxy skips shows as a sum that stands still |
+//! | `gnomon_requests_<result>_total` | counter | requests by [`Comparison`]; their sum is all requests that came by |
 //! | `gnomon_connections_<result>_total` | counter | the same for TCP connections |
+//! | `gnomon_policy_requests_total` | counter | requests and connections by the candidate's policy and the result, as labels (below) |
+//! | `gnomon_evaluation_microseconds` | histogram | what one evaluation takes, of every 64th |
+//! | `gnomon_heartbeats_total` | counter | one every ten seconds from every worker's instance: fewer where one has died and its worker skips the filter |
 //! | `gnomon_errors_total` | counter | calls to the proxy that failed |
-//! | `gnomon_policies_loaded` | gauge | policies in the configuration that was taken last |
-//! | `gnomon_config_generation` | gauge | a number made from that configuration: equal where it is equal |
+//! | `gnomon_log_lines_dropped_total` | counter | lines beyond `report.linesPerSecond` |
+//! | `gnomon_key_sets_fetched_total`, `gnomon_key_sets_failed_total` | counter | fetches of `jwksUri` |
+//! | `gnomon_key_sets_missing` | gauge | addresses from which no key set has come yet |
+//! | `gnomon_config_refused_total` | counter | configurations that were refused; the one before goes on |
+//! | `gnomon_config_generation` | gauge | a number made from the configuration that was taken last: equal where it is equal |
+//! | `gnomon_policies_loaded` | gauge | policies in it |
+//!
+//! # Labels
+//!
+//! Envoy takes labels out of a metric's name, by `stats_tags` of its bootstrap. The names are written so that the
+//! regular expressions which Istio makes for `extraStatTags: [gnomon_policy, gnomon_result]` fit:
+//! `gnomon_policy=.=<id>;.;gnomon_result=.=<result>;.;gnomon_policy_requests_total`. The policy is the id that Envoy
+//! would report, or where no rule decided the stage in round brackets. Beyond `report.policies` of them, all others
+//! count as `other`.
 
 use crate::{
     compare::Comparison,
     host::{Host, MetricKind},
 };
-use alloc::format;
+use alloc::{format, string::String, vec::Vec};
+use core::cell::RefCell;
+
+/// Counters without labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// Calls that failed.
+    Errors,
+    /// Signs of life.
+    Heartbeats,
+    /// Lines that were too many.
+    LinesDropped,
+    /// Key sets that came.
+    KeySetsFetched,
+    /// Key sets that did not.
+    KeySetsFailed,
+}
+
+/// Their names, in that order.
+const COUNTERS: [&str; 5] = [
+    "gnomon_errors_total",
+    "gnomon_heartbeats_total",
+    "gnomon_log_lines_dropped_total",
+    "gnomon_key_sets_fetched_total",
+    "gnomon_key_sets_failed_total",
+];
 
 /// Ids of the metrics; `None` where the proxy would not define one.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Metrics {
     requests: [Option<u32>; Comparison::ALL.len()],
-    errors: Option<u32>,
+    counters: [Option<u32>; COUNTERS.len()],
+    time: Option<u32>,
+    missing_key_sets: Option<u32>,
+    policies: RefCell<Policies>,
+}
+
+/// Counters by policy and result, made when they are first needed.
+#[derive(Debug, Default)]
+struct Policies {
+    /// How many policies get their own.
+    most: usize,
+    /// By name.
+    known: Vec<(String, [Option<u32>; Comparison::ALL.len()])>,
 }
 
 impl Metrics {
-    /// Defines all of them; the proxy gives the same id for the same name.
-    pub fn define(host: &dyn Host) -> Metrics {
+    /// Defines all of them; the proxy gives the same id for the same name. So many policies get counters of their own.
+    pub fn define(host: &dyn Host, policies: usize) -> Metrics {
         let counter = |name: &str| host.define_metric(MetricKind::Counter, name).ok();
         Metrics {
             requests: Comparison::ALL
                 .map(|result| counter(&format!("gnomon_requests_{}_total", result.name()))),
-            errors: counter("gnomon_errors_total"),
+            counters: COUNTERS.map(counter),
+            time: host.define_metric(MetricKind::Histogram, "gnomon_evaluation_microseconds").ok(),
+            missing_key_sets: None,
+            policies: RefCell::new(Policies { most: policies, known: Vec::new() }),
         }
     }
 
     /// Says what is loaded.
-    pub fn loaded(&self, host: &dyn Host, policies: usize, generation: u32) {
-        let gauges = [
-            ("gnomon_policies_loaded", policies as u64),
-            ("gnomon_config_generation", u64::from(generation)),
-        ];
-        for (name, value) in gauges {
-            if let Ok(id) = host.define_metric(MetricKind::Gauge, name) {
-                let _lost = host.record_metric(id, value);
-            }
-        }
+    pub fn loaded(&mut self, host: &dyn Host, policies: usize, generation: u32, key_sets: bool) {
+        let gauge = |name: &str, value: u64| {
+            let id = host.define_metric(MetricKind::Gauge, name).ok()?;
+            let _lost = host.record_metric(id, value);
+            Some(id)
+        };
+        gauge("gnomon_policies_loaded", policies as u64);
+        gauge("gnomon_config_generation", u64::from(generation));
+        self.missing_key_sets = if key_sets { gauge("gnomon_key_sets_missing", 0) } else { None };
     }
 
-    /// Counts one HTTP request.
-    pub fn request(&self, host: &dyn Host, result: Comparison) {
-        add(host, nth(&self.requests, result), 1);
+    /// Counts one HTTP request, also for the policy that decided.
+    pub fn request(&self, host: &dyn Host, result: Comparison, policy: Option<&str>) {
+        increment(host, self.requests.get(result.place()).copied().flatten(), 1);
+        self.policy(host, result, policy);
     }
 
     /// Counts one TCP connection. The counter is looked up by its name: there are fewer connections than requests,
     /// and most proxies have none.
-    pub fn connection(&self, host: &dyn Host, result: Comparison) {
+    pub fn connection(&self, host: &dyn Host, result: Comparison, policy: Option<&str>) {
         let name = format!("gnomon_connections_{}_total", result.name());
-        add(host, host.define_metric(MetricKind::Counter, &name).ok(), 1);
+        increment(host, host.define_metric(MetricKind::Counter, &name).ok(), 1);
+        self.policy(host, result, policy);
     }
 
-    /// Counts failed calls.
-    pub fn errors(&self, host: &dyn Host, failures: u32) {
-        if failures > 0 {
-            add(host, self.errors, i64::from(failures));
+    fn policy(&self, host: &dyn Host, result: Comparison, policy: Option<&str>) {
+        let Some(policy) = policy else { return };
+        let mut policies = self.policies.borrow_mut();
+        if policies.most == 0 {
+            return;
+        }
+        let full = policies.known.len() >= policies.most;
+        let mut place = policies.known.iter().position(|(known, _)| known == policy);
+        if place.is_none() && full {
+            place = policies.known.iter().position(|(known, _)| known == OTHER);
+        }
+        let place = place.unwrap_or_else(|| {
+            let name = if full { OTHER } else { policy };
+            policies.known.push((name.into(), Default::default()));
+            policies.known.len().saturating_sub(1)
+        });
+        let Some((name, ids)) = policies.known.get_mut(place) else { return };
+        let Some(id) = ids.get_mut(result.place()) else { return };
+        if id.is_none() {
+            let result = result.name();
+            let name =
+                format!("gnomon_policy=.={name};.;gnomon_result=.={result};.;gnomon_policy_requests_total");
+            *id = host.define_metric(MetricKind::Counter, &name).ok();
+        }
+        increment(host, *id, 1);
+    }
+
+    /// Adds to a counter.
+    pub fn add(&self, host: &dyn Host, counter: Counter, count: u32) {
+        if count > 0 {
+            increment(host, self.counters.get(counter as usize).copied().flatten(), i64::from(count));
+        }
+    }
+
+    /// What one evaluation took, in nanoseconds.
+    pub fn took(&self, host: &dyn Host, time: u64) {
+        if let Some(id) = self.time {
+            let _lost = host.record_metric(id, time / 1000);
+        }
+    }
+
+    /// How many key sets have not come yet.
+    pub fn missing_key_sets(&self, host: &dyn Host, count: u64) {
+        if let Some(id) = self.missing_key_sets {
+            let _lost = host.record_metric(id, count);
         }
     }
 }
 
-fn nth(ids: &[Option<u32>], result: Comparison) -> Option<u32> {
-    let place = Comparison::ALL.iter().position(|other| *other == result)?;
-    ids.get(place).copied().flatten()
+/// Stands for all policies that get no counter of their own.
+const OTHER: &str = "other";
+
+/// Counts a configuration that was refused.
+pub fn refused(host: &dyn Host) {
+    increment(host, host.define_metric(MetricKind::Counter, "gnomon_config_refused_total").ok(), 1);
 }
 
-fn add(host: &dyn Host, id: Option<u32>, offset: i64) {
+fn increment(host: &dyn Host, id: Option<u32>, offset: i64) {
     if let Some(id) = id {
         let _lost = host.increment_metric(id, offset);
     }

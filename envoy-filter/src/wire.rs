@@ -29,6 +29,21 @@ pub fn pairs(bytes: &[u8]) -> Option<Vec<Pair<'_>>> {
     Some(found)
 }
 
+/// The same the other way round.
+pub fn encode(map: &[Pair<'_>]) -> Vec<u8> {
+    let length = |text: &[u8]| u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let mut bytes = u32::try_from(map.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+    for (key, value) in map {
+        bytes.extend(length(key));
+        bytes.extend(length(value));
+    }
+    for part in map.iter().flat_map(|(key, value)| [key, value]) {
+        bytes.extend_from_slice(part);
+        bytes.push(0);
+    }
+    bytes
+}
+
 fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (first, rest) = bytes.split_first_chunk::<4>()?;
     Some((u32::from_le_bytes(*first), rest))
@@ -69,19 +84,6 @@ pub fn ip(bytes: &[u8]) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn encode(map: &[(&[u8], &[u8])]) -> Vec<u8> {
-        let mut bytes = (map.len() as u32).to_le_bytes().to_vec();
-        for (key, value) in map {
-            bytes.extend((key.len() as u32).to_le_bytes());
-            bytes.extend((value.len() as u32).to_le_bytes());
-        }
-        for part in map.iter().flat_map(|(key, value)| [key, value]) {
-            bytes.extend_from_slice(part);
-            bytes.push(0);
-        }
-        bytes
-    }
 
     #[test]
     fn maps_come_back_as_they_went_in() {

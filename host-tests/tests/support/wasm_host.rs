@@ -137,6 +137,35 @@ impl WasmHost {
         self.call::<u32, ()>("proxy_on_delete", id)
     }
 
+    /// A request that the filter may answer itself: what it returned at the request's headers, 0 to go on.
+    pub fn enforced(&mut self) -> wasmtime::Result<u32> {
+        let id = self.create()?;
+        self.state().has_request_headers = true;
+        let size = self.state().headers.len() as u32;
+        let action = self.call::<(u32, u32, u32), u32>("proxy_on_request_headers", (id, size, 1))?;
+        self.call::<u32, ()>("proxy_on_log", id)?;
+        self.state().has_request_headers = false;
+        self.delete(id)?;
+        Ok(action)
+    }
+
+    /// Time passes.
+    pub fn tick(&mut self) -> wasmtime::Result<()> {
+        self.call::<u32, ()>("proxy_on_tick", ROOT)
+    }
+
+    /// A call is answered: with a status and a body, or not at all.
+    pub fn answer(&mut self, call: u32, answer: Option<(&str, &[u8])>) -> wasmtime::Result<()> {
+        let lines = usize::from(answer.is_some());
+        let size = answer.map_or(0, |(_, body)| body.len());
+        self.state().answer = answer
+            .map(|(status, body)| (vec![(b":status".to_vec(), status.as_bytes().to_vec())], body.to_vec()));
+        let parameters = (ROOT, call, lines as u32, size as u32, 0_u32);
+        let done = self.call::<(u32, u32, u32, u32, u32), ()>("proxy_on_http_call_response", parameters);
+        self.state().answer = None;
+        done
+    }
+
     /// A callback with (context, size, end of stream) that must answer *continue*: whatever else happens, the
     /// traffic goes on.
     pub fn continues(&mut self, name: &str, id: u32) -> wasmtime::Result<()> {

@@ -45,7 +45,7 @@ fn a_bad_configuration_is_refused_with_every_diagnostic() {
             "candidate.gzip[0]: expected a Kubernetes object",
         ),
         (r#"{"candidate": {"resources": [7]}}"#, "candidate.resources[0]: expected a Kubernetes object"),
-        (r#"{"candidate": {"resources": []}, "mode": "enforce"}"#, "mode: expected one of shadow"),
+        (r#"{"candidate": {"resources": []}, "mode": "audit"}"#, "mode: expected one of shadow, enforce"),
         (r#"{"candidate": {"resources": []}, "report": {"log": "some"}}"#, "report.log: expected one of"),
         (
             r#"{"candidate": {"resources": []}, "report": {"sample": 2}}"#,

@@ -129,6 +129,7 @@ fn describe(
         if proxy == ProxyKind::Waypoint && !name.is_empty() {
             state.set("filter_state.io.istio.peer_principal", Property::Text(name));
         } else {
+            state.set("filter_state.gnomon.peer_uri_san", Property::Text(name.clone()));
             state.set("connection.uri_san_peer_certificate", Property::Text(name));
         }
     });

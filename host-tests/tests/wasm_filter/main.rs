@@ -3,6 +3,9 @@
 
 mod configuration;
 mod corpus;
+mod enforced;
+mod key_sets;
+mod reported;
 mod reports;
 mod safety;
 mod scale;
@@ -16,7 +19,10 @@ use gnomon_engine::{
     request::{Input, Peer},
     resource::Resources,
 };
-use gnomon_host_tests::tokens::{self, TestKey};
+use gnomon_host_tests::{
+    Ca, Names,
+    tokens::{self, TestKey},
+};
 use serde_json::{Value, json};
 use support::wasm_host::{Fault, Property, Steps, WasmHost};
 

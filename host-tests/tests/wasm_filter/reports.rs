@@ -24,6 +24,8 @@ fn what_was_enforced_and_what_would_be() {
         ("/no", 404, "route_not_found", Steps::All, "would_deny"),
         ("/no", 400, "path_normalization_failed", Steps::OnlyLog, "skipped"),
         ("/no", 429, "request_rate_limited", Steps::OnlyLog, "skipped"),
+        // Whether it was asked before or after the policies is not known.
+        ("/no", 429, "request_rate_limited", Steps::All, "unknown"),
     ];
     for (path, code, details, steps, expected) in table {
         let mut host = WasmHost::with(&configuration);
@@ -121,6 +123,7 @@ fn only_what_is_needed_is_read_and_only_once() {
     let by_port = policy("p", "ALLOW", json!([{"to": [{"operation": {"ports": ["1"]}}]}]));
     let uri = "connection.uri_san_peer_certificate";
     let more = [
+        "connection.peer_certificate",
         "filter_state.gnomon.peer_uri_san",
         "connection.dns_san_peer_certificate",
         "connection.subject_peer_certificate",

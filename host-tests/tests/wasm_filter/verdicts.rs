@@ -194,9 +194,11 @@ fn what_the_proxy_does_not_show_is_unknown_unless_it_is_helped() {
     get(&mut host, "/");
     host.state().set("connection.mtls", Property::Bool(true));
     // first URI SAN, DNS SAN, subject, all URI SANs where the helper is there
-    let table: [(&str, &str, &str, Option<&str>, &str); 8] = [
+    let table: [(&str, &str, &str, Option<&str>, &str); 10] = [
         (allowed, "", "", None, "allow"),
-        (spiffe, "", "", None, "deny"),
+        (spiffe, "", "", None, "unknown"),
+        (spiffe, "", "", Some(spiffe), "deny"),
+        (spiffe, "x.example", "", Some(spiffe), "unknown"),
         (spiffe, "x.example", "", None, "unknown"),
         (spiffe, "", "CN=x", None, "unknown"),
         ("https://x.example", "", "", None, "unknown"),
@@ -217,6 +219,25 @@ fn what_the_proxy_does_not_show_is_unknown_unless_it_is_helped() {
         state.set("connection.subject_peer_certificate", Property::Text(subject.into()));
         state.set("filter_state.gnomon.peer_uri_san", Property::Text(all.unwrap_or_default().into()));
         assert_eq!(verdict(&mut host)["verdict"], expected, "{uri} {dns} {subject} {all:?}");
+    }
+
+    // The certificate itself says all.
+    let ca = Ca::new("cluster.local").unwrap();
+    let uri = |name: &str| format!("spiffe://cluster.local/ns/shop/sa/{name}");
+    for (uris, dns, expected) in [
+        (vec![uri("other")], vec![], "deny"),
+        (vec![uri("other")], vec!["x.example".to_owned()], "deny"),
+        (vec![uri("other"), uri("more"), uri("cart")], vec![], "allow"),
+    ] {
+        let first = uris.first().cloned().unwrap();
+        let pem = ca.issue(&Names { uris: uris.clone(), dns, ..Names::default() }).unwrap().certificate;
+        let encoded = pem.replace('+', "%2B").replace('/', "%2F").replace('\n', "%0A").replace(' ', "%20");
+        let state = host.state();
+        state.properties.clear();
+        state.set("connection.mtls", Property::Bool(true));
+        state.set("connection.uri_san_peer_certificate", Property::Text(first));
+        state.set("connection.peer_certificate", Property::Text(encoded));
+        assert_eq!(verdict(&mut host)["verdict"], expected, "{uris:?}");
     }
 
     let block = policy("p", "ALLOW", json!([{"from": [{"source": {"ipBlocks": ["10.0.0.0/8"]}}]}]));

@@ -97,8 +97,12 @@ fn link_proxy(linker: &mut Linker<State>) -> Result<()> {
         "proxy_get_buffer_bytes",
         |mut host: Host<'_>, kind: u32, start: u32, most: u32, data: u32, size: u32| {
             answering(&mut host, "proxy_get_buffer_bytes", (data, size), |state| {
-                assert_eq!(kind, 7, "only the plugin configuration is asked for");
-                let bytes = state.configuration.get(start as usize..).ok_or(BAD_ARGUMENT)?;
+                let whole = match kind {
+                    7 => &state.configuration,
+                    4 => &state.answer.as_ref().ok_or(NOT_FOUND)?.1,
+                    other => panic!("nobody needs the buffer {other}"),
+                };
+                let bytes = whole.get(start as usize..).ok_or(BAD_ARGUMENT)?;
                 Ok(bytes.get(..most as usize).unwrap_or(bytes).to_vec())
             })
         },
@@ -108,27 +112,41 @@ fn link_proxy(linker: &mut Linker<State>) -> Result<()> {
         "proxy_get_header_map_pairs",
         |mut host: Host<'_>, map: u32, data: u32, size: u32| {
             answering(&mut host, "proxy_get_header_map_pairs", (data, size), |state| {
-                assert_eq!(map, 0, "only the request's headers are asked for");
-                let headers = if state.has_request_headers { &state.headers[..] } else { &[] };
+                let headers = match map {
+                    0 if state.has_request_headers => &state.headers[..],
+                    0 => &[],
+                    6 => &state.answer.as_ref().ok_or(BAD_ARGUMENT)?.0,
+                    other => panic!("nobody needs the map {other}"),
+                };
                 Ok(encode_pairs(headers))
             })
         },
     )?;
+    for (name, replace) in [("proxy_replace_header_map_value", true), ("proxy_add_header_map_value", false)] {
+        linker.func_wrap(
+            "env",
+            name,
+            move |mut host: Host<'_>, map: u32, name: u32, name_size: u32, value: u32, value_size: u32| {
+                let pair = (read(&mut host, name, name_size)?, read(&mut host, value, value_size)?);
+                Result::Ok(doing(&mut host, "proxy_set_header_map_value", |state| {
+                    set_header(state, map, pair, replace)
+                }))
+            },
+        )?;
+    }
     linker.func_wrap(
         "env",
-        "proxy_replace_header_map_value",
-        |mut host: Host<'_>, map: u32, name: u32, name_size: u32, value: u32, value_size: u32| {
-            let pair = (read(&mut host, name, name_size)?, read(&mut host, value, value_size)?);
-            Result::Ok(doing(&mut host, "proxy_replace_header_map_value", |state| {
-                assert_eq!(map, 2, "only response headers are set");
-                if !state.has_response_headers {
-                    return BAD_ARGUMENT;
-                }
-                state.response_headers.push(pair);
+        "proxy_remove_header_map_value",
+        |mut host: Host<'_>, map: u32, name: u32, size: u32| {
+            let name = read(&mut host, name, size)?;
+            Result::Ok(doing(&mut host, "proxy_remove_header_map_value", |state| {
+                assert_eq!(map, 0, "only request headers are removed");
+                state.headers.retain(|(other, _)| *other != name);
                 OK
             }))
         },
     )?;
+    link_acts(linker)?;
     linker.func_wrap(
         "env",
         "proxy_get_property",
@@ -178,6 +196,96 @@ fn link_proxy(linker: &mut Linker<State>) -> Result<()> {
     link_metrics(linker)
 }
 
+fn set_header(state: &mut State, map: u32, pair: (Vec<u8>, Vec<u8>), replace: bool) -> u32 {
+    let (there, headers) = match map {
+        0 => (state.has_request_headers, &mut state.headers),
+        _ => (state.has_response_headers, &mut state.response_headers),
+    };
+    if !there {
+        return BAD_ARGUMENT;
+    }
+    if replace && map == 0 {
+        headers.retain(|(name, _)| *name != pair.0);
+    }
+    headers.push(pair);
+    OK
+}
+
+/// What the filter does beyond looking: answers, calls, the tick.
+fn link_acts(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap(
+        "env",
+        "proxy_send_local_response",
+        |mut host: Host<'_>,
+         status: u32,
+         details: u32,
+         details_size: u32,
+         body: u32,
+         body_size: u32,
+         headers: u32,
+         headers_size: u32,
+         grpc: i32| {
+            let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+            let reply = (
+                status,
+                text(read(&mut host, details, details_size)?),
+                text(read(&mut host, body, body_size)?),
+                read(&mut host, headers, headers_size)?,
+            );
+            Result::Ok(doing(&mut host, "proxy_send_local_response", |state| {
+                assert_eq!(grpc, -1, "the proxy makes a grpc-status of the status");
+                state.replies.push(reply);
+                OK
+            }))
+        },
+    )?;
+    linker.func_wrap("env", "proxy_close_stream", |mut host: Host<'_>, kind: u32| {
+        doing(&mut host, "proxy_close_stream", |state| {
+            state.closed.push(kind);
+            OK
+        })
+    })?;
+    linker.func_wrap("env", "proxy_set_tick_period_milliseconds", |mut host: Host<'_>, period: u32| {
+        doing(&mut host, "proxy_set_tick_period_milliseconds", |state| {
+            state.tick = period;
+            OK
+        })
+    })?;
+    linker.func_wrap(
+        "env",
+        "proxy_http_call",
+        |mut host: Host<'_>,
+         cluster: u32,
+         cluster_size: u32,
+         headers: u32,
+         headers_size: u32,
+         _body: u32,
+         body_size: u32,
+         trailers: u32,
+         trailers_size: u32,
+         timeout: u32,
+         call: u32| {
+            let cluster = String::from_utf8(read(&mut host, cluster, cluster_size)?).expect("UTF-8");
+            let headers = read(&mut host, headers, headers_size)?;
+            assert_eq!(read(&mut host, trailers, trailers_size)?, [0; 4], "no trailers");
+            assert_eq!(body_size, 0, "no body");
+            assert!(timeout > 0, "every call has an end");
+            let mut number = 0;
+            let status = doing(&mut host, "proxy_http_call", |state| {
+                if !state.clusters.contains(&cluster) {
+                    return BAD_ARGUMENT;
+                }
+                number = state.sent.len() as u32;
+                state.sent.push((cluster, headers));
+                OK
+            });
+            write(&mut host, call, &number.to_le_bytes())?;
+            Result::Ok(status)
+        },
+    )?;
+    Ok(())
+}
+
 fn link_metrics(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(
         "env",
@@ -201,6 +309,11 @@ fn link_metrics(linker: &mut Linker<State>) -> Result<()> {
         doing(&mut host, "proxy_record_metric", |state| match state.metrics.get_mut(id as usize) {
             Some(metric) if metric.kind == 1 => {
                 metric.value = value as i64;
+                OK
+            }
+            // A histogram: how many values it got.
+            Some(metric) if metric.kind == 2 => {
+                metric.value += 1;
                 OK
             }
             Some(_) => BAD_ARGUMENT,

@@ -79,6 +79,18 @@ pub struct State {
     pub filter_state: BTreeMap<String, Vec<u8>>,
     /// Response headers set.
     pub response_headers: Vec<Pair>,
+    /// Answers sent: status, details, body, header lines.
+    pub replies: Vec<(u32, String, String, Vec<u8>)>,
+    /// Streams closed: 0 a request, 2 a connection.
+    pub closed: Vec<u32>,
+    /// Requests sent to clusters, with their header lines; the index is the number of the call.
+    pub sent: Vec<(String, Vec<u8>)>,
+    /// Clusters that there are.
+    pub clusters: Vec<String>,
+    /// The answer to a call, while its callback runs.
+    pub answer: Option<(Vec<Pair>, Vec<u8>)>,
+    /// The period of the tick.
+    pub tick: u32,
 }
 
 impl Default for State {
@@ -98,6 +110,12 @@ impl Default for State {
             metrics: Vec::new(),
             filter_state: BTreeMap::new(),
             response_headers: Vec::new(),
+            replies: Vec::new(),
+            closed: Vec::new(),
+            sent: Vec::new(),
+            clusters: Vec::new(),
+            answer: None,
+            tick: 0,
         }
     }
 }
@@ -126,6 +144,8 @@ impl State {
         self.logs.clear();
         self.filter_state.clear();
         self.response_headers.clear();
+        self.replies.clear();
+        self.closed.clear();
     }
 
     /// A metric's value; 0 where it was never defined.

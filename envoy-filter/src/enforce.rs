@@ -1,0 +1,102 @@
+//! `mode: enforce`: the candidate's verdict carried out, as Envoy's own filters answer.
+
+use crate::{
+    host::{Host, Map},
+    wire,
+};
+use alloc::{format, string::String, vec::Vec};
+use core::str;
+use gnomon_engine::{
+    jwt::Edit,
+    request::Header,
+    verdict::{Outcome, Report, Stage},
+};
+
+/// The longest path in a challenge.
+const LONGEST_REALM: usize = 256;
+const JWT: &str = "jwt_authn_access_denied{";
+
+/// What a refused request is answered.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The status; on gRPC the proxy makes a grpc-status of it.
+    pub status: u16,
+    /// `%RESPONSE_CODE_DETAILS%`.
+    pub details: String,
+    /// The text.
+    pub body: String,
+    /// `www-authenticate`, where there is one.
+    pub challenge: Option<Vec<u8>>,
+}
+
+/// What a verdict means for an HTTP request; `None` lets it on. A verdict that is not known refuses: nobody has said
+/// that the request may pass.
+pub fn reply(report: &Report, headers: &[Header<'_>]) -> Option<Reply> {
+    let refusal = |status, details: &str, body: &str| Reply {
+        status,
+        details: details.into(),
+        body: body.into(),
+        challenge: None,
+    };
+    let details = report.details.as_deref().unwrap_or_default();
+    match report.verdict {
+        Outcome::Allow => None,
+        Outcome::Unknown if report.missing.iter().any(|missing| missing.starts_with("jwks.")) => {
+            // What jwt_authn says when its fetch has failed.
+            let message = "Jwks remote fetch is failed";
+            let details = format!("{JWT}{}}}", message.replace(' ', "_"));
+            Some(Reply { challenge: Some(challenge(message, headers)), ..refusal(401, &details, message) })
+        }
+        Outcome::Unknown => Some(refusal(403, "gnomon_verdict_unknown", "RBAC: access denied")),
+        Outcome::Deny if report.stage == Stage::Jwt => {
+            let message =
+                details.strip_prefix(JWT).and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
+            let message = message.replace('_', " ");
+            let challenge = Some(challenge(&message, headers));
+            Some(Reply { challenge, ..refusal(report.status.unwrap_or(401), details, &message) })
+        }
+        Outcome::Deny => Some(refusal(report.status.unwrap_or(403), details, "RBAC: access denied")),
+    }
+}
+
+/// `Bearer realm="http://host/path", error="invalid_token"`
+fn challenge(message: &str, headers: &[Header<'_>]) -> Vec<u8> {
+    let value = |name: &[u8]| {
+        let line = headers.iter().find(|(other, _)| *other == name);
+        line.map(|(_, value)| *value).filter(|value| !value.is_empty())
+    };
+    let path = value(b"x-envoy-original-path").or_else(|| value(b":path")).unwrap_or_default();
+    let scheme = value(b"x-forwarded-proto").or_else(|| value(b":scheme")).unwrap_or_default();
+    let mut text = b"Bearer realm=\"".to_vec();
+    text.extend_from_slice(scheme);
+    text.extend_from_slice(b"://");
+    text.extend_from_slice(value(b":authority").unwrap_or_default());
+    text.extend_from_slice(path.get(..LONGEST_REALM).unwrap_or(path));
+    text.push(b'"');
+    if message != "Jwt is missing" {
+        text.extend_from_slice(b", error=\"invalid_token\"");
+    }
+    text
+}
+
+/// Answers. True where the proxy has taken the answer: then the request goes no further.
+pub fn answer(host: &dyn Host, reply: &Reply) -> bool {
+    let header: [wire::Pair<'_>; 1] = [(b"www-authenticate", reply.challenge.as_deref().unwrap_or_default())];
+    let headers = if reply.challenge.is_some() { &header[..] } else { &[] };
+    host.reply(reply.status, &reply.details, &reply.body, &wire::encode(headers)).is_ok()
+}
+
+/// Does to the request what `jwt_authn` does: takes tokens out, writes claims to headers.
+pub fn apply(host: &dyn Host, edits: &[Edit]) -> u32 {
+    let mut failures = 0;
+    for edit in edits {
+        let done = match edit {
+            Edit::Remove(name) => host.remove_header(Map::Request, name.as_bytes()),
+            Edit::Set(name, value) => host.set_header(Map::Request, name.as_bytes(), value),
+            Edit::Add(name, value) => host.add_header(Map::Request, name.as_bytes(), value),
+            Edit::Path(path) => host.set_header(Map::Request, b":path", path),
+        };
+        failures += u32::from(done.is_err());
+    }
+    failures
+}

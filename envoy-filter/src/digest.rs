@@ -48,7 +48,7 @@ impl Hasher {
                 *to = *from;
             }
             self.length += now.len() as u64;
-            if self.length % 64 == 0 {
+            if self.length.is_multiple_of(64) {
                 compress(&mut self.state, &self.block);
             }
             bytes = later;

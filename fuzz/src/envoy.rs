@@ -2,7 +2,7 @@
 
 use crate::{
     config,
-    host::{Host, Level, MetricKind, Refused},
+    host::{Host, Level, Map, MetricKind, Refused},
     regex::Regex,
     requests::several,
 };
@@ -27,16 +27,37 @@ impl Host for Silent {
     fn configuration(&self) -> Result<Vec<u8>, Refused> {
         Err(Refused::NOT_FOUND)
     }
-    fn request_headers(&self) -> Result<Vec<u8>, Refused> {
+    fn headers(&self, _: Map) -> Result<Vec<u8>, Refused> {
         Err(Refused::NOT_FOUND)
+    }
+    fn set_header(&self, _: Map, _: &[u8], _: &[u8]) -> Result<(), Refused> {
+        Ok(())
+    }
+    fn add_header(&self, _: Map, _: &[u8], _: &[u8]) -> Result<(), Refused> {
+        Ok(())
+    }
+    fn remove_header(&self, _: Map, _: &[u8]) -> Result<(), Refused> {
+        Ok(())
+    }
+    fn reply(&self, _: u16, _: &str, _: &str, _: &[u8]) -> Result<(), Refused> {
+        Ok(())
+    }
+    fn close(&self, _: bool) -> Result<(), Refused> {
+        Ok(())
+    }
+    fn dispatch(&self, _: &str, _: &[u8], _: u32) -> Result<u32, Refused> {
+        Err(Refused::NOT_FOUND)
+    }
+    fn call_body(&self, _: usize) -> Result<Vec<u8>, Refused> {
+        Err(Refused::NOT_FOUND)
+    }
+    fn tick_every(&self, _: u32) -> Result<(), Refused> {
+        Ok(())
     }
     fn property(&self, _: &str) -> Result<Option<Vec<u8>>, Refused> {
         Ok(None)
     }
     fn set_filter_state(&self, _: &str, _: &[u8]) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn set_response_header(&self, _: &str, _: &str) -> Result<(), Refused> {
         Ok(())
     }
     fn foreign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, Refused> {

@@ -19,7 +19,8 @@ fn refusals_are_answered_as_envoys_filters_do() {
     let good = tokens::sign(TestKey::RsaKid, &json!({"iss": "me"})).unwrap();
     let rbac = "rbac_access_denied_matched_policy[ns[shop]-policy[secret]-rule[0]]";
     // path, token, status and details
-    let table: [(&str, Option<&str>, Option<(u32, &str, &str)>); 5] = [
+    type Reply<'a> = (u32, &'a str, &'a str);
+    let table: [(&str, Option<&str>, Option<Reply<'_>>); 5] = [
         ("/", None, None),
         ("/", Some(&good), None),
         ("/secret", Some(&good), Some((403, rbac, "RBAC: access denied"))),

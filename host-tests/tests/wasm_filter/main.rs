@@ -1,5 +1,11 @@
 //! The built filter under our own proxy-wasm host.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "test code may be blunt")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code may be blunt"
+)]
 
 mod configuration;
 mod corpus;

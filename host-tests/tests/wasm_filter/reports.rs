@@ -82,8 +82,7 @@ fn lines_are_written_as_configured() {
             "ALLOW",
             json!([{"to": [{"operation": {"paths": ["/yes"]}}]}])
         )]));
-        configuration["report"] =
-            json!({"log": log, "sample": sample, "filterState": false, "responseHeader": "X-Gnomon-Shadow"});
+        configuration["report"] = json!({"log": log, "sample": sample, "linesPerSecond": 100, "filterState": false, "responseHeader": "X-Gnomon-Shadow"});
         let mut host = WasmHost::with(&configuration);
         for ((path, code, details), lines) in paths.iter().zip(expected) {
             get(&mut host, path);

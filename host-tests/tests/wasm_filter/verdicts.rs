@@ -68,7 +68,9 @@ fn the_verdict_is_the_engines() {
         state.set("destination.address", Property::Text("10.0.0.1:8080".into()));
         state.set("connection.requested_server_name", Property::Text(case.sni.into()));
         state.set("connection.mtls", Property::Bool(case.principal.is_some()));
-        state.set("connection.uri_san_peer_certificate", Property::Text(case.principal.unwrap_or("").into()));
+        let name = case.principal.unwrap_or("");
+        state.set("connection.uri_san_peer_certificate", Property::Text(name.into()));
+        state.set("filter_state.gnomon.peer_uri_san", Property::Text(name.into()));
         state.answered(200, "via_upstream");
         let got = verdict(&mut host);
 

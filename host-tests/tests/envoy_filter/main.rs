@@ -1,0 +1,100 @@
+//! The filter in real Envoy: what it sees of every kind of request, what it reports, what it enforces.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code may be blunt"
+)]
+
+mod enforced;
+mod h2;
+mod hostile;
+mod identity;
+mod protocols;
+mod updates;
+mod upstream;
+
+use gnomon_engine::{Mesh, Severity, Workload, envoy::export, request::Protocol, resource::Resources};
+use gnomon_host_tests::{Bootstrap, Connection, Dial, Envoy, Listener, RequestBytes, access_log, filter};
+use gnomon_manifests::load_text;
+use serde_json::{Value, json};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+fn workload() -> Workload {
+    Workload { namespace: "shop".into(), labels: vec![("app".into(), "web".into())], ..Workload::default() }
+}
+
+fn policy(name: &str, action: &str, rules: Value) -> Value {
+    json!({
+        "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"action": action, "rules": rules},
+    })
+}
+
+fn deny_paths(name: &str, paths: &[&str]) -> Value {
+    policy(name, "DENY", json!([{"to": [{"operation": {"paths": paths}}]}]))
+}
+
+/// The shadow filter with these policies.
+fn shadow(resources: &Value) -> Value {
+    filter::http_filter(&filter::wasm().unwrap(), &json!({"candidate": {"resources": resources}}))
+}
+
+/// Envoy's own filters with these.
+fn native(resources: &Value) -> Vec<Value> {
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": resources});
+    let loaded = load_text(&list.to_string(), "native.json");
+    let wrong = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
+    assert!(!wrong, "{:?}", loaded.diagnostics);
+    let resources: Resources = loaded.resources;
+    export(&resources, &workload(), &Mesh::default(), Protocol::Http)
+}
+
+fn get(path: &str, case: &str) -> RequestBytes {
+    RequestBytes::get(path).header("host", "a.test").header(access_log::CASE_HEADER, case)
+}
+
+fn to(envoy: &Envoy, listener: &str) -> SocketAddr {
+    envoy.address(listener).unwrap()
+}
+
+/// What the filter says about a case, once the request is over.
+fn state(envoy: &Envoy, case: &str) -> Value {
+    let line = envoy.access_log().of_case(case).unwrap();
+    let state =
+        access_log::text(&line, "gnomon").unwrap_or_else(|| panic!("no state in {line}\n{}", envoy.log()));
+    serde_json::from_str(state).unwrap()
+}
+
+/// Waits for something that Envoy does in its own time.
+fn until<T>(what: &str, envoy: &Envoy, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}\n{}", envoy.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// All routes of all listeners become these.
+fn with_routes(mut bootstrap: Value, routes: &Value) -> Value {
+    for listener in bootstrap["static_resources"]["listeners"].as_array_mut().unwrap() {
+        for chain in listener["filter_chains"].as_array_mut().unwrap() {
+            for filter in chain["filters"].as_array_mut().unwrap() {
+                let manager = &mut filter["typed_config"];
+                if manager.get("route_config").is_some() {
+                    manager["route_config"]["virtual_hosts"][0]["routes"] = routes.clone();
+                    manager["upgrade_configs"] = json!([{"upgrade_type": "websocket"}]);
+                }
+            }
+        }
+    }
+    bootstrap
+}

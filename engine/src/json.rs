@@ -114,6 +114,8 @@ impl<'t> Reader<'t> {
             let node = self.value(depth.saturating_add(1))?;
             entries.push((Key { name, at: Position::default() }, node));
             if self.take('}') {
+                // Most have one entry or two, and room for four: a third of the tree, and its memory is the filter's.
+                entries.shrink_to_fit();
                 return Ok(Value::Map(entries));
             }
             if !self.take(',') {
@@ -132,6 +134,7 @@ impl<'t> Reader<'t> {
             self.blanks();
             items.push(self.value(depth.saturating_add(1))?);
             if self.take(']') {
+                items.shrink_to_fit();
                 return Ok(Value::List(items));
             }
             if !self.take(',') {

@@ -5,7 +5,7 @@ use gnomon_analysis::bundle::{self, APPLY_LIMIT, OBJECT_LIMIT, Plugin, Reach};
 use gnomon_engine::{
     Mesh, Position, Workload,
     request::Protocol,
-    resource::{Resources, TargetKind, TargetRef, manifest::manifests},
+    resource::{Action, Resources, Target, TargetKind, TargetRef, manifest::manifests},
     workload::ProxyKind,
 };
 use gnomon_manifests::Loader;
@@ -130,6 +130,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
         );
         return Outcome::Bad;
     }
+    let custom = selected.authorization.iter().filter(|policy| policy.action == Action::Custom).count();
+    if custom > 0 {
+        eprintln!(
+            "note: {} CUSTOM: what an external provider would answer the filter does not know, and such a verdict is \
+             unknown",
+            if custom == 1 { "one of them is".into() } else { format!("{custom} of them are") }
+        );
+    }
     if nobody_serves(&selected, &workload) {
         eprintln!(
             "warning: some of them name services, and a waypoint does not tell the filter which service a request is \
@@ -197,8 +205,8 @@ fn whom(reach: &Reach<'_>, targets: &[TargetRef]) -> String {
 }
 
 fn nobody_serves(selected: &Resources, workload: &Workload) -> bool {
-    let names_service = |target: &gnomon_engine::resource::Target| match target {
-        gnomon_engine::resource::Target::Refs(refs) => {
+    let names_service = |target: &Target| match target {
+        Target::Refs(refs) => {
             refs.iter().any(|target| matches!(target.kind, TargetKind::Service | TargetKind::ServiceEntry))
         }
         _ => false,

@@ -1,7 +1,10 @@
 //! What Envoy is given when it is measured: policy sets of any size, and listeners without anything that a measurement
 //! would measure as well.
 
-use gnomon_engine::{Workload, resource::Resources};
+use gnomon_engine::{
+    Workload,
+    resource::{Resources, manifest},
+};
 use gnomon_manifests::load_text;
 use serde_json::{Value, json};
 
@@ -26,7 +29,58 @@ pub fn manifests(count: usize) -> Vec<Value> {
     (0..count).map(policy).collect()
 }
 
-/// The same, decoded.
+/// Policies as people have them, for sizes: callers by service account, methods, a few paths, now and then a host or a
+/// claim; names and paths that do not repeat much, so that compression has no easier task than in a real mesh. Always
+/// the same ones.
+pub fn varied(count: usize) -> Vec<Value> {
+    const WORDS: [&str; 24] = [
+        "orders", "billing", "catalog", "users", "search", "stock", "ledger", "reports", "images", "auth",
+        "mail", "events", "pricing", "carts", "refunds", "shipping", "reviews", "audit", "quotes", "exports",
+        "tax", "fraud", "loyalty", "profiles",
+    ];
+    let mut state = 1_u64;
+    let mut random = move |below: usize| {
+        // Knuth's constants for a linear congruence; its upper bits are good enough.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 40).unwrap_or(0) % below.max(1)
+    };
+    let mut policies = Vec::with_capacity(count);
+    for number in 0..count {
+        let mut word = || WORDS.get(random(WORDS.len())).copied().unwrap_or_default();
+        let (service, caller, area) = (word(), word(), word());
+        let principals: Vec<String> = (0..=number % 3)
+            .map(|_| format!("cluster.local/ns/{}/sa/{}-{}", word(), word(), word()))
+            .collect();
+        let paths: Vec<String> = (0..=number % 4).map(|_| format!("/{area}/v2/{}/*", word())).collect();
+        let unique = random(1 << 24);
+        let hosts = if number % 5 == 0 { vec![format!("{service}.{area}.example.com")] } else { Vec::new() };
+        let when = match number % 7 {
+            0 => vec![json!({"key": "request.auth.claims[group]", "values": [caller, area]})],
+            _ => Vec::new(),
+        };
+        // What is empty is left out when the policies are read and written again.
+        let rule = json!({
+            "from": [{"source": {"principals": principals}}],
+            "to": [{"operation": {"methods": ["GET", "POST"], "paths": paths, "hosts": hosts}}],
+            "when": when,
+        });
+        policies.push(json!({
+            "apiVersion": "security.istio.io/v1",
+            "kind": "AuthorizationPolicy",
+            "metadata": {"name": format!("{service}-{caller}-{unique:06x}"), "namespace": "shop"},
+            "spec": {"selector": {"matchLabels": {"app": "web"}}, "rules": [rule]},
+        }));
+    }
+    written_again(&policies)
+}
+
+/// The policies as they are bundled.
+fn written_again(policies: &[Value]) -> Vec<Value> {
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": policies});
+    manifest::manifests(&load_text(&list.to_string(), "scene.json").resources)
+}
+
+/// [`manifests`], decoded.
 pub fn resources(count: usize) -> Resources {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": manifests(count)});
     load_text(&list.to_string(), "scene.json").resources

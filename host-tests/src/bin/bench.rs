@@ -14,6 +14,7 @@ use gnomon_host_tests::{
 use serde_json::{Value, json};
 use std::{
     fs,
+    path::Path,
     process::{Command, ExitCode},
     time::{Duration, Instant},
 };
@@ -136,10 +137,11 @@ fn evaluated(envoy: &Envoy) -> Result<()> {
 fn scale() -> Result<()> {
     let wasm = filter::wasm()?;
     let workload = scene::workload();
+    println!("The filter without policies adds {} to a proxy of one worker.\n", alone(&wasm)?);
     println!("| policies | object | compressed | update takes | CPU of it | memory of the proxy |");
     println!("|---:|---:|---:|---:|---:|---:|");
-    for count in [1, 20, 100, 1_000, 10_000] {
-        let manifests = scene::manifests(count);
+    for count in [1, 20, 200, 1_000, 10_000] {
+        let manifests = scene::varied(count);
         let plain = json!({"resources": manifests});
         let packed = bundle::packed_list(&manifests);
         let object = |candidate: &Value| {
@@ -185,6 +187,19 @@ fn scale() -> Result<()> {
     }
     println!("\n{}", environment()?);
     Ok(())
+}
+
+/// Memory of a proxy that has the filter, against one that has not.
+fn alone(wasm: &Path) -> Result<String> {
+    let memory = |filters| {
+        let bootstrap = Bootstrap::new(&scene::workload(), vec![Listener::http("web", filters)]);
+        let envoy = Envoy::start_with(|log| scene::bare(bootstrap.to_json(log)))?;
+        std::thread::sleep(Duration::from_secs(1));
+        process::resident(envoy.pid())
+    };
+    let with = memory(vec![filter::http_filter(wasm, &json!({"candidate": {"resources": []}}))])?;
+    let without = memory(Vec::new())?;
+    Ok(format!("{:.1} MB", (with as f64 - without as f64) / f64::from(1 << 20)))
 }
 
 /// Until the filter has taken a configuration with so many policies.

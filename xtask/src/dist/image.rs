@@ -8,16 +8,13 @@ use super::{Artefact, Source, VERSION, quote, sha256};
 use flate2::{Compression, GzBuilder};
 use std::io::Write;
 
-/// Below the release's folder.
-pub(super) const FOLDER: &str = "gnomon-filter-image";
-
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// The files of the layout.
-pub(super) fn layout(wasm: &[u8], source: &Source) -> Vec<Artefact> {
+/// The files of the layout, in a folder `NAME-image`.
+pub(super) fn layout(name: &str, wasm: &[u8], source: &Source) -> Vec<Artefact> {
     let tar = tar("plugin.wasm", wasm);
     let layer = gzip(&tar);
     let date = quote(&source.date);
@@ -37,7 +34,7 @@ pub(super) fn layout(wasm: &[u8], source: &Source) -> Vec<Artefact> {
         ),
         ("org.opencontainers.image.licenses", "Apache-2.0"),
         ("org.opencontainers.image.revision", &source.revision),
-        ("org.opencontainers.image.title", "gnomon-filter"),
+        ("org.opencontainers.image.title", name),
         ("org.opencontainers.image.version", VERSION),
     ];
     let annotations: Vec<String> = annotations
@@ -58,7 +55,7 @@ pub(super) fn layout(wasm: &[u8], source: &Source) -> Vec<Artefact> {
         descriptor(MANIFEST, &manifest, &tag)
     )
     .into_bytes();
-    let file = |path: &str, bytes: Vec<u8>| Artefact { path: format!("{FOLDER}/{path}"), bytes };
+    let file = |path: &str, bytes: Vec<u8>| Artefact { path: format!("{name}-image/{path}"), bytes };
     let blob = |bytes: Vec<u8>| file(&format!("blobs/sha256/{}", sha256(&bytes)), bytes);
     vec![
         file("oci-layout", b"{\"imageLayoutVersion\":\"1.0.0\"}".to_vec()),
@@ -125,7 +122,7 @@ mod tests {
     fn the_filter_is_found_in_the_image() {
         let wasm: Vec<u8> = (0..100_003_u32).map(|n| (n * 7 % 251) as u8).collect();
         let source = Source { date: "2026-01-02T03:04:05Z".into(), revision: "abc".into() };
-        let files = layout(&wasm, &source);
+        let files = layout("filter", &wasm, &source);
         let text = |file: &Artefact| String::from_utf8_lossy(&file.bytes).into_owned();
         let by_digest = |text: &str, after: &str| {
             let digest = text.split(after).nth(1).and_then(|rest| rest.get(..64)).expect("a digest");
@@ -155,7 +152,7 @@ mod tests {
             .map(|(place, byte)| if (148..156).contains(&place) { 32 } else { u32::from(*byte) })
             .sum();
         assert_eq!(field, Some(format!("{sum:06o}")));
-        let again = layout(&wasm, &source);
+        let again = layout("filter", &wasm, &source);
         assert!(
             files.iter().zip(&again).all(|(one, other)| one.path == other.path && one.bytes == other.bytes)
         );

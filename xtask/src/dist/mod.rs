@@ -28,7 +28,8 @@ struct Artefact {
 /// Makes everything; with `check`, a second time from another folder, which must give the same.
 pub(crate) fn dist(workspace: &Workspace, check: bool) -> Result<(), Failure> {
     setup::rust_target(workspace, setup::FILTER_TARGET)?;
-    let artefacts = make(workspace)?;
+    let source = Source::of(workspace)?;
+    let artefacts = make(workspace, &source)?;
     let folder = workspace.target.join("dist");
     write(&folder, &artefacts)?;
     println!("\n{}:", workspace.show(&folder));
@@ -36,25 +37,32 @@ pub(crate) fn dist(workspace: &Workspace, check: bool) -> Result<(), Failure> {
         println!("    {:>9}  {path}", bytes.len());
     }
     println!("\nThe image goes to a registry with any tool that reads OCI layouts, one of these:");
-    let layout = workspace.show(&folder.join(image::FOLDER)).to_string();
+    let layout = workspace.show(&folder.join("gnomon-filter-image")).to_string();
     println!("    crane push {layout} REGISTRY/gnomon/filter:{VERSION}");
     println!("    skopeo copy oci:{layout} docker://REGISTRY/gnomon/filter:{VERSION}");
-    if check { compare(workspace, &artefacts) } else { Ok(()) }
+    if check { compare(workspace, &source, &artefacts) } else { Ok(()) }
 }
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The modules that are released, each with the features that make it.
+const MODULES: &[(&str, &str)] = &[
+    ("gnomon-filter", ""),
+    // Also checks what Envoy itself does not; twice as large.
+    ("gnomon-filter-software-crypto", "software-crypto"),
+];
+
 /// All artefacts, in the order in which they are listed. What else is to be released is made here.
-fn make(workspace: &Workspace) -> Result<Vec<Artefact>, Failure> {
-    let source = Source::of(workspace)?;
-    heading("building the filter, free of paths");
-    let wasm = filter(workspace)?;
-    let mut artefacts = image::layout(&wasm, &source);
-    artefacts.push(Artefact {
-        path: "gnomon-filter.cdx.json".into(),
-        bytes: sbom::filter(workspace, &wasm, &source)?,
-    });
-    artefacts.push(Artefact { path: "gnomon-filter.wasm".into(), bytes: wasm });
+fn make(workspace: &Workspace, source: &Source) -> Result<Vec<Artefact>, Failure> {
+    let mut artefacts = Vec::new();
+    for (name, features) in MODULES {
+        heading(&format!("building {name}, free of paths"));
+        let wasm = filter(workspace, features)?;
+        artefacts.extend(image::layout(name, &wasm, source));
+        let bill = sbom::filter(workspace, features, &wasm, source)?;
+        artefacts.push(Artefact { path: format!("{name}.cdx.json"), bytes: bill });
+        artefacts.push(Artefact { path: format!("{name}.wasm"), bytes: wasm });
+    }
     artefacts.sort_by(|a, b| a.path.cmp(&b.path));
     let sums =
         artefacts.iter().map(|file| format!("{}  {}\n", sha256(&file.bytes), file.path)).collect::<String>();
@@ -87,7 +95,7 @@ impl Source {
 }
 
 /// The filter without a trace of this machine.
-fn filter(workspace: &Workspace) -> Result<Vec<u8>, Failure> {
+fn filter(workspace: &Workspace, features: &str) -> Result<Vec<u8>, Failure> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
     let home = home.ok_or_else(|| Failure::new("there is no home folder; set CARGO_HOME"))?;
     let mut flags: Vec<String> = Vec::new();
@@ -105,7 +113,7 @@ fn filter(workspace: &Workspace) -> Result<Vec<u8>, Failure> {
     let mut command = workspace.cargo();
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env("CARGO_TARGET_DIR", &target);
     command.args(["--config", &config, "build", "--locked", "--package", "gnomon-envoy-filter"]);
-    command.args(["--target", setup::FILTER_TARGET, "--profile", "wasm"]);
+    command.args(["--target", setup::FILTER_TARGET, "--profile", "wasm", "--features", features]);
     run(&mut command)?;
     let path = target.join(setup::FILTER_TARGET).join("wasm/gnomon_envoy_filter.wasm");
     fs::read(&path).map_err(|error| Failure::new(format!("the build left no {}: {error}", path.display())))
@@ -126,33 +134,24 @@ fn write(folder: &Path, artefacts: &[Artefact]) -> Result<(), Failure> {
 }
 
 /// The same sources in another folder, of another depth, built from nothing.
-fn compare(workspace: &Workspace, artefacts: &[Artefact]) -> Result<(), Failure> {
+fn compare(workspace: &Workspace, source: &Source, artefacts: &[Artefact]) -> Result<(), Failure> {
     let elsewhere = env::temp_dir().join(format!("gnomon-dist-{}/a/longer/path", std::process::id()));
     heading(&format!("once more, in {}", elsewhere.display()));
     let again = copy(&workspace.root, &elsewhere).and_then(|()| {
         let copied = Workspace { root: elsewhere.clone(), target: elsewhere.join("target") };
-        // The copy is no repository: what the commit says is said again.
-        let source = Source::of(workspace)?;
-        let wasm = filter(&copied)?;
-        let mut files = image::layout(&wasm, &source);
-        files.push(Artefact {
-            path: "gnomon-filter.cdx.json".into(),
-            bytes: sbom::filter(&copied, &wasm, &source)?,
-        });
-        files.push(Artefact { path: "gnomon-filter.wasm".into(), bytes: wasm });
-        Ok(files)
+        make(&copied, source)
     });
     if let Some(top) = elsewhere.ancestors().nth(3) {
         let _ = fs::remove_dir_all(top);
     }
     let again = again?;
     let mut different = Vec::new();
-    for Artefact { path, bytes } in artefacts.iter().filter(|file| file.path != "SHA256SUMS") {
+    for Artefact { path, bytes } in artefacts {
         if !again.iter().any(|other| other.path == *path && other.bytes == *bytes) {
             different.push(path.as_str());
         }
     }
-    println!("\n{} files compared, {} different", artefacts.len() - 1, different.len());
+    println!("\n{} files compared, {} different", artefacts.len(), different.len());
     match different.is_empty() {
         true => Ok(()),
         false => {

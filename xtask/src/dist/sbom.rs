@@ -20,12 +20,19 @@ struct Component {
 }
 
 /// The bill of materials of these bytes.
-pub(super) fn filter(workspace: &Workspace, wasm: &[u8], source: &Source) -> Result<Vec<u8>, Failure> {
+pub(super) fn filter(
+    workspace: &Workspace,
+    features: &str,
+    wasm: &[u8],
+    source: &Source,
+) -> Result<Vec<u8>, Failure> {
     let tree = output(workspace.cargo().args([
         "tree",
         "--locked",
         "--package",
         "gnomon-envoy-filter",
+        "--features",
+        features,
         "--target",
         setup::FILTER_TARGET,
         // What runs at compilation only is not in the module.

@@ -9,6 +9,7 @@ mod fuzz;
 mod run;
 mod setup;
 mod test;
+mod verdicts;
 mod workspace;
 
 use run::Failure;
@@ -23,6 +24,8 @@ cargo xtask <command>
   test            formatting, clippy, no_std and wasm builds, all tests, those in real Envoy included
   fuzz [TARGET…] [--minutes N]
                   what reads input from outside under libFuzzer (nightly), 10 minutes each
+  bench [--write] what a verdict costs here, in WebAssembly and in other engines: a table
+                  --write puts it and its plot into docs/performance.md
   bench envoy     what the filter costs beside Envoy's own RBAC: a table (two minutes)
   bench scale     how long, how large, how fast large policy sets are: a table
   soak [--minutes N | --seconds N]
@@ -58,6 +61,8 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["demo"] => demo::demo(&Workspace::find()?, false),
         ["demo", "--keep"] => demo::demo(&Workspace::find()?, true),
         ["test"] => test::test(&Workspace::find()?),
+        ["bench"] => verdicts::bench(&Workspace::find()?, false),
+        ["bench", "--write"] => verdicts::bench(&Workspace::find()?, true),
         ["bench", what @ ("envoy" | "scale")] => bench::bench(&Workspace::find()?, what),
         ["soak"] => bench::soak(&Workspace::find()?, 600),
         ["soak", unit @ ("--minutes" | "--seconds"), number] => {
@@ -80,7 +85,8 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["fmt"] => {
             let workspace = Workspace::find()?;
             setup::components(&workspace)?;
-            run::run(workspace.cargo().args(["fmt", "--all"]))
+            run::run(workspace.cargo().args(["fmt", "--all"]))?;
+            run::run(workspace.cargo().args(["fmt", "--manifest-path", "benches/Cargo.toml"]))
         }
         ["setup"] => setup::everything(&Workspace::find()?).map(drop),
         other => Err(Failure::usage(format!("unknown command: {}\n\n{HELP}", other.join(" ")))),

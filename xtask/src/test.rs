@@ -13,7 +13,10 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
     let cargo = |words: &[&str]| run(workspace.cargo().args(words));
     let mut steps = Steps::default();
 
-    steps.step("formatting", || cargo(&["fmt", "--all", "--check"]));
+    steps.step("formatting", || {
+        cargo(&["fmt", "--all", "--check"])?;
+        cargo(&["fmt", "--manifest-path", "benches/Cargo.toml", "--check"])
+    });
     steps.step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]));
 
     let no_std = ["build", "--package", "gnomon-engine", "--no-default-features", "--target"];

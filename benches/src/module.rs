@@ -1,0 +1,31 @@
+//! What the module of WebAssembly offers: a case is chosen, then asked as often as wanted. The host has the clock.
+
+use crate::{Case, realistic, worst};
+use gnomon_engine::verdict::Outcome;
+use std::{cell::RefCell, hint::black_box};
+
+thread_local!(static CASE: RefCell<Option<Case>> = const { RefCell::new(None) });
+
+/// Compiles a case: n rules, or the realistic set for 0. Returns the number of rules.
+// SAFETY: the name is nobody else's.
+#[unsafe(no_mangle)]
+pub extern "C" fn choose(count: u32) -> u32 {
+    let world = if count == 0 { realistic() } else { worst(usize::try_from(count).unwrap_or(0)) };
+    let case = world.case();
+    let rules = u32::try_from(case.plan.rule_count()).unwrap_or(u32::MAX);
+    CASE.set(Some(case));
+    rules
+}
+
+/// Asks for that many verdicts; how many of them let the request through.
+// SAFETY: as above.
+#[unsafe(no_mangle)]
+pub extern "C" fn ask(times: u32) -> u32 {
+    CASE.with_borrow(|case| {
+        let Some(case) = case else { return 0 };
+        case.ask(|asking| {
+            let allowed = |_: &u32| black_box(black_box(asking).verdict()).outcome == Outcome::Allow;
+            u32::try_from((0..times).filter(allowed).count()).unwrap_or(u32::MAX)
+        })
+    })
+}

@@ -112,10 +112,11 @@ pub(crate) fn timeout(entry: &Node) -> Option<Option<String>> {
     // No, three, six or nine decimals.
     let fraction = fraction.trim_end_matches('0');
     let width = fraction.len().div_ceil(3).saturating_mul(3);
+    let zeros = "00".get(..width.saturating_sub(fraction.len())).unwrap_or_default();
     let whole: u64 = whole.parse().ok()?;
     Some(Some(match width {
         0 => format!("{whole}s"),
-        _ => format!("{whole}.{fraction:0<width$}s"),
+        _ => format!("{whole}.{fraction}{zeros}s"),
     }))
 }
 

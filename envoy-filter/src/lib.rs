@@ -14,10 +14,10 @@
 //!
 //! # What a proxy does not tell
 //!
-//! A wasm filter sees only the first URI SAN of the peer, and the address after X-Forwarded-For, not the physical
-//! peer behind it. An Istio certificate has one URI SAN and no other name, and a request without X-Forwarded-For has
-//! one address: there nothing is missing. For the rest, put this filter in front, and its two keys are read where a
-//! verdict hangs on them; without it such a verdict is `unknown`, never guessed:
+//! The physical peer behind X-Forwarded-For; a request without that header has one address, and there nothing is
+//! missing. A wasm property shows only the first URI SAN of the peer, but the certificate itself can be read
+//! ([`certificate`]). For the rest, put this filter in front, and its two keys are read where a verdict hangs on them;
+//! without it such a verdict is `unknown`, never guessed:
 //!
 //! ```yaml
 //! name: envoy.filters.http.set_filter_state

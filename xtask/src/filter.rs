@@ -1,6 +1,7 @@
 //! The filter that goes into Envoy.
 
 use crate::{
+    panics,
     run::{Failure, run},
     setup::FILTER_TARGET,
     workspace::Workspace,
@@ -10,8 +11,24 @@ use std::{fs, path::PathBuf};
 /// Every proxy of a mesh fetches the file, and every worker thread holds a copy.
 const SIZE_LIMIT: u64 = 362_000;
 
-/// Builds it and checks its size; its path.
+/// Builds it, checks its size and that it cannot panic; its path.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    let path = build_small(workspace)?;
+    panics::check(&build_named(workspace)?, &workspace.root.join("envoy-filter/panics.txt"))?;
+    Ok(path)
+}
+
+/// The same module with the names of its functions, in a folder of its own.
+fn build_named(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    let folder = workspace.target.join("gnomon/named");
+    let mut command = workspace.cargo();
+    command.args(["build", "--quiet", "--package", "gnomon-envoy-filter", "--target", FILTER_TARGET]);
+    command.args(["--profile", "wasm", "--config", "profile.wasm.strip=\"debuginfo\""]);
+    run(command.arg("--target-dir").arg(&folder))?;
+    Ok(folder.join(FILTER_TARGET).join("wasm/gnomon_envoy_filter.wasm"))
+}
+
+fn build_small(workspace: &Workspace) -> Result<PathBuf, Failure> {
     run(workspace.cargo().args([
         "build",
         "--package",

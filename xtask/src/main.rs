@@ -6,6 +6,7 @@ mod dist;
 mod docs;
 mod filter;
 mod fuzz;
+mod panics;
 mod run;
 mod setup;
 mod test;

@@ -82,7 +82,11 @@ impl Parser<'_> {
             }
             if let Some((least, most)) = self.repetition()? {
                 let item = if repeatable { items.pop() } else { None };
-                items.push(Ast::Repeat(Box::new(item.ok_or(NOT_RE2)?), least, most));
+                let item = Ast::Repeat(Box::new(item.ok_or(NOT_RE2)?), least, most);
+                if least.max(most.unwrap_or(0)) > 1 && allowance(&item, MAX_REPEAT) == 0 {
+                    return Err(NOT_RE2);
+                }
+                items.push(item);
                 repeatable = false;
                 continue;
             }
@@ -187,18 +191,24 @@ impl Parser<'_> {
             self.rest = self.rest.get(end + 1..).unwrap_or_default();
         } else if self.eat(b"?") {
             let mut set = true;
+            // A `-` wants a flag behind it.
+            let mut complete = true;
             loop {
                 match self.next() {
-                    Some(b':') => break,
+                    Some(b':') if complete => break,
                     // Until the end of the group around.
-                    Some(b')') => return Ok(None),
-                    Some(b'-') if set => set = false,
+                    Some(b')') if complete => return Ok(None),
+                    Some(b'-') if set => {
+                        (set, complete) = (false, false);
+                        continue;
+                    }
                     Some(b'i') => self.flags.ignore_case = set,
                     Some(b'm') => self.flags.multi_line = set,
                     Some(b's') => self.flags.dot_takes_line_feed = set,
                     Some(b'U') => {}
                     _ => return Err(NOT_RE2),
                 }
+                complete = true;
             }
         }
         let inner = self.alternatives()?;
@@ -228,10 +238,27 @@ impl Parser<'_> {
             b'a' => Set::of([0x07]),
             b'x' => Set::of([self.hexadecimal()?]),
             b'p' | b'P' => return Err("classes of Unicode (\\p) are not evaluated"),
-            b'0'..=b'9' => return Err("octal escapes are not evaluated"),
-            byte if byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80 => return Err(NOT_RE2),
+            b'0'..=b'7' => Set::of([self.octal(byte)?]),
+            byte if byte.is_ascii_alphanumeric() || byte >= 0x80 => return Err(NOT_RE2),
             byte => Set::of([byte]),
         })
+    }
+
+    /// Up to three digits. A single one but `\0` would be a reference to a group.
+    fn octal(&mut self, first: u8) -> Result<u8, &'static str> {
+        let mut code = u16::from(first - b'0');
+        let mut digits = 1;
+        while let Some(digit @ b'0'..=b'7') = self.peek()
+            && digits < 3
+        {
+            self.next();
+            code = code * 8 + u16::from(digit - b'0');
+            digits += 1;
+        }
+        if digits == 1 && first != b'0' {
+            return Err(NOT_RE2);
+        }
+        u8::try_from(code).map_err(|_| NOT_RE2)
     }
 
     fn hexadecimal(&mut self) -> Result<u8, &'static str> {
@@ -264,21 +291,22 @@ impl Parser<'_> {
                 _ => {}
             }
             first = false;
-            if self.rest.starts_with(b"[:") {
+            if self.rest.starts_with(b"[:") && self.rest.windows(2).skip(2).any(|pair| pair == b":]") {
                 set.add(self.named_class()?);
                 continue;
             }
             let (low, members) = self.class_member()?;
             let is_range = self.peek() == Some(b'-') && !matches!(self.rest.get(1), Some(b']') | None);
-            if !is_range {
-                set.add(members);
-                continue;
-            }
-            self.next();
-            let (high, _) = self.class_member()?;
-            match (low, high) {
-                (Some(low), Some(high)) if low <= high => set.add(Set::of(low..=high)),
-                _ => return Err(NOT_RE2),
+            match low {
+                Some(low) if is_range => {
+                    self.next();
+                    match self.class_member()? {
+                        (Some(high), _) if low <= high => set.add(Set::of(low..=high)),
+                        _ => return Err(NOT_RE2),
+                    }
+                }
+                // A `-` behind a class such as `\d` is itself.
+                _ => set.add(members),
             }
         }
         self.next();
@@ -325,6 +353,21 @@ impl Parser<'_> {
     }
 }
 
+/// How often the innermost of counted repetitions may yet be repeated, when all of them together may be `most`.
+/// The parser bounds the depth.
+fn allowance(ast: &Ast, most: u32) -> u32 {
+    match ast {
+        Ast::Cat(items) | Ast::Alt(items) => {
+            items.iter().map(|item| allowance(item, most)).min().unwrap_or(most)
+        }
+        Ast::Repeat(item, 0 | 1, None) | Ast::Repeat(item, 0, Some(1)) => allowance(item, most),
+        Ast::Repeat(item, least, up_to) => {
+            allowance(item, most.checked_div(up_to.unwrap_or(*least)).unwrap_or(most))
+        }
+        Ast::Empty | Ast::Set(_) | Ast::Assert(_) => most,
+    }
+}
+
 /// `{2}`, `{2,}`, `{2,3}` at the beginning, and what follows.
 fn braces(text: &[u8]) -> Option<(u32, Option<u32>, &[u8])> {
     let (least, rest) = number(text.strip_prefix(b"{")?)?;
@@ -342,6 +385,10 @@ fn braces(text: &[u8]) -> Option<(u32, Option<u32>, &[u8])> {
 fn number(text: &[u8]) -> Option<(u32, &[u8])> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, rest) = text.split_at_checked(digits)?;
+    // RE2 takes `{01}` for text.
+    if number.len() > 1 && number.starts_with(b"0") {
+        return None;
+    }
     // What does not fit is beyond every limit.
     let number = core::str::from_utf8(number).ok().filter(|number| !number.is_empty())?;
     Some((number.parse().unwrap_or(u32::MAX), rest))

@@ -224,10 +224,17 @@ const KEYS: [(&str, KeyKind); 12] = [
     ("connection.sni", KeyKind::Text),
 ];
 
+/// What the keys with brackets begin with.
+const BRACKETS: [&str; 3] = ["request.headers", "request.auth.claims", "experimental.envoy.filters."];
+
+/// Every key that `when` knows; of those with brackets, what they begin with.
+pub fn condition_keys() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(|(name, _)| *name).chain(BRACKETS)
+}
+
 /// Checks the key of a condition. Keys with brackets are recognised by their beginning, as Istio does:
 /// `request.headersX[a]` passes here (and can never be built into a matcher).
 pub(super) fn condition_key(key: &str) -> Result<KeyKind, Problem> {
-    const BRACKETS: [&str; 3] = ["request.headers", "request.auth.claims", "experimental.envoy.filters."];
     if BRACKETS.iter().any(|prefix| key.starts_with(prefix)) {
         let name = key.strip_suffix(']').and_then(|rest| rest.split_once('['));
         return match name {
@@ -253,13 +260,12 @@ pub(super) fn condition_key(key: &str) -> Result<KeyKind, Problem> {
         let message = format!("deprecated attribute {key}: only supported in v1alpha1");
         return Err(Problem::new("replaced-attribute", message, ""));
     }
-    let known = KEYS.iter().map(|(name, _)| *name);
     let help = match key {
         "request.method" => "use to.operation.methods".into(),
         "request.path" | "request.url_path" => "use to.operation.paths".into(),
         "request.host" => "use to.operation.hosts".into(),
         "source.user" => "did you mean `source.principal`?".into(),
-        _ => match super::nearest(key, known.chain(BRACKETS)) {
+        _ => match super::nearest(key, condition_keys()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => String::new(),
         },

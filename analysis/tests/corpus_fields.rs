@@ -3,7 +3,6 @@
 //!
 //! The lists of fields are made by taking the engine's own types apart, so that a new field fails to compile here until
 //! it is listed, and fails to pass until it has its cases.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests may be blunt")]
 
 use gnomon_analysis::{Runner, materialize};
 use gnomon_engine::{

@@ -44,7 +44,7 @@ impl EnvironmentArgs {
             None => Workload::default(),
         };
         let mesh = match &self.mesh {
-            Some(file) => read(file, findings, decode::mesh).unwrap_or_default(),
+            Some(file) => self::mesh(file, findings),
             None => Mesh::default(),
         };
         if let Some(namespace) = &self.namespace {
@@ -64,6 +64,11 @@ impl EnvironmentArgs {
         };
         (workload, mesh)
     }
+}
+
+/// The mesh out of a file.
+pub(crate) fn mesh(file: &Path, findings: &mut Loaded) -> Mesh {
+    read(file, findings, decode::mesh).unwrap_or_default()
 }
 
 type Decode<T> = fn(&gnomon_engine::Node, &Arc<str>, &mut Vec<Diagnostic>) -> T;

@@ -1,10 +1,10 @@
 //! `gnomon lint`.
 
-use crate::{Outcome, findings, style};
-use gnomon_engine::{Diagnostic, Severity};
-use gnomon_manifests::{Loaded, Loader};
+use crate::{Outcome, environment, findings, style};
+use gnomon_engine::{Diagnostic, Severity, versions, workload::IstioVersion};
+use gnomon_manifests::{Loaded, Loader, read_file};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Report what Istio's admission would refuse, and what does not say what it seems to say
 ///
@@ -17,6 +17,12 @@ pub(crate) struct Args {
     /// The same paths, in the spelling of the other commands
     #[arg(short, long = "policies", value_name = "PATH", conflicts_with = "paths")]
     policies: Vec<PathBuf>,
+    /// What this version of Istio refuses or cuts away, too: 1.27
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    istio_version: Option<IstioVersion>,
+    /// A file with the mesh's settings, for its `istioVersion`
+    #[arg(long, value_name = "FILE")]
+    mesh: Option<PathBuf>,
     /// For people (on standard error), for programs, or for GitHub's annotations
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
@@ -33,7 +39,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let paths = if args.policies.is_empty() { &args.paths } else { &args.policies };
     let mut loader = Loader::new();
     paths.iter().for_each(|path| loader.path(path));
-    let loaded = loader.finish();
+    let mut loaded = loader.finish();
+    let mesh = args.mesh.as_deref().map(|file| environment::mesh(file, &mut loaded).istio_version);
+    if let Some(version) = args.istio_version.or(mesh) {
+        add_version_problems(&mut loaded, version);
+    }
     match args.output {
         Format::Text => {
             findings::print(&loaded, &mut Default::default(), "Istio would refuse what they are in");
@@ -54,6 +64,29 @@ pub(crate) fn run(args: &Args) -> Outcome {
         true => Outcome::Bad,
         false => Outcome::Good,
     }
+}
+
+/// In the order of the files, then of the text.
+fn add_version_problems(loaded: &mut Loaded, version: IstioVersion) {
+    let problems = versions::problems(&loaded.resources, version);
+    for problem in &problems {
+        // Texts without a finding were not kept.
+        if !loaded.sources.contains_key(&problem.file)
+            && let Ok(text) = read_file(Path::new(&*problem.file))
+        {
+            loaded.sources.insert(problem.file.clone(), text);
+        }
+    }
+    loaded.diagnostics.extend(problems);
+    loaded.resources = versions::known(&loaded.resources, version).into_owned();
+    let rank = |found: &Diagnostic| loaded.files.iter().position(|file| *file == found.file);
+    loaded.diagnostics.sort_by_key(|found| (rank(found), found.at));
+}
+
+fn version(text: &str) -> Result<IstioVersion, String> {
+    let (oldest, newest) = (IstioVersion::OLDEST, IstioVersion::NEWEST);
+    IstioVersion::parse(text)
+        .ok_or_else(|| format!("write a version from {}.{} to {}.{}", oldest.0, oldest.1, newest.0, newest.1))
 }
 
 fn summary(loaded: &Loaded) -> String {

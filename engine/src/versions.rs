@@ -2,6 +2,10 @@
 //!
 //! A minor version stands for its newest patch release: most of what was mended was mended in patches too.
 
+mod problems;
+
+pub use problems::problems;
+
 use crate::{
     resource::{AuthorizationPolicy, Match, RequestAuthentication, Resources, Source, Target, TargetKind},
     workload::IstioVersion,
@@ -114,27 +118,34 @@ fn prune(source: &mut Source, version: IstioVersion) {
 
 /// Does istiod admit the policy once it is pruned?
 fn is_known(policy: &AuthorizationPolicy, version: IstioVersion) -> bool {
-    let source = |source: &Source| {
-        let fields = [
-            (&source.principals, true),
-            (&source.request_principals, true),
-            (&source.namespaces, true),
-            (&source.service_accounts, has_service_accounts(version)),
-            (&source.ip_blocks, true),
-            (&source.remote_ip_blocks, true),
-            (&source.trust_domains, has_trust_domains(version)),
-        ];
-        fields.iter().any(|(values, known)| *known && !values.is_empty())
-    };
-    let key = |key: &str| match key {
+    let sources = policy.rules.iter().flat_map(|rule| &rule.from);
+    let conditions = policy.rules.iter().flat_map(|rule| &rule.when);
+    target(&policy.target, version)
+        && sources.into_iter().all(|source| has_a_field(source, version))
+        && conditions.into_iter().all(|condition| has_key(&condition.key.text, version))
+}
+
+/// Is anything left of the source?
+fn has_a_field(source: &Source, version: IstioVersion) -> bool {
+    let fields = [
+        (&source.principals, true),
+        (&source.request_principals, true),
+        (&source.namespaces, true),
+        (&source.service_accounts, has_service_accounts(version)),
+        (&source.ip_blocks, true),
+        (&source.remote_ip_blocks, true),
+        (&source.trust_domains, has_trust_domains(version)),
+    ];
+    fields.iter().any(|(values, known)| *known && !values.is_empty())
+}
+
+/// Does `when` know the key?
+fn has_key(key: &str, version: IstioVersion) -> bool {
+    match key {
         "source.serviceAccount" => has_service_accounts(version),
         "source.trustDomain" => has_trust_domains(version),
         _ => true,
-    };
-    target(&policy.target, version)
-        && policy.rules.iter().all(|rule| {
-            rule.from.iter().all(source) && rule.when.iter().all(|condition| key(&condition.key.text))
-        })
+    }
 }
 
 fn admits(policy: &RequestAuthentication, version: IstioVersion) -> bool {

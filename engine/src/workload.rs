@@ -96,6 +96,14 @@ impl IstioVersion {
     pub const NEWEST: IstioVersion = IstioVersion(1, 32);
     /// The oldest that `istioVersion` accepts.
     pub const OLDEST: IstioVersion = IstioVersion(1, 24);
+
+    /// Reads `1.30`, `v1.30.2` or `1.30-alpha`; `None`: no version, or none between the oldest and the newest.
+    pub fn parse(text: &str) -> Option<IstioVersion> {
+        let mut parts = text.strip_prefix('v').unwrap_or(text).split(['.', '-']);
+        let mut number = || parts.next().and_then(|part| part.parse::<u16>().ok());
+        let version = IstioVersion(number()?, number()?);
+        (IstioVersion::OLDEST..=IstioVersion::NEWEST).contains(&version).then_some(version)
+    }
 }
 
 /// What of MeshConfig bears on a verdict.

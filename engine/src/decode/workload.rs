@@ -127,11 +127,8 @@ fn version(cursor: &Cursor<'_>) -> Option<IstioVersion> {
             return None;
         }
     };
-    let mut parts = text.strip_prefix('v').unwrap_or(text).split(['.', '-']);
-    let mut number = || parts.next().and_then(|part| part.parse::<u16>().ok());
     let (oldest, newest) = (IstioVersion::OLDEST, IstioVersion::NEWEST);
-    let known = number().zip(number()).map(|(major, minor)| IstioVersion(major, minor));
-    let known = known.filter(|version| (oldest..=newest).contains(version));
+    let known = IstioVersion::parse(text);
     if known.is_none() {
         let message = format!(
             "expected an Istio version from {}.{} to {}.{}, got {}",

@@ -25,10 +25,10 @@ mod worlds;
 
 use evaluator::{Answer, World, evaluate};
 use gnomon_engine::{
-    Plan,
+    Plan, Severity,
     jwt::{Algorithm, Crypto, Key, Signature},
     request::Input,
-    resource::manifest,
+    resource::{Meta, manifest},
     verdict::{Outcome, Report, RuleTrace, StageTrace, Unmet},
 };
 use proptest::{
@@ -387,4 +387,34 @@ fn trace<'e>(stages: &'e [StageTrace], id: &str) -> Option<&'e RuleTrace> {
 fn met_things(rule: &RuleTrace) -> impl Iterator<Item = String> {
     let groups = rule.from.iter().chain(&rule.to).flatten().chain(&rule.when);
     groups.filter(|check| check.met == Some(true)).map(|check| thing(&check.field))
+}
+
+#[test]
+fn what_a_version_refuses_is_reported_as_an_error_and_the_rest_is_not() {
+    check(pairs() / REQUESTS, |tape| {
+        let world = worlds::world(tape);
+        let version = world.mesh.istio_version;
+        let known = gnomon_engine::versions::known(&world.resources, version);
+        let name = |meta: &Meta| format!("{}/{}", meta.namespace, meta.name);
+        let kept: BTreeSet<String> = known.authorization.iter().map(|policy| name(&policy.meta)).collect();
+        let problems = gnomon_engine::versions::problems(&world.resources, version);
+        for policy in &world.resources.authorization {
+            let object = format!("AuthorizationPolicy {}", name(&policy.meta));
+            let of =
+                |severity| problems.iter().any(|found| found.object == object && found.severity == severity);
+            if of(Severity::Error) == kept.contains(&name(&policy.meta)) {
+                return Err(format!("{object}: {problems:?}"));
+            }
+        }
+        let lost = world.resources.request_authentication.len() - known.request_authentication.len();
+        let errors = problems.iter().filter(|found| found.severity == Severity::Error);
+        let refused: BTreeSet<&str> = errors
+            .map(|found| found.object.as_str())
+            .filter(|object| object.starts_with("Request"))
+            .collect();
+        if refused.len() != lost {
+            return Err(format!("{lost} lost, {refused:?} refused"));
+        }
+        Ok(())
+    });
 }

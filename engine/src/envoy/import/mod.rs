@@ -17,6 +17,9 @@ mod jwt;
 mod locate;
 mod rbac;
 mod regex;
+#[cfg(test)]
+#[path = "regex/tests.rs"]
+mod regex_tests;
 mod scene;
 mod select;
 mod text;

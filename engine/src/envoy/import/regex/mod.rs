@@ -104,6 +104,3 @@ impl Set {
         folded
     }
 }
-
-#[cfg(test)]
-mod tests;

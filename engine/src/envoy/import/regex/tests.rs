@@ -1,4 +1,6 @@
-use super::Regex;
+//! The fuzz targets borrow the module next door, without these.
+
+use super::regex::Regex;
 
 #[test]
 fn full_matches() {

@@ -552,9 +552,14 @@ fn how_many_and_how_long() {
 #[test]
 fn every_field_and_key_that_custom_lacks() {
     const HEAD: &str = "action: CUSTOM\nprovider: {name: x}\nrules:\n";
-    for field in ["namespaces", "serviceAccounts", "trustDomains", "principals", "requestPrincipals"] {
-        let not = format!("not{}{}", &field[..1].to_uppercase(), &field[1..]);
-        for field in [field, &not] {
+    for (field, not) in [
+        ("namespaces", "notNamespaces"),
+        ("serviceAccounts", "notServiceAccounts"),
+        ("trustDomains", "notTrustDomains"),
+        ("principals", "notPrincipals"),
+        ("requestPrincipals", "notRequestPrincipals"),
+    ] {
+        for field in [field, not] {
             let spec = format!("{HEAD}- from:\n  - source:\n      {field}: «[a]");
             let code = format!("!unsupported-with-custom spec.rules[0].from[0].source.{field}");
             check(field, &object("AuthorizationPolicy", &spec), &[&code]);

@@ -19,7 +19,8 @@ use crate::{
     workload::IstioVersion,
 };
 use alloc::{
-    borrow::ToOwned,
+    borrow::Cow,
+    boxed::Box,
     format,
     string::{String, ToString},
     vec,
@@ -57,7 +58,7 @@ impl<'a> Compiler<'a> {
                 test: Test::Never,
                 negated: false,
                 field: "rules".into(),
-                expected: Vec::new(),
+                expected: Box::default(),
                 at: policy.meta.at,
             };
             return vec![Ok(Rule {
@@ -78,7 +79,7 @@ impl<'a> Compiler<'a> {
                 let parts = self.parts(rule, &policy.meta.namespace, &mut building);
                 match parts {
                     Ok((from, to, when)) => Ok(Rule { id, origin, from, to, when, notes: building.notes }),
-                    Err(reason) => Err(Dropped { id, origin, dry_run: policy.dry_run, reason }),
+                    Err(reason) => Err(Dropped { origin, dry_run: policy.dry_run, reason: reason.into() }),
                 }
             })
             .collect()
@@ -102,6 +103,7 @@ impl<'a> Compiler<'a> {
             .collect::<Result<_, _>>()?;
         let to =
             rule.to.iter().map(|operation| self.operation(operation, building)).collect::<Result<_, _>>()?;
+        when.shrink_to_fit();
         Ok((from, to, when))
     }
 
@@ -161,10 +163,11 @@ impl<'a> Compiler<'a> {
             {
                 if !list.is_empty() {
                     let compiled = compile(self, &texts(list), namespace);
-                    building.clause(compiled, (*name).to_owned(), list, negated, &mut clauses)?;
+                    building.clause(compiled, Cow::Borrowed(*name), list, negated, &mut clauses)?;
                 }
             }
         }
+        clauses.shrink_to_fit();
         Ok(clauses)
     }
 
@@ -181,7 +184,7 @@ impl<'a> Compiler<'a> {
         {
             if !list.is_empty() {
                 let compiled = self.attribute(key, &texts(list), namespace);
-                building.clause(compiled, format!("when[{key}]{suffix}"), list, negated, clauses)?;
+                building.clause(compiled, format!("when[{key}]{suffix}").into(), list, negated, clauses)?;
             }
         }
         Ok(())
@@ -317,7 +320,7 @@ impl Building {
     fn clause(
         &mut self,
         compiled: Compiled,
-        field: String,
+        field: Cow<'static, str>,
         values: &[Text],
         negated: bool,
         clauses: &mut Vec<Clause>,
@@ -327,7 +330,7 @@ impl Building {
                 test,
                 negated,
                 field,
-                expected: texts(values),
+                expected: values.iter().map(|value| value.text.as_str().into()).collect(),
                 at: values.first().map(|value| value.at).unwrap_or_default(),
             }),
             Unsupported(why) if self.action == Action::Allow => {
@@ -418,7 +421,10 @@ fn metadata(rest: &str, values: &[String]) -> Option<Compiled> {
             (false, Pattern::parse(value))
         }
     };
-    Some(Compiled::Test(Test::Metadata(filter.into(), key.into(), values.iter().map(value).collect())))
+    Some(Compiled::Test(Test::Metadata(
+        Box::new((filter.into(), key.into())),
+        values.iter().map(value).collect(),
+    )))
 }
 
 #[cfg(test)]

@@ -240,7 +240,7 @@ fn rule_trace(rule: &Rule, dry_run: bool, facts: &Facts<'_>) -> RuleTrace {
 
 fn dropped_trace(rule: &Dropped) -> RuleTrace {
     RuleTrace {
-        id: rule.id.clone(),
+        id: rule.id(),
         policy: format!("{}/{}", rule.origin.policy.namespace, rule.origin.policy.name),
         index: rule.origin.index,
         file: rule.origin.policy.file.to_string(),
@@ -248,19 +248,23 @@ fn dropped_trace(rule: &Dropped) -> RuleTrace {
         column: rule.origin.at.column,
         matched: Some(false),
         dry_run: rule.dry_run,
-        notes: alloc::vec![rule.reason.clone()],
+        notes: alloc::vec![rule.reason.to_string()],
         from: Vec::new(),
         to: Vec::new(),
         when: Vec::new(),
     }
 }
 
+fn expected(clause: &Clause) -> Vec<String> {
+    clause.expected.iter().map(ToString::to_string).collect()
+}
+
 fn check(clause: &Clause, facts: &Facts<'_>) -> Check {
     Check {
-        field: clause.field.clone(),
+        field: clause.field.to_string(),
         line: clause.at.line,
         column: clause.at.column,
-        expected: clause.expected.clone(),
+        expected: expected(clause),
         negated: clause.negated,
         got: got(&clause.test, facts),
         met: clause.ask(facts).known(),
@@ -292,8 +296,8 @@ fn unmet_of(clauses: &[Clause], facts: &Facts<'_>) -> Vec<Unmet> {
     let unmet = clauses.iter().filter(|clause| clause.ask(facts).known() != Some(true));
     unmet
         .map(|clause| Unmet {
-            field: clause.field.clone(),
-            expected: clause.expected.clone(),
+            field: clause.field.to_string(),
+            expected: expected(clause),
             got: got(&clause.test, facts),
         })
         .collect()
@@ -346,7 +350,7 @@ fn got(test: &Test, facts: &Facts<'_>) -> Option<String> {
             Some(format!("{}/{}", claim("iss"), claim("sub")))
         }
         Test::Claim(way, _) => facts.claim(way).map(json),
-        Test::Metadata(filter, key, _) => facts.metadata(filter, key).map(json),
+        Test::Metadata(of, _) => facts.metadata(&of.0, &of.1).map(json),
         Test::Never => None,
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     order,
     resource::{AuthorizationPolicy, Meta},
 };
-use alloc::{format, string::String, sync::Arc, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, format, string::String, sync::Arc, vec::Vec};
 
 /// One field of a rule.
 #[derive(Clone, Debug)]
@@ -15,9 +15,9 @@ pub(crate) struct Clause {
     /// A `not` field.
     pub(crate) negated: bool,
     /// The field as people write it: `from.source.principals`, `when[source.ip]`.
-    pub(crate) field: String,
+    pub(crate) field: Cow<'static, str>,
     /// Its values as written.
-    pub(crate) expected: Vec<String>,
+    pub(crate) expected: Box<[Box<str>]>,
     /// Where the first value stands.
     pub(crate) at: Position,
 }
@@ -95,13 +95,20 @@ impl Rule {
     }
 }
 
+impl Dropped {
+    /// As it would be reported; only ALLOW rules are dropped, and these have no prefix.
+    pub(crate) fn id(&self) -> String {
+        let Origin { policy, index, .. } = &self.origin;
+        format!("ns[{}]-policy[{}]-rule[{index}]", policy.namespace, policy.name)
+    }
+}
+
 /// A rule that istiod leaves out of the proxy.
 #[derive(Clone, Debug)]
 pub(crate) struct Dropped {
-    pub(crate) id: String,
     pub(crate) origin: Origin,
     pub(crate) dry_run: bool,
-    pub(crate) reason: String,
+    pub(crate) reason: Arc<str>,
 }
 
 /// The rules of one action, enforced and dry-run apart.
@@ -158,7 +165,14 @@ impl RuleSet {
         for rule in rules {
             match rule {
                 Ok(rule) => target.push(rule),
-                Err(dropped) => self.dropped.push(dropped),
+                Err(mut dropped) => {
+                    // A TCP chain drops most rules, and all for the same reason.
+                    match self.dropped.last() {
+                        Some(last) if last.reason == dropped.reason => dropped.reason = last.reason.clone(),
+                        _ => {}
+                    }
+                    self.dropped.push(dropped);
+                }
             }
         }
     }
@@ -166,6 +180,7 @@ impl RuleSet {
     /// Puts the rules into Envoy's order; call once after the last [`RuleSet::add`].
     pub(crate) fn sort(&mut self) {
         order::sort_by(&mut self.rules, |a, b| a.id.cmp(&b.id));
+        self.dropped.shrink_to_fit();
         if let Some(shadow) = &mut self.shadow {
             order::sort_by(shadow, |a, b| a.id.cmp(&b.id));
         }
@@ -182,5 +197,7 @@ impl RuleSet {
 
 /// The id that istiod gives a rule; `provider` only for CUSTOM.
 pub(crate) fn rule_id(meta: &Meta, index: usize, prefix: &str) -> String {
-    format!("{prefix}ns[{}]-policy[{}]-rule[{index}]", meta.namespace, meta.name)
+    let mut id = format!("{prefix}ns[{}]-policy[{}]-rule[{index}]", meta.namespace, meta.name);
+    id.shrink_to_fit();
+    id
 }

@@ -6,7 +6,7 @@ use crate::{
     pattern::{Pattern, PeerPattern},
     template::Template,
 };
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::net::IpAddr;
 use ipnet::IpNet;
 
@@ -40,7 +40,7 @@ pub(crate) enum Test {
     /// audiences, presenter, claims: the way to the claim.
     Claim(Vec<String>, Vec<Pattern>),
     /// experimental.envoy.filters.…: filter namespace, key; a pattern flagged true wants an element of a list.
-    Metadata(String, String, Vec<(bool, Pattern)>),
+    Metadata(Box<(String, String)>, Vec<(bool, Pattern)>),
     /// Cannot match: a rule-less policy, or an empty clause at ztunnel.
     Never,
 }
@@ -130,8 +130,8 @@ impl Test {
                     _ => false,
                 })
             }
-            Test::Metadata(filter, key, patterns) => {
-                let value = facts.metadata(filter, key);
+            Test::Metadata(of, patterns) => {
+                let value = facts.metadata(&of.0, &of.1);
                 let one = |list: bool, pattern: &Pattern| {
                     match (list, value) {
                     (false, Some(Json::String(text))) => pattern.matches_non_empty(text.as_bytes()),

@@ -17,10 +17,10 @@ use crate::{
     resource::{Action, AuthorizationPolicy, Condition, Match, Operation, Source, Text},
     workload::IstioVersion,
 };
-use alloc::{format, string::String, vec, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, format, string::String, vec, vec::Vec};
 
 /// Name, name of its `not` twin, values, and how they are compiled.
-type Field<'m> = (&'m str, &'m str, &'m Match, &'m dyn Fn(&[Text]) -> Test);
+type Field<'m> = (Cow<'static, str>, Cow<'static, str>, &'m Match, &'m dyn Fn(&[Text]) -> Test);
 
 /// All rules of a policy. One without rules gives none: it is attached and matches nothing.
 pub(crate) fn policy(policy: &AuthorizationPolicy, version: IstioVersion) -> Vec<Result<Rule, Dropped>> {
@@ -42,7 +42,7 @@ pub(crate) fn policy(policy: &AuthorizationPolicy, version: IstioVersion) -> Vec
             if policy.action == Action::Allow {
                 let reason =
                     format!("ztunnel knows nothing of HTTP, so the whole rule is dropped: `{fields}`");
-                return Err(Dropped { id, origin, dry_run: policy.dry_run, reason });
+                return Err(Dropped { origin, dry_run: policy.dry_run, reason: reason.into() });
             }
             notes.push(format!(
                 "ztunnel knows nothing of HTTP and drops `{fields}`; a clause left empty matches nothing"
@@ -54,14 +54,19 @@ pub(crate) fn policy(policy: &AuthorizationPolicy, version: IstioVersion) -> Vec
 
 fn source(source: &Source, namespace: &str, http: &mut Vec<&'static str>) -> Vec<Clause> {
     let fields: [Field<'_>; 4] = [
-        ("from.source.ipBlocks", "from.source.notIpBlocks", &source.ip_blocks, &|v| Test::SourceIp(nets(v))),
-        ("from.source.namespaces", "from.source.notNamespaces", &source.namespaces, &|v| {
+        ("from.source.ipBlocks".into(), "from.source.notIpBlocks".into(), &source.ip_blocks, &|v| {
+            Test::SourceIp(nets(v))
+        }),
+        ("from.source.namespaces".into(), "from.source.notNamespaces".into(), &source.namespaces, &|v| {
             Test::Ztunnel(ZtunnelPart::Namespace, patterns(v))
         }),
-        ("from.source.serviceAccounts", "from.source.notServiceAccounts", &source.service_accounts, &|v| {
-            accounts(v, namespace)
-        }),
-        ("from.source.principals", "from.source.notPrincipals", &source.principals, &|v| {
+        (
+            "from.source.serviceAccounts".into(),
+            "from.source.notServiceAccounts".into(),
+            &source.service_accounts,
+            &|v| accounts(v, namespace),
+        ),
+        ("from.source.principals".into(), "from.source.notPrincipals".into(), &source.principals, &|v| {
             Test::Ztunnel(ZtunnelPart::Principal, patterns(v))
         }),
     ];
@@ -85,7 +90,9 @@ fn operation(operation: &Operation, http: &mut Vec<&'static str>) -> Vec<Clause>
         ],
         http,
     );
-    clauses(&[("to.operation.ports", "to.operation.notPorts", &operation.ports, &|v| Test::Port(ports(v)))])
+    clauses(&[("to.operation.ports".into(), "to.operation.notPorts".into(), &operation.ports, &|v| {
+        Test::Port(ports(v))
+    })])
 }
 
 /// Each condition is a clause of its own; one that ztunnel does not know is left empty.
@@ -102,7 +109,12 @@ fn condition(condition: &Condition, http: &mut Vec<&'static str>) -> Vec<Clause>
         }
     };
     let key = &condition.key.text;
-    clauses(&[(&format!("when[{key}]"), &format!("when[{key}].notValues"), &condition.values, compile)])
+    clauses(&[(
+        format!("when[{key}]").into(),
+        format!("when[{key}].notValues").into(),
+        &condition.values,
+        compile,
+    )])
 }
 
 fn unsupported(fields: &[(&'static str, &Match)], http: &mut Vec<&'static str>) {
@@ -119,18 +131,25 @@ fn clauses(fields: &[Field<'_>]) -> Vec<Clause> {
                 clauses.push(Clause {
                     test: compile(list),
                     negated,
-                    field: (*field).into(),
-                    expected: list.iter().map(|value| value.text.clone()).collect(),
+                    field: field.clone(),
+                    expected: list.iter().map(|value| value.text.as_str().into()).collect(),
                     at: first.at,
                 });
             }
         }
     }
+    clauses.shrink_to_fit();
     if clauses.is_empty() { vec![never(Position::default())] } else { clauses }
 }
 
 fn never(at: Position) -> Clause {
-    Clause { test: Test::Never, negated: false, field: "(an empty clause)".into(), expected: Vec::new(), at }
+    Clause {
+        test: Test::Never,
+        negated: false,
+        field: "(an empty clause)".into(),
+        expected: Box::default(),
+        at,
+    }
 }
 
 fn patterns(values: &[Text]) -> Vec<Pattern> {

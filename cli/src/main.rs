@@ -9,6 +9,7 @@ mod eval;
 mod explanation;
 mod findings;
 mod lint;
+mod playground;
 mod proxy;
 mod request_args;
 mod style;
@@ -37,6 +38,7 @@ enum Command {
     Lint(lint::Args),
     EnvoyConfig(envoy_config::Args),
     Bundle(Box<bundle::Args>),
+    Playground(playground::Args),
     Completions(completions::Args),
 }
 
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Lint(args) => lint::run(&args),
         Command::EnvoyConfig(args) => envoy_config::run(&args),
         Command::Bundle(args) => bundle::run(&args),
+        Command::Playground(args) => playground::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     ExitCode::from(match outcome {

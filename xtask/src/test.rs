@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that has to hold, in one go.
 
 use crate::{
-    filter,
+    filter, playground,
     run::{Failure, Steps, run},
     setup,
     workspace::Workspace,
@@ -39,8 +39,9 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
             ["--package", "gnomon-envoy-filter", "--target", setup::FILTER_TARGET, "--", "-D", "warnings"];
         cargo(&[&["clippy"][..], &filter].concat())
     });
-    steps.step("the playground for browsers", || {
-        cargo(&["check", "--package", "gnomon-web-playground", "--target", setup::BROWSER_TARGET])
+    steps.step("the playground, in Chromium", || {
+        playground::build(workspace)?;
+        playground::test(workspace)
     });
     steps.step("tests", || {
         let mut command = workspace.cargo();

@@ -1,0 +1,139 @@
+//! The playground: the engine for browsers, and the page around it.
+
+use crate::{
+    run::{Failure, heading, output, run},
+    setup,
+    workspace::Workspace,
+};
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Makes the packages; found in PATH in any version, else installed in this one.
+const WASM_PACK: &str = "0.15.0";
+/// What Vite 8 runs on.
+const NODE: (u32, u32) = (20, 19);
+
+const NODE_HELP: &str = "Node.js 20.19 or newer with npm builds the page: `apt-get install nodejs npm` (Debian 13, Ubuntu \
+                         25.04 or newer), `brew install node`, or https://nodejs.org";
+
+/// Builds the page and serves it until it is stopped; `port` 0: any that is free.
+pub(crate) fn serve(workspace: &Workspace, port: Option<&str>) -> Result<(), Failure> {
+    build(workspace)?;
+    heading("serving the page from inside `gnomon playground` (Ctrl+C stops it)");
+    let mut command = workspace.cargo();
+    command.args(["run", "--quiet", "--package", "gnomon", "--features", "playground", "--", "playground"]);
+    if let Some(port) = port {
+        command.args(["--port", port]);
+    }
+    run(&mut command)
+}
+
+/// Sets up what is missing and builds; the static folder.
+pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    engines(workspace)?;
+    let app = page(workspace)?;
+    heading("building the page");
+    run(npm(&app).args(["run", "build"]))?;
+    Ok(app.join("dist"))
+}
+
+/// Types, units, and the page in a real Chromium. The page must be built.
+pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
+    let app = page(workspace)?;
+    run(npm(&app).args(["run", "check"]))?;
+    run(npm(&app).args(["test"]))?;
+    chromium()?;
+    // The page from inside the program is tested as well.
+    run(workspace.cargo().args(["build", "--package", "gnomon", "--features", "playground"]))?;
+    run(npm(&app).args(["run", "browser"]).env("GNOMON_BIN", workspace.target.join("debug/gnomon")))
+}
+
+/// The wasm packages that the page imports: a small one, and one that checks signatures.
+fn engines(workspace: &Workspace) -> Result<(), Failure> {
+    setup::rust_target(workspace, setup::BROWSER_TARGET)?;
+    let wasm_pack = wasm_pack(workspace)?;
+    let builds: [(&str, &str, &[&str]); 2] =
+        [("app/engine/light", "engine", &["--no-default-features"]), ("app/engine/full", "signatures", &[])];
+    for (folder, name, features) in builds {
+        heading(&format!("building web-playground/{folder}"));
+        let mut command = Command::new(&wasm_pack);
+        command
+            .current_dir(workspace.root.join("web-playground"))
+            .env("CARGO_TARGET_DIR", &workspace.target)
+            .args([
+                "build",
+                "--target",
+                "web",
+                "--profile",
+                "wasm",
+                "--out-dir",
+                folder,
+                "--out-name",
+                name,
+                ".",
+            ])
+            .arg("--")
+            .args(features);
+        run(&mut command)?;
+    }
+    Ok(())
+}
+
+/// Its path; installed below the target folder if need be.
+fn wasm_pack(workspace: &Workspace) -> Result<OsString, Failure> {
+    if output(Command::new("wasm-pack").arg("--version")).is_some() {
+        return Ok("wasm-pack".into());
+    }
+    let root = workspace.installed().join("tools");
+    let own = root.join("bin/wasm-pack");
+    if output(Command::new(&own).arg("--version")).is_none() {
+        heading(&format!("installing wasm-pack {WASM_PACK} into {} (once)", workspace.show(&root)));
+        let mut command = workspace.cargo();
+        command.args(["install", "wasm-pack", "--version", WASM_PACK, "--locked", "--root"]).arg(&root);
+        run(command.env("CARGO_TARGET_DIR", root.join("build")))?;
+        fs::remove_dir_all(root.join("build")).ok();
+    }
+    Ok(own.into())
+}
+
+/// The page's folder, with what npm installs.
+fn page(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    let version = output(Command::new("node").arg("--version")).ok_or_else(|| Failure::new(NODE_HELP))?;
+    let mut numbers = version.trim_start_matches('v').split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < NODE {
+        return Err(Failure::new(format!("Node.js is {version}. {NODE_HELP}")));
+    }
+    let app = workspace.root.join("web-playground/app");
+    // npm writes this file last, as a copy of what was wanted.
+    let time = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    let installed = time(&app.join("node_modules/.package-lock.json"));
+    if installed.is_none() || installed < time(&app.join("package-lock.json")) {
+        heading("installing what the page is built with, from npm (130 MB, once)");
+        run(npm(&app).arg("ci"))?;
+    }
+    Ok(app)
+}
+
+fn npm(app: &Path) -> Command {
+    let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
+    command.current_dir(app);
+    command
+}
+
+/// The browser that the tests run in.
+fn chromium() -> Result<(), Failure> {
+    let named = ["GNOMON_CHROMIUM", "CHROMIUM"].into_iter().filter_map(env::var_os).map(PathBuf::from);
+    let found = named.chain([PathBuf::from("/usr/bin/chromium")]).any(|path| path.is_file());
+    if found {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "the page is tested in Chromium, and there is none: `apt-get install chromium` (Debian), or set \
+         GNOMON_CHROMIUM=<path> to a Chromium or Chrome",
+    ))
+}

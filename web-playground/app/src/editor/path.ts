@@ -21,8 +21,9 @@ export function whereIs(text: string, position: number): Where {
   const whole = text.slice(Math.max(start, 0), end < 0 ? undefined : end);
   const kind = /^kind:\s*["']?(\w+)/m.exec(whole)?.[1];
 
-  let stack: Frame[] = [];
-  const siblings = new Map<string, string[]>();
+  const top: Frame = { indent: -1, key: "", siblings: [] };
+  const stack: Frame[] = [top];
+  const above = () => stack.at(-1) ?? top;
   let flow = "";
   let block = -1;
   let key: string | undefined;
@@ -34,53 +35,38 @@ export function whereIs(text: string, position: number): Where {
       if (balanced(flow) && !last) flow = "";
       continue;
     }
-    const width = line.search(/\S|$/);
-    if (block >= 0 && (width > block || line.trim() === "")) continue;
+    let indent = line.search(/\S|$/);
+    // Inside a text of many lines.
+    if (block >= 0 && (indent > block || line.trim() === "") && !(last && indent <= block)) continue;
     block = -1;
     if (line.trim().startsWith("#") || (line.trim() === "" && !last)) continue;
-    // Each `- ` opens a level of its own.
-    let indent = width;
-    let rest = line.slice(width);
+    // Each `- ` opens a level of its own; a list may stand as far left as its key.
+    let rest = line.slice(indent);
     for (let dash = /^-(\s+|$)/.exec(rest); dash; dash = /^-(\s+|$)/.exec(rest)) {
-      stack = stack.filter((frame) => frame.indent < indent || (frame.indent === indent && frame.key !== "-" && !isItem(stack, frame)));
-      siblings.delete(pathOf(stack));
+      while (above().indent > indent || (above().indent === indent && above().key === "-")) stack.pop();
       stack.push({ indent, key: "-", siblings: [] });
       indent += dash[0].length;
       rest = rest.slice(dash[0].length);
     }
-    stack = stack.filter((frame) => frame.indent < indent || (frame.key === "-" && frame.indent < indent));
+    while (above().indent >= indent) stack.pop();
     key = undefined;
     const found = KEY.exec(rest);
-    if (!found) {
-      const opens = /^[[{]/.test(rest);
-      if (opens) flow = `${rest}\n`;
-      if (opens && balanced(flow) && !last) flow = "";
-      continue;
+    const value = found ? rest.slice(found[0].length).trim() : rest;
+    if (found) {
+      const name = found[1]!.replaceAll(/^["']|["']$/g, "");
+      above().siblings.push(name);
+      stack.push({ indent, key: name, siblings: [] });
     }
-    const name = found[1]!.replaceAll(/^["']|["']$/g, "");
-    const parent = pathOf(stack);
-    siblings.set(parent, [...(siblings.get(parent) ?? []), name]);
-    const value = rest.slice(found[0].length).trim();
-    stack.push({ indent, key: name, siblings: [] });
-    if (/^[|>]/.test(value)) block = indent;
-    else if (/^[[{]/.test(value)) {
+    if (/^[[{]/.test(value)) {
       flow = `${value}\n`;
       if (balanced(flow) && !last) flow = "";
-    } else if (last) key = name;
+    } else if (found && /^[|>]/.test(value)) block = indent;
+    else if (found && last) key = above().key;
   }
-  const path = stack.map((frame) => frame.key).filter((step) => step !== "-");
+  const path = stack.slice(1).map((frame) => frame.key).filter((step) => step !== "-");
   if (flow) return { ...inFlow(flow, path), kind };
   if (key !== undefined) return { path: path.slice(0, -1), key, siblings: [], kind };
-  return { path, key: undefined, siblings: siblings.get(pathOf(stack)) ?? [], kind };
-}
-
-/** A frame that began behind a dash on its line. */
-function isItem(stack: Frame[], frame: Frame): boolean {
-  return stack[stack.indexOf(frame) - 1]?.key === "-";
-}
-
-function pathOf(stack: Frame[]): string {
-  return stack.map((frame) => `${frame.indent}:${frame.key}`).join("/");
+  return { path, key: undefined, siblings: above().siblings, kind };
 }
 
 function balanced(flow: string): boolean {

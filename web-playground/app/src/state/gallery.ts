@@ -20,8 +20,9 @@ export async function openScenario(gallery: Gallery, id: string, begin = false):
   if (!scenario) return;
   const contents = await store.engine.readSuite({ files: gallery.files, path: `${scenario.id}.gnomon.yaml`, now: Date.now() / 1000 });
   const doc = documentOf(contents, scenario.look);
-  if (begin) store.begin(doc);
-  else store.open(doc);
+  // Whoever was quicker than the network keeps what they did.
+  if (begin && !store.canUndo) store.begin(doc);
+  else if (!begin) store.open(doc);
 }
 
 /** A suite as a document of the page. */

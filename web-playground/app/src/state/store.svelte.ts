@@ -147,14 +147,14 @@ export class Store {
     const { request = { method: "GET", path: "/" }, target = 0 } = from;
     const item: Item = { id: freshId(this.doc.requests), name: "", target, expect: null, request };
     this.change({ requests: [...this.doc.requests, { ...item, ...("name" in from && from !== this.selected ? from : {}), id: item.id }] });
-    this.selectedId = item.id;
+    this.select(item.id);
   }
 
   removeItem(id: string): void {
     const index = this.doc.requests.findIndex((item) => item.id === id);
     const requests = this.doc.requests.filter((item) => item.id !== id);
     this.change({ requests });
-    if (this.selectedId === id) this.selectedId = requests[Math.min(index, requests.length - 1)]?.id ?? "";
+    this.select(requests[Math.min(index, requests.length - 1)]?.id ?? "");
   }
 
   select(id: string): void {

@@ -70,3 +70,15 @@ export async function headline(page: Page): Promise<string> {
 export async function verdicts(page: Page): Promise<string[]> {
   return page.locator(".row").evaluateAll((rows) => rows.map((row) => row.querySelector(".verdict:not(.before) .verdict")?.textContent?.trim().replace(/\s+/g, " ") ?? ""));
 }
+
+/** All of the editor's text made another one, as pasting does. */
+export async function write(page: Page, text: string): Promise<void> {
+  await page.locator(".policies .cm-content").click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.insertText(text);
+}
+
+/** The editor's text as the browser has it; long texts are drawn in part only. */
+export async function written(page: Page): Promise<string> {
+  return page.locator(".policies .cm-content").evaluate((element) => [...element.querySelectorAll(".cm-line")].map((line) => line.textContent).join("\n"));
+}

@@ -11,6 +11,8 @@ export default defineConfig({
   worker: { format: "es" },
   build: { target: "es2022", modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
   test: {
+    // How long a verdict may take to appear on a busy machine; nothing waits for it.
+    expect: { poll: { timeout: 15_000 } },
     projects: [
       { extends: true, test: { name: "unit", include: ["tests/unit/**/*.test.ts"] } },
       {
@@ -23,6 +25,7 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      { extends: true, test: { name: "screenshots", include: ["tests/screenshots.ts"], testTimeout: 120_000 } },
     ],
   },
 });

@@ -1,6 +1,6 @@
 //! A listener for each set of policies and workload.
 
-use super::Question;
+use super::{Question, alone};
 use crate::{
     Bootstrap, Ca, ClientCert, Filters, Listener, Names, ServerTls, candidate,
     config::{self, believe_claimed_sources},
@@ -42,12 +42,19 @@ pub(super) struct Bench {
 pub(super) struct Benches {
     all: Vec<Bench>,
     filter: Option<PathBuf>,
+    /// The filter enforces, and nothing stands behind it.
+    pub(super) enforces: bool,
     pub(super) ca: Ca,
 }
 
 impl Benches {
     pub(super) fn new(filter: Option<&Path>) -> Result<Benches> {
-        Ok(Benches { all: Vec::new(), filter: filter.map(Path::to_owned), ca: Ca::new("cluster.local")? })
+        Ok(Benches {
+            all: Vec::new(),
+            filter: filter.map(Path::to_owned),
+            enforces: false,
+            ca: Ca::new("cluster.local")?,
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -104,7 +111,10 @@ impl Benches {
 
     /// Envoy with all listeners; every provider is the server at `provider`.
     pub(super) fn bootstrap(&self, provider: SocketAddr) -> Result<Bootstrap> {
-        let listeners = self.all.iter().map(|bench| self.listener(bench)).collect::<Result<Vec<_>>>()?;
+        let mut listeners = self.all.iter().map(|bench| self.listener(bench)).collect::<Result<Vec<_>>>()?;
+        if self.enforces {
+            listeners.iter_mut().for_each(alone::enforce);
+        }
         // The exported filters name their clusters.
         let mut names = BTreeSet::new();
         for listener in &listeners {

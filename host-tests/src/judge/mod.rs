@@ -4,6 +4,7 @@
 //! Every question becomes a real connection: the peer's identity a certificate, addresses a PROXY header, claims a
 //! signed token, a provider's answer a server that gives it. What Envoy cannot be asked is said, never passed over.
 
+mod alone;
 mod bench;
 mod wire;
 
@@ -62,8 +63,18 @@ pub struct Seen {
 /// Asks all of them, in one Envoy with a listener for each set of policies and workload. With `filter`, the path of the
 /// built filter, it stands where Istio's phase AUTHN puts it, with the same policies as its candidate.
 pub fn ask(questions: &[Question<'_>], filter: Option<&Path>) -> Result<Vec<Answer>> {
+    ask_with(questions, Benches::new(filter)?)
+}
+
+/// The same with the filter alone, enforcing: in the place of Envoy's own RBAC and jwt_authn.
+pub fn ask_enforced(questions: &[Question<'_>], filter: &Path) -> Result<Vec<Answer>> {
+    let mut benches = Benches::new(Some(filter))?;
+    benches.enforces = true;
+    ask_with(questions, benches)
+}
+
+fn ask_with(questions: &[Question<'_>], mut benches: Benches) -> Result<Vec<Answer>> {
     let provider = ExtAuthz::start()?;
-    let mut benches = Benches::new(filter)?;
     let places: Vec<_> = questions.iter().map(|question| benches.place(question)).collect::<Result<_>>()?;
     if benches.is_empty() {
         return Ok(places.into_iter().map(|place| Answer::Beyond(place.err().unwrap_or_default())).collect());

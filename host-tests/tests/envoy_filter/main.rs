@@ -12,6 +12,7 @@ mod h2;
 mod hostile;
 mod identity;
 mod protocols;
+mod reports;
 mod updates;
 mod upstream;
 

@@ -63,7 +63,7 @@ pub(crate) fn compare(questions: &[(String, Question<'_>)], counts: &mut Counts)
     wrong
 }
 
-fn engine(question: &Question<'_>) -> Report {
+pub(crate) fn engine(question: &Question<'_>) -> Report {
     let Question { resources, workload, mesh, request } = question;
     let plan = Plan::build(resources, workload, mesh);
     materialize(request, &plan, workload, mesh, tokens::now()).report(&plan, &SoftwareCrypto)

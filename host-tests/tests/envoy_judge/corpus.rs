@@ -41,7 +41,7 @@ fn envoy_answers_as_the_suites_expect() {
 }
 
 /// All suites below a folder, in name order.
-fn suites(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn suites(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -6,5 +6,6 @@
 
 mod compare;
 mod corpus;
+mod enforced;
 mod generate;
 mod random;

@@ -1,0 +1,54 @@
+//! Every case of every suite with the filter alone, enforcing: the answers are those that Envoy's own filters give.
+
+use crate::{compare::engine, corpus::suites};
+use gnomon_engine::{request::Protocol, verdict::Outcome};
+use gnomon_host_tests::{
+    filter,
+    judge::{Answer, Question, ask_enforced},
+};
+use gnomon_manifests::suite::load;
+use std::path::Path;
+
+#[test]
+fn the_filter_enforces_as_the_suites_expect() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let wasm = filter::wasm().unwrap();
+    let (mut asked, mut beyond, mut wrong) = (0, 0, Vec::new());
+    for file in [suites(&root.join("corpus")), suites(&root.join("../examples"))].concat() {
+        let loaded =
+            load(&file).unwrap_or_else(|found| panic!("{}: {:?}", file.display(), found.diagnostics));
+        let mut questions = Vec::new();
+        for (test, resources) in loaded.suite.tests.iter().zip(&loaded.resources) {
+            for case in &test.cases {
+                let name = format!("{}: {} [{}]", loaded.suite.name, test.name, case.variant);
+                let (workload, mesh) = (&*test.workload, &*test.mesh);
+                questions.push((name, Question { resources, workload, mesh, request: &case.request }));
+            }
+        }
+        let plain: Vec<Question<'_>> = questions.iter().map(|(_, question)| question.clone()).collect();
+        let answers = ask_enforced(&plain, &wasm).unwrap();
+        for ((name, question), answer) in questions.iter().zip(answers) {
+            let report = engine(question);
+            let seen = match answer {
+                Answer::Seen(seen) if report.verdict != Outcome::Unknown => seen,
+                _ => {
+                    beyond += 1;
+                    continue;
+                }
+            };
+            asked += 1;
+            let http = question.request.protocol == Protocol::Http;
+            // What a network filter closes, Envoy has no details of.
+            let of = |details: &Option<String>| details.clone().filter(|_| http);
+            let ours = (seen.verdict, seen.status, of(&seen.details));
+            let expected = (report.verdict, report.status, of(&report.details));
+            if ours != expected {
+                wrong.push(format!("{name}: {ours:?}, expected {expected:?}"));
+            }
+        }
+    }
+    println!("{asked} enforced, {beyond} that Envoy cannot be asked");
+    assert!(wrong.is_empty(), "{} of {asked} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    // What is left out may not grow into the rule.
+    assert!(asked >= 400 && beyond * 10 <= asked, "{asked} enforced, {beyond} not asked");
+}

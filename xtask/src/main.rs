@@ -6,6 +6,7 @@ mod dist;
 mod docs;
 mod filter;
 mod fuzz;
+mod instructions;
 mod panics;
 mod playground;
 mod run;
@@ -28,6 +29,8 @@ cargo xtask <command>
                   what reads input from outside under libFuzzer (nightly), 10 minutes each
   bench [--write] what a verdict costs here, in WebAssembly and in other engines: a table
                   --write puts it and its plot into docs/performance.md
+  bench instructions
+                  the instructions of hot paths against benches/instructions.tsv, under valgrind
   bench envoy     what the filter costs beside Envoy's own RBAC: a table (two minutes)
   bench scale     how long, how large, how fast large policy sets are: a table
   soak [--minutes N | --seconds N]
@@ -65,6 +68,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["demo"] => demo::demo(&Workspace::find()?, false),
         ["demo", "--keep"] => demo::demo(&Workspace::find()?, true),
         ["test"] => test::test(&Workspace::find()?),
+        ["bench", "instructions"] => instructions::check(&Workspace::find()?),
         ["bench"] => verdicts::bench(&Workspace::find()?, false),
         ["bench", "--write"] => verdicts::bench(&Workspace::find()?, true),
         ["bench", what @ ("envoy" | "scale")] => bench::bench(&Workspace::find()?, what),

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that has to hold, in one go.
 
 use crate::{
-    filter, playground,
+    filter, instructions, playground,
     run::{Failure, Steps, run},
     setup,
     workspace::Workspace,
@@ -43,6 +43,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
         playground::build(workspace)?;
         playground::test(workspace)
     });
+    steps.step("instructions of hot paths", || instructions::check(workspace));
     steps.step("tests", || {
         let mut command = workspace.cargo();
         command.args(["test", "--workspace", "--no-fail-fast"]).env("GNOMON_ENVOY", &envoy);

@@ -179,10 +179,10 @@ impl RuleSet {
 
     /// Puts the rules into Envoy's order; call once after the last [`RuleSet::add`].
     pub(crate) fn sort(&mut self) {
-        order::sort_by(&mut self.rules, |a, b| a.id.cmp(&b.id));
         self.dropped.shrink_to_fit();
-        if let Some(shadow) = &mut self.shadow {
-            order::sort_by(shadow, |a, b| a.id.cmp(&b.id));
+        // One place to sort at, so that the code for it is there once.
+        for rules in [Some(&mut self.rules), self.shadow.as_mut()].into_iter().flatten() {
+            order::sort_by(rules, |a, b| a.id.cmp(&b.id));
         }
     }
 

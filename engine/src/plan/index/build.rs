@@ -147,7 +147,10 @@ impl Index {
                 let free: Vec<u32> =
                     all.iter().copied().filter(|row| having_rows.next_if_eq(row).is_none()).collect();
                 let free = self.sets.add(&free);
-                lanes.push((having.len(), Lane { dimension: number, negated: slot == 0, free, sets }));
+                // What most rows ask for excludes most rows, and comes first.
+                let place = lanes.partition_point(|(others, _)| *others >= having.len());
+                let lane = Lane { dimension: number, negated: slot == 0, free, sets };
+                lanes.insert(place, (having.len(), lane));
             }
             if !anchored.pairs.is_empty() {
                 let by_atom = anchored.by_atom(dimension.count);
@@ -163,8 +166,6 @@ impl Index {
                 self.anchors.push(Anchor { dimension: number, sets });
             }
         }
-        // What most rows ask for excludes most rows.
-        order::sort_by(&mut lanes, |a, b| b.0.cmp(&a.0));
         self.lanes = lanes.into_iter().map(|(_, lane)| lane).collect();
     }
 

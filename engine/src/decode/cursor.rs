@@ -141,6 +141,11 @@ impl<'a> Cursor<'a> {
 
     /// [`Cursor::strings`], each put to `check`; what it objects to is reported as an error at the element.
     pub fn strings_checked(&self, check: impl Fn(&str) -> Result<(), Problem>) -> Vec<Text> {
+        self.strings_put_to(&check)
+    }
+
+    // Once for all checks.
+    fn strings_put_to(&self, check: &dyn Fn(&str) -> Result<(), Problem>) -> Vec<Text> {
         let texts = self.strings();
         let Value::List(items) = &self.node.value else { return texts };
         for (index, node) in items.iter().enumerate() {
@@ -212,15 +217,18 @@ impl<'a> Cursor<'a> {
         };
         let known = words.iter().find(|(word, _)| word == text).map(|(_, value)| *value);
         if known.is_none() {
-            let listed: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            let help = match super::nearest(text, listed.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => String::new(),
-            };
-            let message = format!("expected one of {}, got {}", listed.join(", "), quoted(text));
-            self.error("unknown-value", message, help);
+            self.unknown_word(text, &words.iter().map(|(word, _)| *word).collect::<Vec<_>>());
         }
         known
+    }
+
+    fn unknown_word(&self, text: &str, words: &[&str]) {
+        let help = match super::nearest(text, words.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => String::new(),
+        };
+        let message = format!("expected one of {}, got {}", words.join(", "), quoted(text));
+        self.error("unknown-value", message, help);
     }
 
     /// A map from text to text, sorted by key: labels. Values that are no strings are reported and left out.

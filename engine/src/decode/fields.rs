@@ -78,6 +78,15 @@ impl<'a> Fields<'a> {
         name: &'static str,
         check: impl Fn(&str) -> Result<(), Problem>,
     ) -> Option<Text> {
+        self.string_put_to(name, &check)
+    }
+
+    // Once for all checks.
+    fn string_put_to(
+        &mut self,
+        name: &'static str,
+        check: &dyn Fn(&str) -> Result<(), Problem>,
+    ) -> Option<Text> {
         let cursor = self.get(name)?;
         let text = cursor.string()?;
         if let Err(Problem { code, message, help }) = check(&text.text) {
@@ -91,6 +100,14 @@ impl<'a> Fields<'a> {
         &mut self,
         name: &'static str,
         check: impl Fn(&str) -> Result<(), Problem>,
+    ) -> Vec<Text> {
+        self.strings_put_to(name, &check)
+    }
+
+    fn strings_put_to(
+        &mut self,
+        name: &'static str,
+        check: &dyn Fn(&str) -> Result<(), Problem>,
     ) -> Vec<Text> {
         self.get(name).map(|cursor| cursor.strings_checked(check)).unwrap_or_default()
     }

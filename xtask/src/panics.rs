@@ -2,8 +2,7 @@
 //!
 //! A panic ends the filter's instance: the request that met it is answered with 503, and what comes after passes the
 //! filter by. So every call of a panicking function that the compiler has left in the module is looked up in
-//! `envoy-filter/panics.txt`, which gives a reason for each. A call that is not listed fails the build, and so does an
-//! entry that is not needed any more.
+//! `envoy-filter/panics.txt`, which gives a reason for each. A call that is not listed fails the build.
 
 use crate::run::Failure;
 use rustc_demangle::demangle;
@@ -52,7 +51,8 @@ pub(crate) fn check(module: &Path, list: &Path) -> Result<(), Failure> {
         }
     }
     let unused = entries.iter().enumerate().filter(|(place, _)| !used.contains(place));
-    wrong.extend(unused.map(|(_, (callee, caller))| format!("not there any more: {callee} | {caller}")));
+    // Which small functions are put into which others changes with every change of the code.
+    unused.for_each(|(_, (callee, caller))| println!("    not needed now: {callee} | {caller}"));
     if wrong.is_empty() {
         println!("    {} ways into a panic, all argued for in {}", calls.len(), list.display());
         return Ok(());

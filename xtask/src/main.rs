@@ -35,7 +35,7 @@ cargo xtask <command>
   bench scale     how long, how large, how fast large policy sets are: a table
   soak [--minutes N | --seconds N]
                   full load and configuration updates: nothing altered, nothing lost, memory flat (10 minutes)
-  dist [--check]  the filter, its image, checksums and bill of materials, in target/dist
+  dist [--check]  the filter, its image, the page, checksums and bill of materials, in target/dist
                   --check builds them again in another folder and compares every byte
   filter          build the Envoy filter and check its size
   playground [--build | --port N]

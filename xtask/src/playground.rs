@@ -1,6 +1,7 @@
 //! The playground: the engine for browsers, and the page around it.
 
 use crate::{
+    dist,
     run::{Failure, heading, output, run},
     setup,
     workspace::Workspace,
@@ -57,12 +58,14 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
 fn engines(workspace: &Workspace) -> Result<(), Failure> {
     setup::rust_target(workspace, setup::BROWSER_TARGET)?;
     let wasm_pack = wasm_pack(workspace)?;
+    let flags = dist::without_paths(workspace)?.join("\u{1f}");
     let builds: [(&str, &str, &[&str]); 2] =
         [("app/engine/light", "engine", &["--no-default-features"]), ("app/engine/full", "signatures", &[])];
     for (folder, name, features) in builds {
         heading(&format!("building web-playground/{folder}"));
         let mut command = Command::new(&wasm_pack);
         command
+            .env("CARGO_ENCODED_RUSTFLAGS", &flags)
             .current_dir(workspace.root.join("web-playground"))
             .env("CARGO_TARGET_DIR", &workspace.target)
             .args([

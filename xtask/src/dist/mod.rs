@@ -8,6 +8,7 @@ mod image;
 mod sbom;
 
 use crate::{
+    playground,
     run::{Failure, heading, output, run},
     setup,
     workspace::Workspace,
@@ -63,6 +64,7 @@ fn make(workspace: &Workspace, source: &Source) -> Result<Vec<Artefact>, Failure
         artefacts.push(Artefact { path: format!("{name}.cdx.json"), bytes: bill });
         artefacts.push(Artefact { path: format!("{name}.wasm"), bytes: wasm });
     }
+    artefacts.extend(page(workspace)?);
     artefacts.sort_by(|a, b| a.path.cmp(&b.path));
     let sums =
         artefacts.iter().map(|file| format!("{}  {}\n", sha256(&file.bytes), file.path)).collect::<String>();
@@ -94,8 +96,31 @@ impl Source {
     }
 }
 
-/// The filter without a trace of this machine.
-fn filter(workspace: &Workspace, features: &str) -> Result<Vec<u8>, Failure> {
+/// The page for browsers, file by file.
+fn page(workspace: &Workspace) -> Result<Vec<Artefact>, Failure> {
+    let folder = playground::build(workspace)?;
+    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", folder.display()));
+    let mut artefacts = Vec::new();
+    let mut waiting = vec![folder.clone()];
+    while let Some(next) = waiting.pop() {
+        for entry in fs::read_dir(&next).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.is_dir() {
+                waiting.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(&folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            artefacts.push(Artefact {
+                path: format!("playground/{name}"),
+                bytes: fs::read(&path).map_err(failed)?,
+            });
+        }
+    }
+    Ok(artefacts)
+}
+
+/// Compiler flags that leave no trace of this machine.
+pub(crate) fn without_paths(workspace: &Workspace) -> Result<Vec<String>, Failure> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
     let home = home.ok_or_else(|| Failure::new("there is no home folder; set CARGO_HOME"))?;
     let mut flags: Vec<String> = Vec::new();
@@ -105,6 +130,12 @@ fn filter(workspace: &Workspace, features: &str) -> Result<Vec<u8>, Failure> {
         flags.push(format!("--remap-path-prefix={}=/crates", registry.path().display()));
     }
     flags.push(format!("--remap-path-prefix={}=/gnomon", workspace.root.display()));
+    Ok(flags)
+}
+
+/// The filter without a trace of this machine.
+fn filter(workspace: &Workspace, features: &str) -> Result<Vec<u8>, Failure> {
+    let flags = without_paths(workspace)?;
     let quoted: Vec<String> = flags.iter().map(|flag| format!("{flag:?}")).collect();
     // Added to the flags of .cargo/config.toml; RUSTFLAGS would replace them.
     let config = format!("target.{}.rustflags=[{}]", setup::FILTER_TARGET, quoted.join(","));

@@ -25,6 +25,7 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      { extends: true, test: { name: "measure", include: ["tests/measure.ts"], testTimeout: 120_000 } },
       { extends: true, test: { name: "screenshots", include: ["tests/screenshots.ts"], testTimeout: 120_000 } },
     ],
   },

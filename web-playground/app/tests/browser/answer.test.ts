@@ -156,7 +156,7 @@ describe("the request", () => {
     expect(await page.evaluate(() => document.activeElement?.shadowRoot?.querySelector(".cm-activeLine")?.textContent)).toContain('paths: ["/api/*"]');
     await page.locator(".check", { hasText: "paths" }).getByRole("button", { name: "got" }).click();
     await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute("data-field"))).toBe("path");
-    await page.locator(".check", { hasText: "methods" }).getByRole("button", { name: "is GET" }).click();
+    await page.locator(".check", { hasText: "methods" }).getByRole("button", { name: "GET" }).click();
     await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute("data-field"))).toBe("method");
   });
 

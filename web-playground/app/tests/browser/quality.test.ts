@@ -245,7 +245,10 @@ test("`gnomon playground` serves the same page", async () => {
   expect(program, "GNOMON_BIN: `cargo xtask test` sets it").toBeTruthy();
   const child = spawn(program!, ["playground", "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
   try {
-    const address = await new Promise<string>((done) => child.stdout.on("data", (data: Buffer) => done(/http:\S+/.exec(data.toString())![0])));
+    const address = await new Promise<string>((done, fail) => {
+      child.stdout.on("data", (data: Buffer) => done(/http:\S+/.exec(data.toString())![0]));
+      child.on("exit", (code) => fail(new Error(`${program} ended with ${code}: was it built with the feature playground?`)));
+    });
     const context = await site.browser.newContext();
     const page = await context.newPage();
     site.watch(page);

@@ -4,6 +4,7 @@
 use gnomon_engine::{Mesh, Node, Value as Yaml, envoy::export, request::Protocol};
 use gnomon_host_tests::{
     Bootstrap, Connection, Dial, Envoy, Listener, RequestBytes, access_log, filter, metrics::Scrape, scene,
+    xds::Discovery,
 };
 use gnomon_manifests::parse;
 use serde_json::{Value, json};
@@ -17,8 +18,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Istio's own, which the rules compare with.
-const NOT_OURS: &[&str] = &["istio_requests_total"];
+/// What else begins like a metric.
+const LABELS: [&str; 2] = ["gnomon_policy", "gnomon_result"];
 
 /// Every string under the key `expr`, `query` or `record`, wherever it stands.
 fn strings(node: &Node, keys: &[&str], found: &mut Vec<String>) {
@@ -54,11 +55,24 @@ fn read(name: &str) -> Node {
     documents.remove(0)
 }
 
-/// What the proxy exposes once it has seen requests and connections.
-fn scrape() -> Scrape {
+/// What Istio makes of `extraStatTags: [gnomon_policy, gnomon_result]`.
+fn stats_tags() -> Value {
+    let tag = |name: &str| json!({"tag_name": name, "regex": format!(r"({name}=\.=(.*?);\.;)")});
+    json!({"stats_tags": [tag("gnomon_policy"), tag("gnomon_result")]})
+}
+
+/// What the proxy exposes once it has seen requests, connections, an issuer whose keys it cannot fetch, and an update
+/// that is wrong.
+fn scrape(used: &BTreeSet<String>) -> Scrape {
     let wasm = filter::wasm().unwrap();
     let candidate = |resources| json!({"candidate": {"resources": resources}});
-    let two = candidate(scene::manifests(2));
+    let keyless = json!({
+        "apiVersion": "security.istio.io/v1",
+        "kind": "RequestAuthentication",
+        "metadata": {"name": "keyless", "namespace": "shop"},
+        "spec": {"jwtRules": [{"issuer": "me", "jwksUri": "https://keys.example.com/jwks.json"}]},
+    });
+    let two = candidate([scene::manifests(2), vec![keyless]].concat());
     let none = candidate(Vec::new());
     // Rules about requests match no connection, so nothing is allowed there.
     let refuses = export(&scene::resources(1), &scene::workload(), &Mesh::default(), Protocol::Tcp);
@@ -66,13 +80,20 @@ fn scrape() -> Scrape {
         let shadow = filter::network_filter(&wasm, configuration);
         Listener::tcp(name, [&[shadow], native].concat())
     };
+    let discovery = Discovery::new(&filter::http_filter(&wasm, &two)).unwrap();
     let listeners = vec![
-        Listener::http("web", vec![filter::http_filter(&wasm, &two)]),
+        Listener::http("web", vec![discovery.filter()]),
         tcp("agree", &none, &[]),
         tcp("would_deny", &two, &[]),
         tcp("would_allow", &none, &refuses),
     ];
-    let envoy = Envoy::start(&Bootstrap::new(&scene::workload(), listeners)).unwrap();
+    let bootstrap = Bootstrap::new(&scene::workload(), listeners);
+    let envoy = Envoy::start_with(|log| {
+        let mut bootstrap = bootstrap.to_json(log);
+        bootstrap.as_object_mut().unwrap().insert("stats_config".into(), stats_tags());
+        bootstrap
+    })
+    .unwrap();
     for path in ["/api/00000/x", "/elsewhere"] {
         let request = RequestBytes::get(path).header("host", "web").header(access_log::CASE_HEADER, path);
         let dial = Dial::plain(envoy.address("web").unwrap());
@@ -85,34 +106,53 @@ fn scrape() -> Scrape {
         // The echo, or the end.
         let _ = stream.read(&mut [0; 16]);
     }
-    let deadline = Instant::now() + Duration::from_secs(10);
+    // Every 64th evaluation is timed.
+    let mut connection = Connection::open(&Dial::plain(envoy.address("web").unwrap())).unwrap();
+    for _ in 0..64 {
+        connection
+            .send(&RequestBytes::get("/api/00000/y").header("host", "web"))
+            .unwrap()
+            .response()
+            .unwrap();
+    }
+    let wrong = json!({
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "wrong", "namespace": "shop"},
+        "spec": {"action": "DENNY"},
+    });
+    discovery.publish(&filter::http_filter(&wasm, &candidate(vec![wrong]))).unwrap();
+    // Histograms come with the next flush, key sets are given up after a while.
+    let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let scrape = Scrape::read(&envoy.admin_get("/stats/prometheus").unwrap());
-        let counted = |result| scrape.sum(&format!("gnomon_connections_{result}_total")) == Some(1.0);
-        if ["agree", "would_deny", "would_allow"].into_iter().all(counted) {
+        if used.iter().all(|metric| scrape.sum(metric).is_some()) {
             return scrape;
         }
-        assert!(Instant::now() < deadline, "{scrape:?}\n{}", envoy.log());
-        std::thread::sleep(Duration::from_millis(20));
+        let missing: Vec<&String> = used.iter().filter(|metric| scrape.sum(metric).is_none()).collect();
+        assert!(
+            Instant::now() < deadline,
+            "{missing:?} are used, and Envoy exposes only {:?}\n{}",
+            scrape.names("gnomon"),
+            envoy.log()
+        );
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 #[test]
 fn every_metric_in_the_rules_and_on_the_dashboard_is_scraped() {
-    let scrape = scrape();
     let (mut recorded, mut queries) = (Vec::new(), Vec::new());
     strings(&read("rules.yaml"), &["record"], &mut recorded);
     strings(&read("rules.yaml"), &["expr"], &mut queries);
     strings(&read("dashboard.json"), &["expr", "query"], &mut queries);
-    let used: BTreeSet<String> = queries.iter().flat_map(|query| metrics(query)).collect();
-    assert!(used.len() > 8, "{used:?}");
-    for metric in used {
-        let known = scrape.sum(&metric).is_some()
-            || recorded.contains(&metric)
-            || NOT_OURS.contains(&metric.as_str());
-        assert!(known, "{metric} is used, and Envoy exposes only {:?}", scrape.names("gnomon"));
-    }
+    let mut used: BTreeSet<String> = queries.iter().flat_map(|query| metrics(query)).collect();
+    assert!(used.len() > 15, "{used:?}");
+    used.retain(|metric| !recorded.contains(metric) && !LABELS.contains(&metric.as_str()));
+    let scrape = scrape(&used);
     // And the alert's own condition holds after a request that the candidate would have refused.
     assert_eq!(scrape.sum("gnomon_requests_would_deny_total"), Some(1.0));
-    assert_eq!(scrape.sum("gnomon_requests_agree_total"), Some(1.0));
+    assert_eq!(scrape.sum("gnomon_requests_agree_total"), Some(65.0));
+    let labels = scrape.labels("gnomon_policy_requests_total");
+    assert!(labels.iter().any(|labels| LABELS.iter().all(|label| labels.contains(label))), "{labels:?}");
 }

@@ -1,4 +1,4 @@
-//! What large sets take of the filter's memory, which never shrinks: the figures of docs/scale.md.
+//! What large sets take of the filter's memory, which never shrinks: the figures of docs/filter-performance.md.
 
 use super::*;
 use gnomon_analysis::bundle;

@@ -254,6 +254,12 @@ fn address(at: SocketAddr) -> Value {
     json!({"socket_address": {"address": at.ip().to_string(), "port_value": at.port()}})
 }
 
+/// What Istio makes of `extraStatTags: [gnomon_policy, gnomon_result]`, the labels of the filter's metrics.
+fn stats_tags() -> Value {
+    let tag = |name: &str| json!({"tag_name": name, "regex": format!(r"({name}=\.=(.*?);\.;)")});
+    json!([tag("gnomon_policy"), tag("gnomon_result")])
+}
+
 impl Bootstrap {
     /// For this workload, with these listeners.
     pub fn new(workload: &Workload, listeners: Vec<Listener>) -> Self {
@@ -271,6 +277,7 @@ impl Bootstrap {
                 "re2.max_program_size.error_level": 32768,
                 "envoy.reloadable_features.http_reject_path_with_fragment": false,
             }}]},
+            "stats_config": {"stats_tags": stats_tags()},
             "static_resources": {"listeners": listeners, "clusters": self.clusters},
         })
     }

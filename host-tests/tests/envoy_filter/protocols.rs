@@ -17,12 +17,6 @@ enum Way {
     Reset,
 }
 
-/// What Istio makes of `extraStatTags: [gnomon_policy, gnomon_result]`.
-fn stats_tags() -> Value {
-    let tag = |name: &str| json!({"tag_name": name, "regex": format!(r"({name}=\.=(.*?);\.;)")});
-    json!({"stats_tags": [tag("gnomon_policy"), tag("gnomon_result")]})
-}
-
 fn start(upstream: SocketAddr) -> Envoy {
     let candidate = json!([deny_paths("candidate", &["*/candidate", "*/both"])]);
     let enforced = json!([deny_paths("native", &["*/native", "*/both"])]);
@@ -44,12 +38,7 @@ fn start(upstream: SocketAddr) -> Envoy {
             "cluster": "upstream", "internal_redirect_policy": {"max_internal_redirects": 1},
         }},
     ]);
-    Envoy::start_with(|log| {
-        let mut bootstrap = with_routes(bootstrap.to_json(log), &routes);
-        bootstrap["stats_config"] = stats_tags();
-        bootstrap
-    })
-    .unwrap()
+    Envoy::start_with(|log| with_routes(bootstrap.to_json(log), &routes)).unwrap()
 }
 
 fn send(envoy: &Envoy, listener: &str, way: Way, path: &str, case: &str, more: &[(&str, &str)]) {

@@ -49,7 +49,10 @@ function said(readme: string, suite: string): string {
 }
 
 export function read(): Gallery {
-  const paths = below(EXAMPLES).filter((path) => /\.(ya?ml|json)$/.test(path));
+  // Folders with suites; what else stands there is not for the page.
+  const folders = readdirSync(EXAMPLES).map((name) => join(EXAMPLES, name)).filter((path) => statSync(path).isDirectory());
+  const shown = folders.map(below).filter((paths) => paths.some((path) => path.endsWith(".gnomon.yaml")));
+  const paths = shown.flat().filter((path) => /\.(ya?ml|json)$/.test(path));
   const files = paths.map((path) => ({
     name: relative(EXAMPLES, path).split(sep).join("/"),
     text: readFileSync(path, "utf8"),

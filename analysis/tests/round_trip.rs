@@ -8,7 +8,6 @@ use gnomon_engine::{
     envoy::{export, import::Imported},
     jwt::SoftwareCrypto,
     request::Protocol,
-    resource::{Presence, Resources},
     verdict::{Outcome, Report, Stage},
     workload::ProxyKind,
 };
@@ -22,12 +21,6 @@ use std::{
 
 /// 2026-11-21: the clock of requests without a time.
 const NOW: i64 = 1_795_000_000;
-
-/// Nobody knows yet what istiod makes of `presence: REQUIRED`, so it is not exported.
-fn requires_tokens(resources: &Resources) -> bool {
-    let rules = resources.request_authentication.iter().flat_map(|policy| &policy.rules);
-    rules.into_iter().any(|rule| rule.presence == Presence::Required)
-}
 
 fn suites(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -124,7 +117,7 @@ fn run(folder: &str, at_least: usize) {
                 let keys = |name: &String| name.starts_with("jwks.");
                 // Mutual TLS is not in the filters; ztunnel has none; keys that nobody has, istiod replaces by a bad one.
                 if native.stage == Stage::Mtls
-                    || requires_tokens(resources)
+                    || resources.requires_tokens()
                     || test.workload.proxy == ProxyKind::Ztunnel
                     || (native.verdict == Outcome::Unknown && native.missing.iter().any(keys))
                 {

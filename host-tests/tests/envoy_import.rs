@@ -11,7 +11,6 @@ use gnomon_engine::{
     envoy::{export, import::Imported},
     jwt::SoftwareCrypto,
     request::Protocol,
-    resource::{Presence, Resources},
     verdict::{Outcome, Report, Stage},
     workload::{IstioVersion, ProxyKind},
 };
@@ -26,12 +25,6 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-
-/// Nobody knows yet what istiod makes of `presence: REQUIRED`, so it is not exported.
-fn requires_tokens(resources: &Resources) -> bool {
-    let rules = resources.request_authentication.iter().flat_map(|policy| &policy.rules);
-    rules.into_iter().any(|rule| rule.presence == Presence::Required)
-}
 
 fn suites(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -107,7 +100,7 @@ fn the_dump_gives_the_verdicts_of_the_policies() {
                 let unknown_keys = result.report.verdict == Outcome::Unknown
                     && result.report.missing.iter().any(|name| name.starts_with("jwks."));
                 let filters = export(resources, &test.workload, &test.mesh, protocol);
-                if result.report.stage == Stage::Mtls || requires_tokens(resources) || unknown_keys {
+                if result.report.stage == Stage::Mtls || resources.requires_tokens() || unknown_keys {
                     continue;
                 }
                 let suite = file.file_name().unwrap().to_string_lossy();

@@ -25,6 +25,15 @@ pub struct Resources {
     pub peer_authentication: Vec<PeerAuthentication>,
 }
 
+impl Resources {
+    /// True where a rule says `presence: REQUIRED`, of which no istiod is known yet that puts it into a proxy's
+    /// configuration: [`crate::envoy::export`] leaves it out.
+    pub fn requires_tokens(&self) -> bool {
+        let mut rules = self.request_authentication.iter().flat_map(|policy| &policy.rules);
+        rules.any(|rule| rule.presence == Presence::Required)
+    }
+}
+
 /// A string and where it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {

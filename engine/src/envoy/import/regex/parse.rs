@@ -92,7 +92,8 @@ impl Parser<'_> {
             }
             repeatable = true;
             if self.eat(b"\\Q") {
-                repeatable = false;
+                // Of an empty quotation, as of flags, an operator takes no notice.
+                repeatable = !items.is_empty();
                 while !self.rest.is_empty() && !self.eat(b"\\E") {
                     if let Some(byte) = self.next() {
                         items.push(self.literal(byte));
@@ -103,7 +104,7 @@ impl Parser<'_> {
             }
             match self.item()? {
                 Some(item) => items.push(item),
-                None => repeatable = false,
+                None => repeatable = !items.is_empty(),
             }
         }
         Ok(Ast::Cat(items))

@@ -49,6 +49,8 @@ fn full_matches() {
         // A `-` that makes no range is itself, and so is a bracket that begins no name.
         (r"[\d-z]+", &["1-z"], &["a"]),
         ("[[:alpha]+", &["[:alph"], &["z"]),
+        (r"ab\Q\E*", &["a", "abb"], &["abab"]),
+        ("a*(?i)*B", &["aab", "B"], &["AB"]),
         (r"\_", &["_"], &["a"]),
         (r"\101\0101", &["A\u{8}1"], &["AA"]),
         ("(?i-s:A)", &["a"], &[]),
@@ -89,6 +91,9 @@ fn refused() {
         r"\8",
         r"\400",
         "(?-:a)",
+        "(?i)*a",
+        r"\Q\E*",
+        r"a|\Q\E*",
         "(?i-:a)",
         "(?i-)a",
         "(a{2}){1000}",

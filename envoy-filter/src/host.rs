@@ -3,6 +3,7 @@
 //! Every call can fail and no failure may matter: a caller gets an `Err` and goes on.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// A call that the host refused, with the ABI's status: 2 bad argument, 3 serialization failure, 10 internal
 /// failure, 12 unimplemented, ….
@@ -77,7 +78,7 @@ pub trait Host {
     fn close(&self, connection: bool) -> Result<(), Refused>;
 
     /// Sends a request to a cluster; the number of the call, whose answer comes as a callback.
-    fn dispatch(&self, cluster: &str, headers: &[u8], timeout: u32) -> Result<u32, Refused>;
+    fn dispatch(&self, cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> Result<u32, Refused>;
 
     /// The body of the answer to such a call, at most so many bytes of it.
     fn call_body(&self, most: usize) -> Result<Vec<u8>, Refused>;

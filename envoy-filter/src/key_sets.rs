@@ -10,7 +10,7 @@ use crate::{
     wire,
 };
 use alloc::{format, rc::Rc, string::String, vec::Vec};
-use core::{cell::RefCell, str};
+use core::{cell::RefCell, str, time::Duration};
 use gnomon_engine::{Plan, jwt::KeySet};
 
 /// How soon a failed fetch is tried again, in seconds.
@@ -83,15 +83,16 @@ impl KeySets {
     /// Sends for what is due.
     pub fn fetch(&self, host: &dyn Host, metrics: &Metrics, settings: &KeySetSettings, now: u64) {
         for remote in self.0.borrow_mut().iter_mut().filter(|remote| remote.due <= now) {
-            let headers: [(&[u8], &[u8]); 5] = [
-                (b":method", b"GET"),
-                (b":scheme", remote.at.scheme.as_bytes()),
-                (b":authority", remote.at.authority.as_bytes()),
-                (b":path", remote.at.path.as_bytes()),
-                (b"accept", b"application/json"),
+            let headers: [(&str, &str); 5] = [
+                (":method", "GET"),
+                (":scheme", remote.at.scheme),
+                (":authority", &remote.at.authority),
+                (":path", &remote.at.path),
+                ("accept", "application/json"),
             ];
+            let timeout = Duration::from_millis(settings.timeout.into());
             // A call without an answer, which the proxy does not leave behind, is given up here.
-            remote.call = host.dispatch(&remote.cluster, &wire::encode(&headers), settings.timeout).ok();
+            remote.call = host.dispatch(&remote.cluster, &headers, timeout).ok();
             remote.due = now.saturating_add(AGAIN.max(u64::from(settings.timeout / 1000)));
             if remote.call.is_none() {
                 metrics.add(host, Counter::KeySetsFailed, 1);

@@ -35,18 +35,13 @@
 //! # Safety
 //!
 //! A trap in a filter answers the request with 503, and with Istio's failure policy switches the filter off without a
-//! word. So every call to the proxy may fail and no input is trusted, and the module speaks the proxy-wasm ABI itself:
-//! the SDK's functions towards the proxy panic on every status that they do not expect, and its dispatcher on every
-//! stream that it does not know (`abi` says more). `cargo xtask filter` refuses a module with a way into a panic that
-//! is not argued for. Give the filter a `vm_id` of its own: plugins of one VM share each other's crashes.
-
-// jsonwebtoken needs the standard library.
-#![cfg_attr(all(target_arch = "wasm32", not(feature = "software-crypto")), no_std)]
+//! word. So every call to the proxy may fail and no input is trusted. Entry point, dispatcher, contexts and types are the
+//! SDK's; of its functions towards the proxy, which panic on every status that they do not expect, only the one is used
+//! that its dispatcher has to know of (`envoy` says more). `cargo xtask filter` refuses a module with a way into a
+//! panic that is not argued for. Give the filter a `vm_id` of its own: plugins of one VM share each other's crashes.
 
 extern crate alloc;
 
-#[cfg(target_arch = "wasm32")]
-mod abi;
 pub mod cache;
 pub mod certificate;
 pub mod compare;
@@ -56,6 +51,10 @@ pub mod crypto;
 pub mod decide;
 pub mod digest;
 pub mod enforce;
+#[cfg(target_arch = "wasm32")]
+mod entry;
+#[cfg(target_arch = "wasm32")]
+mod envoy;
 pub mod facts;
 pub mod filter;
 pub mod host;

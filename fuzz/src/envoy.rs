@@ -14,7 +14,7 @@ use gnomon_engine::{
     workload::IstioVersion,
 };
 use gnomon_manifests::{Colour, parse, render, request::RequestSpec};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// A proxy that tells nothing.
 struct Silent;
@@ -45,7 +45,7 @@ impl Host for Silent {
     fn close(&self, _: bool) -> Result<(), Refused> {
         Ok(())
     }
-    fn dispatch(&self, _: &str, _: &[u8], _: u32) -> Result<u32, Refused> {
+    fn dispatch(&self, _: &str, _: &[(&str, &str)], _: Duration) -> Result<u32, Refused> {
         Err(Refused::NOT_FOUND)
     }
     fn call_body(&self, _: usize) -> Result<Vec<u8>, Refused> {

@@ -9,7 +9,7 @@ use crate::{
 use std::{fs, path::PathBuf};
 
 /// Every proxy of a mesh fetches the file, and every worker thread holds a copy.
-const SIZE_LIMIT: u64 = 358_000;
+const SIZE_LIMIT: u64 = 440_000;
 
 /// Builds it, checks its size and that it cannot panic; its path.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {

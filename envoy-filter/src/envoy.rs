@@ -1,92 +1,33 @@
-//! The proxy-wasm ABI, version 0.2.1: the functions that the proxy gives, those that it calls.
+//! Envoy as the filter's [`Host`].
 //!
-//! Only callbacks with something to do are exported. The proxy skips one that is not there, which is cheaper than
-//! entering the module to return at once; in particular bodies and trailers never come here.
+//! The life cycle, the contexts and the types are the SDK's ([`crate::entry`]). Most of its `hostcalls` are not called
+//! here: they panic on a status that they have no arm for, and a panic ends the instance. What each has arms for
+//! besides *ok*, in 0.2.5:
 //!
-//! A context id tells nothing about its kind: the same module serves as an HTTP filter and as a network filter,
-//! and which callback comes first shows which.
-//!
-//! # Why not the SDK
-//!
-//! `proxy_wasm::hostcalls` (0.2.5) panics on every status that it has no arm for, and a panic ends the instance:
-//!
-//! | host call | arms besides *ok* | what else comes |
+//! | host call | arms | what else comes |
 //! |---|---|---|
 //! | `log`, `get_current_time`, `define_metric` | none | a refusal of any kind; nothing may hang on a log line, a clock or a counter |
 //! | `get_buffer` | not found | a configuration that a proxy will not hand over is a refused configuration, not a trap |
 //! | `get_map_bytes` | none | bad argument where the stream has no such map; it also unwraps names that are not UTF-8 and indexes by lengths that it does not check |
-//! | `set_map_value` | none | bad argument once the response headers are on their way |
+//! | `set_map_value`, `add_map_value`, `remove_map_value`, `send_http_response` | none | bad argument once the response headers are on their way |
 //! | `get_property` | not found, serialization, internal | bad argument, unimplemented (an older proxy or another one) |
 //! | `set_property` | none | not found where there is no stream any more, bad argument for a read-only key |
 //! | `call_foreign_function` | not found, bad argument, serialization, internal | whatever status that function returns, which is its own choice |
 //! | `record_metric`, `increment_metric` | not found (bad argument) | bad argument, internal |
 //!
 //! Besides, they take the status as a Rust enum without the ABI's 5, 6, 9, 11 and 12, so that reading one of those is
-//! undefined behaviour; and the SDK's dispatcher panics on a stream that it does not know, or knows as one of the other
-//! kind. So the module speaks the ABI itself: every status is a number, every call may fail, every number of a stream is
-//! looked up. Without the SDK it needs no standard library either, which with it is a sixth of the module.
+//! undefined behaviour. So the same imports are declared here once more, with the status as the number that it is.
 
-use alloc::vec::Vec;
-
-use crate::{
-    contexts::Contexts,
-    filter::{Next, Stream},
-    host::{Host, Level, Map, MetricKind, Refused},
+use crate::host::{Host, Level, Map, MetricKind, Refused};
+use core::{ptr::null_mut, time::Duration};
+use proxy_wasm::{
+    hostcalls,
+    types::{BufferType, StreamType},
 };
-use core::{cell::RefCell, mem::ManuallyDrop, ptr::null_mut};
+use std::vec::Vec;
 
-/// More than this the proxy may not hand over in one piece. Envoy's own limits are far below.
-const MAX_ALLOCATION: usize = 64 << 20;
-
-const PLUGIN_CONFIGURATION: u32 = 7;
-const CALL_RESPONSE_BODY: u32 = 4;
-/// Streams that can be closed: a request, the downstream connection.
-const REQUEST: u32 = 0;
-const DOWNSTREAM: u32 = 2;
-/// What callbacks return.
-const CONTINUE: u32 = 0;
-const PAUSE: u32 = 1;
-
-#[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
-
-/// Whatever panics ends the instance, as a trap does. The proxy's log then says where in the module; the texts that
-/// the standard library would print are a tenth of the module's size.
-#[cfg(not(feature = "software-crypto"))]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    Envoy.log(Level::Error, "gnomon: a bug ends this instance of the filter");
-    core::arch::wasm32::unreachable()
-}
-
-/// All of the module's state.
-struct State(RefCell<Contexts>);
-
-// SAFETY: a proxy-wasm module has one thread.
-unsafe impl Sync for State {}
-
-static STATE: State = State(RefCell::new(Contexts::new()));
-
-/// Runs `work` unless a call of the proxy's came while another was at work, which leaves nothing sensible to do.
-fn with<T>(fallback: T, work: impl FnOnce(&mut Contexts) -> T) -> T {
-    match STATE.0.try_borrow_mut() {
-        Ok(mut contexts) => work(&mut contexts),
-        Err(_) => fallback,
-    }
-}
-
-/// Runs `work` on a stream, if there is one of that number.
-fn stream(context: u32, work: impl FnOnce(&mut Stream)) {
-    with((), |contexts| contexts.stream(context).map_or((), work));
-}
-
-/// Runs a step of a stream that says whether the stream goes on.
-fn action(context: u32, step: fn(&mut Stream, &dyn Host) -> Next) -> u32 {
-    let next = with(Next::Continue, |contexts| {
-        contexts.stream(context).map_or(Next::Continue, |stream| step(stream, &Envoy))
-    });
-    if next == Next::Pause { PAUSE } else { CONTINUE }
-}
+/// More than this the configuration may not be. Envoy's own limits are far below.
+const MAX_CONFIGURATION: usize = 64 << 20;
 
 mod raw {
     #[link(wasm_import_module = "env")]
@@ -127,18 +68,6 @@ mod raw {
             grpc_status: i32,
         ) -> u32;
         pub(super) fn proxy_close_stream(kind: u32) -> u32;
-        pub(super) fn proxy_http_call(
-            cluster: *const u8,
-            cluster_size: usize,
-            headers: *const u8,
-            headers_size: usize,
-            body: *const u8,
-            body_size: usize,
-            trailers: *const u8,
-            trailers_size: usize,
-            timeout: u32,
-            call: *mut u32,
-        ) -> u32;
         pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
         pub(super) fn proxy_get_property(
             path: *const u8,
@@ -164,16 +93,10 @@ mod raw {
         pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     }
-
-    // The C library of the target brings `memcmp`, which the compiler calls by itself.
-    #[link(name = "c")]
-    unsafe extern "C" {
-        pub(super) fn __wasm_call_ctors();
-    }
 }
 
 /// The proxy that runs this module.
-struct Envoy;
+pub(crate) struct Envoy;
 
 fn done(status: u32) -> Result<(), Refused> {
     if status == 0 { Ok(()) } else { Err(Refused(status)) }
@@ -187,8 +110,8 @@ fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Option
     let bytes = if data.is_null() || size == 0 {
         None
     } else {
-        // SAFETY: the proxy has obtained `data` from `proxy_on_memory_allocate(size)`, which makes a vector of
-        // exactly this capacity and forgets it, has filled it, and hands it over.
+        // SAFETY: the proxy has obtained `data` from the SDK's `proxy_on_memory_allocate(size)`, which makes a boxed slice of
+        // exactly this size and forgets it, has filled it, and hands it over.
         Some(unsafe { Vec::from_raw_parts(data, size, size) })
     };
     done(status)?;
@@ -211,7 +134,13 @@ impl Host for Envoy {
     fn configuration(&self) -> Result<Vec<u8>, Refused> {
         // SAFETY: the proxy writes one pointer and one length.
         let call = |data, size| unsafe {
-            raw::proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, MAX_ALLOCATION, data, size)
+            raw::proxy_get_buffer_bytes(
+                BufferType::PluginConfiguration as u32,
+                0,
+                MAX_CONFIGURATION,
+                data,
+                size,
+            )
         };
         match received(call) {
             Err(Refused::NOT_FOUND) => Ok(Vec::new()),
@@ -263,34 +192,27 @@ impl Host for Envoy {
 
     fn close(&self, connection: bool) -> Result<(), Refused> {
         // SAFETY: a plain number.
-        done(unsafe { raw::proxy_close_stream(if connection { DOWNSTREAM } else { REQUEST }) })
+        done(unsafe {
+            raw::proxy_close_stream({
+                let stream = if connection { StreamType::Downstream } else { StreamType::HttpRequest };
+                stream as u32
+            })
+        })
     }
 
-    fn dispatch(&self, cluster: &str, headers: &[u8], timeout: u32) -> Result<u32, Refused> {
-        let (mut call, nothing) = (0, 0_u32.to_le_bytes());
-        // SAFETY: pointers and lengths are those of live slices; the proxy writes one u32.
-        done(unsafe {
-            raw::proxy_http_call(
-                cluster.as_ptr(),
-                cluster.len(),
-                headers.as_ptr(),
-                headers.len(),
-                nothing.as_ptr(),
-                0,
-                // No trailers: a map without pairs.
-                nothing.as_ptr(),
-                nothing.len(),
-                timeout,
-                &raw mut call,
-            )
-        })?;
-        Ok(call)
+    fn dispatch(&self, cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> Result<u32, Refused> {
+        // The SDK's own, since its dispatcher has to know of the call. Envoy refuses with the two statuses that it has
+        // arms for: a cluster or a header that is wrong, and a call that cannot be sent.
+        hostcalls::dispatch_http_call(cluster, headers.to_vec(), None, Vec::new(), timeout)
+            .map_err(|status| Refused(status as u32))
     }
 
     fn call_body(&self, most: usize) -> Result<Vec<u8>, Refused> {
         // SAFETY: the proxy writes one pointer and one length.
-        received(|data, size| unsafe { raw::proxy_get_buffer_bytes(CALL_RESPONSE_BODY, 0, most, data, size) })
-            .map(Option::unwrap_or_default)
+        received(|data, size| unsafe {
+            raw::proxy_get_buffer_bytes(BufferType::HttpCallResponseBody as u32, 0, most, data, size)
+        })
+        .map(Option::unwrap_or_default)
     }
 
     fn tick_every(&self, milliseconds: u32) -> Result<(), Refused> {
@@ -343,95 +265,4 @@ impl Host for Envoy {
         // SAFETY: plain numbers.
         done(unsafe { raw::proxy_increment_metric(id, offset) })
     }
-}
-
-// What the proxy calls. The names are the ABI's; nothing else in the program has them, so that exporting them
-// unmangled is sound.
-
-#[unsafe(no_mangle)]
-extern "C" fn _initialize() {
-    // SAFETY: the proxy calls this once, before anything else; it runs the module's static constructors.
-    unsafe { raw::__wasm_call_ctors() }
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_abi_version_0_2_1() {}
-
-/// Memory for what the proxy hands over; null where it may not be had, which the proxy reports as a failed call.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-    let mut bytes: Vec<u8> = Vec::new();
-    if size == 0 || size > MAX_ALLOCATION || bytes.try_reserve_exact(size).is_err() {
-        return null_mut();
-    }
-    // Its owner is whoever `received` hands it to.
-    let mut bytes = ManuallyDrop::new(bytes);
-    bytes.as_mut_ptr()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_context_create(context: u32, root: u32) {
-    with((), |contexts| contexts.create(context, root));
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> u32 {
-    1
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_configure(root: u32, _size: usize) -> u32 {
-    u32::from(with(false, |contexts| contexts.configure(&Envoy, root)))
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(context: u32, _count: u32, _end: u32) -> u32 {
-    action(context, Stream::request_headers)
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_headers(context: u32, _count: u32, _end: u32) -> u32 {
-    stream(context, |stream| stream.response_headers(&Envoy));
-    CONTINUE
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_downstream_data(context: u32, _size: usize, _end: u32) -> u32 {
-    action(context, Stream::downstream_data)
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_downstream_connection_close(context: u32, _side: u32) {
-    stream(context, |stream| stream.connection_closed(&Envoy));
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_log(context: u32) {
-    stream(context, |stream| stream.log(&Envoy));
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_done(_context: u32) -> u32 {
-    1
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_delete(context: u32) {
-    with((), |contexts| contexts.delete(context));
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_tick(root: u32) {
-    with((), |contexts| contexts.tick(&Envoy, root));
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_http_call_response(
-    root: u32,
-    call: u32,
-    lines: usize,
-    bytes: usize,
-    _trailers: usize,
-) {
-    with((), |contexts| contexts.answered(&Envoy, root, call, (lines, bytes)));
 }

@@ -14,7 +14,7 @@ use std::{
 pub const CASE_HEADER: &str = "x-case";
 
 /// How long a line may take; Envoy is told to flush every few milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The growing file, read as it grows. Lines that nobody has asked for yet are kept.
 pub struct AccessLog {
@@ -50,6 +50,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("tlsFailure", "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%"),
     // What the shadow filter found, and what Envoy's own filters did.
     ("gnomon", "%FILTER_STATE(wasm.gnomon:PLAIN)%"),
+    ("common", "%DYNAMIC_METADATA(envoy.common)%"),
     ("rbac", "%DYNAMIC_METADATA(envoy.filters.http.rbac)%"),
     ("networkRbac", "%DYNAMIC_METADATA(envoy.filters.network.rbac)%"),
     ("jwt", "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn)%"),
@@ -112,6 +113,13 @@ impl AccessLog {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// All lines that are written by now and that nobody has taken.
+    pub fn drain(&self) -> Result<Vec<Value>> {
+        let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.read_on(&mut state)?;
+        Ok(std::mem::take(&mut state.lines))
     }
 
     fn read_on(&self, state: &mut State) -> Result<()> {

@@ -1,6 +1,9 @@
 //! Certificates as Istio's workloads carry them: an empty subject and the identity as a URI SAN.
 
-use crate::err::{Context, Result};
+use crate::{
+    client::Sessions,
+    err::{Context, Result},
+};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, SanType,
@@ -39,6 +42,8 @@ pub struct Identity {
     pub certificate: String,
     /// The key, PKCS#8.
     pub key: String,
+    /// What clients that show it were configured with, once one was (see [`crate::Tls`]).
+    pub(crate) sessions: Sessions,
 }
 
 impl Ca {
@@ -75,6 +80,6 @@ impl Ca {
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().or_cannot("make a key")?;
         let certificate = params.signed_by(&key, &self.issuer).or_cannot("sign a certificate")?.pem();
-        Ok(Identity { certificate, key: key.serialize_pem() })
+        Ok(Identity { certificate, key: key.serialize_pem(), sessions: Sessions::default() })
     }
 }

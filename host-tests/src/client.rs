@@ -5,6 +5,7 @@ mod http;
 mod tls;
 
 pub use http::{RequestBytes, Response};
+pub(crate) use tls::Sessions;
 pub use tls::Tls;
 
 use crate::err::{Context, Error, Result};
@@ -41,7 +42,7 @@ impl Dial<'_> {
 
 /// A PROXY protocol header. Port 0 of the source stands for the real port of the connection, so that the access log
 /// still tells connections apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Proxy {
     /// The claimed client.
     pub source: SocketAddr,
@@ -167,6 +168,25 @@ impl Connection {
             }
             (Ok(None), Err(error)) | (Err(error), _) => Err(error).or_cannot("get a response"),
         }
+    }
+
+    /// Sends all of them at once and reads the responses as they come, in order: as many as the server gives before it
+    /// closes the connection, and then what closed it.
+    pub fn send_all(&mut self, requests: &[&RequestBytes]) -> Result<(Vec<Response>, Option<String>)> {
+        let bytes: Vec<u8> = requests.iter().flat_map(|request| request.bytes()).collect();
+        // What a server said before it closed still counts.
+        let sent = self.stream.write_all(&bytes).and_then(|()| self.stream.flush());
+        let mut responses = Vec::new();
+        for request in requests {
+            match http::read(&mut self.stream, &mut self.rest, request.is_head()) {
+                Ok(Some(response)) => responses.push(response),
+                Ok(None) => return Ok((responses, Some("end of the stream".into()))),
+                Err(error) if is_closed(&error) => return Ok((responses, Some(error.to_string()))),
+                Err(error) => return Err(error).or_cannot("get a response"),
+            }
+        }
+        sent.or_cannot("send requests")?;
+        Ok((responses, None))
     }
 
     /// For TCP: sends the bytes and reads until as many have come back, or the server closes. An echo of everything

@@ -6,11 +6,18 @@ use crate::{
 };
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring},
+    client::{
+        Resumption,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{WebPkiSupportedAlgorithms, ring},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// The configurations of clients that show one certificate: without SNI and with. Reading a key takes longer than a
+/// handshake.
+pub(crate) type Sessions = Arc<[OnceLock<Arc<ClientConfig>>; 2]>;
 
 /// How to speak TLS. The server's certificate is not judged: it is the server that is being tested, and it judges
 /// ours.
@@ -33,9 +40,32 @@ impl Tls<'_> {
     }
 
     pub(super) fn connection(&self) -> Result<ClientConnection> {
+        // Without SNI the name goes nowhere.
+        let name = self.sni.unwrap_or("localhost").to_owned();
+        let name = ServerName::try_from(name).or_cannot("use the SNI")?;
+        ClientConnection::new(self.config()?, name).or_cannot("begin TLS")
+    }
+
+    fn config(&self) -> Result<Arc<ClientConfig>> {
+        let kept = match self.identity {
+            Some(identity) if self.alpn.is_empty() => identity.sessions.get(usize::from(self.sni.is_some())),
+            _ => None,
+        };
+        if let Some(config) = kept.and_then(OnceLock::get) {
+            return Ok(Arc::clone(config));
+        }
+        let config = Arc::new(self.new_config()?);
+        if let Some(kept) = kept {
+            // Another thread may have been quicker; both are the same.
+            let _ = kept.set(Arc::clone(&config));
+        }
+        Ok(config)
+    }
+
+    fn new_config(&self) -> Result<ClientConfig> {
         let provider = Arc::new(ring::default_provider());
         let verifier = AnyServer(provider.signature_verification_algorithms);
-        let builder = ClientConfig::builder_with_provider(CryptoProvider::clone(&provider).into())
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .or_cannot("configure TLS")?
             .dangerous()
@@ -49,12 +79,11 @@ impl Tls<'_> {
                 builder.with_client_auth_cert(vec![certificate], key).or_cannot("use a client certificate")?
             }
         };
+        // Every connection shows its certificate anew.
+        config.resumption = Resumption::disabled();
         config.enable_sni = self.sni.is_some();
         config.alpn_protocols = self.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        // Without SNI the name goes nowhere.
-        let name = self.sni.unwrap_or("localhost").to_owned();
-        let name = ServerName::try_from(name).or_cannot("use the SNI")?;
-        ClientConnection::new(Arc::new(config), name).or_cannot("begin TLS")
+        Ok(config)
     }
 }
 

@@ -1,60 +1,71 @@
 //! A listener for each set of policies and workload.
 
-use super::{Question, alone};
+use super::{Judge, Question, alone};
 use crate::{
-    Bootstrap, Ca, ClientCert, Filters, Listener, Names, ServerTls, candidate,
+    Bootstrap, ClientCert, Filters, Listener, ServerTls, candidate,
     config::{self, believe_claimed_sources},
     err::{Error, Result},
+    ext_authz::ANSWER_HEADER,
     filter,
 };
 use gnomon_engine::{
-    Mesh, Workload,
+    Mesh, Plan, Workload,
     attach::attach,
     envoy::export,
+    jwt::Json,
     request::Protocol,
     resource::{MtlsMode, Presence, Resources},
     workload::ProxyKind,
 };
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeSet,
-    net::SocketAddr,
+    collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// One listener and what it stands for.
 pub(super) struct Bench {
     pub(super) name: String,
     /// The policies, with key sets that we can sign for where claims are given.
-    pub(super) resources: Resources,
+    pub(super) resources: Arc<Resources>,
     /// TLS is not terminated: only its first bytes are looked at.
     pub(super) passthrough: bool,
+    /// Namespaces and keys of the dynamic metadata that requests bring along, each in a header of its own.
+    pub(super) metadata: Vec<(String, String)>,
     original: Arc<Resources>,
     workload: Workload,
     mesh: Mesh,
     protocol: Protocol,
     mode: MtlsMode,
     signs: bool,
+    plan: OnceLock<Plan>,
+}
+
+impl Bench {
+    /// What stands in the listener, compiled.
+    pub(super) fn plan(&self) -> &Plan {
+        self.plan.get_or_init(|| Plan::build(&self.resources, &self.workload, &self.mesh))
+    }
+}
+
+/// The header that carries the metadata in this place.
+pub(super) fn metadata_header(place: usize) -> String {
+    format!("x-gnomon-metadata-{place}")
 }
 
 /// All of them.
-pub(super) struct Benches {
+pub(super) struct Benches<'a> {
     all: Vec<Bench>,
     filter: Option<PathBuf>,
     /// The filter enforces, and nothing stands behind it.
-    pub(super) enforces: bool,
-    pub(super) ca: Ca,
+    enforces: bool,
+    judge: &'a Judge,
 }
 
-impl Benches {
-    pub(super) fn new(filter: Option<&Path>) -> Result<Benches> {
-        Ok(Benches {
-            all: Vec::new(),
-            filter: filter.map(Path::to_owned),
-            enforces: false,
-            ca: Ca::new("cluster.local")?,
-        })
+impl<'a> Benches<'a> {
+    pub(super) fn new(judge: &'a Judge, filter: Option<&Path>, enforces: bool) -> Benches<'a> {
+        Benches { all: Vec::new(), filter: filter.map(Path::to_owned), enforces, judge }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -65,18 +76,18 @@ impl Benches {
         self.all.get(place).ok_or_else(|| Error::new("a question without a listener"))
     }
 
-    /// Finds or makes the listener of a question; the inner error says why there can be none.
-    pub(super) fn place(&mut self, question: &Question<'_>) -> Result<std::result::Result<usize, String>> {
+    /// Finds or makes the listener of each question; an inner error says why there can be none.
+    pub(super) fn places(
+        &mut self,
+        questions: &[Question<'_>],
+    ) -> Result<Vec<std::result::Result<usize, String>>> {
+        questions.iter().map(|question| self.place(question)).collect()
+    }
+
+    fn place(&mut self, question: &Question<'_>) -> Result<std::result::Result<usize, String>> {
         let Question { resources, workload, mesh, request } = question;
-        if workload.proxy == ProxyKind::Ztunnel {
-            return Ok(Err("ztunnel is no Envoy".into()));
-        }
-        let mut rules = resources.request_authentication.iter().flat_map(|policy| &policy.rules);
-        if rules.clone().any(|rule| rule.presence == Presence::Required) {
-            return Ok(Err("no istiod configures `presence: REQUIRED` yet".into()));
-        }
-        if request.claims.is_some() && rules.any(|rule| rule.issuer.text.is_empty()) {
-            return Ok(Err("nobody can sign for a rule that names no issuer".into()));
+        if let Some(why) = beyond(question) {
+            return Ok(Err(why.into()));
         }
         let mode = match workload.proxy {
             ProxyKind::Sidecar => attach(resources, workload, mesh).peer.modes().of(request.destination_port),
@@ -92,44 +103,69 @@ impl Benches {
                 && bench.protocol == request.protocol
                 && (bench.mode, bench.passthrough, bench.signs) == (mode, passthrough, signs)
         };
-        if let Some(place) = self.all.iter().position(same) {
-            return Ok(Ok(place));
+        // Questions about one set of policies mostly come together.
+        let place = match self.all.iter().rposition(same) {
+            Some(place) => place,
+            None => {
+                self.all.push(Bench {
+                    name: format!("bench-{}", self.all.len()),
+                    resources: match signs {
+                        true => Arc::new(candidate::with_our_keys(resources)),
+                        false => Arc::clone(resources),
+                    },
+                    passthrough,
+                    metadata: Vec::new(),
+                    original: Arc::clone(resources),
+                    workload: Workload::clone(workload),
+                    mesh: Mesh::clone(mesh),
+                    protocol: request.protocol,
+                    mode,
+                    signs,
+                    plan: OnceLock::new(),
+                });
+                self.all.len().saturating_sub(1)
+            }
+        };
+        if let Some(bench) = self.all.get_mut(place) {
+            for (namespace, value) in &request.metadata {
+                let Json::Object(members) = value else { continue };
+                for (key, _) in members {
+                    let wanted = (namespace.clone(), key.clone());
+                    if !bench.metadata.contains(&wanted) {
+                        bench.metadata.push(wanted);
+                    }
+                }
+            }
         }
-        self.all.push(Bench {
-            name: format!("bench-{}", self.all.len()),
-            resources: if signs { candidate::with_our_keys(resources) } else { Resources::clone(resources) },
-            passthrough,
-            original: Arc::clone(resources),
-            workload: Workload::clone(workload),
-            mesh: Mesh::clone(mesh),
-            protocol: request.protocol,
-            mode,
-            signs,
-        });
-        Ok(Ok(self.all.len().saturating_sub(1)))
+        Ok(Ok(place))
     }
 
-    /// Envoy with all listeners; every provider is the server at `provider`.
-    pub(super) fn bootstrap(&self, provider: SocketAddr) -> Result<Bootstrap> {
+    /// Envoy with all listeners.
+    pub(super) fn bootstrap(&self) -> Result<Bootstrap> {
         let mut listeners = self.all.iter().map(|bench| self.listener(bench)).collect::<Result<Vec<_>>>()?;
         if self.enforces {
             listeners.iter_mut().for_each(alone::enforce);
         }
         // The exported filters name their clusters.
-        let mut names = BTreeSet::new();
+        let mut names = BTreeMap::new();
         for listener in &listeners {
             let (Filters::Http(filters) | Filters::Tcp(filters)) = &listener.filters;
             filters.iter().for_each(|filter| clusters_of(filter, &mut names));
         }
+        let cluster = |(name, grpc): (&String, &bool)| match grpc {
+            true => config::cluster(name, self.judge.grpc_provider.address(), true),
+            false => config::cluster(name, self.judge.http_provider.address(), false),
+        };
         // Workloads differ from listener to listener, so each filter is told its own.
         let mut bootstrap = Bootstrap::new(&Workload::default(), listeners);
-        bootstrap.clusters = names.iter().map(|name| config::cluster(name, provider, false)).collect();
+        bootstrap.clusters = names.iter().map(cluster).collect();
         Ok(bootstrap)
     }
 
     fn listener(&self, bench: &Bench) -> Result<Listener> {
         let mut filters = export(&bench.resources, &bench.workload, &bench.mesh, bench.protocol);
         filters.iter_mut().for_each(believe_claimed_sources);
+        filters.iter_mut().for_each(let_the_answer_through);
         if let Some(wasm) = &self.filter {
             // Phase AUTHN: behind the CUSTOM providers, in front of jwt_authn.
             let is_provider = |filter: &Value| {
@@ -146,18 +182,22 @@ impl Benches {
             );
         }
         let http = bench.protocol == Protocol::Http;
-        if http && bench.workload.proxy == ProxyKind::Waypoint {
+        let waypoint = bench.workload.proxy == ProxyKind::Waypoint;
+        if http && waypoint {
             filters.insert(0, waypoint_peer());
         }
-        let identity = self.ca.issue(&Names::principal("cluster.local/ns/gnomon/sa/server"))?;
+        if !bench.metadata.is_empty() {
+            filters.insert(0, metadata_of_headers(&bench.metadata));
+        }
         let client = match bench.workload.proxy {
             ProxyKind::Sidecar => ClientCert::Required,
             _ => ClientCert::Optional,
         };
-        let tls = ServerTls { identity, client_ca: self.ca.pem.clone(), client };
+        let tls =
+            ServerTls { identity: self.judge.server.clone(), client_ca: self.judge.ca.pem.clone(), client };
         Ok(Listener {
             filters: if http { Filters::Http(filters) } else { Filters::Tcp(filters) },
-            on_connection: vec![claimed_peer()],
+            on_connection: vec![claimed_peer(waypoint)],
             plaintext: bench.mode != MtlsMode::Strict,
             tls: (bench.mode != MtlsMode::Disable && !bench.passthrough).then_some(tls),
             passthrough: bench.passthrough,
@@ -174,7 +214,22 @@ impl Benches {
 
 /// Tells the shadow filter all the peer's names, and the physical peer as it is told anywhere else, but the claimed one (see
 /// [`believe_claimed_sources`]): a connection's remote address knows of no x-forwarded-for yet.
-fn claimed_peer() -> Value {
+///
+/// On a waypoint also the peer where an HBONE listener leaves it, for TCP.
+fn claimed_peer(waypoint: bool) -> Value {
+    let peer = |key: &str| {
+        json!({
+            "object_key": key,
+            "factory_key": "envoy.string",
+            "format_string": {
+                "text_format_source": {"inline_string": "%DOWNSTREAM_PEER_URI_SAN%"},
+                "omit_empty_values": true,
+            },
+            "skip_if_empty": true,
+        })
+    };
+    let keys = ["gnomon.peer_uri_san", "io.istio.peer_principal"];
+    let peers: Vec<Value> = keys.iter().take(if waypoint { 2 } else { 1 }).map(|key| peer(key)).collect();
     json!({"name": "envoy.filters.network.set_filter_state", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config",
         "on_new_connection": [{
@@ -182,11 +237,7 @@ fn claimed_peer() -> Value {
             "factory_key": "envoy.string",
             "format_string": {"text_format_source": {"inline_string": "%DOWNSTREAM_REMOTE_ADDRESS%"}},
         }],
-        "on_downstream_tls_handshake": [{
-            "object_key": "gnomon.peer_uri_san",
-            "factory_key": "envoy.string",
-            "format_string": {"text_format_source": {"inline_string": "%DOWNSTREAM_PEER_URI_SAN%"}},
-        }],
+        "on_downstream_tls_handshake": peers,
     }})
 }
 
@@ -206,12 +257,64 @@ fn waypoint_peer() -> Value {
     }})
 }
 
-fn clusters_of(config: &Value, names: &mut BTreeSet<String>) {
+/// Makes dynamic metadata of the headers that carry it, and takes them away.
+fn metadata_of_headers(metadata: &[(String, String)]) -> Value {
+    let rule = |(place, (namespace, key)): (usize, &(String, String))| {
+        json!({
+            "header": metadata_header(place),
+            "on_header_present": {
+                "metadata_namespace": namespace, "key": key, "type": "PROTOBUF_VALUE", "encode": "BASE64",
+            },
+            "remove": true,
+        })
+    };
+    json!({"name": "envoy.filters.http.header_to_metadata", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.header_to_metadata.v3.Config",
+        "request_rules": metadata.iter().enumerate().map(rule).collect::<Vec<_>>(),
+    }})
+}
+
+/// Lets a provider that speaks HTTP see what it is to answer. gRPC's see all headers, unless some are named.
+fn let_the_answer_through(filter: &mut Value) {
+    let Some(config) = filter.get_mut("typedConfig").and_then(Value::as_object_mut) else { return };
+    if !config.contains_key("httpService") {
+        return;
+    }
+    let allowed = config.entry("allowedHeaders").or_insert_with(|| json!({"patterns": []}));
+    if let Some(patterns) = allowed.get_mut("patterns").and_then(Value::as_array_mut) {
+        patterns.push(json!({"exact": ANSWER_HEADER}));
+    }
+}
+
+/// Why Envoy cannot be asked about these policies.
+fn beyond(question: &Question<'_>) -> Option<&'static str> {
+    let Question { resources, workload, mesh, request } = question;
+    let mut rules = resources.request_authentication.iter().flat_map(|policy| &policy.rules);
+    if workload.proxy == ProxyKind::Ztunnel {
+        return Some("ztunnel is no Envoy");
+    }
+    if rules.clone().any(|rule| rule.presence == Presence::Required) {
+        return Some("no istiod configures `presence: REQUIRED` yet");
+    }
+    if request.claims.is_some() && rules.any(|rule| rule.issuer.text.is_empty()) {
+        return Some("nobody can sign for a rule that names no issuer");
+    }
+    if !request.metadata.is_empty() && request.protocol == Protocol::Tcp {
+        return Some("dynamic metadata of a TCP connection: nothing here sets it");
+    }
+    if workload.proxy == ProxyKind::Waypoint && Plan::build(resources, workload, mesh).needs().source_ip {
+        return Some("a waypoint's listener is internal and its connections have no address; ours have one");
+    }
+    None
+}
+
+/// The clusters that a configuration names, and whether they speak gRPC.
+fn clusters_of(config: &Value, names: &mut BTreeMap<String, bool>) {
     match config {
         Value::Object(fields) => {
-            for key in ["cluster", "clusterName"] {
+            for (key, grpc) in [("cluster", false), ("clusterName", true)] {
                 if let Some(name) = fields.get(key).and_then(Value::as_str) {
-                    names.insert(name.into());
+                    names.insert(name.into(), grpc);
                 }
             }
             fields.values().for_each(|value| clusters_of(value, names));

@@ -1,16 +1,18 @@
 //! A request as written to what goes over the wire. An inner error says why that cannot be.
 
-use super::{Question, bench::Bench};
+use super::{
+    Question,
+    bench::{Bench, metadata_header},
+};
 use crate::{
-    Dial, Identity, Proxy, RequestBytes, Tls, candidate,
+    Proxy, RequestBytes, candidate,
     err::Result,
-    ext_authz::{Answers, ExtAuthz},
+    ext_authz::{ANSWER_HEADER, Answers},
     tokens,
 };
 use gnomon_engine::{
-    Plan,
+    jwt::Json,
     request::{ExtAuthzAnswer, Protocol},
-    resource::{Action, Resources},
     versions,
     workload::ProxyKind,
 };
@@ -30,14 +32,9 @@ const SOME_PORT: u16 = 45_454;
 /// A host that no policy names: HTTP/1.1 must have one.
 const SOME_HOST: &str = "unstated.invalid";
 
-/// How to connect.
-pub(super) fn dial<'a>(
-    to: SocketAddr,
-    request: &'a RequestSpec,
-    identity: Option<&'a Identity>,
-) -> Possible<Dial<'a>> {
-    let tls = identity.map(|_| Tls { identity, sni: request.sni.as_deref(), alpn: &[] });
-    if tls.is_none() && request.sni.is_some() && request.protocol == Protocol::Http {
+/// The addresses to claim.
+pub(super) fn proxy(request: &RequestSpec) -> Possible<Proxy> {
+    if request.principal.is_none() && request.sni.is_some() && request.protocol == Protocol::Http {
         return Err("an SNI without a certificate, on HTTP: nobody says who ends the TLS".into());
     }
     // Without x-forwarded-for the client is the peer.
@@ -51,7 +48,7 @@ pub(super) fn dial<'a>(
         return Err("source and destination addresses of two families".into());
     }
     let port = request.destination_port.unwrap_or(SOME_PORT);
-    Ok(Dial { to, from: None, proxy: Some(Proxy::new(source, SocketAddr::new(destination, port))), tls })
+    Ok(Proxy::new(source, SocketAddr::new(destination, port)))
 }
 
 /// The client stands behind another peer.
@@ -61,11 +58,11 @@ fn forwards(request: &RequestSpec) -> bool {
 
 /// The bytes of an HTTP request.
 pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible<RequestBytes>> {
-    let plan = Plan::build(&bench.resources, question.workload, question.mesh);
-    let spec = &candidate::signed(question.request, &bench.resources, &plan, tokens::now())?;
-    if !spec.metadata.is_empty() {
-        return Ok(Err("dynamic metadata of a filter that is not there".into()));
-    }
+    let signed = match &question.request.claims {
+        Some(_) => &candidate::signed(question.request, &bench.resources, bench.plan(), tokens::now())?,
+        None => question.request,
+    };
+    let spec = signed;
     let mut bytes = RequestBytes::new(spec.method.as_str(), spec.path.as_str())
         .header("host", spec.host.as_deref().unwrap_or(SOME_HOST));
     let version = question.mesh.istio_version;
@@ -95,6 +92,17 @@ pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible
         }
         bytes = bytes.header("authorization", format!("Bearer {token}"));
     }
+    for (place, (namespace, key)) in bench.metadata.iter().enumerate() {
+        let members = spec.metadata.iter().filter(|(name, _)| name == namespace);
+        if let Some(value) = members.filter_map(|(_, value)| value.member(key)).next() {
+            bytes = bytes.header(metadata_header(place), base64(&protobuf(value)));
+        }
+    }
+    if let Ok(answers) = answers(spec).map(Answers::word) {
+        if !spec.ext_authz.is_empty() {
+            bytes = bytes.header(ANSWER_HEADER, answers);
+        }
+    }
     Ok(Ok(bytes))
 }
 
@@ -110,24 +118,63 @@ fn same_at(token: &str, then: i64, now: i64) -> bool {
     at(then) == at(now)
 }
 
-/// Makes the provider answer as the request says.
-pub(super) fn answer_as_told(
-    server: &ExtAuthz,
-    request: &RequestSpec,
-    resources: &Resources,
-) -> Possible<()> {
-    let custom = resources.authorization.iter().any(|policy| policy.action == Action::Custom);
+/// What the provider is to answer.
+pub(super) fn answers(request: &RequestSpec) -> Possible<Answers> {
     let mut answers = request.ext_authz.iter().map(|(_, answer)| *answer);
     let first = answers.next();
     if answers.any(|answer| Some(answer) != first) {
         return Err("providers that do not agree".into());
     }
-    server.answer(match first {
+    Ok(match first {
         Some(ExtAuthzAnswer::Allow) => Answers::Allow,
         Some(ExtAuthzAnswer::Deny) => Answers::Deny,
-        Some(ExtAuthzAnswer::Error) => Answers::Error,
-        None if custom => Answers::ByHeader,
-        None => Answers::Error,
-    });
-    Ok(())
+        // Where nothing is said the verdict does not hang on it.
+        Some(ExtAuthzAnswer::Error) | None => Answers::Error,
+    })
+}
+
+/// A value as protobuf's `google.protobuf.Value` has it on the wire.
+fn protobuf(value: &Json) -> Vec<u8> {
+    let message = |field: u8, bytes: Vec<u8>| [vec![field << 3 | 2], varint(bytes.len()), bytes].concat();
+    match value {
+        Json::Null => vec![1 << 3, 0],
+        Json::Number(number) => [&[2 << 3 | 1][..], &number.to_le_bytes()].concat(),
+        Json::String(text) => message(3, text.as_bytes().to_vec()),
+        Json::Bool(value) => vec![4 << 3, u8::from(*value)],
+        Json::Object(members) => {
+            let entry = |(key, value): &(String, Json)| {
+                message(1, [message(1, key.as_bytes().to_vec()), message(2, protobuf(value))].concat())
+            };
+            message(5, members.iter().flat_map(entry).collect())
+        }
+        Json::List(items) => message(6, items.iter().flat_map(|item| message(1, protobuf(item))).collect()),
+    }
+}
+
+fn varint(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = u8::try_from(value & 0x7F).unwrap_or(0);
+        value >>= 7;
+        bytes.push(if value == 0 { low } else { low | 0x80 });
+        if value == 0 {
+            return bytes;
+        }
+    }
+}
+
+/// With padding, as Envoy's decoder wants it.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let byte = |place: usize| u32::from(chunk.get(place).copied().unwrap_or(0));
+        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4_usize {
+            let digit = usize::try_from(group >> (18 - 6 * place) & 63).unwrap_or(0);
+            let digit = if place > chunk.len() { b'=' } else { DIGITS.get(digit).copied().unwrap_or(b'A') };
+            text.push(char::from(digit));
+        }
+    }
+    text
 }

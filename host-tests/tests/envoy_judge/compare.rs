@@ -8,7 +8,7 @@ use gnomon_engine::{
 };
 use gnomon_host_tests::{
     filter,
-    judge::{Answer, Question, Seen, ask},
+    judge::{Answer, Judge, Question, Seen},
     tokens,
 };
 use serde_json::Value;
@@ -30,9 +30,13 @@ pub(crate) struct Counts {
 }
 
 /// Everything in which Envoy or the filter differ from the engine, one line each with the question's name.
-pub(crate) fn compare(questions: &[(String, Question<'_>)], counts: &mut Counts) -> Vec<String> {
+pub(crate) fn compare(
+    judge: &Judge,
+    questions: &[(String, Question<'_>)],
+    counts: &mut Counts,
+) -> Vec<String> {
     let plain: Vec<Question<'_>> = questions.iter().map(|(_, question)| question.clone()).collect();
-    let answers = match filter::wasm().and_then(|wasm| ask(&plain, Some(&wasm))) {
+    let answers = match filter::wasm().and_then(|wasm| judge.ask(&plain, Some(&wasm))) {
         Ok(answers) => answers,
         Err(error) => return vec![error.to_string()],
     };

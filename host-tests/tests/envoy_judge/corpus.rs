@@ -4,7 +4,10 @@
 use crate::compare::{Counts, compare};
 use gnomon_analysis::Runner;
 use gnomon_engine::jwt::SoftwareCrypto;
-use gnomon_host_tests::{judge::Question, tokens};
+use gnomon_host_tests::{
+    judge::{Judge, Question},
+    tokens,
+};
 use gnomon_manifests::suite::load;
 use std::{
     fs,
@@ -17,6 +20,7 @@ fn envoy_answers_as_the_suites_expect() {
     let (mut counts, mut wrong) = (Counts::default(), Vec::new());
     let suites = [suites(&root.join("corpus")), suites(&root.join("../examples"))].concat();
     assert!(suites.len() >= 30, "only {} suites", suites.len());
+    let judge = Judge::new().unwrap();
     for file in suites {
         let loaded =
             load(&file).unwrap_or_else(|found| panic!("{}: {:?}", file.display(), found.diagnostics));
@@ -31,7 +35,7 @@ fn envoy_answers_as_the_suites_expect() {
                 questions.push((name, Question { resources, workload, mesh, request: &case.request }));
             }
         }
-        wrong.extend(compare(&questions, &mut counts));
+        wrong.extend(compare(&judge, &questions, &mut counts));
     }
     println!("{counts:?}");
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));

@@ -4,7 +4,7 @@ use crate::{compare::engine, corpus::suites};
 use gnomon_engine::{request::Protocol, verdict::Outcome};
 use gnomon_host_tests::{
     filter,
-    judge::{Answer, Question, ask_enforced},
+    judge::{Answer, Judge, Question},
 };
 use gnomon_manifests::suite::load;
 use std::path::Path;
@@ -13,6 +13,7 @@ use std::path::Path;
 fn the_filter_enforces_as_the_suites_expect() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let wasm = filter::wasm().unwrap();
+    let judge = Judge::new().unwrap();
     let (mut asked, mut beyond, mut wrong) = (0, 0, Vec::new());
     for file in [suites(&root.join("corpus")), suites(&root.join("../examples"))].concat() {
         let loaded =
@@ -26,7 +27,7 @@ fn the_filter_enforces_as_the_suites_expect() {
             }
         }
         let plain: Vec<Question<'_>> = questions.iter().map(|(_, question)| question.clone()).collect();
-        let answers = ask_enforced(&plain, &wasm).unwrap();
+        let answers = judge.ask_enforced(&plain, &wasm).unwrap();
         for ((name, question), answer) in questions.iter().zip(answers) {
             let report = engine(question);
             let seen = match answer {

@@ -4,7 +4,7 @@
 
 use crate::compare::{Counts, compare};
 use crate::generate::{Random, World};
-use gnomon_host_tests::judge::Question;
+use gnomon_host_tests::judge::{Judge, Question};
 use std::env;
 
 #[test]
@@ -12,6 +12,7 @@ fn envoy_answers_as_the_engine_does() {
     let number = |name: &str, default: u64| env::var(name).map_or(default, |text| text.parse().unwrap());
     let (seed, sets) = (number("GNOMON_SEED", 1), number("GNOMON_SETS", 60));
     let (mut counts, mut wrong) = (Counts::default(), Vec::new());
+    let judge = Judge::new().unwrap();
     // As many listeners in one Envoy.
     const AT_ONCE: u64 = 20;
     for first in (seed..seed + sets).step_by(usize::try_from(AT_ONCE).unwrap()) {
@@ -28,7 +29,7 @@ fn envoy_answers_as_the_engine_does() {
                 ));
             }
         }
-        wrong.extend(compare(&questions, &mut counts));
+        wrong.extend(compare(&judge, &questions, &mut counts));
     }
     println!("{counts:?}");
     for line in wrong.iter().take(4) {

@@ -1,0 +1,188 @@
+//! The connections that carry the questions: one for all HTTP requests with the same peer, addresses and listener, one
+//! for each TCP question.
+
+use super::{Answer, Judge, Question, bench::Benches, receipts, wire};
+use crate::{
+    Dial, Envoy, Identity, Proxy, RequestBytes, Tls, access_log,
+    client::{Connection, Reply},
+    err::Result,
+    ext_authz::Answers,
+};
+use gnomon_engine::request::Protocol;
+use std::collections::HashMap;
+
+/// All questions on their way to one Envoy.
+pub(super) struct Errands<'a> {
+    judge: &'a Judge,
+    benches: &'a Benches<'a>,
+    envoy: &'a Envoy,
+    /// One for each question, in order.
+    answers: Vec<Option<Answer>>,
+    errands: Vec<Errand>,
+    /// Where a further request of the same kind of connection goes.
+    places: HashMap<Line, usize>,
+    receipts: Vec<Receipt>,
+}
+
+/// What makes a connection.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Line {
+    bench: usize,
+    principal: Option<String>,
+    sni: Option<String>,
+    proxy: Proxy,
+}
+
+/// One connection and what goes over it.
+struct Errand {
+    line: Line,
+    cargo: Cargo,
+}
+
+enum Cargo {
+    /// Requests and the number of their questions.
+    Http(Vec<(usize, RequestBytes)>),
+    /// The number of its question, what a provider is to answer.
+    Tcp(usize, Answers),
+}
+
+/// What came back, before Envoy's log tells more.
+pub(super) struct Receipt {
+    /// The number of the question.
+    pub(super) number: usize,
+    /// The listener's name.
+    pub(super) listener: String,
+    /// Our end of the connection.
+    pub(super) port: u16,
+    pub(super) reply: Returned,
+}
+
+pub(super) enum Returned {
+    Http(Reply),
+    /// Everything came back.
+    Echo(bool),
+}
+
+impl<'a> Errands<'a> {
+    pub(super) fn new(judge: &'a Judge, benches: &'a Benches<'a>, envoy: &'a Envoy) -> Self {
+        Errands {
+            judge,
+            benches,
+            envoy,
+            answers: Vec::new(),
+            errands: Vec::new(),
+            places: HashMap::new(),
+            receipts: Vec::new(),
+        }
+    }
+
+    /// A question that Envoy is not asked.
+    pub(super) fn beyond(&mut self, why: String) {
+        self.answers.push(Some(Answer::Beyond(why)));
+    }
+
+    /// A question for the listener in this place.
+    pub(super) fn add(&mut self, question: &Question<'_>, place: usize) -> Result<()> {
+        let number = self.answers.len();
+        let bench = self.benches.get(place)?;
+        let possible = wire::proxy(question.request).and_then(|proxy| {
+            let answers = wire::answers(question.request)?;
+            Ok((proxy, answers))
+        });
+        let (proxy, answers) = match possible {
+            Ok(possible) => possible,
+            Err(why) => {
+                self.beyond(why);
+                return Ok(());
+            }
+        };
+        let request = question.request;
+        let line =
+            Line { bench: place, principal: request.principal.clone(), sni: request.sni.clone(), proxy };
+        if request.protocol == Protocol::Tcp {
+            self.answers.push(None);
+            self.errands.push(Errand { line, cargo: Cargo::Tcp(number, answers) });
+            return Ok(());
+        }
+        let bytes = match wire::request(question, bench)? {
+            Ok(bytes) => bytes.header(access_log::CASE_HEADER, receipts::case(number)),
+            Err(why) => {
+                self.beyond(why);
+                return Ok(());
+            }
+        };
+        self.answers.push(None);
+        let next = self.errands.len();
+        let place = *self.places.entry(line.clone()).or_insert(next);
+        if place == next {
+            self.errands.push(Errand { line, cargo: Cargo::Http(Vec::new()) });
+        }
+        if let Some(Errand { cargo: Cargo::Http(requests), .. }) = self.errands.get_mut(place) {
+            requests.push((number, bytes));
+        }
+        Ok(())
+    }
+
+    /// Sends everything; the answers in the order of the questions.
+    pub(super) fn run(mut self) -> Result<Vec<Answer>> {
+        for errand in std::mem::take(&mut self.errands) {
+            self.run_one(&errand)?;
+        }
+        let mut answers = self.answers;
+        for (number, seen) in receipts::redeem(self.envoy.access_log(), &self.receipts)? {
+            if let Some(answer) = answers.get_mut(number) {
+                *answer = Some(Answer::Seen(seen));
+            }
+        }
+        Ok(answers.into_iter().map(|answer| answer.unwrap_or(Answer::Beyond("never asked".into()))).collect())
+    }
+
+    fn run_one(&mut self, errand: &Errand) -> Result<()> {
+        let Line { bench, principal, sni, proxy } = &errand.line;
+        let bench = self.benches.get(*bench)?;
+        let identity = principal.as_ref().map(|principal| self.judge.peer(principal)).transpose()?;
+        let tls = identity.as_ref().map(|identity: &Identity| Tls {
+            identity: Some(identity),
+            sni: sni.as_deref(),
+            alpn: &[],
+        });
+        let dial = Dial { to: self.envoy.address(&bench.name)?, from: None, proxy: Some(*proxy), tls };
+        match &errand.cargo {
+            Cargo::Tcp(number, answers) => {
+                let mut connection = Connection::open(&dial)?;
+                self.judge.grpc_provider.tell(connection.port(), *answers);
+                let bytes = if bench.passthrough {
+                    Tls { sni: sni.as_deref(), ..Tls::default() }.client_hello()?
+                } else {
+                    b"gnomon".to_vec()
+                };
+                let back = connection.exchange(&bytes)?;
+                self.note(*number, &bench.name, connection.port(), Returned::Echo(back == bytes));
+            }
+            Cargo::Http(requests) => {
+                let mut waiting = requests.as_slice();
+                while !waiting.is_empty() {
+                    let mut connection = Connection::open(&dial)?;
+                    let bytes: Vec<&RequestBytes> = waiting.iter().map(|(_, bytes)| bytes).collect();
+                    let (responses, closed) = connection.send_all(&bytes)?;
+                    let mut replies: Vec<Reply> = responses.into_iter().map(Reply::Http).collect();
+                    // A connection that ends after some answers says nothing about the requests behind them; one that
+                    // ends before the first was refused.
+                    if let (true, Some(cause)) = (replies.is_empty(), closed) {
+                        replies.push(Reply::Closed(cause));
+                    }
+                    let (answered, rest) = waiting.split_at(replies.len());
+                    for ((number, _), reply) in answered.iter().zip(replies) {
+                        self.note(*number, &bench.name, connection.port(), Returned::Http(reply));
+                    }
+                    waiting = rest;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, number: usize, listener: &str, port: u16, reply: Returned) {
+        self.receipts.push(Receipt { number, listener: listener.into(), port, reply });
+    }
+}

@@ -143,10 +143,11 @@ impl Materialized {
     /// An address that the request does not state is absent and matches nothing. Where that decided,
     /// [`Report::missing`] names it, as a hint that the request says too little.
     pub fn report(&self, plan: &Plan, crypto: &dyn Crypto) -> Report {
-        if let Some(rejected) = &self.rejected {
-            return rejection(rejected);
-        }
         let crypto = self.vouching(crypto);
+        if let Some(rejected) = &self.rejected {
+            let report = self.with_request(|request| plan.evaluate(request, &crypto).report());
+            return if report.stage == Stage::Mtls { report } else { rejection(rejected) };
+        }
         let mut report = self.with_request(|request| plan.evaluate(request, &crypto).report());
         report.missing.extend(self.decisive(plan, &crypto));
         report
@@ -154,11 +155,14 @@ impl Materialized {
 
     /// The verdict with all stages and the nearest miss. Slow: for people.
     pub fn explain(&self, plan: &Plan, crypto: &dyn Crypto) -> Explanation {
-        if let Some(rejected) = &self.rejected {
-            return Explanation { report: rejection(rejected), stages: Vec::new() };
-        }
         let crypto = self.vouching(crypto);
         let mut explanation = self.with_request(|request| plan.explain(request, &crypto));
+        if let Some(rejected) = &self.rejected {
+            if explanation.report.stage != Stage::Mtls {
+                return Explanation { report: rejection(rejected), stages: Vec::new() };
+            }
+            return explanation;
+        }
         explanation.report.missing.extend(self.decisive(plan, &crypto));
         explanation
     }
@@ -200,7 +204,8 @@ impl Materialized {
         })
     }
 
-    /// What Envoy answers itself, before any filter sees the request.
+    /// What Envoy answers itself, before any filter sees the request. Not before it has found a filter chain for the
+    /// connection: who may not connect ([`Stage::Mtls`]) is told nothing.
     pub fn rejected(&self) -> Option<&path::Rejected> {
         self.rejected.as_ref()
     }

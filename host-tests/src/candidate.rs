@@ -24,13 +24,27 @@ pub fn configuration(resources: &Resources, workload: &Workload, mesh: &Mesh) ->
     })
 }
 
-/// Claims are a good token's: rules whose keys are not ours get one of ours, as [`signed`] has no others.
+/// Claims are a good token's, whichever rule of its issuer looks at it: all of them get the first one's key, and one of
+/// ours where that is none, as [`signed`] has no others.
 pub fn with_our_keys(resources: &Resources) -> Resources {
     let mut resources = resources.clone();
+    let mut keys: Vec<(String, TestKey)> = Vec::new();
     for rule in resources.request_authentication.iter_mut().flat_map(|policy| &mut policy.rules) {
         // A rule without an issuer may have no inline keys; its own are not known.
-        if !rule.issuer.text.is_empty() && key_of(rule.jwks.as_ref()).is_none() {
-            rule.jwks = Some(Text { text: TestKey::Rsa.jwks().into(), ..Text::default() });
+        if rule.issuer.text.is_empty() {
+            continue;
+        }
+        let own = key_of(rule.jwks.as_ref());
+        let key = match keys.iter().find(|(issuer, _)| *issuer == rule.issuer.text) {
+            Some((_, key)) => *key,
+            None => {
+                let key = own.unwrap_or(TestKey::Rsa);
+                keys.push((rule.issuer.text.clone(), key));
+                key
+            }
+        };
+        if own != Some(key) {
+            rule.jwks = Some(Text { text: key.jwks().into(), ..Text::default() });
             rule.jwks_uri = None;
         }
     }

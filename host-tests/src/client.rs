@@ -5,8 +5,8 @@ mod http;
 mod tls;
 
 pub use http::{RequestBytes, Response};
-pub(crate) use tls::Sessions;
 pub use tls::Tls;
+pub(crate) use tls::{Sessions, can_ask_for};
 
 use crate::err::{Context, Error, Result};
 use socket2::{Domain, Socket, Type};
@@ -168,25 +168,6 @@ impl Connection {
             }
             (Ok(None), Err(error)) | (Err(error), _) => Err(error).or_cannot("get a response"),
         }
-    }
-
-    /// Sends all of them at once and reads the responses as they come, in order: as many as the server gives before it
-    /// closes the connection, and then what closed it.
-    pub fn send_all(&mut self, requests: &[&RequestBytes]) -> Result<(Vec<Response>, Option<String>)> {
-        let bytes: Vec<u8> = requests.iter().flat_map(|request| request.bytes()).collect();
-        // What a server said before it closed still counts.
-        let sent = self.stream.write_all(&bytes).and_then(|()| self.stream.flush());
-        let mut responses = Vec::new();
-        for request in requests {
-            match http::read(&mut self.stream, &mut self.rest, request.is_head()) {
-                Ok(Some(response)) => responses.push(response),
-                Ok(None) => return Ok((responses, Some("end of the stream".into()))),
-                Err(error) if is_closed(&error) => return Ok((responses, Some(error.to_string()))),
-                Err(error) => return Err(error).or_cannot("get a response"),
-            }
-        }
-        sent.or_cannot("send requests")?;
-        Ok((responses, None))
     }
 
     /// For TCP: sends the bytes and reads until as many have come back, or the server closes. An echo of everything

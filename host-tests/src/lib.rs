@@ -8,6 +8,7 @@ pub mod candidate;
 pub mod certs;
 pub mod client;
 pub mod config;
+pub mod conformance;
 pub mod envoy;
 pub mod err;
 pub mod ext_authz;

@@ -3,6 +3,7 @@
 use crate::err::{Context, Result};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::Value;
+use std::sync::OnceLock;
 
 /// One of the test keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,23 @@ impl TestKey {
     pub const ALL: [TestKey; 5] =
         [TestKey::Rsa, TestKey::RsaKid, TestKey::Es256, TestKey::Es384, TestKey::Ed25519];
 
+    /// Reading an RSA key takes longer than signing with it.
     fn private(self) -> Result<EncodingKey> {
+        static KEYS: [OnceLock<EncodingKey>; 5] = [const { OnceLock::new() }; 5];
+        let place = TestKey::ALL.iter().position(|key| *key == self);
+        let kept = place.and_then(|place| KEYS.get(place));
+        if let Some(key) = kept.and_then(OnceLock::get) {
+            return Ok(key.clone());
+        }
+        let key = self.read()?;
+        if let Some(kept) = kept {
+            // Another thread may have been quicker; both are the same.
+            let _ = kept.set(key.clone());
+        }
+        Ok(key)
+    }
+
+    fn read(self) -> Result<EncodingKey> {
         match self {
             TestKey::Rsa => EncodingKey::from_rsa_pem(include_bytes!("../../engine/tests/keys/rsa.pem")),
             TestKey::RsaKid => {

@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask <command>`. Each one sets up what it needs first.
 
 mod bench;
+mod conformance;
 mod demo;
 mod dist;
 mod docs;
@@ -37,6 +38,9 @@ cargo xtask <command>
                   full load and configuration updates: nothing altered, nothing lost, memory flat (10 minutes)
   dist [--check]  the filter, its image, the page, checksums and bill of materials, in target/dist
                   --check builds them again in another folder and compares every byte
+  conformance [--cases N] [--seed S] [--out FOLDER]
+                  random policies and requests: the engine's answers against real Envoy's; a disagreement is made
+                  small and written as a suite
   filter          build the Envoy filter and check its size
   playground [--build | --port N]
                   build the page for browsers and serve it; --build only builds web-playground/app/dist
@@ -83,6 +87,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         }
         ["dist"] => dist::dist(&Workspace::find()?, false),
         ["dist", "--check"] => dist::dist(&Workspace::find()?, true),
+        ["conformance", rest @ ..] => conformance::conformance(&Workspace::find()?, rest),
         ["filter"] => {
             let workspace = Workspace::find()?;
             setup::rust_target(&workspace, setup::FILTER_TARGET)?;

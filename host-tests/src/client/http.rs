@@ -68,6 +68,11 @@ impl Response {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The server takes no more requests on this connection. Envoy says so and then waits for us to close first.
+    pub fn is_last(&self) -> bool {
+        self.header("connection") == Some("close")
+    }
+
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()

@@ -19,6 +19,11 @@ use std::sync::{Arc, OnceLock};
 /// handshake.
 pub(crate) type Sessions = Arc<[OnceLock<Arc<ClientConfig>>; 2]>;
 
+/// Is it a name that a client can ask for?
+pub(crate) fn can_ask_for(sni: &str) -> bool {
+    matches!(ServerName::try_from(sni), Ok(ServerName::DnsName(_)))
+}
+
 /// How to speak TLS. The server's certificate is not judged: it is the server that is being tested, and it judges
 /// ours.
 #[derive(Clone, Copy, Default)]

@@ -95,6 +95,9 @@ impl<'a> Benches<'a> {
         };
         let passthrough =
             request.protocol == Protocol::Tcp && request.sni.is_some() && request.principal.is_none();
+        if passthrough && mode == MtlsMode::Strict {
+            return Ok(Err("a TLS handshake that fails for want of a certificate: no filter sees it".into()));
+        }
         let signs = request.claims.is_some();
         let same = |bench: &Bench| {
             Arc::ptr_eq(&bench.original, resources)
@@ -274,9 +277,15 @@ fn metadata_of_headers(metadata: &[(String, String)]) -> Value {
     }})
 }
 
-/// Lets a provider that speaks HTTP see what it is to answer. gRPC's see all headers, unless some are named.
+/// Lets a provider that speaks HTTP see what it is to answer; gRPC's see all headers. The clusters of the latter get names
+/// of their own: a provider of which only the name is known speaks HTTP here and gRPC there.
 fn let_the_answer_through(filter: &mut Value) {
     let Some(config) = filter.get_mut("typedConfig").and_then(Value::as_object_mut) else { return };
+    if let Some(name) =
+        config.get_mut("grpcService").and_then(|service| service.pointer_mut("/envoyGrpc/clusterName"))
+    {
+        *name = format!("grpc:{}", name.as_str().unwrap_or_default()).into();
+    }
     if !config.contains_key("httpService") {
         return;
     }

@@ -160,22 +160,23 @@ impl<'a> Errands<'a> {
                 self.note(*number, &bench.name, connection.port(), Returned::Echo(back == bytes));
             }
             Cargo::Http(requests) => {
-                let mut waiting = requests.as_slice();
-                while !waiting.is_empty() {
-                    let mut connection = Connection::open(&dial)?;
-                    let bytes: Vec<&RequestBytes> = waiting.iter().map(|(_, bytes)| bytes).collect();
-                    let (responses, closed) = connection.send_all(&bytes)?;
-                    let mut replies: Vec<Reply> = responses.into_iter().map(Reply::Http).collect();
-                    // A connection that ends after some answers says nothing about the requests behind them; one that
-                    // ends before the first was refused.
-                    if let (true, Some(cause)) = (replies.is_empty(), closed) {
-                        replies.push(Reply::Closed(cause));
+                // One after the other: of several at once Envoy answers two.
+                let mut open = None;
+                for (number, bytes) in requests {
+                    let used: Option<Connection> = open.take();
+                    let again = used.is_some();
+                    let mut connection = used.map_or_else(|| Connection::open(&dial), Ok)?;
+                    let mut reply = connection.send(bytes)?;
+                    if again && matches!(reply, Reply::Closed(_)) {
+                        // It was closed behind the request before: that says nothing about this one.
+                        connection = Connection::open(&dial)?;
+                        reply = connection.send(bytes)?;
                     }
-                    let (answered, rest) = waiting.split_at(replies.len());
-                    for ((number, _), reply) in answered.iter().zip(replies) {
-                        self.note(*number, &bench.name, connection.port(), Returned::Http(reply));
+                    let port = connection.port();
+                    if let Reply::Http(response) = &reply {
+                        open = (!response.is_last()).then_some(connection);
                     }
-                    waiting = rest;
+                    self.note(*number, &bench.name, port, Returned::Http(reply));
                 }
             }
         }

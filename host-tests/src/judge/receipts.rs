@@ -119,6 +119,7 @@ fn seen(line: &Value, reply: &Returned) -> Result<Seen> {
 fn status(response: &Response, refused: bool) -> u16 {
     match response.header("grpc-status") {
         Some("7") if refused => 403,
+        Some("13") if refused => 400,
         Some("16") if refused => 401,
         _ => response.status,
     }

@@ -37,6 +37,9 @@ pub(super) fn proxy(request: &RequestSpec) -> Possible<Proxy> {
     if request.principal.is_none() && request.sni.is_some() && request.protocol == Protocol::Http {
         return Err("an SNI without a certificate, on HTTP: nobody says who ends the TLS".into());
     }
+    if request.sni.as_ref().is_some_and(|sni| !crate::client::can_ask_for(sni)) {
+        return Err("an SNI that is no DNS name".into());
+    }
     // Without x-forwarded-for the client is the peer.
     let source = request.source_ip.or(request.remote_ip.filter(|_| !forwards(request)));
     let [v4, v6] = SOMEWHERE;
@@ -46,6 +49,14 @@ pub(super) fn proxy(request: &RequestSpec) -> Possible<Proxy> {
     let source = source.unwrap_or(open);
     if source.is_ipv6() != destination.is_ipv6() {
         return Err("source and destination addresses of two families".into());
+    }
+    // A PROXY header that names others Envoy refuses, as no connection can have them.
+    let unicast = |ip: IpAddr| {
+        let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+        !(ip.is_unspecified() || ip.is_multicast() || broadcast)
+    };
+    if !(unicast(source) && unicast(destination)) {
+        return Err("an address that is not one host's".into());
     }
     let port = request.destination_port.unwrap_or(SOME_PORT);
     Ok(Proxy::new(source, SocketAddr::new(destination, port)))
@@ -98,10 +109,8 @@ pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible
             bytes = bytes.header(metadata_header(place), base64(&protobuf(value)));
         }
     }
-    if let Ok(answers) = answers(spec).map(Answers::word) {
-        if !spec.ext_authz.is_empty() {
-            bytes = bytes.header(ANSWER_HEADER, answers);
-        }
+    if let (Ok(answers), false) = (answers(spec), spec.ext_authz.is_empty()) {
+        bytes = bytes.header(ANSWER_HEADER, answers.word());
     }
     Ok(Ok(bytes))
 }

@@ -1,15 +1,10 @@
 //! The engine's verdict, Envoy's and the filter's: all three on the same questions.
 
-use gnomon_analysis::materialize;
-use gnomon_engine::{
-    Plan,
-    jwt::SoftwareCrypto,
-    verdict::{Outcome, Report, ShadowResult},
-};
+use gnomon_engine::{Plan, verdict::Outcome};
 use gnomon_host_tests::{
+    conformance::compare::{difference, engine},
     filter,
     judge::{Answer, Judge, Question, Seen},
-    tokens,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -42,7 +37,8 @@ pub(crate) fn compare(
     };
     let mut wrong = Vec::new();
     for ((name, question), answer) in questions.iter().zip(answers) {
-        let report = engine(question);
+        let plan = Plan::build(question.resources, question.workload, question.mesh);
+        let report = engine(question, &plan);
         match answer {
             // Where the engine does not know, there is nothing to compare.
             _ if report.verdict == Outcome::Unknown => counts.beyond += 1,
@@ -53,13 +49,9 @@ pub(crate) fn compare(
             Answer::Seen(seen) => {
                 counts.asked += 1;
                 *counts.stages.entry(format!("{:?}", report.stage)).or_default() += 1;
-                wrong.extend(differences(&report, &seen).map(|what| format!("{name}: Envoy: {what}")));
-                // Nobody tells the filter what providers answer.
-                let mut request = question.request.clone();
-                request.ext_authz.clear();
-                let untold = engine(&Question { request: &request, ..question.clone() });
-                let told = !question.request.ext_authz.is_empty();
-                let differs = shadow_differences(&untold, told, &seen, counts);
+                let differs = difference(question, &report, &seen);
+                wrong.extend(differs.map(|what| format!("{name}: Envoy: {what}")));
+                let differs = shadow_differences(question, &plan, &seen, counts);
                 wrong.extend(differs.map(|what| format!("{name}: filter: {what}")));
             }
         }
@@ -67,32 +59,18 @@ pub(crate) fn compare(
     wrong
 }
 
-pub(crate) fn engine(question: &Question<'_>) -> Report {
-    let Question { resources, workload, mesh, request } = question;
-    let plan = Plan::build(resources, workload, mesh);
-    materialize(request, &plan, workload, mesh, tokens::now()).report(&plan, &SoftwareCrypto)
-}
-
-fn differences(report: &Report, seen: &Seen) -> Option<String> {
-    let shadow = |result: &ShadowResult| (result.result.to_owned(), result.policy.clone());
-    let ours = (
-        report.verdict,
-        report.status,
-        report.details.clone(),
-        report.dry_run.allow.as_ref().map(shadow),
-        report.dry_run.deny.as_ref().map(shadow),
-    );
-    let envoys = (
-        seen.verdict,
-        seen.status,
-        seen.details.clone(),
-        seen.dry_run_allow.clone(),
-        seen.dry_run_deny.clone(),
-    );
-    (ours != envoys).then(|| format!("{envoys:?}, the engine: {ours:?}"))
-}
-
-fn shadow_differences(report: &Report, told: bool, seen: &Seen, counts: &mut Counts) -> Option<String> {
+/// In what the filter differs from the engine.
+pub(crate) fn shadow_differences(
+    question: &Question<'_>,
+    plan: &Plan,
+    seen: &Seen,
+    counts: &mut Counts,
+) -> Option<String> {
+    // Nobody tells the filter what providers answer.
+    let mut request = question.request.clone();
+    request.ext_authz.clear();
+    let report = engine(&Question { request: &request, ..question.clone() }, plan);
+    let told = !question.request.ext_authz.is_empty();
     let Some(state) = &seen.shadow else {
         // It never sees what gets no filter chain, nor what is no request at all.
         let unseen =

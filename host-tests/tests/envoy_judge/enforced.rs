@@ -1,8 +1,9 @@
 //! Every case of every suite with the filter alone, enforcing: the answers are those that Envoy's own filters give.
 
-use crate::{compare::engine, corpus::suites};
-use gnomon_engine::{request::Protocol, verdict::Outcome};
+use crate::corpus::suites;
+use gnomon_engine::{Plan, request::Protocol, verdict::Outcome};
 use gnomon_host_tests::{
+    conformance::compare::engine,
     filter,
     judge::{Answer, Judge, Question},
 };
@@ -29,7 +30,8 @@ fn the_filter_enforces_as_the_suites_expect() {
         let plain: Vec<Question<'_>> = questions.iter().map(|(_, question)| question.clone()).collect();
         let answers = judge.ask_enforced(&plain, &wasm).unwrap();
         for ((name, question), answer) in questions.iter().zip(answers) {
-            let report = engine(question);
+            let plan = Plan::build(question.resources, question.workload, question.mesh);
+            let report = engine(question, &plan);
             let seen = match answer {
                 Answer::Seen(seen) if report.verdict != Outcome::Unknown => seen,
                 _ => {

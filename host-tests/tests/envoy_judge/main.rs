@@ -7,5 +7,5 @@
 mod compare;
 mod corpus;
 mod enforced;
-mod generate;
 mod random;
+mod shrink;

@@ -1,4 +1,4 @@
-//! What differs between the versions of Istio: one function for each difference; `docs/versions.md` says more.
+//! What differs between the versions of Istio: one function for each difference; `docs/conformance.md` says more.
 //!
 //! A minor version stands for its newest patch release: most of what was mended was mended in patches too.
 

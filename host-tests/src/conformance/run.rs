@@ -44,13 +44,13 @@ pub struct Settings<'a> {
     /// The built filter, where its answers are wanted too; see [`Settings::on_answer`].
     pub filter: Option<PathBuf>,
     /// Sees each answer that was compared; what it returns is a disagreement.
-    pub on_answer: Option<&'a OnAnswer>,
+    pub on_answer: Option<&'a OnAnswer<'a>>,
     /// Is told now and then how many were compared.
     pub progress: &'a (dyn Fn(usize, Duration) + Sync),
 }
 
 /// The question, its plan, the engine's report, Envoy's answer.
-pub type OnAnswer = dyn Fn(&Question<'_>, &Plan, &Report, &Seen) -> Option<String> + Sync;
+pub type OnAnswer<'a> = dyn Fn(&Question<'_>, &Plan, &Report, &Seen) -> Option<String> + Sync + 'a;
 
 /// A request about which Envoy and the engine differ.
 #[derive(Clone, Debug)]

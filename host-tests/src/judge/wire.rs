@@ -29,6 +29,8 @@ const SOMEWHERE: [IpAddr; 2] = [
 ];
 /// A port that no policy names.
 const SOME_PORT: u16 = 45_454;
+/// What requests are asked with; Envoy's parser knows few others.
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"];
 /// A host that no policy names: HTTP/1.1 must have one.
 const SOME_HOST: &str = "unstated.invalid";
 
@@ -74,6 +76,9 @@ pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible
         None => question.request,
     };
     let spec = signed;
+    if !METHODS.contains(&spec.method.as_str()) {
+        return Ok(Err("a method that HTTP/1.1 does not know: Envoy answers 400".into()));
+    }
     let mut bytes = RequestBytes::new(spec.method.as_str(), spec.path.as_str())
         .header("host", spec.host.as_deref().unwrap_or(SOME_HOST));
     let version = question.mesh.istio_version;

@@ -299,6 +299,8 @@ fn let_the_answer_through(filter: &mut Value) {
 fn beyond(question: &Question<'_>) -> Option<&'static str> {
     let Question { resources, workload, mesh, request } = question;
     let mut rules = resources.request_authentication.iter().flat_map(|policy| &policy.rules);
+    let mut locations = rules.clone().flat_map(|rule| &rule.from_headers);
+    let in_tokens = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if workload.proxy == ProxyKind::Ztunnel {
         return Some("ztunnel is no Envoy");
     }
@@ -307,6 +309,13 @@ fn beyond(question: &Question<'_>) -> Option<&'static str> {
     }
     if request.claims.is_some() && rules.any(|rule| rule.issuer.text.is_empty()) {
         return Some("nobody can sign for a rule that names no issuer");
+    }
+    if request.claims.is_some()
+        && locations.any(|header| !header.prefix.is_empty() && header.prefix.bytes().all(in_tokens))
+    {
+        return Some(
+            "a prefix that may stand within a token: the engine's and the signed one are not one text",
+        );
     }
     if !request.metadata.is_empty() && request.protocol == Protocol::Tcp {
         return Some("dynamic metadata of a TCP connection: nothing here sets it");

@@ -13,6 +13,7 @@ use crate::{
 use gnomon_engine::{
     jwt::Json,
     request::{ExtAuthzAnswer, Protocol},
+    resource::Resources,
     versions,
     workload::ProxyKind,
 };
@@ -93,6 +94,11 @@ pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible
         let has_it = spec.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-for"));
         let gateway = question.workload.proxy == ProxyKind::Gateway;
         let hops = if gateway { question.mesh.num_trusted_proxies } else { 1 };
+        if reads_forwarded_for(question.resources) {
+            return Ok(Err(
+                "a remoteIp, and a policy that reads the x-forwarded-for which makes it so".into()
+            ));
+        }
         match (spec.remote_ip, hops, has_it) {
             (Some(client), 1.., false) => {
                 let later = ", 198.51.100.78".repeat(usize::try_from(hops.saturating_sub(1)).unwrap_or(0));
@@ -191,4 +197,12 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+/// Whether a condition is about the header that stands for `remoteIp` on the wire.
+fn reads_forwarded_for(resources: &Resources) -> bool {
+    let rules = resources.authorization.iter().flat_map(|policy| &policy.rules);
+    rules
+        .flat_map(|rule| &rule.when)
+        .any(|condition| condition.key.text.eq_ignore_ascii_case("request.headers[x-forwarded-for]"))
 }

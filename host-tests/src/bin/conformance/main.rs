@@ -13,8 +13,8 @@ use std::{
     time::Duration,
 };
 
-/// So many disagreements are made small; most have the same cause.
-const SHRUNK: usize = 3;
+/// So many disagreements are made small.
+const SHRUNK: usize = 5;
 
 struct Arguments {
     cases: usize,
@@ -90,7 +90,10 @@ fn report(summary: &Summary, out: &Path) -> Result<()> {
         println!("\n{name}: Envoy: {}", disagreement.what);
     }
     fs::create_dir_all(out).or_cannot(format_args!("make the folder {}", out.display()))?;
-    for (number, disagreement) in summary.kept.iter().take(SHRUNK).enumerate() {
+    // One of each world: what stands beside it mostly has the same cause.
+    let mut worlds = summary.kept.clone();
+    worlds.dedup_by_key(|disagreement| disagreement.world.suite().get("name").cloned());
+    for (number, disagreement) in worlds.iter().take(SHRUNK).enumerate() {
         let small = shrink(&judge, &engine, &disagreement.world)?;
         let text = yaml(small.as_ref().unwrap_or(&disagreement.world));
         let file = out.join(format!("seed-{}-{number}.gnomon.yaml", summary.seed));

@@ -115,11 +115,13 @@ fn seen(line: &Value, reply: &Returned) -> Result<Seen> {
     })
 }
 
-/// The status, which gRPC says in a header of its own.
+/// The status, which gRPC says in a header of its own. Several statuses of HTTP stand there as 14, of which the worlds
+/// and the corpus name one (`statusOnError: "503"`).
 fn status(response: &Response, refused: bool) -> u16 {
     match response.header("grpc-status") {
         Some("7") if refused => 403,
         Some("13") if refused => 400,
+        Some("14") if refused => 503,
         Some("16") if refused => 401,
         _ => response.status,
     }

@@ -4,6 +4,7 @@
 //! and then more often: the difference is what it costs without its preparation.
 
 use crate::{
+    packages,
     run::{Failure, output, run},
     workspace::Workspace,
 };
@@ -28,7 +29,9 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
         println!("    not counted: the list is for Linux on x86-64");
         return Ok(());
     }
-    if output(Command::new("valgrind").arg("--version")).is_none() {
+    if output(Command::new("valgrind").arg("--version")).is_none()
+        && !packages::install(&["valgrind"], "which counts instructions")?
+    {
         println!(
             "    not counted: there is no valgrind here (`apt-get install valgrind`, `dnf install valgrind`)"
         );

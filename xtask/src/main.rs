@@ -8,6 +8,7 @@ mod docs;
 mod filter;
 mod fuzz;
 mod instructions;
+mod packages;
 mod panics;
 mod playground;
 mod run;
@@ -42,13 +43,15 @@ cargo xtask <command>
                   random policies and requests: the engine's answers against real Envoy's; a disagreement is made
                   small and written as a suite
   filter          build the Envoy filter and check its size
-  playground [--build | --port N]
-                  build the page for browsers and serve it; --build only builds web-playground/app/dist
+  playground [--build | --test | --port N]
+                  build the page for browsers and serve it; --build only builds web-playground/app/dist, --test runs
+                  its tests in Chromium
   docs            write the outputs that documents show anew
   fmt             format everything
   setup           install what all of these need: Rust targets, rustfmt, clippy, Envoy in a Python environment
 
-Everything that is installed outside rustup stays below the target folder.
+What is installed outside rustup stays below the target folder, but for Chromium, valgrind, Python and Node.js: where
+they are missing and apt-get may be called without a password, it installs them; elsewhere you are told what to do.
 GNOMON_ENVOY=<path> uses an Envoy of your own, GNOMON_CHROMIUM=<path> a Chromium.";
 
 fn main() -> ExitCode {
@@ -96,6 +99,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["fuzz", rest @ ..] => fuzz::fuzz(&Workspace::find()?, rest),
         ["playground"] => playground::serve(&Workspace::find()?, None),
         ["playground", "--build"] => playground::build(&Workspace::find()?).map(drop),
+        ["playground", "--test"] => test::playground(&Workspace::find()?),
         ["playground", "--port", port] => playground::serve(&Workspace::find()?, Some(port)),
         ["docs"] => docs::docs(&Workspace::find()?),
         ["fmt"] => {

@@ -1,8 +1,8 @@
 //! The playground: the engine for browsers, and the page around it.
 
 use crate::{
-    dist,
-    run::{Failure, heading, output, run},
+    dist, packages,
+    run::{Failure, Tally, count, heading, output, run},
     setup,
     workspace::Workspace,
 };
@@ -21,6 +21,17 @@ const NODE: (u32, u32) = (20, 19);
 
 const NODE_HELP: &str = "Node.js 20.19 or newer with npm builds the page: `apt-get install nodejs npm` (Debian 13, Ubuntu \
                          25.04 or newer), `brew install node`, or https://nodejs.org";
+
+/// Where Chromium, or what is made of it, usually lies.
+const BROWSERS: &[&str] = &[
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/usr/bin/google-chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
+const CHROMIUM_HELP: &str = "the page is tested in Chromium, and there is none: `apt-get install chromium` (Debian), or \
+                             set GNOMON_CHROMIUM=<path> to a Chromium or Chrome";
 
 /// Builds the page and serves it until it is stopped; `port` 0: any that is free.
 pub(crate) fn serve(workspace: &Workspace, port: Option<&str>) -> Result<(), Failure> {
@@ -44,14 +55,16 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
 }
 
 /// Types, units, and the page in a real Chromium. The page must be built.
-pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
+pub(crate) fn test(workspace: &Workspace, tests: &mut Tally) -> Result<(), Failure> {
     let app = page(workspace)?;
     run(npm(&app).args(["run", "check"]))?;
-    run(npm(&app).args(["test"]))?;
-    chromium()?;
+    count(npm(&app).args(["test"]), tests)?;
+    let chromium = chromium()?;
     // The page from inside the program is tested as well.
     run(workspace.cargo().args(["build", "--package", "gnomon", "--features", "playground"]))?;
-    run(npm(&app).args(["run", "browser"]).env("GNOMON_BIN", workspace.target.join("debug/gnomon")))
+    let mut browser = npm(&app);
+    browser.args(["run", "browser"]).env("GNOMON_CHROMIUM", chromium);
+    count(browser.env("GNOMON_BIN", workspace.target.join("debug/gnomon")), tests)
 }
 
 /// The wasm packages that the page imports: a small one, and one that checks signatures.
@@ -106,7 +119,11 @@ fn wasm_pack(workspace: &Workspace) -> Result<OsString, Failure> {
 
 /// The page's folder, with what npm installs.
 fn page(workspace: &Workspace) -> Result<PathBuf, Failure> {
-    let version = output(Command::new("node").arg("--version")).ok_or_else(|| Failure::new(NODE_HELP))?;
+    let node = || output(Command::new("node").arg("--version"));
+    if node().is_none() || output(Command::new("npm").arg("--version")).is_none() {
+        packages::install(&["nodejs", "npm"], "which build the page")?;
+    }
+    let version = node().ok_or_else(|| Failure::new(NODE_HELP))?;
     let mut numbers = version.trim_start_matches('v').split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < NODE {
         return Err(Failure::new(format!("Node.js is {version}. {NODE_HELP}")));
@@ -128,15 +145,23 @@ fn npm(app: &Path) -> Command {
     command
 }
 
-/// The browser that the tests run in.
-fn chromium() -> Result<(), Failure> {
-    let named = ["GNOMON_CHROMIUM", "CHROMIUM"].into_iter().filter_map(env::var_os).map(PathBuf::from);
-    let found = named.chain([PathBuf::from("/usr/bin/chromium")]).any(|path| path.is_file());
-    if found {
-        return Ok(());
+/// The browser that the tests run in; installed if need be.
+pub(crate) fn chromium() -> Result<PathBuf, Failure> {
+    for name in ["GNOMON_CHROMIUM", "CHROMIUM"] {
+        let Some(path) = env::var_os(name).map(PathBuf::from) else { continue };
+        return match path.is_file() {
+            true => Ok(path),
+            false => Err(Failure::new(format!("{name} is {}, and there is no such file", path.display()))),
+        };
     }
-    Err(Failure::new(
-        "the page is tested in Chromium, and there is none: `apt-get install chromium` (Debian), or set \
-         GNOMON_CHROMIUM=<path> to a Chromium or Chrome",
-    ))
+    let found = || BROWSERS.iter().map(PathBuf::from).find(|path| path.is_file());
+    if let Some(path) = found() {
+        return Ok(path);
+    }
+    let installed = packages::install(&["chromium"], "in which the page is tested");
+    if let Some(path) = found() {
+        return Ok(path);
+    }
+    let failed = installed.err().map(|failure| format!("{failure}\n  ")).unwrap_or_default();
+    Err(Failure::new(format!("{failed}{CHROMIUM_HELP}")))
 }

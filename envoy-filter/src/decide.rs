@@ -46,6 +46,9 @@ pub struct Decision {
     pub edits: Vec<Edit>,
 }
 
+/// A verdict, and what the JWT stage found where it was reached.
+type Answer<'p> = (Verdict<'p>, Option<Authentication>);
+
 /// What one stream shows to the plans.
 struct Scene<'a> {
     asked: &'a Asked<'a>,
@@ -79,18 +82,18 @@ impl Scene<'_> {
         })
     }
 
-    fn authenticate(&self, plan: &Plan, crypto: &HostCrypto<'_>) -> Authentication {
-        self.with(|request| plan.authenticator().authenticate(request, crypto))
-    }
-
-    /// The plan's verdict; where it hangs on something unknown, the proxy is asked for more first.
-    fn ask<'p>(&mut self, plan: &'p Plan, crypto: &HostCrypto<'_>) -> Verdict<'p> {
-        let first = self.with(|request| plan.evaluate(request, crypto));
+    /// The plan's verdict and what its JWT stage found; where the verdict hangs on something unknown, the proxy is
+    /// asked for more first. A token is checked once.
+    fn ask<'p>(&mut self, plan: &'p Plan, crypto: &HostCrypto<'_>) -> Answer<'p> {
+        let answer = self.with(|request| plan.evaluate_and_authenticate(request, crypto));
         // Even where the verdict stands, an unknown may hide which rule gives it.
-        if !first.certain && self.facts.more(self.asked) {
-            return self.with(|request| plan.evaluate(request, crypto));
+        if answer.0.certain || !self.facts.more(self.asked) {
+            return answer;
         }
-        first
+        match answer.1 {
+            Some(found) => (self.with(|request| plan.evaluate_authenticated(request, &found)), Some(found)),
+            None => self.with(|request| plan.evaluate_and_authenticate(request, crypto)),
+        }
     }
 }
 
@@ -123,42 +126,31 @@ fn needs(active: &Active) -> Needs {
 
 fn judge(scene: &mut Scene<'_>, plan: &Plan) -> Decision {
     let mut crypto = HostCrypto::new(scene.asked, &scene.active.verified, &scene.active.key_sets);
-    let mut verdict = scene.ask(plan, &crypto);
+    let (mut verdict, mut found) = scene.ask(plan, &crypto);
     let with_subject = |scene: &Scene<'_>| (!scene.headers.is_empty()).then(|| Subject::read(&scene.headers));
     if crypto.undecided() {
         return Decision { subject: with_subject(scene), ..unknown_because("token", UNCHECKED) };
     }
-    let tokens = !plan.authenticator().is_empty() && scene.protocol == Protocol::Http;
-    if tokens && has_native_claims(scene.asked) {
-        let left = scene.authenticate(plan, &crypto);
-        // Envoy's own filter stands in front, has verified a token, and none is left for the candidate.
-        if left.payload.is_none() && left.failure.is_none() {
-            let native = if scene.active.settings.trust_native { native_token(scene.asked) } else { None };
-            let Some((issuer, token)) = native else {
-                return Decision {
-                    subject: with_subject(scene),
-                    ..unknown_because("token", BEHIND_JWT_AUTHN)
-                };
-            };
-            crypto.vouch(token.clone());
-            verdict = with_token(scene, plan, &issuer, &token, &crypto);
-        }
+    // No token: unless Envoy's own filter stands in front and has verified and removed one.
+    if found.as_ref().is_some_and(Authentication::is_without_token) && has_native_claims(scene.asked) {
+        let native = if scene.active.settings.trust_native { native_token(scene.asked) } else { None };
+        let Some((issuer, token)) = native else {
+            return Decision { subject: with_subject(scene), ..unknown_because("token", BEHIND_JWT_AUTHN) };
+        };
+        crypto.vouch(token.clone());
+        (verdict, found) = with_token(scene, plan, &issuer, &token, &crypto);
     }
     let provider_unasked = verdict.missing.iter().any(|missing| missing.starts_with("extAuthz."));
     let claims = &scene.active.settings.report.claims;
-    let enforce = scene.active.settings.enforce && verdict.outcome == Outcome::Allow;
-    let found = (tokens && (enforce || !claims.is_empty())).then(|| scene.authenticate(plan, &crypto));
+    let allow = verdict.outcome == Outcome::Allow;
     let (payload, edits) = found.map(|found| (found.payload, found.edits)).unwrap_or_default();
-    let mut subject = None;
-    if verdict.outcome != Outcome::Allow || !claims.is_empty() {
-        subject = with_subject(scene);
-    }
+    let mut subject = if allow && claims.is_empty() { None } else { with_subject(scene) };
     if let (Some(subject), Some(payload)) = (&mut subject, &payload) {
         subject.claims = chosen(payload, claims);
     }
     // Nobody will read the reason of a request that is simply let through, so that none is written.
-    let report = if verdict.outcome == Outcome::Allow { allowed(&verdict) } else { verdict.report() };
-    let edits = if enforce { edits } else { Vec::new() };
+    let report = if allow { allowed(&verdict) } else { verdict.report() };
+    let edits = if allow && scene.active.settings.enforce { edits } else { Vec::new() };
     Decision { report, baseline: None, provider_unasked, subject, edits }
 }
 
@@ -169,7 +161,7 @@ fn with_token<'p>(
     issuer: &str,
     token: &[u8],
     crypto: &HostCrypto<'_>,
-) -> Verdict<'p> {
+) -> Answer<'p> {
     let (name, value) = match plan.authenticator().place(issuer) {
         Place::Header { name, prefix } => (name, [prefix.as_bytes(), token].concat()),
         Place::Cookie(cookie) => ("cookie".into(), [cookie.as_bytes(), b"=", token].concat()),
@@ -181,9 +173,9 @@ fn with_token<'p>(
     let Scene { asked, active, protocol, facts, now, .. } = scene;
     let mut scene =
         Scene { asked, active, protocol: *protocol, headers, facts: core::mem::take(facts), now: *now };
-    let verdict = scene.ask(plan, crypto);
+    let answer = scene.ask(plan, crypto);
     *facts = scene.facts;
-    verdict
+    answer
 }
 
 /// Envoy's own `jwt_authn` has been here: it leaves the claims of a token that it has verified, and takes the token

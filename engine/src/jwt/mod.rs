@@ -251,6 +251,12 @@ pub struct Authentication {
 }
 
 impl Authentication {
+    /// The request showed no token, whether it was refused for that (`Jwt is missing`) or let through.
+    pub fn is_without_token(&self) -> bool {
+        let missing = |failure: &Failure| failure.message == Status::Missing.message();
+        self.payload.is_none() && self.failure.as_ref().is_none_or(missing)
+    }
+
     fn unknown(missing: String) -> Self {
         let failure = Failure { status: 401, message: Status::KeysUnknown.message(), missing: Some(missing) };
         Authentication { failure: Some(failure), ..Authentication::default() }

@@ -155,6 +155,17 @@ impl Plan {
         evaluate::run(self, request, crypto, How::Indexed).verdict
     }
 
+    /// As [`Plan::evaluate`], together with what the JWT stage found on the way; `None`: it was not reached, or there
+    /// is none. For whoever needs claims or edits besides, or asks again with [`Plan::evaluate_authenticated`].
+    pub fn evaluate_and_authenticate(
+        &self,
+        request: &Request<'_>,
+        crypto: &dyn jwt::Crypto,
+    ) -> (Verdict<'_>, Option<jwt::Authentication>) {
+        let run = evaluate::run(self, request, crypto, How::Indexed);
+        (run.verdict, run.authentication)
+    }
+
     /// As [`Plan::evaluate`], where the answer of [`Plan::authenticator`] to the same request is there already.
     /// Allocates only for what is unknown.
     pub fn evaluate_authenticated(&self, request: &Request<'_>, found: &jwt::Authentication) -> Verdict<'_> {

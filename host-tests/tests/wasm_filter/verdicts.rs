@@ -160,26 +160,30 @@ fn a_token_that_is_gone_is_not_a_token_that_never_was() {
     let token =
         format!("Bearer {}", tokens::sign(TestKey::RsaKid, &json!({"iss": "me", "sub": "u"})).unwrap());
     let user = policy("user", "ALLOW", json!([{"from": [{"source": {"requestPrincipals": ["me/u"]}}]}]));
-    let mut host = WasmHost::with(&configuration(json!([authentication(TestKey::RsaKid), user])));
+    let mut required = authentication(TestKey::RsaKid);
+    required["spec"]["jwtRules"][0]["presence"] = "REQUIRED".into();
     let native = "metadata.filter_metadata.envoy.filters.http.jwt_authn";
     let claims = || Property::Map(vec![(b"payload".to_vec(), b"x".to_vec())]);
-    // What jwt_authn in front left, the token is still there
-    let table = [
-        (None, true, "allow"),
-        (None, false, "deny"),
-        (Some(claims()), true, "allow"),
-        (Some(claims()), false, "unknown"),
-        (Some(Property::Fails(3)), false, "unknown"),
-    ];
-    for (left, has_token, expected) in table {
-        let mut lines: Vec<(&str, &[u8])> = vec![(":method", b"GET"), (":path", b"/")];
-        lines.extend(has_token.then_some(("authorization", token.as_bytes())));
-        host.state().set_headers(&lines);
-        host.state().properties.clear();
-        if let Some(left) = left.clone() {
-            host.state().set(native, left);
+    for jwt in [authentication(TestKey::RsaKid), required] {
+        let mut host = WasmHost::with(&configuration(json!([jwt, user])));
+        // What jwt_authn in front left, the token is still there
+        let table = [
+            (None, true, "allow"),
+            (None, false, "deny"),
+            (Some(claims()), true, "allow"),
+            (Some(claims()), false, "unknown"),
+            (Some(Property::Fails(3)), false, "unknown"),
+        ];
+        for (left, has_token, expected) in table {
+            let mut lines: Vec<(&str, &[u8])> = vec![(":method", b"GET"), (":path", b"/")];
+            lines.extend(has_token.then_some(("authorization", token.as_bytes())));
+            host.state().set_headers(&lines);
+            host.state().properties.clear();
+            if let Some(left) = left.clone() {
+                host.state().set(native, left);
+            }
+            assert_eq!(verdict(&mut host)["verdict"], expected, "{left:?} {has_token} {jwt}");
         }
-        assert_eq!(verdict(&mut host)["verdict"], expected, "{left:?} {has_token}");
     }
 }
 

@@ -245,7 +245,14 @@ fn read_resources(list: &Cursor<'_>, resources: &mut Resources, diagnostics: &mu
     let file = Arc::from("");
     for manifest in list.list().unwrap_or_default() {
         let mut found = Vec::new();
-        decode::object(manifest.node(), &file, resources, &mut found);
+        let tally = decode::object(manifest.node(), &file, resources, &mut found);
+        if manifest.node().value == gnomon_engine::Value::Null {
+            manifest.wrong_type("a Kubernetes object");
+        }
+        // A folder may hold anything; what somebody put into this list was meant to count.
+        for (kind, _) in tally.skipped.iter().filter(|_| found.is_empty()) {
+            manifest.warning("other-kind", format!("{kind} is not evaluated"), "it is skipped");
+        }
         for mut diagnostic in found {
             // A named object is found by its name, as on the command line; another only by its place here.
             if diagnostic.object.is_empty() {

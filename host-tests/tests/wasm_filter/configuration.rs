@@ -26,7 +26,7 @@ fn a_bad_configuration_is_refused_with_every_diagnostic() {
         );
     }
 
-    let cases: [(&str, &str); 19] = [
+    let cases: [(&str, &str); 20] = [
         ("", "the plugin configuration is empty"),
         ("candidate: {}", "not JSON"),
         ("{\"candidate\": {\"resources\": [], \"resources\": []}}", "the key is there twice"),
@@ -45,6 +45,10 @@ fn a_bad_configuration_is_refused_with_every_diagnostic() {
             "candidate.gzip[0]: expected a Kubernetes object",
         ),
         (r#"{"candidate": {"resources": [7]}}"#, "candidate.resources[0]: expected a Kubernetes object"),
+        (
+            r#"{"candidate": {"resources": [null]}}"#,
+            "candidate.resources[0]: expected a Kubernetes object, got null",
+        ),
         (r#"{"candidate": {"resources": []}, "mode": "audit"}"#, "mode: expected one of shadow, enforce"),
         (r#"{"candidate": {"resources": []}, "report": {"log": "some"}}"#, "report.log: expected one of"),
         (
@@ -91,11 +95,20 @@ fn a_packed_candidate_is_read() {
 }
 
 #[test]
-fn an_unknown_key_is_a_warning() {
-    let mut host = WasmHost::with(&json!({"candidate": {"resources": []}, "reprot": {}}));
-    let warned =
-        host.state().logs.iter().any(|(level, line)| *level == 3 && line.contains("did you mean `report`?"));
-    assert!(warned, "{:#?}", host.state().logs);
+fn what_is_not_read_is_a_warning() {
+    let table = [
+        (json!({"candidate": {"resources": []}, "reprot": {}}), "did you mean `report`?"),
+        (
+            json!({"candidate": {"resources": [{"apiVersion": "v1", "kind": "Service"}]}}),
+            "candidate.resources[0]: Service is not evaluated",
+        ),
+        (json!({"candidate": {"resources": [{"kind": 7}]}}), "this is no Kubernetes object: it has no kind"),
+    ];
+    for (configuration, expected) in table {
+        let mut host = WasmHost::with(&configuration);
+        let logs = &host.state().logs;
+        assert!(logs.iter().any(|(level, line)| *level == 3 && line.contains(expected)), "{logs:#?}");
+    }
 }
 
 #[test]

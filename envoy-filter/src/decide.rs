@@ -54,6 +54,8 @@ struct Scene<'a> {
     asked: &'a Asked<'a>,
     active: &'a Active,
     protocol: Protocol,
+    /// Those that have let the stream pass.
+    providers: &'a [String],
     headers: Vec<Header<'a>>,
     facts: Facts,
     now: i64,
@@ -63,8 +65,7 @@ impl Scene<'_> {
     fn with<T>(&self, ask: impl FnOnce(&Request<'_>) -> T) -> T {
         let names = self.facts.names();
         let metadata = self.facts.metadata();
-        // Where verdicts are enforced, the providers' own filters stand in front and have let the request through.
-        let providers = self.active.settings.providers_in_front.iter();
+        let providers = self.providers.iter();
         let ext_authz: Vec<(&str, ExtAuthzAnswer)> =
             providers.map(|name| (name.as_str(), ExtAuthzAnswer::Allow)).collect();
         ask(&Request {
@@ -97,8 +98,9 @@ impl Scene<'_> {
     }
 }
 
-/// Evaluates the candidate, and the baseline where there is one, for the stream that the proxy is at.
-pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol) -> Decision {
+/// Evaluates the candidate, and the baseline where there is one, for the stream that the proxy is at. `passed`: no external
+/// provider has refused it, so that those in front of this filter have let it pass.
+pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol, passed: bool) -> Decision {
     let needs = needs(active);
     let with_headers = protocol == Protocol::Http && (needs.headers || active.settings.enforce);
     let bytes = if with_headers { asked.count(asked.host().headers(Map::Request)) } else { Ok(Vec::new()) };
@@ -114,7 +116,8 @@ pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol) -> Decisio
     if let Some(missing) = facts.missing() {
         return unknown(missing);
     }
-    let mut scene = Scene { asked, active, protocol, headers, facts, now };
+    let providers = if passed { &active.settings.providers_in_front[..] } else { &[] };
+    let mut scene = Scene { asked, active, protocol, providers, headers, facts, now };
     let baseline = active.baseline.as_ref().map(|plan| judge(&mut scene, plan).report);
     Decision { baseline, ..judge(&mut scene, &active.plan) }
 }
@@ -170,9 +173,10 @@ fn with_token<'p>(
     };
     let mut headers = scene.headers.clone();
     headers.push((name.as_bytes(), &value));
-    let Scene { asked, active, protocol, facts, now, .. } = scene;
+    let Scene { asked, active, protocol, providers, facts, now, .. } = scene;
+    let facts_again = core::mem::take(facts);
     let mut scene =
-        Scene { asked, active, protocol: *protocol, headers, facts: core::mem::take(facts), now: *now };
+        Scene { asked, active, protocol: *protocol, providers, headers, facts: facts_again, now: *now };
     let answer = scene.ask(plan, crypto);
     *facts = scene.facts;
     answer

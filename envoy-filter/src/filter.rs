@@ -172,14 +172,14 @@ impl Active {
     }
 
     /// Evaluates; now and then with an eye on the clock.
-    fn decide(&self, asked: &Asked<'_>, protocol: Protocol) -> Box<Decision> {
+    fn decide(&self, asked: &Asked<'_>, protocol: Protocol, passed: bool) -> Box<Decision> {
         let count = self.untimed.get().wrapping_add(1);
         self.untimed.set(count % TIMED);
         if count < TIMED {
-            return Box::new(decide(asked, self, protocol));
+            return Box::new(decide(asked, self, protocol, passed));
         }
         let before = asked.host().now();
-        let decision = Box::new(decide(asked, self, protocol));
+        let decision = Box::new(decide(asked, self, protocol, passed));
         if let (Ok(before), Ok(after)) = (before, asked.host().now()) {
             self.metrics.took(asked.host(), after.saturating_sub(before));
         }
@@ -199,7 +199,7 @@ impl Stream {
         self.ignored = is_outbound(&asked, &self.active);
         let mut next = Next::Continue;
         if !self.ignored {
-            let decision = self.active.decide(&asked, Protocol::Http);
+            let decision = self.active.decide(&asked, Protocol::Http, true);
             if self.active.settings.enforce {
                 next = enforce(&asked, &decision);
             }
@@ -237,7 +237,10 @@ impl Stream {
             // Nothing to compare with, and not even a request that a policy could be asked about.
             active.metrics.request(host, Comparison::Skipped, None);
         } else {
-            let decision = self.decision.take().unwrap_or_else(|| active.decide(&asked, Protocol::Http));
+            // Providers in front are taken to have let pass what comes here, which this one did not.
+            let passed = !matches!(enforced, Enforced::Refused { by: Refuser::ExtAuthz, .. });
+            let decision =
+                self.decision.take().unwrap_or_else(|| active.decide(&asked, Protocol::Http, passed));
             let result = result(&decision, &enforced, &details);
             let ended =
                 Ended { result, enforced: &enforced, status: code, details: &details, late: !decided };
@@ -256,7 +259,7 @@ impl Stream {
         self.ignored = is_outbound(&asked, &self.active);
         let mut next = Next::Continue;
         if !self.ignored {
-            let decision = self.active.decide(&asked, Protocol::Tcp);
+            let decision = self.active.decide(&asked, Protocol::Tcp, true);
             if self.active.settings.enforce && decision.report.verdict != Outcome::Allow {
                 let _counted = asked.count(host.close(true));
                 next = Next::Pause;

@@ -12,11 +12,12 @@ mod h2;
 mod hostile;
 mod identity;
 mod protocols;
+mod providers;
 mod reports;
 mod updates;
 mod upstream;
 
-use gnomon_engine::{Mesh, Severity, Workload, envoy::export, request::Protocol, resource::Resources};
+use gnomon_engine::{Mesh, Node, Severity, Workload, decode, envoy::export, request::Protocol};
 use gnomon_host_tests::{Bootstrap, Connection, Dial, Envoy, Listener, RequestBytes, access_log, filter};
 use gnomon_manifests::load_text;
 use serde_json::{Value, json};
@@ -43,17 +44,30 @@ fn deny_paths(name: &str, paths: &[&str]) -> Value {
 
 /// The shadow filter with these policies.
 fn shadow(resources: &Value) -> Value {
-    filter::http_filter(&filter::wasm().unwrap(), &json!({"candidate": {"resources": resources}}))
+    configured(&json!({"candidate": {"resources": resources}}))
+}
+
+/// The filter with this configuration.
+fn configured(configuration: &Value) -> Value {
+    filter::http_filter(&filter::wasm().unwrap(), configuration)
 }
 
 /// Envoy's own filters with these.
 fn native(resources: &Value) -> Vec<Value> {
+    native_for(&workload(), &json!({}), resources)
+}
+
+/// The same for any workload, in a mesh as formats §2 has it.
+fn native_for(workload: &Workload, mesh: &Value, resources: &Value) -> Vec<Value> {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": resources});
     let loaded = load_text(&list.to_string(), "native.json");
     let wrong = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
     assert!(!wrong, "{:?}", loaded.diagnostics);
-    let resources: Resources = loaded.resources;
-    export(&resources, &workload(), &Mesh::default(), Protocol::Http)
+    let mesh: Node = serde_json::from_value(mesh.clone()).unwrap();
+    let mut wrong = Vec::new();
+    let mesh: Mesh = decode::mesh(&mesh, &"mesh".into(), &mut wrong);
+    assert!(wrong.is_empty(), "{wrong:?}");
+    export(&loaded.resources, workload, &mesh, Protocol::Http)
 }
 
 fn get(path: &str, case: &str) -> RequestBytes {
@@ -62,6 +76,18 @@ fn get(path: &str, case: &str) -> RequestBytes {
 
 fn to(envoy: &Envoy, listener: &str) -> SocketAddr {
     envoy.address(listener).unwrap()
+}
+
+/// Sends a request over a connection of its own: the code, the details, and what the filter says about it (null:
+/// nothing).
+fn sent(envoy: &Envoy, dial: &Dial<'_>, request: &RequestBytes, case: &str) -> (u16, String, Value) {
+    let reply = Connection::open(dial).unwrap().send(request).unwrap();
+    let code = reply.response().unwrap_or_else(|closed| panic!("{case}: {closed}\n{}", envoy.log())).status;
+    let line = envoy.access_log().of_case(case).unwrap();
+    let details = access_log::details(&line).unwrap_or_default().to_owned();
+    let state =
+        access_log::text(&line, "gnomon").map_or(Value::Null, |text| serde_json::from_str(text).unwrap());
+    (code, details, state)
 }
 
 /// What the filter says about a case, once the request is over.

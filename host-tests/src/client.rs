@@ -155,6 +155,14 @@ impl Connection {
         self.port
     }
 
+    /// The protocol that the server has chosen in the TLS handshake, of those offered.
+    pub fn protocol(&self) -> Option<&[u8]> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => stream.conn.alpn_protocol(),
+        }
+    }
+
     /// Sends a request and reads the response. An error is a time-out or a response that is not HTTP.
     pub fn send(&mut self, request: &RequestBytes) -> Result<Reply> {
         // A server that refuses may close before it has read everything; what it said first still counts.
@@ -213,6 +221,23 @@ fn is_closed(error: &io::Error) -> bool {
         error.kind(),
         BrokenPipe | ConnectionAborted | ConnectionReset | InvalidData | NotConnected | UnexpectedEof
     )
+}
+
+/// For protocols that this client does not speak.
+impl Read for Connection {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Connection {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 impl Read for Stream {

@@ -1,10 +1,6 @@
 //! As much of an HTTP/2 client as sends one request and sees its end. What was answered stands in the access log.
 
-use std::{
-    io::{self, Read, Write},
-    net::{SocketAddr, TcpStream},
-    time::Duration,
-};
+use std::io::{self, Read, Write};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -16,9 +12,11 @@ const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 /// Sends a request with these header lines, pseudo headers first, and waits for the end of the stream.
-pub(crate) fn send(to: SocketAddr, lines: &[(&str, &str)], body: Option<&[u8]>) -> io::Result<()> {
-    let mut stream = TcpStream::connect(to)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+pub(crate) fn send(
+    stream: &mut (impl Read + Write),
+    lines: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> io::Result<()> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     frame(&mut bytes, SETTINGS, 0, 0, &[]);
     let mut block = Vec::new();

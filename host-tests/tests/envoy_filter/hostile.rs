@@ -106,7 +106,7 @@ fn hostile_requests_do_no_harm() {
         &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":secret", "x")],
     ];
     for lines in ways {
-        let _any = h2::send(address, lines, None);
+        let _any = h2::send(&mut Connection::open(&Dial::plain(address)).unwrap(), lines, None);
     }
     // It still works, and no call to the proxy has failed.
     assert_eq!(

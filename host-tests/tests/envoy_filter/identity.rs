@@ -95,3 +95,58 @@ fn every_name_of_a_certificate_counts_and_addresses_only_as_far_as_they_are_told
         assert_eq!(got, (verdict.into(), result.into()), "{listener} {forwarded}");
     }
 }
+
+#[test]
+fn the_peer_and_the_name_it_asked_for_are_read_over_http2_alike() {
+    let ca = Ca::new("cluster.local").unwrap();
+    let resources = json!([policy(
+        "p",
+        "ALLOW",
+        json!([{
+            "from": [{"source": {"principals": ["cluster.local/ns/shop/sa/cart"]}}],
+            "when": [{"key": "connection.sni", "values": ["a.test"]}],
+        }])
+    )]);
+    let listener = Listener {
+        plaintext: false,
+        tls: Some(ServerTls {
+            identity: ca.issue(&Names::principal("cluster.local/ns/shop/sa/web")).unwrap(),
+            client_ca: ca.pem.clone(),
+            client: ClientCert::Required,
+        }),
+        ..Listener::http("web", [vec![shadow(&resources)], native(&resources)].concat())
+    };
+    let envoy = Envoy::start(&Bootstrap::new(&workload(), vec![listener])).unwrap();
+    let [cart, other] = ["cart", "other"].map(|name| ca.issue(&Names::principal(&spiffe(name))).unwrap());
+    // who, the name asked for, the protocol; 200 or 403
+    let table = [
+        (&cart, "a.test", "h2", 200),
+        (&cart, "b.test", "h2", 403),
+        (&other, "a.test", "h2", 403),
+        (&cart, "a.test", "http/1.1", 200),
+        (&other, "a.test", "http/1.1", 403),
+    ];
+    for (number, (identity, sni, protocol, code)) in table.into_iter().enumerate() {
+        let case = format!("case-{number}");
+        let tls = Tls { identity: Some(identity), sni: Some(sni), alpn: &[protocol] };
+        let dial = Dial { tls: Some(tls), ..Dial::plain(to(&envoy, "web")) };
+        let mut connection = Connection::open(&dial).unwrap();
+        if protocol == "h2" {
+            let lines = [
+                (":method", "GET"),
+                (":scheme", "https"),
+                (":path", "/"),
+                (":authority", sni),
+                (access_log::CASE_HEADER, &case),
+            ];
+            h2::send(&mut connection, &lines, None).unwrap();
+        } else {
+            connection.send(&get("/", &case)).unwrap().response().unwrap();
+        }
+        assert_eq!(connection.protocol(), Some(protocol.as_bytes()));
+        let line = envoy.access_log().of_case(&case).unwrap();
+        assert_eq!(line["code"], code, "{line}");
+        let state: Value = serde_json::from_str(access_log::text(&line, "gnomon").unwrap()).unwrap();
+        assert_eq!((&state["status"], &state["result"]), (&json!(code), &json!("agree")), "{line}");
+    }
+}

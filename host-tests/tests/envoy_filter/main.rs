@@ -7,15 +7,19 @@
     reason = "test code may be blunt"
 )]
 
+mod baseline;
 mod enforced;
 mod h2;
 mod hostile;
 mod identity;
+mod native_claims;
 mod protocols;
 mod providers;
 mod reports;
+mod skipped;
 mod updates;
 mod upstream;
+mod workloads;
 
 use gnomon_engine::{Mesh, Node, Severity, Workload, decode, envoy::export, request::Protocol};
 use gnomon_host_tests::{Bootstrap, Connection, Dial, Envoy, Listener, RequestBytes, access_log, filter};

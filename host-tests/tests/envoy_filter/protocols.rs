@@ -51,10 +51,14 @@ fn send(envoy: &Envoy, listener: &str, way: Way, path: &str, case: &str, more: &
                 more.iter().fold(get(path, case), |request, (name, value)| request.header(*name, *value));
             Connection::open(&Dial::plain(address)).unwrap().send(&request).unwrap().response().unwrap();
         }
-        Way::Two => h2::send(address, &[&pseudo[..], &own, more].concat(), None).unwrap(),
+        Way::Two => {
+            let mut stream = Connection::open(&Dial::plain(address)).unwrap();
+            h2::send(&mut stream, &[&pseudo[..], &own, more].concat(), None).unwrap();
+        }
         Way::Grpc => {
             let grpc = [("content-type", "application/grpc"), ("te", "trailers")];
-            h2::send(address, &[&pseudo[..], &own, &grpc, more].concat(), Some(&[0; 5])).unwrap();
+            let mut stream = Connection::open(&Dial::plain(address)).unwrap();
+            h2::send(&mut stream, &[&pseudo[..], &own, &grpc, more].concat(), Some(&[0; 5])).unwrap();
         }
         Way::WebSocket | Way::Reset => {
             let mut stream = TcpStream::connect(address).unwrap();

@@ -15,6 +15,15 @@ pub fn wasm() -> Result<PathBuf> {
     })
 }
 
+/// The larger artefact, with the feature `software-crypto`: `GNOMON_SOFTWARE_CRYPTO_WASM`, else where
+/// `cargo xtask filter --software-crypto` leaves it.
+pub fn software_crypto_wasm() -> Result<PathBuf> {
+    let command = "cargo xtask filter --software-crypto";
+    find("GNOMON_SOFTWARE_CRYPTO_WASM", "the filter with software-crypto", command, |target| {
+        Some(target.join("gnomon/software-crypto/wasm32-wasip1/wasm/gnomon_envoy_filter.wasm"))
+    })
+}
+
 /// A file that xtask makes: named by `variable`, or in its place below the target folder.
 pub(crate) fn find(
     variable: &str,

@@ -90,6 +90,49 @@ pub fn sign_as(key: TestKey, algorithm: Algorithm, kid: Option<&str>, claims: &V
     jsonwebtoken::encode(&header, claims, &key.private()?).or_cannot("sign a token")
 }
 
+/// A shared secret of 32 bytes, as a JWK set.
+const SECRET_JWKS: &str =
+    r#"{"keys":[{"kty":"oct","kid":"secret","k":"Z25vbW9uIHRlc3RzIHNpZ24gd2l0aCB0aGlzIHNlY3I"}]}"#;
+const SECRET: &[u8] = b"gnomon tests sign with this secr";
+
+/// What signs with an algorithm that Envoy's `verify_signature` does not know, and its own `jwt_authn` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uncommon {
+    /// `alg` of the token.
+    pub algorithm: Algorithm,
+    /// The public half of the key, or the shared secret: a JWK set.
+    pub jwks: &'static str,
+    key: Option<TestKey>,
+}
+
+/// All of them.
+pub fn uncommon() -> [Uncommon; 7] {
+    let of = |algorithm, key: TestKey| Uncommon { algorithm, jwks: key.jwks(), key: Some(key) };
+    let secret = |algorithm| Uncommon { algorithm, jwks: SECRET_JWKS, key: None };
+    [
+        of(Algorithm::PS256, TestKey::Rsa),
+        of(Algorithm::PS384, TestKey::Rsa),
+        of(Algorithm::PS512, TestKey::Rsa),
+        of(Algorithm::EdDSA, TestKey::Ed25519),
+        secret(Algorithm::HS256),
+        secret(Algorithm::HS384),
+        secret(Algorithm::HS512),
+    ]
+}
+
+impl Uncommon {
+    /// A token with these claims.
+    pub fn sign(self, claims: &Value) -> Result<String> {
+        match self.key {
+            Some(key) => sign_as(key, self.algorithm, None, claims),
+            None => {
+                jsonwebtoken::encode(&Header::new(self.algorithm), claims, &EncodingKey::from_secret(SECRET))
+                    .or_cannot("sign a token")
+            }
+        }
+    }
+}
+
 /// What a token says, whoever signed it; `None` where it is no token.
 pub fn unchecked_claims(token: &str) -> Option<Value> {
     jsonwebtoken::dangerous::insecure_decode::<Value>(token).ok().map(|data| data.claims)

@@ -18,6 +18,18 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
+/// The larger module, which checks in WebAssembly what Envoy itself does not, in a folder of its own; its path.
+pub(crate) fn build_software_crypto(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    let folder = workspace.installed().join("software-crypto");
+    let mut command = workspace.cargo();
+    command.args(["build", "--package", "gnomon-envoy-filter", "--target", FILTER_TARGET]);
+    command.args(["--profile", "wasm", "--features", "software-crypto"]);
+    run(command.arg("--target-dir").arg(&folder))?;
+    let path = folder.join(FILTER_TARGET).join("wasm/gnomon_envoy_filter.wasm");
+    println!("    {} checks PS*, EdDSA and HS* signatures too", workspace.show(&path));
+    Ok(path)
+}
+
 /// The same module with the names of its functions, in a folder of its own.
 fn build_named(workspace: &Workspace) -> Result<PathBuf, Failure> {
     let folder = workspace.target.join("gnomon/named");

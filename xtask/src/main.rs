@@ -42,7 +42,9 @@ cargo xtask <command>
   conformance [--cases N] [--seed S] [--out FOLDER]
                   random policies and requests: the engine's answers against real Envoy's; a disagreement is made
                   small and written as a suite
-  filter          build the Envoy filter and check its size
+  filter [--software-crypto]
+                  build the Envoy filter and check its size
+                  --software-crypto builds the larger one, which also checks PS*, EdDSA and HS* signatures
   playground [--build | --test | --port N]
                   build the page for browsers and serve it; --build only builds web-playground/app/dist, --test runs
                   its tests in Chromium
@@ -95,6 +97,11 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
             let workspace = Workspace::find()?;
             setup::rust_target(&workspace, setup::FILTER_TARGET)?;
             filter::build(&workspace).map(drop)
+        }
+        ["filter", "--software-crypto"] => {
+            let workspace = Workspace::find()?;
+            setup::rust_target(&workspace, setup::FILTER_TARGET)?;
+            filter::build_software_crypto(&workspace).map(drop)
         }
         ["fuzz", rest @ ..] => fuzz::fuzz(&Workspace::find()?, rest),
         ["playground"] => playground::serve(&Workspace::find()?, None),

@@ -48,6 +48,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
 
     let mut wasm = None;
     steps.step("the filter for Envoy", || {
+        filter::build_software_crypto(workspace)?;
         wasm = Some(filter::build(workspace)?);
         let filter =
             ["--package", "gnomon-envoy-filter", "--target", setup::FILTER_TARGET, "--", "-D", "warnings"];

@@ -17,6 +17,7 @@ mod protocols;
 mod providers;
 mod reports;
 mod skipped;
+mod software_crypto;
 mod updates;
 mod upstream;
 mod workloads;

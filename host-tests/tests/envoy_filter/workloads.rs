@@ -30,7 +30,9 @@ fn the_workload_is_the_one_in_the_nodes_metadata() {
     let labels = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     };
-    let table: [(&str, ProxyKind, &[(&str, &str)], &[&str]); 4] = [
+    // namespace, proxy, labels; the policies that apply
+    type Row<'a> = (&'a str, ProxyKind, &'a [(&'a str, &'a str)], &'a [&'a str]);
+    let table: [Row<'_>; 4] = [
         ("shop", ProxyKind::Sidecar, &[("app", "web")], &["own", "web", "mesh", "mesh-web"]),
         ("shop", ProxyKind::Sidecar, &[("app", "db"), ("version", "v2")], &["own", "db", "mesh", "mesh-db"]),
         (

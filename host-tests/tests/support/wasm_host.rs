@@ -10,31 +10,33 @@ mod state;
 
 pub use state::{Fault, Metric, Property, State};
 
+use gnomon_host_tests::filter;
 use imports::link;
-use std::{env, path::PathBuf, sync::OnceLock};
+use std::sync::OnceLock;
 use wasmtime::{Config, Engine, Instance, Linker, Module, Store, TypedFunc, WasmParams, WasmResults};
 
 /// A budget per callback that no sensible amount of work comes near to: an endless loop ends here.
 const FUEL: u64 = 2_000_000_000;
 const ROOT: u32 = 1;
 
-/// The filter, compiled once per process.
-fn module() -> &'static (Engine, Module) {
-    static MODULE: OnceLock<(Engine, Module)> = OnceLock::new();
-    MODULE.get_or_init(|| {
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
-            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")),
-            PathBuf::from,
-        );
-        let default = target.join("wasm32-wasip1/wasm/gnomon_envoy_filter.wasm");
-        let path = env::var_os("GNOMON_FILTER_WASM").map_or(default, PathBuf::from);
-        let bytes = std::fs::read(&path).unwrap_or_else(|error| {
-            panic!(
-                "{}: {error}\nbuild it with: cargo build --package gnomon-envoy-filter --target wasm32-wasip1 \
-                 --profile wasm",
-                path.display()
-            )
-        });
+/// Which of the modules that are released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Artefact {
+    /// The one for everybody: signatures are the proxy's business.
+    Usual,
+    /// The one with the feature `software-crypto`.
+    SoftwareCrypto,
+}
+
+/// The module, compiled once per process.
+fn module(artefact: Artefact) -> &'static (Engine, Module) {
+    static MODULES: [OnceLock<(Engine, Module)>; 2] = [const { OnceLock::new() }; 2];
+    MODULES[artefact as usize].get_or_init(|| {
+        let path = match artefact {
+            Artefact::Usual => filter::wasm(),
+            Artefact::SoftwareCrypto => filter::software_crypto_wasm(),
+        };
+        let bytes = std::fs::read(path.unwrap_or_else(|missing| panic!("{missing}"))).expect("readable");
         let mut config = Config::new();
         config.consume_fuel(true);
         let engine = Engine::new(&config).expect("this machine runs wasmtime");
@@ -62,7 +64,12 @@ pub enum Steps {
 impl WasmHost {
     /// An instance that has started and has no configuration.
     pub fn start() -> WasmHost {
-        let (engine, module) = module();
+        WasmHost::start_of(Artefact::Usual)
+    }
+
+    /// The same of either module.
+    pub fn start_of(artefact: Artefact) -> WasmHost {
+        let (engine, module) = module(artefact);
         let mut store = Store::new(engine, State::default());
         store.set_fuel(FUEL).unwrap();
         let mut linker = Linker::new(engine);
@@ -86,7 +93,12 @@ impl WasmHost {
 
     /// A started instance with this configuration, which must be taken.
     pub fn with(configuration: &serde_json::Value) -> WasmHost {
-        let mut host = WasmHost::start();
+        WasmHost::with_of(Artefact::Usual, configuration)
+    }
+
+    /// The same of either module.
+    pub fn with_of(artefact: Artefact, configuration: &serde_json::Value) -> WasmHost {
+        let mut host = WasmHost::start_of(artefact);
         let taken = host.configure(configuration.to_string().as_bytes()).expect("no trap");
         assert!(taken, "the configuration is refused: {:#?}", host.state().logs);
         host

@@ -15,6 +15,7 @@ mod reported;
 mod reports;
 mod safety;
 mod scale;
+mod software_crypto;
 #[path = "../support/mod.rs"]
 mod support;
 mod verdicts;
@@ -30,7 +31,7 @@ use gnomon_host_tests::{
     tokens::{self, TestKey},
 };
 use serde_json::{Value, json};
-use support::wasm_host::{Fault, Property, Steps, WasmHost};
+use support::wasm_host::{Artefact, Fault, Property, Steps, WasmHost};
 
 const NONE: &str = "rbac_access_denied_matched_policy[none]";
 

@@ -48,8 +48,8 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
 
     let mut wasm = None;
     steps.step("the filter for Envoy", || {
-        filter::build_software_crypto(workspace)?;
         wasm = Some(filter::build(workspace)?);
+        filter::build_software_crypto(workspace)?;
         let filter =
             ["--package", "gnomon-envoy-filter", "--target", setup::FILTER_TARGET, "--", "-D", "warnings"];
         cargo(&[&["clippy"][..], &filter].concat())

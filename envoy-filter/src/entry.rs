@@ -1,6 +1,7 @@
 //! The filter as the SDK's contexts: what the proxy calls.
 //!
-//! What a callback does is in [`crate::filter`]; which stream it is about, in [`crate::contexts`].
+//! What a callback does is in [`crate::filter`]; which stream it is about, in [`crate::contexts`]. The SDK exports every
+//! callback that there is; `cargo xtask filter` takes those out that are not implemented here (its `callbacks.rs`).
 //!
 //! # HTTP filter or network filter
 //!

@@ -11,7 +11,7 @@ use std::{
 /// makes one.
 pub fn wasm() -> Result<PathBuf> {
     find("GNOMON_FILTER_WASM", "the built filter", "cargo xtask filter", |target| {
-        Some(target.join("wasm32-wasip1/wasm/gnomon_envoy_filter.wasm"))
+        Some(target.join("gnomon/filter.wasm"))
     })
 }
 
@@ -20,7 +20,7 @@ pub fn wasm() -> Result<PathBuf> {
 pub fn software_crypto_wasm() -> Result<PathBuf> {
     let command = "cargo xtask filter --software-crypto";
     find("GNOMON_SOFTWARE_CRYPTO_WASM", "the filter with software-crypto", command, |target| {
-        Some(target.join("gnomon/software-crypto/wasm32-wasip1/wasm/gnomon_envoy_filter.wasm"))
+        Some(target.join("gnomon/filter-software-crypto.wasm"))
     })
 }
 

@@ -27,18 +27,15 @@ const PANICS: [&str; 9] = [
 ];
 
 /// Checks a module that still has its names against the list.
-pub(crate) fn check(module: &Path, list: &Path) -> Result<(), Failure> {
-    let read = |path: &Path| {
-        fs::read(path).map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))
-    };
-    let bytes = read(module)?;
-    let calls = calls(&bytes)
-        .map_err(|error| Failure::new(format!("cannot look into {}: {error}", module.display())))?;
+pub(crate) fn check(module: &[u8], list: &Path) -> Result<(), Failure> {
+    let calls =
+        calls(module).map_err(|error| Failure::new(format!("cannot look into the filter: {error}")))?;
     if calls.is_empty() {
-        return Err(Failure::new(format!("{} has no names of functions", module.display())));
+        return Err(Failure::new("the filter has no names of functions"));
     }
-    let text = read(list)?;
-    let entries = entries(&String::from_utf8_lossy(&text));
+    let text = fs::read_to_string(list)
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", list.display())))?;
+    let entries = entries(&text);
     let mut used = BTreeSet::new();
     let mut wrong = Vec::new();
     for (caller, callee) in &calls {

@@ -80,7 +80,6 @@ impl WasmHost {
         let mut host = WasmHost { store, instance, next: ROOT + 1 };
         host.call::<(), ()>("_initialize", ()).expect("initialized");
         host.call::<(u32, u32), ()>("proxy_on_context_create", (ROOT, 0)).expect("a root context");
-        assert_eq!(host.call::<(u32, u32), u32>("proxy_on_vm_start", (ROOT, 0)).expect("no trap"), 1);
         host
     }
 
@@ -147,7 +146,6 @@ impl WasmHost {
 
     /// The end of a context.
     pub fn delete(&mut self, id: u32) -> wasmtime::Result<()> {
-        assert_eq!(self.call::<u32, u32>("proxy_on_done", id)?, 1, "done at once");
         self.call::<u32, ()>("proxy_on_delete", id)
     }
 

@@ -151,7 +151,6 @@ fn callbacks_in_any_order_do_no_harm() {
         host.continues("proxy_on_response_headers", id).expect("no trap");
         host.continues("proxy_on_downstream_data", id).expect("no trap");
         host.continues("proxy_on_request_headers", id).expect("no trap");
-        host.continues("proxy_on_request_body", id).expect("no trap");
         host.call::<u32, ()>("proxy_on_log", id).expect("no trap");
         host.call::<(u32, u32), ()>("proxy_on_downstream_connection_close", (id, 9)).expect("no trap");
     }
@@ -164,6 +163,19 @@ fn callbacks_in_any_order_do_no_harm() {
     }
     host.request(Steps::All).expect("no trap");
     host.connection(2).expect("no trap");
+}
+
+/// The proxy enters the module for what it exports, and for nothing else.
+#[test]
+fn bodies_and_trailers_pass_by() {
+    let mut host = WasmHost::with(&configuration(varied()));
+    let id = host.create().expect("no trap");
+    for half in ["request", "response"] {
+        for part in ["body", "trailers"] {
+            let name = format!("proxy_on_{half}_{part}");
+            assert!(host.call::<(u32, u32, u32), u32>(&name, (id, 1, 0)).is_err(), "{name}");
+        }
+    }
 }
 
 #[test]

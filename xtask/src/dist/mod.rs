@@ -8,8 +8,8 @@ mod image;
 mod sbom;
 
 use crate::{
-    playground,
-    run::{Failure, heading, output, run},
+    filter, playground,
+    run::{Failure, heading, output},
     setup,
     workspace::Workspace,
 };
@@ -58,7 +58,7 @@ fn make(workspace: &Workspace, source: &Source) -> Result<Vec<Artefact>, Failure
     let mut artefacts = Vec::new();
     for (name, features) in MODULES {
         heading(&format!("building {name}, free of paths"));
-        let wasm = filter(workspace, features)?;
+        let wasm = module(workspace, features)?;
         artefacts.extend(image::layout(name, &wasm, source));
         let bill = sbom::filter(workspace, features, &wasm, source)?;
         artefacts.push(Artefact { path: format!("{name}.cdx.json"), bytes: bill });
@@ -134,20 +134,14 @@ pub(crate) fn without_paths(workspace: &Workspace) -> Result<Vec<String>, Failur
 }
 
 /// The filter without a trace of this machine.
-fn filter(workspace: &Workspace, features: &str) -> Result<Vec<u8>, Failure> {
+fn module(workspace: &Workspace, features: &str) -> Result<Vec<u8>, Failure> {
     let flags = without_paths(workspace)?;
     let quoted: Vec<String> = flags.iter().map(|flag| format!("{flag:?}")).collect();
     // Added to the flags of .cargo/config.toml; RUSTFLAGS would replace them.
     let config = format!("target.{}.rustflags=[{}]", setup::FILTER_TARGET, quoted.join(","));
     // A folder of its own, so that other builds do not have to begin anew.
     let target = workspace.target.join("dist-build");
-    let mut command = workspace.cargo();
-    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env("CARGO_TARGET_DIR", &target);
-    command.args(["--config", &config, "build", "--locked", "--package", "gnomon-envoy-filter"]);
-    command.args(["--target", setup::FILTER_TARGET, "--profile", "wasm", "--features", features]);
-    run(&mut command)?;
-    let path = target.join(setup::FILTER_TARGET).join("wasm/gnomon_envoy_filter.wasm");
-    fs::read(&path).map_err(|error| Failure::new(format!("the build left no {}: {error}", path.display())))
+    filter::make(workspace, &target, &["--config", &config, "--locked", "--features", features])
 }
 
 fn write(folder: &Path, artefacts: &[Artefact]) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! Whom a request reaches, and the mesh around it.
 
-use alloc::{string::String, vec, vec::Vec};
+use alloc::{format, string::String, vec, vec::Vec};
 
 /// What kind of proxy enforces the policies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -32,6 +32,15 @@ pub struct Workload {
     pub proxy: ProxyKind,
     /// The services it belongs to, `name` or `namespace/name`: for `targetRefs` on a waypoint.
     pub services: Vec<String>,
+}
+
+impl Workload {
+    /// `namespace/name`, for people: the name given, else the label `app`, else only the namespace.
+    pub fn display_name(&self) -> String {
+        let app = || self.labels.iter().find(|(key, _)| key == "app").map(|(_, value)| value.as_str());
+        let name = Some(self.name.as_str()).filter(|name| !name.is_empty()).or_else(app).unwrap_or_default();
+        if name.is_empty() { self.namespace.clone() } else { format!("{}/{name}", self.namespace) }
+    }
 }
 
 impl Default for Workload {

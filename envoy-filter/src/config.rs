@@ -193,7 +193,7 @@ fn read_fields(host: &dyn Host, mut fields: Fields<'_>, diagnostics: &mut Vec<Di
     let trust_native = fields.bool("trustNative").unwrap_or(false);
     fields.finish();
     let settings = Settings {
-        workload: display_name(&workload),
+        workload: workload.display_name(),
         proxy: workload.proxy,
         check_direction: in_mesh && workload.proxy == ProxyKind::Sidecar,
         enforce,
@@ -321,13 +321,6 @@ fn response_header(cursor: Cursor<'_>) -> Option<String> {
     let message = format!("the debugging header may not be called {}", decode::quoted(&name));
     cursor.error("bad-header-name", message, "call it x-gnomon-shadow, or leave it out");
     None
-}
-
-/// `namespace/name`: the name given, else the label `app`, else the namespace alone.
-fn display_name(workload: &Workload) -> String {
-    let app = || workload.labels.iter().find(|(key, _)| key == "app").map(|(_, value)| value.as_str());
-    let name = Some(workload.name.as_str()).filter(|name| !name.is_empty()).or_else(app);
-    name.map_or_else(|| workload.namespace.clone(), |name| format!("{}/{name}", workload.namespace))
 }
 
 fn refused(why: Diagnostic) -> Config {

@@ -111,7 +111,7 @@ impl Plan {
         };
         let rules: Vec<_> = attached.jwt_rules.iter().map(|(_, rule)| *rule).collect();
         let mut plan = Plan {
-            workload: display_name(workload),
+            workload: workload.display_name(),
             proxy: workload.proxy,
             root_namespace: mesh.root_namespace.clone(),
             mtls: Mtls::of(&attached, workload.proxy),
@@ -190,13 +190,6 @@ impl Plan {
             _ => &self.tcp,
         }
     }
-}
-
-/// `namespace/name`, for people: the name given, else the label `app`, else only the namespace.
-fn display_name(workload: &Workload) -> String {
-    let app = workload.labels.iter().find(|(key, _)| key == "app").map(|(_, value)| value.as_str());
-    let name = if workload.name.is_empty() { app.unwrap_or("") } else { &workload.name };
-    if name.is_empty() { workload.namespace.clone() } else { format!("{}/{name}", workload.namespace) }
 }
 
 impl Mtls {

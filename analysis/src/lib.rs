@@ -5,6 +5,7 @@ pub mod bundle;
 mod compare;
 pub mod elsewhere;
 pub mod imported;
+pub mod lint;
 pub mod materialize;
 mod place;
 pub mod run;

@@ -1,6 +1,7 @@
 //! `gnomon lint`.
 
 use crate::{Outcome, environment, findings, style};
+use gnomon_analysis::lint::{LINTS, Lint, lint};
 use gnomon_engine::{Diagnostic, Severity, versions, workload::IstioVersion};
 use gnomon_manifests::{Loaded, Loader, read_file};
 use serde_json::{Value, json};
@@ -20,9 +21,12 @@ pub(crate) struct Args {
     /// What this version of Istio refuses or cuts away, too: 1.27
     #[arg(long, value_name = "VERSION", value_parser = version)]
     istio_version: Option<IstioVersion>,
-    /// A file with the mesh's settings, for its `istioVersion`
+    /// A file with the mesh's settings, for its `istioVersion` and `rootNamespace`
     #[arg(long, value_name = "FILE")]
     mesh: Option<PathBuf>,
+    /// Print what each lint looks for and why, and look at nothing
+    #[arg(long)]
+    explain: bool,
     /// For people (on standard error), for programs, or for GitHub's annotations
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
@@ -36,14 +40,23 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
+    if args.explain {
+        LINTS.iter().for_each(|lint| style::print(&explained(lint)));
+        return Outcome::Good;
+    }
     let paths = if args.policies.is_empty() { &args.paths } else { &args.policies };
     let mut loader = Loader::new();
     paths.iter().for_each(|path| loader.path(path));
     let mut loaded = loader.finish();
-    let mesh = args.mesh.as_deref().map(|file| environment::mesh(file, &mut loaded).istio_version);
-    if let Some(version) = args.istio_version.or(mesh) {
-        add_version_problems(&mut loaded, version);
+    let mesh = args.mesh.as_deref().map(|file| environment::mesh(file, &mut loaded));
+    if let Some(version) = args.istio_version.or(mesh.as_ref().map(|mesh| mesh.istio_version)) {
+        let problems = versions::problems(&loaded.resources, version);
+        loaded.resources = versions::known(&loaded.resources, version).into_owned();
+        add(&mut loaded, problems);
     }
+    let lints = lint(&loaded, &mesh.unwrap_or_default());
+    add(&mut loaded, lints);
+    loaded.skipped = loaded.unread();
     match args.output {
         Format::Text => {
             findings::print(&loaded, &mut Default::default(), "Istio would refuse what they are in");
@@ -67,20 +80,23 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 /// In the order of the files, then of the text.
-fn add_version_problems(loaded: &mut Loaded, version: IstioVersion) {
-    let problems = versions::problems(&loaded.resources, version);
-    for problem in &problems {
+fn add(loaded: &mut Loaded, found: Vec<Diagnostic>) {
+    for finding in &found {
         // Texts without a finding were not kept.
-        if !loaded.sources.contains_key(&problem.file)
-            && let Ok(text) = read_file(Path::new(&*problem.file))
+        if !loaded.sources.contains_key(&finding.file)
+            && let Ok(text) = read_file(Path::new(&*finding.file))
         {
-            loaded.sources.insert(problem.file.clone(), text);
+            loaded.sources.insert(finding.file.clone(), text);
         }
     }
-    loaded.diagnostics.extend(problems);
-    loaded.resources = versions::known(&loaded.resources, version).into_owned();
+    loaded.diagnostics.extend(found);
     let rank = |found: &Diagnostic| loaded.files.iter().position(|file| *file == found.file);
     loaded.diagnostics.sort_by_key(|found| (rank(found), found.at));
+}
+
+fn explained(lint: &Lint) -> String {
+    let Lint { code, what, why, instead, limits, .. } = lint;
+    format!("{code}\n  {what}\n  why: {why}\n  instead: {instead}\n  limits: {limits}\n\n")
 }
 
 fn version(text: &str) -> Result<IstioVersion, String> {

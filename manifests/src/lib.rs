@@ -18,6 +18,7 @@ pub mod request;
 mod scalar;
 pub mod suite;
 mod time;
+pub mod traffic;
 mod tree;
 
 pub use imported::{imported, imported_text};

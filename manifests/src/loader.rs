@@ -1,6 +1,6 @@
 //! Texts, files and folders to [`Resources`].
 
-use crate::{Colour, files, input, render, tree};
+use crate::{Colour, files, input, render, traffic::Traffic, tree};
 use gnomon_engine::{
     Diagnostic, Node, Position, Severity,
     decode::{self, Tally},
@@ -21,6 +21,8 @@ const MAX_PROBLEMS: usize = 1_000;
 pub struct Loaded {
     /// The objects that are right. Use them only where [`Loaded::has_errors`] says no.
     pub resources: Resources,
+    /// What lints want to know beside policies.
+    pub traffic: Traffic,
     /// In the order of the files, then of the text.
     pub diagnostics: Vec<Diagnostic>,
     /// Objects of kinds that are not read, by kind.
@@ -35,6 +37,19 @@ impl Loaded {
     /// Something is wrong that Istio's admission, or the reader, refuses.
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|found| found.severity == Severity::Error)
+    }
+
+    /// [`Loaded::skipped`] for who reads [`Loaded::traffic`] too.
+    pub fn unread(&self) -> BTreeMap<String, usize> {
+        let Traffic { gateways, destination_rules } = &self.traffic;
+        let mut unread = self.skipped.clone();
+        for (kind, read) in [("Gateway", gateways.len()), ("DestinationRule", destination_rules.len())] {
+            if let Some(count) = unread.get_mut(kind) {
+                *count = count.saturating_sub(read);
+            }
+        }
+        unread.retain(|_, count| *count > 0);
+        unread
     }
 
     /// One finding for people, with the line that it points at.
@@ -127,7 +142,7 @@ impl Loader {
             let mut scratch = Resources::default();
             let out = if document.broken { &mut scratch } else { &mut self.loaded.resources };
             let tally = decode::object(&document.node, &file, out, &mut self.loaded.diagnostics);
-            self.count(tally);
+            self.count(&document.node, &file, tally);
         }
         if let Some(found) = self.loaded.diagnostics.get_mut(before..) {
             found.sort_by_key(|found| found.at);
@@ -146,10 +161,11 @@ impl Loader {
     /// An object, or a list of them, out of another document that was parsed already.
     pub fn node(&mut self, node: &Node, file: &Arc<str>) {
         let tally = decode::object(node, file, &mut self.loaded.resources, &mut self.loaded.diagnostics);
-        self.count(tally);
+        self.count(node, file, tally);
     }
 
-    fn count(&mut self, tally: Tally) {
+    fn count(&mut self, node: &Node, file: &Arc<str>, tally: Tally) {
+        self.loaded.traffic.take(node, file);
         for (kind, count) in tally.skipped {
             *self.loaded.skipped.entry(kind).or_default() += count;
         }

@@ -175,21 +175,23 @@ pub(crate) struct Lint {
 /// What is wrong with policies.
 pub(crate) fn lint(sources: &[Source]) -> Lint {
     let loaded = load(sources);
+    let skipped = loaded.unread().into_iter().collect();
     let resources = &loaded.resources;
     let policies = resources.authorization.len()
         + resources.request_authentication.len()
         + resources.peer_authentication.len();
-    Lint {
-        diagnostics: findings(loaded.diagnostics),
-        policies,
-        skipped: loaded.skipped.into_iter().collect(),
-    }
+    Lint { diagnostics: findings(loaded.diagnostics), policies, skipped }
 }
 
 fn load(sources: &[Source]) -> Loaded {
     let mut loader = Loader::new();
     sources.iter().for_each(|source| loader.text(&source.text, &source.name));
-    loader.finish()
+    let mut loaded = loader.finish();
+    if !loaded.has_errors() {
+        let lints = gnomon_analysis::lint::lint(&loaded, &Mesh::default());
+        loaded.diagnostics.extend(lints);
+    }
+    loaded
 }
 
 fn has_errors(found: &[Diagnostic]) -> bool {

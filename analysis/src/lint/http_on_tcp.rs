@@ -1,0 +1,73 @@
+use super::{Input, Lint, about, meets};
+use gnomon_engine::{
+    Diagnostic,
+    resource::{Action, Match, Operation, Rule, Text},
+};
+use gnomon_manifests::traffic::Server;
+
+pub(super) const LINT: Lint = Lint {
+    code: "http-on-tcp",
+    what: "A policy for a gateway has conditions on HTTP, and the gateway has a port where it sees none: TCP, or TLS that \
+           it passes through.",
+    why: "There hosts, methods, paths, headers and tokens do not exist. istiod drops the whole rule from an ALLOW policy, \
+          which refuses everything if no other rule allows it; from a DENY policy it drops the condition alone, and \
+          what is left denies more than was meant.",
+    instead: "On such a port ask for what a connection has: `connection.sni`, the caller's identity, addresses, ports. \
+              Give the rules for HTTP to a policy of their own with the `ports` that speak it.",
+    limits: "Read from Gateway objects that share a label with the policy's selector, by the port's number. Services and \
+             sidecars are not looked at.",
+    check,
+};
+
+fn check(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
+    for policy in &input.resources.authorization {
+        let gateways = input.traffic.gateways.iter().filter(|gateway| meets(policy, &gateway.selector));
+        let servers: Vec<&Server> =
+            gateways.flat_map(|gateway| &gateway.servers).filter(|server| server.is_tcp()).collect();
+        for (rule, index) in policy.rules.iter().zip(0..) {
+            let Some(http) = http_field(rule) else { continue };
+            let Some(server) = servers.iter().find(|server| reaches(rule, server.port)) else { continue };
+            let what = match policy.action {
+                Action::Allow => "an ALLOW rule with it is dropped there and allows nothing",
+                Action::Deny => "a DENY rule drops it there and denies whatever the rest of the rule means",
+                Action::Audit | Action::Custom => "it is dropped there, and the rule means more than it says",
+            };
+            let mut finding = about(policy, LINT.code, rule.at, format!("spec.rules[{index}]"));
+            let mode = if server.tls.is_empty() { String::new() } else { format!(", {}", server.tls) };
+            let Server { port, protocol, .. } = server;
+            finding.message =
+                format!("port {port} of the gateway ({protocol}{mode}) has no `{http}`: {what}");
+            finding.help = "use `connection.sni`, identities, addresses or ports, or give the rule the ports that speak \
+                            HTTP"
+                .into();
+            found.push(finding);
+        }
+    }
+}
+
+/// A field of the rule that only HTTP has.
+fn http_field(rule: &Rule) -> Option<&str> {
+    let says = |values: &Match| !values.is_empty();
+    let operation = |to: &Operation| {
+        let fields = [("hosts", &to.hosts), ("methods", &to.methods), ("paths", &to.paths)];
+        fields.into_iter().find(|(_, values)| says(values)).map(|(name, _)| name)
+    };
+    let source = rule.from.iter().any(|from| says(&from.request_principals)).then_some("requestPrincipals");
+    let when = || rule.when.iter().map(|when| when.key.text.as_str()).find(|key| key.starts_with("request."));
+    rule.to.iter().find_map(operation).or(source).or_else(when)
+}
+
+/// The rule can match on this port as far as its ports say. Istio's charts let gateways listen on 8080 and 8443 for 80
+/// and 443, so a rule that names those means the same.
+fn reaches(rule: &Rule, port: u16) -> bool {
+    let listens = match port {
+        80 => 8_080,
+        443 => 8_443,
+        other => other,
+    };
+    let names = |text: &Text| text.text.parse().is_ok_and(|named: u16| named == port || named == listens);
+    let is = |texts: &[Text]| texts.iter().any(names);
+    let fits = |ports: &Match| (ports.values.is_empty() || is(&ports.values)) && !is(&ports.not_values);
+    let mut when = rule.when.iter().filter(|when| when.key.text == "destination.port");
+    (rule.to.is_empty() || rule.to.iter().any(|to| fits(&to.ports))) && when.all(|when| fits(&when.values))
+}

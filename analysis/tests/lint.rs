@@ -1,0 +1,249 @@
+//! Each lint: what it finds, where, and what it leaves alone.
+
+use gnomon_analysis::lint::{LINTS, lint};
+use gnomon_engine::Mesh;
+use gnomon_manifests::load_text;
+
+/// `code field: message`, each finding on a line.
+fn found(text: &str) -> Vec<String> {
+    let loaded = load_text(text, "p.yaml");
+    assert!(!loaded.has_errors(), "{:?}\n{text}", loaded.diagnostics);
+    let told = lint(&loaded, &Mesh::default());
+    for finding in &told {
+        assert!(finding.at.line > 0 && !finding.help.is_empty(), "{finding}");
+    }
+    told.iter().map(|finding| format!("{} {}: {}", finding.code, finding.field, finding.message)).collect()
+}
+
+/// An AuthorizationPolicy at a gateway with this action and rule.
+fn policy(action: &str, rule: &str) -> String {
+    format!(
+        "apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {{name: p, namespace: istio-system}}
+spec: {{selector: {{matchLabels: {{istio: egressgateway}}}}, action: {action}, rules: [{rule}]}}
+"
+    )
+}
+
+fn gateway(server: &str) -> String {
+    format!(
+        "---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: g, namespace: istio-system}}
+spec: {{selector: {{istio: egressgateway}}, servers: [{server}]}}
+"
+    )
+}
+
+fn peer(name: &str, namespace: &str, spec: &str) -> String {
+    format!(
+        "---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {{name: {name}, namespace: {namespace}}}
+spec: {spec}
+"
+    )
+}
+
+fn destination(host: &str, spec: &str) -> String {
+    format!(
+        "---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: d, namespace: shop}}
+spec: {{host: \"{host}\", {spec}}}
+"
+    )
+}
+
+#[test]
+fn node_ports() {
+    for (rule, fields) in [
+        ("{to: [{operation: {ports: ['30000']}}]}", &["spec.rules[0].to[0].operation.ports[0]"][..]),
+        ("{to: [{operation: {ports: ['80', '32767']}}]}", &["spec.rules[0].to[0].operation.ports[1]"]),
+        ("{to: [{operation: {notPorts: ['31080']}}]}", &["spec.rules[0].to[0].operation.notPorts[0]"]),
+        ("{when: [{key: destination.port, values: ['30443']}]}", &["spec.rules[0].when[0].values[0]"]),
+        ("{to: [{operation: {ports: ['29999', '32768', '8080']}}]}", &[]),
+        ("{when: [{key: 'request.headers[x]', values: ['30443']}]}", &[]),
+    ] {
+        let found = found(&policy("ALLOW", rule));
+        let wanted = fields.iter().map(|field| format!("node-port {field}: "));
+        assert!(found.len() == fields.len(), "{rule}: {found:?}");
+        assert!(found.iter().zip(wanted).all(|(found, wanted)| found.starts_with(&wanted)), "{found:?}");
+    }
+}
+
+#[test]
+fn hosts_without_ports() {
+    for (action, operation, wanted) in [
+        ("DENY", "hosts: [a.com]", 1),
+        ("DENY", "hosts: ['*.a.com', b.com]", 2),
+        ("DENY", "hosts: [a.com, 'a.com:*']", 0),
+        ("DENY", "hosts: ['a.com:443', 'a.com']", 0),
+        ("DENY", "hosts: ['a.com*']", 0),
+        ("DENY", "hosts: ['*']", 0),
+        ("DENY", "notHosts: [a.com]", 0),
+        ("ALLOW", "hosts: [a.com]", 0),
+        ("ALLOW", "notHosts: [a.com]", 1),
+        ("AUDIT", "hosts: [a.com]", 0),
+    ] {
+        let found = found(&policy(action, &format!("{{to: [{{operation: {{{operation}}}}}]}}")));
+        assert_eq!(found.len(), wanted, "{action} {operation}: {found:?}");
+        assert!(found.iter().all(|finding| finding.starts_with("host-without-port ")), "{found:?}");
+    }
+}
+
+#[test]
+fn addresses_after_source_nat() {
+    let rule =
+        "{from: [{source: {ipBlocks: [10.0.0.0/8]}}], when: [{key: source.ip, notValues: [10.0.0.1]}]}";
+    let told = found(&policy("ALLOW", rule));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().any(|told| told.starts_with("source-nat spec.rules[0].from[0].source.ipBlocks: ")));
+    assert!(told.iter().any(|told| told.starts_with("source-nat spec.rules[0].when[0].notValues: ")));
+    assert!(found(&policy("ALLOW", "{from: [{source: {remoteIpBlocks: [10.0.0.0/8]}}]}")).is_empty());
+    for (target, wanted) in [
+        ("selector: {matchLabels: {app: web}}", 0),
+        ("selector: {matchLabels: {app: istio-ingressgateway}}", 2),
+        ("targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: front}]", 2),
+        ("targetRefs: [{kind: Service, group: '', name: front}]", 0),
+    ] {
+        let text = policy("ALLOW", rule).replace("selector: {matchLabels: {istio: egressgateway}}", target);
+        assert_eq!(found(&text).len(), wanted, "{target}");
+    }
+    // Labels of one's own, which a Gateway at hand makes a gateway's.
+    let own = (policy("ALLOW", rule) + &gateway("{port: {number: 80, protocol: HTTP}}"))
+        .replace("egressgateway", "edge");
+    assert_eq!(found(&own).len(), 2);
+}
+
+#[test]
+fn http_on_tcp_ports() {
+    let passthrough = gateway("{port: {number: 443, protocol: TLS}, tls: {mode: PASSTHROUGH}}");
+    for (action, rule, wanted) in [
+        (
+            "ALLOW",
+            "{to: [{operation: {methods: [GET]}}]}",
+            "`methods`: an ALLOW rule with it is dropped there",
+        ),
+        (
+            "DENY",
+            "{to: [{operation: {methods: [POST], ports: ['443']}}]}",
+            "`methods`: a DENY rule drops it there",
+        ),
+        // The port that Istio's chart listens on for it.
+        (
+            "DENY",
+            "{to: [{operation: {methods: [POST], ports: ['8443']}}]}",
+            "`methods`: a DENY rule drops it there",
+        ),
+        ("ALLOW", "{from: [{source: {requestPrincipals: ['*']}}]}", "`requestPrincipals`: an ALLOW rule"),
+        (
+            "ALLOW",
+            "{when: [{key: 'request.headers[x]', values: [a]}]}",
+            "`request.headers[x]`: an ALLOW rule",
+        ),
+        ("AUDIT", "{to: [{operation: {paths: [/a]}}]}", "`paths`: it is dropped there"),
+        ("ALLOW", "{to: [{operation: {methods: [GET], ports: ['80']}}]}", ""),
+        ("ALLOW", "{to: [{operation: {methods: [GET], notPorts: ['443']}}]}", ""),
+        (
+            "ALLOW",
+            "{to: [{operation: {methods: [GET]}}], when: [{key: destination.port, values: ['80']}]}",
+            "",
+        ),
+        ("ALLOW", "{when: [{key: connection.sni, values: [a.org]}]}", ""),
+    ] {
+        let found = found(&(policy(action, rule) + &passthrough));
+        assert_eq!(found.len(), usize::from(!wanted.is_empty()), "{rule}: {found:?}");
+        assert!(found.iter().all(|found| found.contains(wanted)), "{rule}: {found:?}");
+    }
+    let rule = policy("ALLOW", "{to: [{operation: {methods: [GET]}}]}");
+    for (server, wanted) in [
+        ("{port: {number: 443, protocol: HTTPS}, tls: {mode: PASSTHROUGH}}", 1),
+        ("{port: {number: 443, protocol: HTTPS}, tls: {mode: SIMPLE}}", 0),
+        ("{port: {number: 443, protocol: TLS}, tls: {mode: SIMPLE}}", 1),
+        ("{port: {number: 5432, protocol: TCP}}", 1),
+        ("{port: {number: 80, protocol: http2}}", 0),
+    ] {
+        assert_eq!(found(&(rule.clone() + &gateway(server))).len(), wanted, "{server}");
+    }
+    assert!(found(&(rule + &passthrough.replace("egressgateway", "other"))).is_empty(), "another gateway's");
+}
+
+#[test]
+fn tls_towards_peers() {
+    let tls = |mode: &str| format!("trafficPolicy: {{tls: {{mode: {mode}}}}}");
+    let strict = peer("default", "shop", "{mtls: {mode: STRICT}}");
+    for (peers, host, mode, wanted) in [
+        (strict.clone(), "*.shop.svc.cluster.local", "DISABLE", true),
+        (strict.clone(), "web", "DISABLE", true),
+        (strict.clone(), "web.shop.svc.cluster.local", "SIMPLE", true),
+        (strict.clone(), "web.shop.svc.cluster.local", "ISTIO_MUTUAL", false),
+        (strict.clone(), "web.bank.svc.cluster.local", "DISABLE", false),
+        (strict.clone(), "api.example.com", "DISABLE", false),
+        (
+            peer("mesh", "istio-system", "{mtls: {mode: STRICT}}"),
+            "web.bank.svc.cluster.local",
+            "DISABLE",
+            true,
+        ),
+        (peer("mesh", "istio-system", "{mtls: {mode: STRICT}}"), "*.svc.cluster.local", "DISABLE", true),
+        (peer("default", "shop", "{mtls: {mode: PERMISSIVE}}"), "web", "DISABLE", false),
+        (peer("default", "shop", "{mtls: {mode: PERMISSIVE}}"), "web", "ISTIO_MUTUAL", false),
+        (peer("default", "shop", "{mtls: {mode: DISABLE}}"), "web", "ISTIO_MUTUAL", true),
+        // Which pods the host leads to is not known.
+        (
+            peer("web", "shop", "{selector: {matchLabels: {app: web}}, mtls: {mode: STRICT}}"),
+            "web",
+            "DISABLE",
+            false,
+        ),
+        // UNSET inherits.
+        (
+            peer("default", "shop", "{mtls: {}}") + &peer("mesh", "istio-system", "{mtls: {mode: STRICT}}"),
+            "web",
+            "DISABLE",
+            true,
+        ),
+    ] {
+        let found = found(&(peers + &destination(host, &tls(mode))));
+        assert_eq!(found.len(), usize::from(wanted), "{host} {mode}: {found:?}");
+        assert!(
+            found.iter().all(|found| found.starts_with("tls-towards-peers spec.trafficPolicy.tls.mode: "))
+        );
+    }
+    let parts = "trafficPolicy: {portLevelSettings: [{port: {number: 80}, tls: {mode: DISABLE}}]},
+       subsets: [{name: v1, trafficPolicy: {tls: {mode: DISABLE}}}]";
+    let exception = peer(
+        "v1",
+        "shop",
+        "{selector: {matchLabels: {version: v1}}, portLevelMtls: {80: {mode: PERMISSIVE}}}",
+    );
+    let loaded = load_text(&(strict + &exception + &destination("web", parts)), "p.yaml");
+    let told = lint(&loaded, &Mesh::default());
+    let fields: Vec<&str> = told.iter().map(|found| found.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        ["spec.trafficPolicy.portLevelSettings[0].tls.mode", "spec.subsets[0].trafficPolicy.tls.mode"]
+    );
+    assert!(told[0].help.ends_with("only what PeerAuthentication v1 selects may differ"), "{}", told[0].help);
+    // What `kubectl get -o yaml` prints.
+    let list =
+        "{apiVersion: v1, kind: List, items: [{apiVersion: networking.istio.io/v1, kind: DestinationRule,
+       metadata: {name: d, namespace: shop}, spec: {host: web, trafficPolicy: {tls: {mode: DISABLE}}}}]}";
+    assert_eq!(found(&format!("{list}\n{}", peer("default", "shop", "{mtls: {mode: STRICT}}"))).len(), 1);
+}
+
+#[test]
+fn each_lint_is_documented() {
+    let codes: Vec<&str> = LINTS.iter().map(|lint| lint.code).collect();
+    assert!(codes.is_sorted(), "{codes:?}");
+    for lint in LINTS {
+        for words in [lint.what, lint.why, lint.instead, lint.limits] {
+            assert!(words.ends_with('.') && !words.contains("  "), "{}: {words}", lint.code);
+        }
+    }
+}

@@ -44,9 +44,9 @@ impl Pattern {
     pub(crate) fn matches(&self, value: &[u8]) -> bool {
         match self {
             Pattern::Any => true,
-            Pattern::Exact(exact) => value == &exact[..],
-            Pattern::Prefix(prefix) => value.starts_with(prefix),
-            Pattern::Suffix(suffix) => value.ends_with(suffix),
+            Pattern::Exact(exact) => bytes::equal(value, exact),
+            Pattern::Prefix(prefix) => bytes::strip_prefix(value, prefix).is_some(),
+            Pattern::Suffix(suffix) => bytes::strip_suffix(value, suffix).is_some(),
         }
     }
 
@@ -110,7 +110,7 @@ impl Glob {
         let Some((first, rest)) = self.parts.split_first() else { return value.is_empty() };
         let Some(mut value) = strip_prefix(value, first, self.literal) else { return false };
         let Some((last, inner)) = rest.split_last() else { return value.is_empty() };
-        let gap_ok = |gap: &[u8]| !gap.contains(&b'\n');
+        let gap_ok = |gap: &[u8]| bytes::find(gap, b'\n').is_none();
         for part in inner {
             let Some(at) = find(value, part, self.literal) else { return false };
             if !value.get(..at).is_some_and(gap_ok) {
@@ -125,8 +125,8 @@ impl Glob {
 
 /// The first place of `needle`.
 fn find(haystack: &[u8], needle: &[u8], literal: bool) -> Option<usize> {
-    if needle.is_empty() {
-        return Some(0);
+    if literal || needle.is_empty() {
+        return bytes::find_text(haystack, needle);
     }
     haystack.windows(needle.len()).position(|window| same(window, needle, literal))
 }
@@ -139,7 +139,7 @@ fn strip_prefix<'t>(text: &'t [u8], start: &[u8], literal: bool) -> Option<&'t [
 /// Byte by byte; where names are not literal, a dot is any byte but a line feed.
 fn same(text: &[u8], pattern: &[u8], literal: bool) -> bool {
     if literal {
-        return text == pattern;
+        return bytes::equal(text, pattern);
     }
     let fits = |(a, b): (&u8, &u8)| a == b || (*b == b'.' && *a != b'\n');
     text.len() == pattern.len() && text.iter().zip(pattern).all(fits)

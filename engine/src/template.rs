@@ -1,5 +1,6 @@
 //! Path templates: `{*}` and `{**}` in `paths`.
 
+use crate::bytes;
 use alloc::{string::String, vec::Vec};
 
 /// A path template as Envoy's `uri_template` matcher carries it out.
@@ -118,7 +119,7 @@ impl Parts {
         for segment in &self.head {
             let Some(after) = rest.strip_prefix(b"/") else { return false };
             let end = match segment {
-                Segment::Literal(literal) if after.starts_with(literal) => literal.len(),
+                Segment::Literal(literal) if bytes::strip_prefix(after, literal).is_some() => literal.len(),
                 Segment::Literal(_) => return false,
                 // The set has no slash, so the operator ends where the segment ends.
                 Segment::One => match after.iter().take_while(|&&byte| is_glob(byte)).count() {

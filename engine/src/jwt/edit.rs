@@ -1,5 +1,6 @@
 //! What `jwt_authn` does to a request.
 
+use crate::{bytes, request::Header};
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
@@ -26,4 +27,38 @@ impl fmt::Debug for Edit {
             Edit::Path(path) => write!(f, "Path({} bytes)", path.len()),
         }
     }
+}
+
+impl Edit {
+    /// Is it about this header?
+    pub(crate) fn concerns(&self, header: &[u8]) -> bool {
+        match self {
+            Edit::Remove(name) | Edit::Set(name, _) | Edit::Add(name, _) => {
+                bytes::equal(name.as_bytes(), header)
+            }
+            Edit::Path(_) => bytes::equal(header, b":path"),
+        }
+    }
+
+    /// The line that it makes.
+    fn value(&self) -> Option<&[u8]> {
+        match self {
+            Edit::Remove(_) => None,
+            Edit::Set(_, value) | Edit::Add(_, value) | Edit::Path(value) => Some(value),
+        }
+    }
+}
+
+/// All lines of a header as later filters see them: Envoy puts a line that is added behind those that are there.
+pub(crate) fn lines<'v>(
+    headers: &'v [Header<'v>],
+    edits: &'v [Edit],
+    name: &'v [u8],
+) -> impl Iterator<Item = &'v [u8]> {
+    // What takes the place of all earlier lines.
+    let last = edits.iter().rposition(|edit| !matches!(edit, Edit::Add(..)) && edit.concerns(name));
+    let headers = if last.is_none() { headers } else { &[] };
+    let later = edits.get(last.unwrap_or(0)..).unwrap_or_default();
+    let original = headers.iter().filter(move |(line, _)| bytes::equal(line, name)).map(|(_, value)| *value);
+    original.chain(later.iter().filter(move |edit| edit.concerns(name)).filter_map(Edit::value))
 }

@@ -6,7 +6,7 @@
 
 pub(crate) mod base64url;
 mod der;
-mod edit;
+pub(crate) mod edit;
 mod extract;
 mod guess;
 mod json;

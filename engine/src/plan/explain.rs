@@ -360,8 +360,7 @@ fn is_secret(name: &str) -> bool {
 }
 
 fn lines(facts: &Facts<'_>, name: &str) -> Option<String> {
-    let mut values = Vec::new();
-    facts.header_lines(name.as_bytes(), |value| values.push(shown(value)));
+    let values: Vec<String> = facts.header_lines(name.as_bytes()).map(shown).collect();
     (!values.is_empty()).then(|| values.join(" | "))
 }
 

@@ -2,10 +2,11 @@
 
 use super::tri::Tri;
 use crate::{
-    jwt::{Edit, Json},
+    bytes,
+    jwt::{Edit, Json, edit},
     request::{Input, Peer, Request},
 };
-use alloc::{string::String, vec::Vec};
+use alloc::string::String;
 use core::net::IpAddr;
 
 /// A request as one stage sees it.
@@ -96,36 +97,24 @@ impl<'r> Facts<'r> {
 
     /// Any line of a header; `name` in lower case, `host` means `:authority`.
     pub(crate) fn header(&self, name: &[u8], mut test: impl FnMut(&[u8]) -> bool) -> Tri {
-        if self.joins_lines {
-            let mut joined: Option<Vec<u8>> = None;
-            self.header_lines(name, |value| match &mut joined {
-                None => joined = Some(value.to_vec()),
-                Some(joined) => joined.extend([b",", value].concat()),
-            });
-            return joined.is_some_and(|value| test(&value)).into();
+        let mut lines = self.header_lines(name);
+        if !self.joins_lines {
+            return lines.any(test).into();
         }
-        let mut found = false;
-        self.header_lines(name, |value| found = found || test(value));
-        found.into()
+        let Some(first) = lines.next() else { return Tri::False };
+        let Some(second) = lines.next() else { return test(first).into() };
+        let mut joined = [first, second].join(&b',');
+        for line in lines {
+            joined.push(b',');
+            joined.extend_from_slice(line);
+        }
+        test(&joined).into()
     }
 
     /// Every line of a header as later filters see it.
-    pub(crate) fn header_lines(&self, name: &[u8], mut each: impl FnMut(&[u8])) {
+    pub(crate) fn header_lines<'s>(&'s self, name: &'s [u8]) -> impl Iterator<Item = &'s [u8]> {
         let name = if name == b"host" { b":authority" } else { name };
-        for edit in self.edits.iter().rev() {
-            match edit {
-                Edit::Remove(removed) if removed.as_bytes() == name => return,
-                Edit::Set(set, value) if set.as_bytes() == name => return each(value),
-                Edit::Add(added, value) if added.as_bytes() == name => each(value),
-                Edit::Path(path) if name == b":path" => return each(path),
-                _ => {}
-            }
-        }
-        for (line, value) in self.request.headers {
-            if *line == name {
-                each(value);
-            }
-        }
+        edit::lines(self.request.headers, self.edits, name)
     }
 
     /// The path without its query. Absent (a CONNECT): matches nothing.
@@ -147,7 +136,10 @@ impl<'r> Facts<'r> {
 
 fn member<'j>(value: &'j Json, key: &str) -> Option<&'j Json> {
     match value {
-        Json::Object(entries) => entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value),
+        Json::Object(entries) => {
+            let named = |(name, _): &&(String, Json)| bytes::equal(name.as_bytes(), key.as_bytes());
+            entries.iter().rev().find(named).map(|(_, value)| value)
+        }
         _ => None,
     }
 }

@@ -82,12 +82,12 @@ pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible
     }
     let mut bytes = RequestBytes::new(spec.method.as_str(), spec.path.as_str())
         .header("host", spec.host.as_deref().unwrap_or(SOME_HOST));
-    let version = question.mesh.istio_version;
-    for (index, (name, value)) in spec.headers.iter().enumerate() {
-        let again = || spec.headers.iter().skip(index + 1).any(|(other, _)| other.eq_ignore_ascii_case(name));
-        if !versions::matches_lines_apart(version) && again() {
-            return Ok(Err("several lines of a header, which the Envoy of that Istio still joined".into()));
-        }
+    let sent: Vec<&str> = spec.headers.iter().map(|(name, _)| name.as_str()).collect();
+    let apart = versions::matches_lines_apart(question.mesh.istio_version);
+    if !apart && (has_twice(&sent) || claims_make_lines(question.resources)) {
+        return Ok(Err("several lines of a header, which the Envoy of that Istio still joined".into()));
+    }
+    for (name, value) in &spec.headers {
         bytes = bytes.header(name.as_str(), value.as_str());
     }
     if forwards(spec) {
@@ -197,6 +197,18 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+fn has_twice(headers: &[&str]) -> bool {
+    let mut all = headers.iter().enumerate();
+    all.any(|(place, name)| headers.iter().skip(place + 1).any(|other| other.eq_ignore_ascii_case(name)))
+}
+
+/// Whether two claims of one token go to one header.
+fn claims_make_lines(resources: &Resources) -> bool {
+    resources.request_authentication.iter().flat_map(|policy| &policy.rules).any(|rule| {
+        has_twice(&rule.output_claim_to_headers.iter().map(|to| to.header.as_str()).collect::<Vec<_>>())
+    })
 }
 
 /// Whether a condition is about the header that stands for `remoteIp` on the wire.

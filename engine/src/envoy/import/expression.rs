@@ -200,11 +200,8 @@ impl Expression {
             Expression::Or(items) => Tri::any(items.iter().map(|item| item.matches(scene))),
             Expression::Header(header) => header.matches(facts),
             Expression::Path(text) => {
-                let mut answer = Tri::False;
-                facts.header_lines(b":path", |path| {
-                    answer = answer.max(text.matches(crate::path::without_query(path)));
-                });
-                answer
+                let paths = facts.header_lines(b":path").map(crate::path::without_query);
+                Tri::any(paths.map(|path| text.matches(path)))
             }
             Expression::Template(template) => facts.path(|path| template.matches(path)),
             // A waypoint listens on an internal address, where connections have no IP address of their own.

@@ -172,7 +172,7 @@ impl Header {
         let mut lines = 0_usize;
         let mut any = Tri::False;
         let mut joined = Vec::new();
-        facts.header_lines(self.name.as_bytes(), |value| {
+        for value in facts.header_lines(self.name.as_bytes()) {
             if facts.joins_lines {
                 if lines > 0 {
                     joined.push(b',');
@@ -182,7 +182,7 @@ impl Header {
                 any = any.max(self.line(value));
             }
             lines += 1;
-        });
+        }
         if facts.joins_lines && lines > 0 {
             any = self.line(&joined);
         }

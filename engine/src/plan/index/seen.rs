@@ -4,7 +4,7 @@
 //! that policies name, or dozens of lines of a header that they look at) is put to the rules one by one.
 
 use super::{Index, atoms::Atoms, dimension::Dimension};
-use crate::{jwt::Edit, plan::facts::Facts};
+use crate::plan::facts::Facts;
 
 /// No index has more dimensions.
 pub(super) const DIMENSIONS: usize = 32;
@@ -119,11 +119,11 @@ impl Lines<'_> {
     pub(super) fn each(&self, facts: &Facts<'_>, found: &mut Atoms, mut find: impl FnMut(&[u8], &mut Atoms)) {
         let mut count = 0;
         let name = self.name.unwrap_or_default();
-        if facts.edits.iter().any(|edit| concerns(edit, name)) {
-            facts.header_lines(name, |value| {
+        if facts.edits.iter().any(|edit| edit.concerns(name)) {
+            for value in facts.header_lines(name) {
                 count += 1;
                 find(value, found);
-            });
+            }
         } else {
             for (number, place) in self.places.unwrap_or_default() {
                 if *number == self.number
@@ -136,13 +136,6 @@ impl Lines<'_> {
         }
         // Matchers see them as one value, which stands nowhere.
         found.overflow |= facts.joins_lines && count > 1;
-    }
-}
-
-fn concerns(edit: &Edit, header: &[u8]) -> bool {
-    match edit {
-        Edit::Remove(name) | Edit::Set(name, _) | Edit::Add(name, _) => name.as_bytes() == header,
-        Edit::Path(_) => header == b":path",
     }
 }
 

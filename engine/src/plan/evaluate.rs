@@ -94,6 +94,7 @@ impl<'p> Search<'p> {
 
     fn first(&mut self, stage: usize, rules: &'p [Rule], facts: &Facts<'_>, certain: &mut bool) -> Found<'p> {
         match self.how {
+            _ if rules.is_empty() => Found::Nothing,
             How::Indexed => self.index.first_match(stage, rules, facts, &mut self.seen, certain),
             How::Linearly => first_match(rules, facts, certain),
         }

@@ -3,7 +3,7 @@
 use super::{
     Anchor, Index, Lane, NONE, Stage,
     dimension::Dimension,
-    seen::{DIMENSIONS, lengths},
+    seen::DIMENSIONS,
     set::{Set, Sets, WORD, position, short},
 };
 use crate::{
@@ -14,10 +14,12 @@ use crate::{
     },
 };
 use alloc::{vec, vec::Vec};
-use core::ops::Range;
+use core::{cmp::Reverse, ops::Range};
 
 /// A rule with more pairs of source and operation is asked by itself.
 pub(super) const ROWS: usize = 256;
+/// A rule with no more values is asked by itself once its row is the only one left.
+pub(super) const SMALL: usize = 16;
 
 /// A test on one dimension.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ struct Literal {
 struct Row {
     stage: usize,
     rank: u32,
+    /// Its rule has at most [`SMALL`] values.
+    small: bool,
     literals: Vec<Literal>,
     /// Which of the literals it is filed under, and its first atom.
     anchor: Option<(usize, u32)>,
@@ -90,9 +94,12 @@ impl Index {
         index.file(&rows, &atoms, &dimensions);
         index.sets.shrink();
         dimensions.iter_mut().for_each(Dimension::finish);
-        index.header_lengths = lengths(&dimensions);
-        let with_header = (0..).zip(&dimensions).filter(|(_, dimension)| dimension.source.header().is_some());
-        index.header_dimensions = with_header.map(|(number, _)| number).collect();
+        for (number, dimension) in (0..).zip(&dimensions) {
+            if let Some(name) = dimension.source.header() {
+                index.header_lengths.add(name);
+                index.header_dimensions.push(number);
+            }
+        }
         index.dimensions = dimensions;
         index
     }
@@ -102,11 +109,14 @@ impl Index {
         let mut numbers = (0..).zip(&self.ranks).filter(|(_, rank)| **rank != NONE).map(|(row, _)| row);
         let rows: Vec<(u32, &Row)> = rows.iter().filter_map(|row| Some((numbers.next()?, row))).collect();
         let all: Vec<u32> = rows.iter().map(|(number, _)| *number).collect();
-        let always: Vec<u32> =
-            rows.iter().filter(|(_, row)| row.anchor.is_none()).map(|(number, _)| *number).collect();
-        self.always = self.sets.add(&always);
+        let those = |which: fn(&Row) -> bool| -> Vec<u32> {
+            rows.iter().filter(|(_, row)| which(row)).map(|(number, _)| *number).collect()
+        };
+        self.rows = self.sets.add(&all);
+        self.always = self.sets.add(&those(|row| row.anchor.is_none()));
+        self.small = self.sets.add(&those(|row| row.small));
         let values = |literal: &Literal| atoms.get(literal.atoms.clone()).unwrap_or_default();
-        let mut lanes: Vec<(usize, Lane)> = Vec::new();
+        let mut lanes: Vec<((Reverse<usize>, usize), Lane)> = Vec::new();
         for (number, dimension) in (0_u8..).zip(dimensions) {
             let mut anchored = Filed::default();
             // By slot: the negations, then the first positive test of a row, the second …
@@ -147,10 +157,12 @@ impl Index {
                 let free: Vec<u32> =
                     all.iter().copied().filter(|row| having_rows.next_if_eq(row).is_none()).collect();
                 let free = self.sets.add(&free);
-                // What most rows ask for excludes most rows, and comes first.
-                let place = lanes.partition_point(|(others, _)| *others >= having.len());
-                let lane = Lane { dimension: number, negated: slot == 0, free, sets };
-                lanes.insert(place, (having.len(), lane));
+                // What most rows ask for excludes most rows and comes first, above all where each wants another value.
+                let negated = slot == 0;
+                let alike = if negated { usize::MAX } else { filed.pairs.len() / sets.len().max(1) };
+                let order = (Reverse(having.len()), alike);
+                let place = lanes.partition_point(|(other, _)| *other <= order);
+                lanes.insert(place, (order, Lane { dimension: number, negated, free, sets }));
             }
             if !anchored.pairs.is_empty() {
                 let by_atom = anchored.by_atom(dimension.count);
@@ -189,6 +201,7 @@ fn place(rows: &[Row], stages: &mut [Stage]) -> Vec<u32> {
 impl Rows {
     /// Makes a rule's rows. False: it has to be asked by itself.
     fn add(&mut self, stage: usize, rank: u32, rule: &Rule) -> bool {
+        let before = self.atoms.len();
         let when = match self.group(&rule.when) {
             Group::All(when) => when,
             Group::Never => return true,
@@ -198,10 +211,11 @@ impl Rows {
         if from.len().saturating_mul(to.len()) > ROWS {
             return false;
         }
+        let small = self.atoms.len() - before <= SMALL;
         for source in &from {
             for operation in &to {
                 let literals = [&source[..], operation, &when].concat();
-                self.rows.push(Row { stage, rank, literals, anchor: None });
+                self.rows.push(Row { stage, rank, small, literals, anchor: None });
             }
         }
         true

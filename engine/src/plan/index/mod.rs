@@ -20,6 +20,10 @@
 //! and that of the rows which do not look there at all. For 64 rows at a time, the rows that match are the AND over all
 //! lanes of (rows that do not look | sets of the request's atoms), or of the complement for negations.
 //!
+//! A row that is left alone is not classified any further: its rule is asked, if it is a small one (at most [`SMALL`]
+//! values). That is quicker than to find out which of all values the request has in the other dimensions, and with
+//! policies that tell requests apart it is what nearly always happens behind the first lane or two.
+//!
 //! Which 64 rows? A row can only match where one of its tests has an atom that the request has. So each row is filed
 //! under the test whose atoms the fewest rows share, its *anchor*; the request's atoms give the candidates, nearly
 //! always a handful, and only for their words are the other lanes asked. Rows stand in the order of their anchors, so
@@ -48,6 +52,7 @@ mod build;
 mod cidr;
 mod dimension;
 mod pairs;
+mod pass;
 mod path;
 mod peer;
 mod seen;
@@ -61,31 +66,37 @@ pub(crate) use seen::Seen;
 use super::{
     facts::Facts,
     rule::{self, Found, Rule},
-    tri::Tri,
 };
 use alloc::vec::Vec;
 use core::ops::Range;
 use dimension::Dimension;
-use set::{Set, Sets, WORD, position};
+use pass::{Mode, Pass};
+use set::{Set, Sets, position};
+use table::Lengths;
 
 #[cfg(doc)]
-use {build::ROWS, seen::DIMENSIONS};
+use {
+    build::{ROWS, SMALL},
+    seen::DIMENSIONS,
+};
 
 /// No rule.
 const NONE: u32 = u32::MAX;
-/// Stages with no more words than this are gone through whole.
-const FEW: usize = 2;
 
 /// The rules of some stages, for one kind of chain and one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     dimensions: Vec<Dimension>,
     header_dimensions: Vec<u8>,
-    header_lengths: u64,
+    header_lengths: Lengths,
     lanes: Vec<Lane>,
     anchors: Vec<Anchor>,
+    /// All rows.
+    rows: Set,
     /// Rows without an anchor.
     always: Set,
+    /// Rows of small rules.
+    small: Set,
     sets: Sets,
     stages: Vec<Stage>,
     /// By row: the place of its rule.
@@ -120,15 +131,6 @@ struct Stage {
     others: Vec<u32>,
 }
 
-/// What counts as a match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    /// It is one.
-    Sure,
-    /// It may be one, for all that is known.
-    Possible,
-}
-
 impl Index {
     /// The first of `rules` that matches; they are those that the stage was built from.
     ///
@@ -141,10 +143,10 @@ impl Index {
         seen: &mut Seen,
         certain: &mut bool,
     ) -> Found<'p> {
-        let Some(stage) = self.stages.get(stage).filter(|_| !rules.is_empty()) else { return Found::Nothing };
-        let sure = self.first(stage, Mode::Sure, rules, facts, seen);
-        let possible =
-            if seen.unknown { self.first(stage, Mode::Possible, rules, facts, seen) } else { sure };
+        let Some(stage) = self.stages.get(stage) else { return Found::Nothing };
+        let pass = |mode| Pass { index: self, rules, facts, mode };
+        let sure = pass(Mode::Sure).first(stage, seen);
+        let possible = if seen.unknown { pass(Mode::Possible).first(stage, seen) } else { sure };
         if seen.overflow() {
             return rule::first_match(rules, facts, certain);
         }
@@ -153,81 +155,6 @@ impl Index {
             Some(rule) => Found::Match(rule),
             None if possible != NONE => Found::Unknown,
             None => Found::Nothing,
-        }
-    }
-
-    /// The lowest rank that matches, or [`NONE`].
-    fn first(&self, stage: &Stage, mode: Mode, rules: &[Rule], facts: &Facts<'_>, seen: &mut Seen) -> u32 {
-        let mut best = NONE;
-        if stage.blocks.len() <= FEW || mode == Mode::Possible {
-            for block in stage.blocks.clone() {
-                self.block(block, !0, mode, facts, seen, &mut best);
-            }
-        } else {
-            for (block, rows) in self.sets.words(self.always, &stage.blocks) {
-                self.block(block, rows, mode, facts, seen, &mut best);
-            }
-            for anchor in &self.anchors {
-                let looked = seen.look(self, anchor.dimension, facts);
-                for place in 0.. {
-                    let Some(atom) = seen.atoms(looked).get(place) else { break };
-                    let set = anchor.sets.get(position(*atom)).copied().unwrap_or_default();
-                    for (block, rows) in self.sets.words(set, &stage.blocks) {
-                        self.block(block, rows, mode, facts, seen, &mut best);
-                    }
-                }
-            }
-        }
-        for rank in &stage.others {
-            let Some(rule) = rules.get(position(*rank)).filter(|_| *rank < best) else { break };
-            let answer = rule.matches(facts);
-            seen.unknown |= answer == Tri::Unknown;
-            if answer == Tri::True || (answer == Tri::Unknown && mode == Mode::Possible) {
-                best = *rank;
-            }
-        }
-        best
-    }
-
-    /// The lowest rank among those of these `rows` of a word that match, if it is lower than `best`.
-    fn block(
-        &self,
-        block: u32,
-        mut rows: u64,
-        mode: Mode,
-        facts: &Facts<'_>,
-        seen: &mut Seen,
-        best: &mut u32,
-    ) {
-        if self.least.get(position(block)).is_none_or(|least| least >= best) {
-            return;
-        }
-        for lane in &self.lanes {
-            let free = self.sets.word(lane.free, block);
-            if rows & !free == 0 {
-                continue;
-            }
-            let looked = seen.look(self, lane.dimension, facts);
-            let mut hit = 0;
-            for atom in seen.atoms(looked) {
-                if let Some(set) = lane.sets.get(position(*atom)) {
-                    hit |= self.sets.word(*set, block);
-                }
-            }
-            rows &= match (lane.negated, looked.unknown, mode) {
-                (false, true, Mode::Possible) => !0,
-                (false, ..) => free | hit,
-                (true, true, Mode::Sure) => free,
-                (true, ..) => !hit,
-            };
-            if rows == 0 {
-                return;
-            }
-        }
-        while rows != 0 {
-            let row = position(block * WORD + rows.trailing_zeros());
-            rows &= rows - 1;
-            *best = self.ranks.get(row).copied().unwrap_or(NONE).min(*best);
         }
     }
 }

@@ -3,8 +3,8 @@
 //! Lives on the stack for the time of one verdict. It has room for what requests have; one with more (dozens of values
 //! that policies name, or dozens of lines of a header that they look at) is put to the rules one by one.
 
-use super::{Index, atoms::Atoms, dimension::Dimension};
-use crate::plan::facts::Facts;
+use super::{Index, atoms::Atoms};
+use crate::{bytes, plan::facts::Facts};
 
 /// No index has more dimensions.
 pub(super) const DIMENSIONS: usize = 32;
@@ -87,12 +87,12 @@ impl Seen {
     fn read_lines(&mut self, index: &Index, facts: &Facts<'_>) {
         self.lines_read = true;
         for (place, (name, _)) in facts.request.headers.iter().enumerate() {
-            if index.header_lengths >> name.len().min(63) & 1 == 0 {
+            if !index.header_lengths.may_have(name) {
                 continue;
             }
             for number in &index.header_dimensions {
                 let wanted = index.dimensions.get(usize::from(*number)).and_then(|one| one.source.header());
-                if wanted != Some(*name) {
+                if wanted.is_none_or(|wanted| !bytes::equal(wanted, name)) {
                     continue;
                 }
                 match (self.lines.get_mut(self.line_count), u16::try_from(place)) {
@@ -137,10 +137,4 @@ impl Lines<'_> {
         // Matchers see them as one value, which stands nowhere.
         found.overflow |= facts.joins_lines && count > 1;
     }
-}
-
-/// The lengths of the names that dimensions look for, a bit each; the last bit stands for all longer ones, too.
-pub(super) fn lengths(dimensions: &[Dimension]) -> u64 {
-    let names = dimensions.iter().filter_map(|dimension| dimension.source.header());
-    names.fold(0, |lengths, name| lengths | 1 << name.len().min(63))
 }

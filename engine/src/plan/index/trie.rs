@@ -5,7 +5,7 @@ use super::{
     set::{position, short},
     table::Table,
 };
-use crate::order;
+use crate::{bytes, order};
 use alloc::{vec, vec::Vec};
 
 const NONE: u32 = u32::MAX;
@@ -92,6 +92,12 @@ impl Trie {
     /// Tells `found` the numbers of all that `value` begins (ends) with, the shortest first.
     #[inline]
     pub(super) fn find(&self, value: &[u8], found: &mut Atoms) {
+        if !self.nodes.is_empty() {
+            self.walk(value, found);
+        }
+    }
+
+    fn walk(&self, value: &[u8], found: &mut Atoms) {
         let mut rest = value;
         let mut node = self.nodes.first();
         while let Some(here) = node {
@@ -117,7 +123,7 @@ impl Trie {
                 let cut = rest.len().checked_sub(label.len()).and_then(|at| rest.split_at_checked(at));
                 cut.filter(|(_, end)| end.iter().rev().eq(label)).map(|(before, _)| before)
             } else {
-                rest.strip_prefix(label)
+                bytes::strip_prefix(rest, label)
             };
             let Some(tail) = tail else { return };
             rest = tail;

@@ -24,9 +24,24 @@ pub struct JsonError {
 ///
 /// The first thing that is not JSON, a key that is there twice in one object, or too deep nesting.
 pub fn parse(text: &str) -> Result<Node, JsonError> {
-    let mut reader = Reader { rest: text, line: 1, column: 1 };
+    whole(text, None)
+}
+
+/// As [`parse`], but a list under the key `left` (the text itself, where that is empty) has the texts of its elements
+/// for elements, as [`Value::String`]. Each of them is right, and can be parsed when its turn comes: the tree of a
+/// large text takes several times the memory of the text.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn parse_leaving(text: &str, left: &str) -> Result<Node, JsonError> {
+    whole(text, Some(left))
+}
+
+fn whole(text: &str, left: Option<&str>) -> Result<Node, JsonError> {
+    let mut reader = Reader { rest: text, line: 1, column: 1, left };
     reader.blanks();
-    let node = reader.value(0)?;
+    let node = reader.value(0, left == Some(""))?;
     reader.blanks();
     if reader.rest.is_empty() { Ok(node) } else { reader.fail("something stands after the end of the value") }
 }
@@ -35,6 +50,8 @@ struct Reader<'t> {
     rest: &'t str,
     line: u32,
     column: u32,
+    /// The key of lists whose elements stay texts.
+    left: Option<&'t str>,
 }
 
 impl<'t> Reader<'t> {
@@ -75,13 +92,13 @@ impl<'t> Reader<'t> {
         there
     }
 
-    fn value(&mut self, depth: u32) -> Result<Node, JsonError> {
+    fn value(&mut self, depth: u32, left: bool) -> Result<Node, JsonError> {
         if depth > MAX_DEPTH {
             return self.fail("it nests too deeply");
         }
         let value = match self.rest.chars().next() {
             Some('{') => self.map(depth)?,
-            Some('[') => self.list(depth)?,
+            Some('[') => self.list(depth, left)?,
             Some('"') => Value::String(self.string()?),
             Some('-' | '0'..='9') => Value::Number(self.number()?),
             Some(_) => self.word()?,
@@ -111,7 +128,8 @@ impl<'t> Reader<'t> {
                 return self.fail("a colon is missing");
             }
             self.blanks();
-            let node = self.value(depth.saturating_add(1))?;
+            let left = self.left == Some(&name);
+            let node = self.value(depth.saturating_add(1), left)?;
             entries.push((Key { name, at: Position::default() }, node));
             if self.take('}') {
                 // Most have one entry or two, and room for four: a third of the tree, and its memory is the filter's.
@@ -124,7 +142,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn list(&mut self, depth: u32) -> Result<Value, JsonError> {
+    fn list(&mut self, depth: u32, left: bool) -> Result<Value, JsonError> {
         self.next();
         let mut items = Vec::new();
         if self.take(']') {
@@ -132,7 +150,13 @@ impl<'t> Reader<'t> {
         }
         loop {
             self.blanks();
-            items.push(self.value(depth.saturating_add(1))?);
+            let text = self.rest;
+            let mut item = self.value(depth.saturating_add(1), false)?;
+            if left {
+                let length = text.len().saturating_sub(self.rest.len());
+                item.value = Value::String(text.get(..length).unwrap_or_default().into());
+            }
+            items.push(item);
             if self.take(']') {
                 items.shrink_to_fit();
                 return Ok(Value::List(items));
@@ -279,6 +303,19 @@ mod tests {
     }
 
     #[test]
+    fn elements_are_left_as_texts() {
+        let texts = |node: &Node| -> Vec<String> {
+            node.as_list().unwrap().iter().map(|item| item.as_str().unwrap().into()).collect()
+        };
+        let node = parse_leaving(r#"{"a": [1], "b": {"a": [ {"a": [2]} , "x\"]", null,[]]}}"#, "a").unwrap();
+        assert_eq!(texts(node.get("a").unwrap()), ["1"]);
+        let inner = node.get("b").and_then(|b| b.get("a")).unwrap();
+        assert_eq!(texts(inner), [r#"{"a": [2]}"#, r#""x\"]""#, "null", "[]"]);
+        assert_eq!(texts(&parse_leaving(" [1, [2]]", "").unwrap()), ["1", "[2]"]);
+        assert_eq!(parse_leaving(r#"{"a": {"b": [1]}}"#, ""), parse(r#"{"a": {"b": [1]}}"#));
+    }
+
+    #[test]
     fn bad_texts_are_refused_where_they_go_wrong() {
         let deep = "[".repeat(100_000);
         for (text, line, column) in [
@@ -303,6 +340,7 @@ mod tests {
             let shown: String = text.chars().take(20).collect();
             assert_eq!((error.at.line, error.at.column), (line, column), "{shown}: {}", error.message);
         }
+        assert_eq!(parse_leaving("{\"a\": [1, {]}", "a"), parse("{\"a\": [1, {]}"));
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(parse(&nested(128)).is_ok() && parse(&nested(130)).is_err());
         assert_eq!(parse("1").unwrap().value, Value::Number("1".to_string()));

@@ -7,7 +7,7 @@ use crate::{host::Host, node_metadata};
 use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
 use core::fmt::Display;
 use gnomon_engine::{
-    Diagnostic, Mesh, Position, Severity, Workload,
+    Diagnostic, Mesh, Position, Severity, Value, Workload,
     decode::{self, Cursor, Fields, Reader},
     gzip, json,
     resource::{AuthorizationPolicy, Resources},
@@ -137,7 +137,8 @@ pub struct Config {
 
 /// Reads a configuration; what it leaves out about the workload comes from the proxy's node metadata.
 pub fn read(host: &dyn Host, text: &[u8]) -> Config {
-    let node = match core::str::from_utf8(text).map(json::parse) {
+    // Of large sets only one policy at a time is made a tree.
+    let node = match core::str::from_utf8(text).map(|text| json::parse_leaving(text, "resources")) {
         Ok(Ok(node)) => node,
         Ok(Err(error)) => return refused(not_json(text, &error.message, error.at)),
         Err(error) => return refused(not_json(text, &error, Position::default())),
@@ -241,17 +242,21 @@ fn read_key_sets(mut fields: Fields<'_>) -> KeySetSettings {
     settings
 }
 
+/// A list whose elements are still texts.
 fn read_resources(list: &Cursor<'_>, resources: &mut Resources, diagnostics: &mut Vec<Diagnostic>) {
     let file = Arc::from("");
     for manifest in list.list().unwrap_or_default() {
+        let Some(Ok(node)) = manifest.node().as_str().map(json::parse) else { continue };
         let mut found = Vec::new();
-        let tally = decode::object(manifest.node(), &file, resources, &mut found);
-        if manifest.node().value == gnomon_engine::Value::Null {
-            manifest.wrong_type("a Kubernetes object");
+        let tally = decode::object(&node, &file, resources, &mut found);
+        let reader = Reader::new(&file, "");
+        let at = reader.at_path(&node, manifest.path());
+        if node.value == Value::Null {
+            at.wrong_type("a Kubernetes object");
         }
         // A folder may hold anything; what somebody put into this list was meant to count.
         for (kind, _) in tally.skipped.iter().filter(|_| found.is_empty()) {
-            manifest.warning("other-kind", format!("{kind} is not evaluated"), "it is skipped");
+            at.warning("other-kind", format!("{kind} is not evaluated"), "it is skipped");
         }
         for mut diagnostic in found {
             // A named object is found by its name, as on the command line; another only by its place here.
@@ -261,6 +266,7 @@ fn read_resources(list: &Cursor<'_>, resources: &mut Resources, diagnostics: &mu
             }
             diagnostics.push(diagnostic);
         }
+        diagnostics.append(&mut reader.into_diagnostics());
     }
 }
 
@@ -276,7 +282,7 @@ fn read_packed(packed: &Cursor<'_>, resources: &mut Resources, diagnostics: &mut
         Ok(bytes) => bytes,
         Err(why) => return broken(&why),
     };
-    let node = match core::str::from_utf8(&bytes).map(json::parse) {
+    let node = match core::str::from_utf8(&bytes).map(|text| json::parse_leaving(text, "")) {
         Ok(Ok(node)) => node,
         Ok(Err(error)) => return broken(&format_args!("what is in it is not JSON: {}", error.message)),
         Err(error) => return broken(&error),

@@ -99,6 +99,9 @@ fn try_configure(host: &dyn Host) -> Option<Active> {
         }
     };
     let config = config::read(host, &text);
+    let generation = metrics::generation(&text);
+    // While the plan is built, memory is at its highest.
+    drop(text);
     for diagnostic in &config.diagnostics {
         let level = match diagnostic.severity {
             gnomon_engine::Severity::Error => Level::Error,
@@ -113,7 +116,7 @@ fn try_configure(host: &dyn Host) -> Option<Active> {
     let settings = loaded.settings;
     let key_sets = KeySets::of([Some(&plan), baseline.as_ref()].into_iter().flatten(), &settings.key_sets);
     let mut metrics = Metrics::define(host, settings.report.policies);
-    metrics.loaded(host, policies, metrics::generation(&text), !key_sets.is_empty());
+    metrics.loaded(host, policies, generation, !key_sets.is_empty());
     let line = format!("gnomon: {policies} policies loaded, evaluating for {}", settings.workload);
     host.log(Level::Info, &line);
     Some(Active {

@@ -18,6 +18,8 @@ use wasmtime::{Config, Engine, Instance, Linker, Module, Store, TypedFunc, WasmP
 /// A budget per callback that no sensible amount of work comes near to: an endless loop ends here.
 const FUEL: u64 = 2_000_000_000;
 const ROOT: u32 = 1;
+/// The filter's stack, as `.cargo/config.toml` has it: the lowest part of its memory, used from the top down.
+const STACK: usize = 256 << 10;
 
 /// Which of the modules that are released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,5 +200,20 @@ impl WasmHost {
     pub fn memory(&mut self) -> usize {
         let memory = self.instance.get_memory(&mut self.store, "memory").expect("exported");
         memory.data_size(&self.store)
+    }
+}
+
+/// Whatever a test did: an overflow would be a trap, and no more than half of the stack may ever have been used.
+impl Drop for WasmHost {
+    fn drop(&mut self) {
+        let memory = self.instance.get_memory(&mut self.store, "memory").expect("exported");
+        let untouched = memory.data(&self.store).iter().take_while(|byte| **byte == 0).count();
+        if !std::thread::panicking() {
+            assert!(
+                untouched > STACK / 2,
+                "{} bytes of the stack were used",
+                STACK.saturating_sub(untouched)
+            );
+        }
     }
 }

@@ -15,7 +15,7 @@ use gnomon_engine::{
 use gnomon_manifests::{
     Loaded, Loader, imported_text,
     request::{RequestSpec, request},
-    suite::expectation,
+    suite::{Expect, expectation},
 };
 use serde::Serialize;
 use std::{collections::VecDeque, rc::Rc, sync::Arc};
@@ -67,7 +67,7 @@ impl Session {
                 found.extend(loading.found.iter().cloned());
                 match (&loading.imported, has_errors(&found)) {
                     (Some(imported), false) => {
-                        let ask = |question: &Question, spec: &RequestSpec| {
+                        let ask = |question: &Question, spec: &RequestSpec, _| {
                             proxy_report(input, imported, &aim_of(&aims, question), spec, &checker)
                         };
                         outcomes(input, ask)
@@ -81,10 +81,14 @@ impl Session {
                 if has_errors(&found) {
                     Vec::new()
                 } else {
-                    outcomes(input, |question, spec| {
+                    outcomes(input, |question, spec, nearest| {
                         let aim = aim_of(&aims, question);
                         let plan = set.plan(&aim);
-                        Ok(ready(spec, &plan, &aim, input.now).report(&plan, &checker))
+                        let ready = ready(spec, &plan, &aim, input.now);
+                        Ok(match nearest {
+                            true => ready.explain(&plan, &checker).report,
+                            false => ready.report(&plan, &checker),
+                        })
                     })
                 }
             }
@@ -217,17 +221,19 @@ fn aim_of(aims: &[Rc<Aim>], question: &Question) -> Rc<Aim> {
     aims.get(question.target).or(aims.first()).cloned().unwrap_or_default()
 }
 
-/// One for each request, those that cannot be read with their problems.
+/// One for each request, those that cannot be read with their problems. `ask` is told whether the nearest miss is
+/// wanted, which costs more than a verdict.
 fn outcomes(
     input: &Input,
-    mut ask: impl FnMut(&Question, &RequestSpec) -> Result<Report, String>,
+    mut ask: impl FnMut(&Question, &RequestSpec, bool) -> Result<Report, String>,
 ) -> Vec<Outcome> {
     let outcome = |(index, question): (usize, &Question)| {
         let file = named("request", index);
         let spec = request(&file, "", "", &question.request);
         let expect = expectation(&file, &question.expect);
         let mut problems = Vec::new();
-        let report = match spec.map(|spec| ask(question, &spec)) {
+        let nearest = matches!(&expect, Ok(Some(Expect { nearest: Some(_), .. })));
+        let report = match spec.map(|spec| ask(question, &spec, nearest)) {
             Ok(Ok(report)) => Some(report),
             Ok(Err(why)) => {
                 problems.push(undecided(&file, why));

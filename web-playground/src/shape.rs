@@ -4,7 +4,10 @@ use crate::api::{Finding, findings};
 use gnomon_engine::{
     Mesh, Node, Workload, jwt::Json, request::Protocol, verdict::Outcome, workload::ProviderKind,
 };
-use gnomon_manifests::{request::RequestSpec, suite::Expect};
+use gnomon_manifests::{
+    request::RequestSpec,
+    suite::{Expect, ExpectNearest, ExpectShadow, ExpectUnmet},
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -145,8 +148,7 @@ pub(crate) fn mesh(mesh: &Mesh) -> Value {
     Value::Object(out.0)
 }
 
-/// Formats §5; a verdict alone in the short form. What is expected of dry runs and of the nearest miss is left out: a
-/// form has no fields for it.
+/// Formats §5; a verdict alone in the short form.
 pub(crate) fn expect(expect: &Expect) -> Value {
     let mut out = Fields::default();
     out.some("verdict", expect.verdict.map(|verdict| json!(verdict)));
@@ -157,11 +159,42 @@ pub(crate) fn expect(expect: &Expect) -> Value {
     out.some("reason", expect.reason.as_deref());
     out.some("audit", expect.audit);
     out.some("missing", expect.missing.as_ref().map(|missing| json!(missing)));
+    match (&expect.dry_run_allow, &expect.dry_run_deny) {
+        (Some(None), Some(None)) => out.put("dryRun", Value::Null),
+        (allow, deny) => {
+            let mut both = Fields::default();
+            both.some("allow", allow.as_ref().map(|of| of.as_ref().map(shadow)));
+            both.some("deny", deny.as_ref().map(|of| of.as_ref().map(shadow)));
+            out.map("dryRun", both);
+        }
+    }
+    out.some("nearest", expect.nearest.as_ref().map(|of| of.as_ref().map(nearest)));
     match (out.0.len(), expect.verdict) {
         (0, _) => Value::Null,
         (1, Some(verdict)) => json!(word(verdict)),
         _ => Value::Object(out.0),
     }
+}
+
+fn shadow(expect: &ExpectShadow) -> Value {
+    let mut out = Fields::default();
+    out.some("result", expect.result);
+    out.some("policy", expect.policy.as_ref().map(|policy| json!(policy)));
+    Value::Object(out.0)
+}
+
+fn nearest(expect: &ExpectNearest) -> Value {
+    let mut out = Fields::default();
+    out.some("policy", expect.policy.as_deref());
+    let unmet = |one: &ExpectUnmet| {
+        let mut out = Fields::default();
+        out.some("field", one.field.as_deref());
+        out.some("expected", one.expected.as_ref().map(|values| json!(values)));
+        out.some("got", one.got.as_ref().map(|got| json!(got)));
+        Value::Object(out.0)
+    };
+    out.some("unmet", expect.unmet.as_ref().map(|all| all.iter().map(unmet).collect::<Vec<_>>()));
+    Value::Object(out.0)
 }
 
 fn word(verdict: Outcome) -> &'static str {

@@ -6,11 +6,11 @@ use crate::{
     shape,
 };
 use gnomon_analysis::{Runner, shown};
-use gnomon_engine::{Node, verdict::Report};
-use gnomon_manifests::suite::{load_texts, policies_of};
+use gnomon_engine::{Node, resource::Resources, verdict::Report};
+use gnomon_manifests::suite::{Test, load_texts, policies_of};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A suite and the texts that it names.
 #[derive(Debug, Deserialize)]
@@ -21,6 +21,9 @@ pub struct SuiteInput {
     pub path: String,
     /// The clock in seconds since 1970, for requests without `time`.
     pub now: f64,
+    /// Where tests have policies of their own: which of [`SuiteContents::parts`] is wanted.
+    #[serde(default)]
+    pub part: usize,
 }
 
 /// What came of a suite.
@@ -74,10 +77,19 @@ pub struct SuiteContents {
     pub targets: Vec<Value>,
     /// One for each case.
     pub requests: Vec<RequestOf>,
-    /// Cases of tests that have policies of their own: they cannot be shown beside the others.
-    pub left_out: usize,
+    /// The sets of policies in the suite: tests may have some beside the suite's. What stands above is one of them.
+    pub parts: Vec<Part>,
     /// What is wrong with the suite and its policies. Nothing else is there where there are errors.
     pub diagnostics: Vec<Finding>,
+}
+
+/// The tests of a suite that have the same policies.
+#[derive(Debug, Serialize)]
+pub struct Part {
+    /// The first test's name; empty where these are the suite's own policies alone.
+    pub name: String,
+    /// How many cases there are.
+    pub cases: usize,
 }
 
 /// One case.
@@ -149,27 +161,40 @@ pub fn read_suite(input: &SuiteInput) -> SuiteContents {
         }
     };
     let suite = loaded.suite;
+    // The same set of policies is the same `Arc`.
+    let mut parts: Vec<(&Arc<Resources>, Vec<&Test>)> = Vec::new();
+    for (test, resources) in suite.tests.iter().zip(&loaded.resources) {
+        match parts.iter_mut().find(|(known, _)| Arc::ptr_eq(known, resources)) {
+            Some((_, tests)) => tests.push(test),
+            None => parts.push((resources, vec![test])),
+        }
+    }
+    let tests = parts.get(input.part).map(|(_, tests)| tests.as_slice()).unwrap_or_default();
+    let own = tests.first().map(|test| &test.sources).cloned().unwrap_or_default();
     let source = |name: &str| files.get(name).map(|text| Source { name: name.into(), text: text.clone() });
+    let named = [&suite.sources, &own].map(|sources| policies_of(&files, &suite.file, sources));
+    let name_of = |tests: &[&Test]| match tests.first() {
+        Some(test) if !test.sources.is_empty() => test.name.clone(),
+        _ => String::new(),
+    };
+    let count = |tests: &[&Test]| tests.iter().map(|test| test.cases.len()).sum();
     let mut contents = SuiteContents {
-        policies: policies_of(&files, &suite).into_iter().filter_map(source).collect(),
-        resources: suite.sources.resources,
+        policies: named.concat().into_iter().filter_map(source).collect(),
+        resources: [suite.sources.resources.as_slice(), &own.resources].concat(),
         // Only its name is known here; the text is the one file that is neither a suite nor a manifest of policies.
         envoy_config: suite.envoy_config.as_ref().and_then(|entry| {
             let (_, file) =
                 files.iter().find(|(name, _)| name.ends_with(entry.text.trim_start_matches("./")))?;
             Some(Source { name: entry.text.clone(), text: file.clone() })
         }),
-        listener: suite.listener,
-        name: suite.name,
-        description: suite.description,
+        listener: suite.listener.clone(),
+        name: suite.name.clone(),
+        description: suite.description.clone(),
+        parts: parts.iter().map(|(_, tests)| Part { name: name_of(tests), cases: count(tests) }).collect(),
         diagnostics: findings(loaded.findings.diagnostics),
         ..SuiteContents::default()
     };
-    for test in &suite.tests {
-        if !test.sources.is_empty() {
-            contents.left_out += test.cases.len();
-            continue;
-        }
+    for test in tests {
         let target = json!({"workload": shape::workload(&test.workload), "mesh": shape::mesh(&test.mesh)});
         let known = contents.targets.iter().position(|known| *known == target);
         let index = known.unwrap_or(contents.targets.len());

@@ -57,6 +57,9 @@ export type Expectation = Verdict | {
   reason?: string;
   audit?: boolean;
   missing?: string[];
+  /** `null` where there is no dry run; of each, the fields to compare. */
+  dryRun?: null | { allow?: Partial<ShadowResult> | null; deny?: Partial<ShadowResult> | null };
+  nearest?: null | { policy?: string; unmet?: Partial<Unmet>[] };
 };
 
 /** One request of many. */
@@ -209,7 +212,13 @@ export interface Lint {
 }
 
 /** A `*.gnomon.yaml` suite and the texts that it names, by their paths. */
-export interface SuiteInput { files: Source[]; path: string; now: number }
+export interface SuiteInput {
+  files: Source[];
+  path: string;
+  now: number;
+  /** For {@link readSuite}, where tests have policies of their own: which of {@link SuiteContents.parts}. */
+  part?: number;
+}
 
 /** What {@link runSuite} answers. */
 export interface SuiteRun {
@@ -232,8 +241,8 @@ export interface SuiteContents {
   listener: string | null;
   targets: Target[];
   requests: { name: string; description: string; request: RequestSpec; target: number; expect: Expectation | null }[];
-  /** Cases of tests with policies of their own. */
-  leftOut: number;
+  /** The sets of policies in the suite, by the first test that has them; empty: the suite's own. This is one of them. */
+  parts: { name: string; cases: number }[];
   diagnostics: Diagnostic[];
 }
 

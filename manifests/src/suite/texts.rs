@@ -1,7 +1,7 @@
 //! Suites from texts that are no files: a browser has none.
 
 use super::{
-    LoadedSuite, Suite, from_text,
+    LoadedSuite, Sources, from_text,
     load::{Files, GLOB, assemble, is_suite, no_policies, no_such},
 };
 use crate::{Loaded, Loader, files::is_manifest, imported_text, input::error};
@@ -80,13 +80,17 @@ impl Texts<'_> {
     }
 }
 
-/// The names of the files that the `policies` of the suite itself stand for, in order; those that are not there are left
-/// out.
-pub fn policies_of<'f>(files: &'f BTreeMap<String, String>, suite: &Suite) -> Vec<&'f str> {
-    let texts = Texts { files, folder: folder_of(&suite.file) };
+/// The names of the files that the `policies` of a suite or of a test in it stand for, in order; those that are not there
+/// are left out.
+pub fn policies_of<'f>(
+    files: &'f BTreeMap<String, String>,
+    suite: &Arc<str>,
+    sources: &Sources,
+) -> Vec<&'f str> {
+    let texts = Texts { files, folder: folder_of(suite) };
     let mut names: Vec<&str> = Vec::new();
-    for entry in &suite.sources.policies {
-        for name in texts.named(entry, &suite.file).unwrap_or_default() {
+    for entry in &sources.policies {
+        for name in texts.named(entry, suite).unwrap_or_default() {
             if let Some((name, _)) = files.get_key_value(name)
                 && !names.contains(&name.as_str())
             {

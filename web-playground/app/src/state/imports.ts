@@ -1,16 +1,20 @@
 import type { Documents, Source } from "../engine/client.ts";
 import { freshName, type Document } from "./document.ts";
-import { documentOf } from "./gallery.ts";
 import { store } from "./store.svelte.ts";
+import { documentOf } from "./suites.ts";
 import { stringify } from "./yaml.ts";
 
 /** The largest file that is taken. */
 const MOST = 32 * 1024 * 1024;
 const KINDS = new Set(["AuthorizationPolicy", "RequestAuthentication", "PeerAuthentication"]);
 
-export interface Imported { doc: Document | null; said: string; problem: boolean }
+/** One of the sets of policies that a suite has; the page shows one at a time. */
+export interface Part { name: string; cases: number; open(): Promise<Imported> }
 
-const nothing = (said: string): Imported => ({ doc: null, said, problem: true });
+/** `doc` is null where there is nothing, which `said` explains, or where somebody has to choose one of `parts`. */
+export interface Imported { doc: Document | null; said: string; parts: Part[] }
+
+const nothing = (said: string): Imported => ({ doc: null, said, parts: [] });
 
 /** Files as dropped or chosen, folders included, by their paths. */
 export async function texts(files: Iterable<File>): Promise<Source[]> {
@@ -22,13 +26,19 @@ export async function texts(files: Iterable<File>): Promise<Source[]> {
   return read;
 }
 
-type Manifest = { kind?: unknown; items?: unknown; metadata?: { name?: unknown; namespace?: unknown } };
+type Manifest = { apiVersion?: unknown; kind?: unknown; items?: unknown; metadata?: { name?: unknown; namespace?: unknown } };
 
 function isProxy(documents: unknown[]): boolean {
   const [first] = documents;
   const looks = (value: unknown) => typeof value === "object" && value !== null && !("kind" in value) &&
     ["configs", "filterChains", "filter_chains", "name", "typedConfig", "typed_config", "rules", "listener"].some((key) => key in value);
   return Array.isArray(first) ? first.length > 0 && looks(first[0]) && !("request" in (first[0] as object)) : looks(first) && !("tests" in (first as object));
+}
+
+/** What decides, and what the lints read beside it. */
+function isRead({ apiVersion, kind }: Manifest): boolean {
+  if (typeof kind !== "string" || typeof apiVersion !== "string") return false;
+  return KINDS.has(kind) || (apiVersion.startsWith("networking.istio.io/") && ["Gateway", "DestinationRule"].includes(kind));
 }
 
 /** All of `kind: List` as single manifests. */
@@ -50,7 +60,7 @@ export async function take(files: Source[], add: boolean): Promise<Imported> {
     if (typeof first === "object" && first !== null && "tests" in first) return suite([{ ...only, name: "pasted.gnomon.yaml" }], { ...only, name: "pasted.gnomon.yaml" }, 1);
     if (documents.diagnostics.length === 0 && isProxy(documents.documents)) {
       const said = `${only.name} is evaluated in place of policies.`;
-      return { doc: { ...store.doc, envoyConfig: only, listener: null, baseline: null }, said, problem: false };
+      return { doc: { ...store.doc, envoyConfig: only, listener: null, baseline: null }, said, parts: [] };
     }
   }
   const policies: Source[] = add ? [...store.doc.policies.filter((file) => file.text.trim() !== "")] : [];
@@ -58,9 +68,9 @@ export async function take(files: Source[], add: boolean): Promise<Imported> {
   let others = 0;
   for (const [file, { documents, diagnostics }] of parsed) {
     const manifests = documents.flatMap(flat);
-    const ours = manifests.filter((manifest) => typeof manifest.kind === "string" && KINDS.has(manifest.kind));
+    const ours = manifests.filter(isRead);
     others += manifests.length - ours.length;
-    taken += ours.length;
+    taken += ours.filter(({ kind }) => KINDS.has(kind as string)).length;
     const isList = documents.some((document) => typeof document === "object" && document !== null && "items" in document);
     // A text stays as it is, unless most of it is about other things or it is a list, which would be one huge tab.
     if (diagnostics.length > 0 || (ours.length === manifests.length && !isList)) {
@@ -75,7 +85,7 @@ export async function take(files: Source[], add: boolean): Promise<Imported> {
   const broken = [...parsed.values()].some(({ diagnostics }) => diagnostics.length > 0);
   if (taken === 0 && !broken) return nothing("No AuthorizationPolicy, RequestAuthentication or PeerAuthentication was found in it.");
   const said = `${taken} ${taken === 1 ? "policy" : "policies"}${others > 0 ? `, ${others} of other kinds left out` : ""}.`;
-  return { doc: { ...store.doc, policies, envoyConfig: null, baseline: add ? store.doc.baseline : null }, said, problem: false };
+  return { doc: { ...store.doc, policies, envoyConfig: null, baseline: add ? store.doc.baseline : null }, said, parts: [] };
 }
 
 /** Without what the cluster adds and nobody reads. */
@@ -86,11 +96,14 @@ function clean(manifest: Manifest): object {
   return { ...rest, metadata: { ...metadata, ...(kept.length > 0 ? { annotations: Object.fromEntries(kept) } : {}) } };
 }
 
-async function suite(files: Source[], file: Source, count: number): Promise<Imported> {
-  const contents = await store.engine.readSuite({ files, path: file.name, now: Date.now() / 1000 });
+async function suite(files: Source[], file: Source, count: number, part?: number): Promise<Imported> {
+  const contents = await store.engine.readSuite({ files, path: file.name, now: Date.now() / 1000, part: part ?? 0 });
   const errors = contents.diagnostics.filter((found) => found.severity === "error");
   if (errors[0]) return nothing(`${errors[0].file}${errors[0].line ? `:${errors[0].line}` : ""}: ${errors[0].message}${errors[0].help ? `; ${errors[0].help}` : ""}`);
-  const left = contents.leftOut > 0 ? ` ${contents.leftOut} cases with policies of their own were left out.` : "";
   const more = count > 1 ? ` The first of ${count} suites.` : "";
-  return { doc: documentOf(contents), said: `${contents.requests.length} requests.${left}${more}`, problem: false };
+  if (part === undefined && contents.parts.length > 1) {
+    const parts = contents.parts.map(({ name, cases }, index): Part => ({ name: name || contents.name, cases, open: () => suite(files, file, count, index) }));
+    return { doc: null, said: `Tests of this suite have policies of their own.${more}`, parts };
+  }
+  return { doc: documentOf(contents), said: `${contents.requests.length} requests.${more}`, parts: [] };
 }

@@ -121,6 +121,23 @@ describe("imports", () => {
   });
 });
 
+describe("a suite whose tests have policies of their own", () => {
+  test("asks which of them", async () => {
+    page = await site.visit();
+    await expect.poll(() => page.locator(".row").count()).toBe(10);
+    await page.getByRole("button", { name: "Import" }).click();
+    const policy = (name: string, method: string) => `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: ${name}}, spec: {rules: [{to: [{operation: {methods: [${method}]}}]}]}}`;
+    const text = `name: two\ntests:\n- name: reads\n  resources: [${policy("a", "GET")}]\n  expect: allow\n- name: writes\n  resources: [${policy("b", "POST")}]\n  matrix: {method: [GET, PUT]}\n  expect: deny\n`;
+    await page.getByLabel("or paste").fill(text);
+    await page.getByRole("button", { name: "Import what is pasted" }).click();
+    await expect.poll(() => page.locator(".parts li").allInnerTexts()).toEqual(["reads 1 request", "writes 2 requests"]);
+    await page.getByRole("button", { name: "writes" }).click();
+    await expect.poll(() => verdicts(page)).toEqual(["deny 403", "deny 403"]);
+    await expect.poll(() => page.getByText("2 as expected").count()).toBe(1);
+    expect(await written(page)).toContain("name: b");
+  });
+});
+
 describe("the gallery", () => {
   const { scenarios } = read();
   test("has every suite of the examples, each with a sentence on what to look at", async () => {

@@ -191,6 +191,40 @@ test("the engine panics: the verdicts stay, there is a report, and the page goes
   await expect.poll(() => verdicts(page)).toEqual(["deny 403", "allow", "deny 403", "allow"]);
 });
 
+test("lines between panes move, by mouse and by key, and stay where they were put", async () => {
+  const page = await started();
+  const height = (selector: string) => page.locator(selector).evaluate((element) => element.getBoundingClientRect().height);
+  const width = (selector: string) => page.locator(selector).evaluate((element) => element.getBoundingClientRect().width);
+  const drag = async (label: string, x: number, y: number) => {
+    const box = (await page.getByLabel(label).boundingBox())!;
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width / 2 + x, box.y + box.height / 2 + y, { steps: 4 });
+    await page.mouse.up();
+  };
+  const [list, editor, policies] = [await height(".requests .list"), await height(".policies > .editor"), await width(".policies")];
+  await drag("Height of the list", 0, 80);
+  await drag("Height of the editor", 0, -100);
+  await drag("Width of the policies", 60, 0);
+  const moved = async () => [(await height(".requests .list")) - list, (await height(".policies > .editor")) - editor, (await width(".policies")) - policies];
+  const [first, second, third] = await moved();
+  expect(first).toBeGreaterThan(60);
+  expect(second).toBeLessThan(-80);
+  expect(third).toBeGreaterThan(40);
+  await page.reload();
+  await expect.poll(() => page.locator(".row").count()).toBe(10);
+  await expect.poll(async () => (await moved()).map(Math.round)).toEqual([first, second, third].map((by) => Math.round(by!)));
+  await page.getByLabel("Height of the list").focus();
+  await page.keyboard.press("ArrowUp");
+  await expect.poll(() => height(".requests .list")).toBeLessThan(list + first!);
+  await page.keyboard.press("Home");
+  await expect.poll(async () => Math.round(await height(".requests .list"))).toBe(Math.round(list));
+  await page.setViewportSize({ width: 900, height: 900 });
+  const above = await height(".policies");
+  await drag("Height of the policies", 0, 120);
+  expect(await height(".policies")).toBeGreaterThan(above + 100);
+});
+
 describe("the corpus, in Chromium", () => {
   const ROOT = resolve(import.meta.dirname, "../../../..");
   function below(folder: string): string[] {

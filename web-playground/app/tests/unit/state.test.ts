@@ -4,6 +4,7 @@ import { folder, markdown, suite } from "../../src/state/exports.ts";
 import { axes, crossed } from "../../src/state/grid.ts";
 import { decode, sample, time, tokenOf } from "../../src/state/jwt.ts";
 import { deserialize, fromFragment, redacted, serialize, toFragment } from "../../src/state/share.ts";
+import { restored } from "../../src/state/sizes.svelte.ts";
 import { variants } from "../../src/state/variants.ts";
 import { zip } from "../../src/state/zip.ts";
 
@@ -17,6 +18,14 @@ const DOC: Document = {
     { id: "r3", name: "three", request: { path: "/b", source: { principal: "td/ns/a/sa/b" } }, target: 0, expect: null },
   ],
 };
+
+describe("sizes of panes", () => {
+  test("what makes no sense is as if nothing was remembered", () => {
+    const usual = restored(null);
+    for (const text of ["", "x", "null", "[1,2]", '{"columns":[1,2,3],"list":7,"below":"a","upper":-1}']) expect(restored(text), text).toEqual(usual);
+    expect(restored('{"columns":[0.2,0.3,0.5],"list":0.01,"below":0.3,"upper":0.99}')).toEqual({ columns: [0.2, 0.3, 0.5], list: 0.15, below: 0.3, upper: 0.8 });
+  });
+});
 
 describe("links", () => {
   test("hold everything", async () => {

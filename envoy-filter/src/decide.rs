@@ -59,9 +59,41 @@ struct Scene<'a> {
     headers: Vec<Header<'a>>,
     facts: Facts,
     now: i64,
+    native: Option<Native>,
+}
+
+/// What Envoy's own `jwt_authn` has left, where no token is found: it leaves the claims of one that it has verified, and
+/// takes the token out of the request unless it is told to forward it.
+#[derive(Clone)]
+enum Native {
+    /// Nothing.
+    Nothing,
+    /// Claims, which nobody has said are to be believed.
+    Claims,
+    /// Claims, as a token of this issuer.
+    Token(String, Vec<u8>),
+}
+
+impl Native {
+    fn read(asked: &Asked<'_>, active: &Active) -> Native {
+        // A null among the claims makes the read fail; only what is not there is not there.
+        if matches!(asked.host().property(NATIVE_CLAIMS), Ok(None)) {
+            return Native::Nothing;
+        }
+        let token = if active.settings.trust_native { native_token(asked) } else { None };
+        token.map_or(Native::Claims, |(issuer, token)| Native::Token(issuer, token))
+    }
 }
 
 impl Scene<'_> {
+    /// Asked for once, however many plans there are.
+    fn native(&mut self) -> Native {
+        if self.native.is_none() {
+            self.native = Some(Native::read(self.asked, self.active));
+        }
+        self.native.clone().unwrap_or(Native::Nothing)
+    }
+
     fn with<T>(&self, ask: impl FnOnce(&Request<'_>) -> T) -> T {
         let names = self.facts.names();
         let metadata = self.facts.metadata();
@@ -117,7 +149,7 @@ pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol, passed: bo
         return unknown(missing);
     }
     let providers = if passed { &active.settings.providers_in_front[..] } else { &[] };
-    let mut scene = Scene { asked, active, protocol, providers, headers, facts, now };
+    let mut scene = Scene { asked, active, protocol, providers, headers, facts, now, native: None };
     let baseline = active.baseline.as_ref().map(|plan| judge(&mut scene, plan).report);
     Decision { baseline, ..judge(&mut scene, &active.plan) }
 }
@@ -135,13 +167,18 @@ fn judge(scene: &mut Scene<'_>, plan: &Plan) -> Decision {
         return Decision { subject: with_subject(scene), ..unknown_because("token", UNCHECKED) };
     }
     // No token: unless Envoy's own filter stands in front and has verified and removed one.
-    if found.as_ref().is_some_and(Authentication::is_without_token) && has_native_claims(scene.asked) {
-        let native = if scene.active.settings.trust_native { native_token(scene.asked) } else { None };
-        let Some((issuer, token)) = native else {
-            return Decision { subject: with_subject(scene), ..unknown_because("token", BEHIND_JWT_AUTHN) };
-        };
-        crypto.vouch(token.clone());
-        (verdict, found) = with_token(scene, plan, &issuer, &token, &crypto);
+    if found.as_ref().is_some_and(Authentication::is_without_token) {
+        match scene.native() {
+            Native::Nothing => {}
+            Native::Claims => {
+                let subject = with_subject(scene);
+                return Decision { subject, ..unknown_because("token", BEHIND_JWT_AUTHN) };
+            }
+            Native::Token(issuer, token) => {
+                crypto.vouch(token.clone());
+                (verdict, found) = with_token(scene, plan, &issuer, &token, &crypto);
+            }
+        }
     }
     let provider_unasked = verdict.missing.iter().any(|missing| missing.starts_with("extAuthz."));
     let claims = &scene.active.settings.report.claims;
@@ -174,19 +211,19 @@ fn with_token<'p>(
     let mut headers = scene.headers.clone();
     headers.push((name.as_bytes(), &value));
     let Scene { asked, active, protocol, providers, facts, now, .. } = scene;
-    let facts_again = core::mem::take(facts);
-    let mut scene =
-        Scene { asked, active, protocol: *protocol, providers, headers, facts: facts_again, now: *now };
+    let mut scene = Scene {
+        asked,
+        active,
+        protocol: *protocol,
+        providers,
+        headers,
+        facts: core::mem::take(facts),
+        now: *now,
+        native: None,
+    };
     let answer = scene.ask(plan, crypto);
     *facts = scene.facts;
     answer
-}
-
-/// Envoy's own `jwt_authn` has been here: it leaves the claims of a token that it has verified, and takes the token
-/// out of the request unless it is told to forward it.
-fn has_native_claims(asked: &Asked<'_>) -> bool {
-    // A null among the claims makes the read fail; only what is not there is not there.
-    !matches!(asked.host().property(NATIVE_CLAIMS), Ok(None))
 }
 
 /// The claims that it left, as a token of their issuer.

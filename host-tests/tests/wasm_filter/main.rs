@@ -7,6 +7,7 @@
     reason = "test code may be blunt"
 )]
 
+mod calls;
 mod configuration;
 mod corpus;
 mod enforced;

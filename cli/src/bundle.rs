@@ -1,7 +1,7 @@
 //! `gnomon bundle`.
 
 use crate::{Outcome, environment, findings, style, yaml};
-use gnomon_analysis::bundle::{self, APPLY_LIMIT, OBJECT_LIMIT, Plugin, Reach};
+use gnomon_analysis::bundle::{self, APPLY_LIMIT, OBJECT_LIMIT, Plugin, Reach, grouped};
 use gnomon_engine::{
     Mesh, Position, Workload,
     request::Protocol,
@@ -304,19 +304,6 @@ fn fitted(args: &Args, carried: &[Value], build: impl Fn(Value) -> Value) -> Opt
         );
     }
     Some(object)
-}
-
-/// `1,234,567`
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 fn target(text: &str) -> Result<TargetRef, String> {

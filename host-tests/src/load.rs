@@ -4,6 +4,10 @@
 //! A thread for each connection, blocking: at sixteen of them that is no slower than anything cleverer, and what Envoy
 //! itself spends is measured in its own process.
 
+mod paced;
+
+pub use paced::paced;
+
 use crate::{
     client::RequestBytes,
     err::{Context, Error, Result},
@@ -63,6 +67,11 @@ impl Shot {
         Ok(Shot { request, expected })
     }
 
+    /// Another request that is answered the same.
+    pub fn with_request(&self, request: &RequestBytes) -> Shot {
+        Shot { request: request.bytes(), expected: self.expected.clone() }
+    }
+
     /// The status of the expected answer.
     pub fn status(&self) -> String {
         String::from_utf8_lossy(self.expected.get(9..12).unwrap_or_default()).into_owned()
@@ -85,7 +94,8 @@ impl Shot {
     }
 }
 
-/// Sends `shots` in turn on every one of the connections until `stop`, or for a time.
+/// Sends `shots` in turn on every one of the connections until `stop`, or for a time. The connections begin as far from
+/// each other as can be.
 pub fn run(to: SocketAddr, shots: &[Shot], connections: usize, stop: &AtomicBool) -> Tally {
     let counts = [AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)];
     let first = Mutex::new(None);
@@ -96,7 +106,8 @@ pub fn run(to: SocketAddr, shots: &[Shot], connections: usize, stop: &AtomicBool
                 while !stop.load(Ordering::Relaxed) {
                     let [requests, altered, errors] = counts;
                     let mut counted = Tally::default();
-                    let ended = connection(to, shots, number, stop, &mut counted);
+                    let begin = number * shots.len() / connections;
+                    let ended = connection(to, shots, begin, stop, &mut counted);
                     requests.fetch_add(counted.requests, Ordering::Relaxed);
                     altered.fetch_add(counted.altered, Ordering::Relaxed);
                     let failed = ended.err().map(|error| {
@@ -133,7 +144,7 @@ pub fn run_for(to: SocketAddr, shots: &[Shot], connections: usize, time: Duratio
 fn connection(
     to: SocketAddr,
     shots: &[Shot],
-    number: usize,
+    begin: usize,
     stop: &AtomicBool,
     tally: &mut Tally,
 ) -> io::Result<()> {
@@ -141,8 +152,7 @@ fn connection(
     let mut got = Vec::with_capacity(LONGEST);
     // With the date as it was last: what differs from these is looked at more closely.
     let mut last: Vec<Vec<u8>> = shots.iter().map(|shot| shot.expected.clone()).collect();
-    // The connections do not march in step.
-    let mut turn = number;
+    let mut turn = begin;
     while !stop.load(Ordering::Relaxed) {
         let place = turn % shots.len().max(1);
         turn = place + 1;

@@ -1,23 +1,36 @@
 //! `cargo xtask bench` and `cargo xtask soak`: what is needed, the filter, then a program of `host-tests`.
 
 use crate::{
-    filter,
-    run::{Failure, heading, run},
+    docs, filter,
+    run::{Failure, heading, read, run},
     setup,
     workspace::Workspace,
 };
+use std::process::Command;
 
-/// `envoy`: processor time and throughput of filter chains; `scale`: sizes and times of large policy sets.
-pub(crate) fn bench(workspace: &Workspace, what: &str) -> Result<(), Failure> {
-    program(workspace, "bench", what)
+/// Sizes and times of large policy sets.
+pub(crate) fn scale(workspace: &Workspace) -> Result<(), Failure> {
+    run(&mut program(workspace, "bench", "scale")?)
 }
 
 /// Full load for so long.
 pub(crate) fn soak(workspace: &Workspace, seconds: u64) -> Result<(), Failure> {
-    program(workspace, "soak", &seconds.to_string())
+    run(&mut program(workspace, "soak", &seconds.to_string())?)
 }
 
-fn program(workspace: &Workspace, name: &str, argument: &str) -> Result<(), Failure> {
+/// Processor time, throughput and latency of filter chains; with `write`, `docs/filter-performance.md` is written anew.
+pub(crate) fn envoy(workspace: &Workspace, write: bool) -> Result<(), Failure> {
+    let tables = read(&mut program(workspace, "bench", "envoy")?)?;
+    println!("{tables}");
+    if write {
+        let path = workspace.root.join("docs/filter-performance.md");
+        docs::figures(workspace, &path, "cargo xtask bench envoy --write", &tables)?;
+    }
+    Ok(())
+}
+
+/// The program with all that it needs, built.
+fn program(workspace: &Workspace, name: &str, argument: &str) -> Result<Command, Failure> {
     setup::rust_target(workspace, setup::FILTER_TARGET)?;
     let envoy = setup::envoy(workspace)?;
     heading("building the filter for Envoy (wasm)");
@@ -26,9 +39,13 @@ fn program(workspace: &Workspace, name: &str, argument: &str) -> Result<(), Fail
     let cargo = |verb: &str| {
         let mut command = workspace.cargo();
         command.args([verb, "--quiet", "--package", "gnomon-host-tests", "--bin", name]);
+        // What sends the load must not be what it waits for.
+        command.args(["--profile", "optimised"]);
         command
     };
     run(&mut cargo("build"))?;
     println!();
-    run(cargo("run").args(["--", argument]).env("GNOMON_ENVOY", envoy).env("GNOMON_FILTER_WASM", wasm))
+    let mut command = cargo("run");
+    command.args(["--", argument]).env("GNOMON_ENVOY", envoy).env("GNOMON_FILTER_WASM", wasm);
+    Ok(command)
 }

@@ -71,6 +71,20 @@ fn rewrite(workspace: &Workspace, file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Puts figures between the lines ``<!-- figures of `COMMAND` -->`` and `<!-- end -->` of a document.
+pub(crate) fn figures(workspace: &Workspace, path: &Path, command: &str, text: &str) -> Result<(), Failure> {
+    let wrong = |error: io::Error| Failure::new(format!("{}: {error}", workspace.show(path)));
+    let old = fs::read_to_string(path).map_err(wrong)?;
+    let begin = format!("<!-- figures of `{command}` -->\n");
+    let parts = old.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let Some((before, after)) = parts else {
+        return Err(Failure::new(format!("{} lacks the line {begin}or its {END}", workspace.show(path))));
+    };
+    fs::write(path, format!("{before}{begin}\n{}\n\n{END}{after}", text.trim())).map_err(wrong)?;
+    println!("\nwrote {}", workspace.show(path));
+    Ok(())
+}
+
 /// What the command prints on standard output, without colour and without what xtask says about its own steps.
 fn output(workspace: &Workspace, command: &str) -> Result<String, Failure> {
     let path = env::var("PATH").unwrap_or_default();

@@ -34,7 +34,9 @@ cargo xtask <command>
                   --write puts it and its plot into docs/performance.md
   bench instructions
                   the instructions of hot paths against benches/instructions.tsv, under valgrind
-  bench envoy     what the filter costs beside Envoy's own RBAC: a table (two minutes)
+  bench envoy [--write]
+                  what the filter costs beside Envoy's own RBAC: tables (five minutes)
+                  --write puts them into docs/filter-performance.md
   bench scale     how long, how large, how fast large policy sets are: a table
   soak [--minutes N | --seconds N]
                   full load and configuration updates: nothing altered, nothing lost, memory flat (10 minutes)
@@ -81,7 +83,9 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["bench", "instructions"] => instructions::check(&Workspace::find()?),
         ["bench"] => verdicts::bench(&Workspace::find()?, false),
         ["bench", "--write"] => verdicts::bench(&Workspace::find()?, true),
-        ["bench", what @ ("envoy" | "scale")] => bench::bench(&Workspace::find()?, what),
+        ["bench", "envoy"] => bench::envoy(&Workspace::find()?, false),
+        ["bench", "envoy", "--write"] => bench::envoy(&Workspace::find()?, true),
+        ["bench", "scale"] => bench::scale(&Workspace::find()?),
         ["soak"] => bench::soak(&Workspace::find()?, 600),
         ["soak", unit @ ("--minutes" | "--seconds"), number] => {
             let count: u64 = number

@@ -106,6 +106,20 @@ pub(crate) fn output(command: &mut Command) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// What it prints on standard output; its errors go where ours go.
+pub(crate) fn read(command: &mut Command) -> Result<String, Failure> {
+    let line = command_line(command);
+    std::io::stdout().flush().ok();
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| Failure::new(format!("`{line}` could not be started: {error}")))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(Failure::new(format!("`{line}` failed ({})", output.status))),
+    }
+}
+
 /// The command as one would type it.
 pub(crate) fn command_line(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];

@@ -5,7 +5,7 @@ mod document;
 mod plot;
 
 use crate::{
-    run::{Failure, command_line, heading, output, run},
+    run::{self, Failure, command_line, heading, output, run},
     setup,
     workspace::Workspace,
 };
@@ -76,16 +76,9 @@ fn benches(workspace: &Workspace, verb: &str) -> Command {
 
 /// Runs a benchmark and reads what it prints.
 fn read(command: &mut Command) -> Result<Vec<Figure>, Failure> {
-    let line = command_line(command);
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| Failure::new(format!("`{line}` could not be started: {error}")))?;
-    if !output.status.success() {
-        return Err(Failure::new(format!("`{line}` failed ({})", output.status)));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = run::read(command)?;
     let figures: Option<Vec<Figure>> = text.lines().map(Figure::read).collect();
+    let line = command_line(command);
     figures.ok_or_else(|| Failure::new(format!("`{line}` printed what is no list of figures:\n{text}")))
 }
 

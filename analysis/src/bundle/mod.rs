@@ -17,3 +17,16 @@ pub const OBJECT_LIMIT: usize = 1_000_000;
 
 /// `kubectl apply` without `--server-side` keeps a copy of the object in an annotation, and annotations end here.
 pub const APPLY_LIMIT: usize = 262_144;
+
+/// A number as people read it: `1,234,567`.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}

@@ -2,13 +2,12 @@
 
 use super::{Figure, plot};
 use crate::{
+    docs,
     run::{Failure, output},
     workspace::Workspace,
 };
 use std::{fmt::Write as _, fs, path::Path, process::Command};
 
-const BEGIN: &str = "<!-- figures of `cargo xtask bench --write` -->\n";
-const END: &str = "<!-- end -->";
 const COUNTS: [usize; 4] = [10, 100, 1_000, 10_000];
 
 /// Who is compared, in the order of columns.
@@ -100,19 +99,12 @@ pub(super) fn table(figures: &[Figure]) -> String {
 pub(super) fn write(workspace: &Workspace, figures: &[Figure]) -> Result<(), Failure> {
     let path = workspace.root.join("docs/performance.md");
     let wrong = |error: std::io::Error| Failure::new(format!("{}: {error}", workspace.show(&path)));
-    let old = fs::read_to_string(&path).map_err(wrong)?;
-    let Some((before, rest)) = old.split_once(BEGIN) else {
-        return Err(Failure::new(format!("{} has no line {BEGIN}", workspace.show(&path))));
-    };
-    let Some((_, after)) = rest.split_once(END) else {
-        return Err(Failure::new(format!("{} has no line {END}", workspace.show(&path))));
-    };
     let text = format!(
-        "{before}{BEGIN}\n{}\n\n{}\n![Time of a verdict against the number of rules](performance-verdicts.svg)\n\n{END}{after}",
+        "{}\n\n{}\n![Time of a verdict against the number of rules](performance-verdicts.svg)",
         circumstances(workspace),
         table(figures)
     );
-    fs::write(&path, text).map_err(wrong)?;
+    docs::figures(workspace, &path, "cargo xtask bench --write", &text)?;
     let series: Vec<(&str, Vec<(f64, f64)>)> = ENGINES
         .iter()
         .map(|engine| {
@@ -127,9 +119,7 @@ pub(super) fn write(workspace: &Workspace, figures: &[Figure]) -> Result<(), Fai
         "time of a verdict",
         &series,
     );
-    fs::write(workspace.root.join("docs/performance-verdicts.svg"), plot).map_err(wrong)?;
-    println!("\nwrote {}", workspace.show(&path));
-    Ok(())
+    fs::write(workspace.root.join("docs/performance-verdicts.svg"), plot).map_err(wrong)
 }
 
 /// The machine and the versions.

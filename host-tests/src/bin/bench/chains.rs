@@ -1,0 +1,241 @@
+//! Filter chains in one Envoy, each measured in turn with the others: a noisy machine is noisy for all of them.
+
+use crate::words::policies;
+use gnomon_engine::{Mesh, envoy::export, request::Protocol, resource::Resources};
+use gnomon_host_tests::{
+    Bootstrap, Envoy, Error, Listener, RequestBytes, Result, filter,
+    load::{self, Shot},
+    metrics::Scrape,
+    process, scene,
+    tokens::{self, TestKey},
+};
+use gnomon_manifests::load_text;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const CONNECTIONS: usize = 16;
+/// How long a chain is measured in each round, in milliseconds.
+const SLICE: u64 = 2_500;
+/// More than the filter remembers, so that hardly any of them is known when its turn comes again.
+const TOKENS: usize = 4_096;
+
+/// How many policies there are.
+pub(crate) const COUNTS: [usize; 4] = [20, 150, 1_000, 5_000];
+
+pub(crate) const NONE: &str = "no filter";
+pub(crate) const NONE_TOKEN: &str = "no filter, a token";
+pub(crate) const NATIVE_TOKEN: &str = "native jwt_authn and RBAC, 20 policies, a token";
+pub(crate) const JWT_NONE: &str = "shadow filter with RequestAuthentication, 20 policies, no token";
+pub(crate) const JWT_SEEN: &str = "the same, a token seen before";
+pub(crate) const JWT_NEW: &str = "the same, new tokens";
+
+/// The title of Envoy's own RBAC filter with so many policies.
+pub(crate) fn native(count: usize) -> String {
+    format!("native RBAC, {}", policies(count))
+}
+
+/// The title of ours.
+pub(crate) fn shadow(count: usize) -> String {
+    format!("shadow filter, {}", policies(count))
+}
+
+/// What one round brought.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Round {
+    /// Processor time of a request, in µs.
+    pub(crate) cpu: f64,
+    /// Requests a second.
+    pub(crate) throughput: f64,
+}
+
+/// Median and 99th percentile of one round, in µs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Latency {
+    pub(crate) median: f64,
+    pub(crate) p99: f64,
+}
+
+/// One chain, and what is sent through it.
+pub(crate) struct Chain {
+    pub(crate) title: String,
+    /// The chain without filters that gets the same requests.
+    pub(crate) against: &'static str,
+    /// Where it is; several may share one.
+    listener: String,
+    shots: Vec<Shot>,
+    pub(crate) rounds: Vec<Round>,
+    pub(crate) latencies: Vec<Latency>,
+}
+
+/// Envoy with all chains.
+pub(crate) struct Chains {
+    envoy: Envoy,
+    pub(crate) all: Vec<Chain>,
+}
+
+/// What is looked at by title is there: both are written here.
+fn missing(title: &str) -> Error {
+    Error::new(format!("there is no chain `{title}`"))
+}
+
+fn authentication() -> Value {
+    json!({
+        "apiVersion": "security.istio.io/v1",
+        "kind": "RequestAuthentication",
+        "metadata": {"name": "jwt", "namespace": "shop"},
+        "spec": {"jwtRules": [{"issuer": "me", "jwks": TestKey::RsaKid.jwks()}]},
+    })
+}
+
+/// Signed one by one, all different.
+fn signed(count: usize) -> Result<Vec<String>> {
+    let claims = |number: usize| {
+        json!({
+            "iss": "me", "sub": format!("user-{number}"), "exp": tokens::now() + 3_600, "groups": ["staff", "shop"],
+        })
+    };
+    (0..count).map(|number| tokens::sign(TestKey::RsaKid, &claims(number))).collect()
+}
+
+impl Chains {
+    /// Starts Envoy.
+    pub(crate) fn start() -> Result<Chains> {
+        let wasm = filter::wasm()?;
+        let workload = scene::workload();
+        // As users have it: what differs is logged, the verdict is there for access logs.
+        let ours = |manifests: &[Value]| {
+            vec![filter::http_filter(&wasm, &json!({"candidate": {"resources": manifests}}))]
+        };
+        let envoys = |resources: &Resources| export(resources, &workload, &Mesh::default(), Protocol::Http);
+        let with_jwt = [scene::manifests(20), vec![authentication()]].concat();
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": with_jwt});
+
+        let mut listeners = vec![
+            Listener::http(NONE, Vec::new()),
+            Listener::http(JWT_NONE, ours(&with_jwt)),
+            Listener::http(NATIVE_TOKEN, envoys(&load_text(&list.to_string(), "bench.json").resources)),
+        ];
+        for count in COUNTS {
+            listeners.push(Listener::http(&native(count), envoys(&scene::resources(count))));
+            listeners.push(Listener::http(&shadow(count), ours(&scene::manifests(count))));
+        }
+        let bootstrap = Bootstrap::new(&workload, listeners);
+        let envoy = Envoy::start_with(|log| scene::bare(bootstrap.to_json(log)))?;
+        let mut chains = Chains { envoy, all: Vec::new() };
+
+        eprintln!("signing {TOKENS} tokens");
+        let tokens = signed(TOKENS)?;
+        let one = tokens.get(..1).unwrap_or_default();
+        chains.add(NONE, NONE, NONE, 20, &[])?;
+        for count in COUNTS {
+            chains.add(&native(count), NONE, &native(count), count, &[])?;
+        }
+        for count in COUNTS {
+            chains.add(&shadow(count), NONE, &shadow(count), count, &[])?;
+        }
+        chains.add(NONE_TOKEN, NONE_TOKEN, NONE, 20, one)?;
+        chains.add(NATIVE_TOKEN, NONE_TOKEN, NATIVE_TOKEN, 20, one)?;
+        chains.add(JWT_NONE, NONE, JWT_NONE, 20, &[])?;
+        chains.add(JWT_SEEN, NONE_TOKEN, JWT_NONE, 20, one)?;
+        chains.add(JWT_NEW, NONE_TOKEN, JWT_NONE, 20, &tokens)?;
+        Ok(chains)
+    }
+
+    /// What is sent is a request that only the last of so many policies allows, with each of these tokens in turn.
+    fn add(
+        &mut self,
+        title: &str,
+        against: &'static str,
+        listener: &str,
+        count: usize,
+        tokens: &[String],
+    ) -> Result<()> {
+        let plain = RequestBytes::get(scene::path(count)).header("host", "web.shop");
+        let with = |token: &String| plain.clone().header("authorization", format!("Bearer {token}"));
+        let first = tokens.first().map_or_else(|| plain.clone(), with);
+        let shot = Shot::learn(self.envoy.address(listener)?, &first)?;
+        if shot.status() != "200" {
+            return Err(Error::new(format!("{title} answers {}", shot.status())));
+        }
+        let mut shots = vec![shot.clone()];
+        shots.extend(tokens.iter().skip(1).map(|token| shot.with_request(&with(token))));
+        self.all.push(Chain {
+            title: title.into(),
+            against,
+            listener: listener.into(),
+            shots,
+            rounds: Vec::new(),
+            latencies: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// The chain with this title.
+    pub(crate) fn get(&self, title: &str) -> Result<&Chain> {
+        self.all.iter().find(|chain| chain.title == title).ok_or_else(|| missing(title))
+    }
+
+    /// As many requests as go through, from every chain in turn.
+    pub(crate) fn measure(&mut self, rounds: usize) -> Result<()> {
+        let Chains { envoy, all } = self;
+        eprintln!(
+            "{rounds} rounds of {SLICE} ms for each of {} chains, {CONNECTIONS} connections",
+            all.len()
+        );
+        for round in 0..=rounds {
+            for chain in &mut *all {
+                let to = envoy.address(&chain.listener)?;
+                // The first round warms up: V8 compiles what runs often.
+                let time = Duration::from_millis(if round == 0 { 1_000 } else { SLICE });
+                let before = process::cpu(envoy.pid())?;
+                let (tally, took) = load::run_for(to, &chain.shots, CONNECTIONS, time);
+                let spent = process::cpu(envoy.pid())?.saturating_sub(before);
+                if let Some(what) = tally.first {
+                    return Err(Error::new(format!("{}: {what}", chain.title)));
+                }
+                if round > 0 {
+                    let requests = tally.requests.max(1) as f64;
+                    let cpu = spent.as_secs_f64() * 1e6 / requests;
+                    chain.rounds.push(Round { cpu, throughput: requests / took.as_secs_f64() });
+                }
+            }
+            eprintln!("round {round} of {rounds}");
+        }
+        Ok(())
+    }
+
+    /// So many requests a second, and how long each takes.
+    pub(crate) fn time(&mut self, titles: &[&str], per_second: f64, rounds: usize) -> Result<()> {
+        let Chains { envoy, all } = self;
+        eprintln!("the same at {per_second:.0} requests a second for {}", titles.join(", "));
+        // Many short slices: what else the machine does now and then spoils a few of them.
+        let slice = Duration::from_millis(SLICE / 3);
+        for _ in 0..rounds * 3 {
+            for title in titles {
+                let chain =
+                    all.iter_mut().find(|chain| chain.title == *title).ok_or_else(|| missing(title))?;
+                let to = envoy.address(&chain.listener)?;
+                let Some(shot) = chain.shots.first() else { continue };
+                let took = load::paced(to, shot, CONNECTIONS, per_second, slice)?;
+                let at = |share: usize| {
+                    took.get(took.len() * share / 100).map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
+                };
+                chain.latencies.push(Latency { median: at(50), p99: at(99) });
+            }
+        }
+        Ok(())
+    }
+
+    /// A filter that was skipped would look fast.
+    pub(crate) fn evaluated(&self) -> Result<()> {
+        let scrape = Scrape::read(&self.envoy.admin_get("/stats/prometheus")?);
+        let agree = scrape.sum("gnomon_requests_agree_total").unwrap_or(0.0);
+        let all: f64 = scrape.names("gnomon_requests_").into_iter().filter_map(|name| scrape.sum(name)).sum();
+        if agree == 0.0 || agree < all {
+            return Err(Error::new(format!(
+                "the filter agreed on {agree} requests of {all}: not what was to be measured"
+            )));
+        }
+        Ok(())
+    }
+}

@@ -17,10 +17,12 @@ use gnomon_engine::{
     verdict::{Check, Outcome},
     workload::{IstioVersion, PathNormalization, ProviderKind, ProxyKind},
 };
-use gnomon_manifests::{request::RequestSpec, suite::load};
+use gnomon_manifests::{
+    request::RequestSpec,
+    suite::{find, load},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::Path,
 };
 
@@ -370,11 +372,7 @@ const SETTINGS: &[&str] = &[
 fn every_field_has_its_cases() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host-tests/corpus");
     let (mut seen, mut cases) = (Seen::new(), 0);
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if !path.to_string_lossy().ends_with(".gnomon.yaml") {
-            continue;
-        }
+    for path in find(&[folder]).0 {
         let loaded =
             load(&path).unwrap_or_else(|found| panic!("{}: {:?}", path.display(), found.diagnostics));
         for (test, resources) in loaded.suite.tests.iter().zip(&loaded.resources) {

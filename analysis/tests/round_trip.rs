@@ -11,27 +11,12 @@ use gnomon_engine::{
     verdict::{Outcome, Report, Stage},
     workload::ProxyKind,
 };
-use gnomon_manifests::suite::{Test, load};
+use gnomon_manifests::suite::{Test, find, load};
 use serde_json::{Value, json};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 /// 2026-11-21: the clock of requests without a time.
 const NOW: i64 = 1_795_000_000;
-
-fn suites(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            suites(&path, found);
-        } else if path.to_string_lossy().ends_with(".gnomon.yaml") {
-            found.push(path);
-        }
-    }
-}
 
 /// The filters in a listener as a proxy has it.
 fn listener(filters: Vec<Value>, protocol: Protocol, test: &Test) -> Value {
@@ -102,8 +87,8 @@ fn import(listener: &Value) -> Imported {
 }
 
 fn run(folder: &str, at_least: usize) {
-    let mut files = Vec::new();
-    suites(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder), &mut files);
+    let (files, unread) = find(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)]);
+    assert!(unread.is_empty(), "{unread:?}");
     let (mut compared, mut beyond) = (0, 0);
     let mut wrong = Vec::new();
     for file in &files {

@@ -1,31 +1,17 @@
 //! The corpus and the examples through the native engine.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests may be blunt")]
+#![expect(clippy::panic, reason = "tests may be blunt")]
 
 use gnomon_analysis::Runner;
 use gnomon_engine::jwt::SoftwareCrypto;
-use gnomon_manifests::suite::load;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use gnomon_manifests::suite::{find, load};
+use std::path::Path;
 
 /// 2026-11-21: the clock of requests without a time.
 const NOW: i64 = 1_795_000_000;
 
-fn suites(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            suites(&path, found);
-        } else if path.to_string_lossy().ends_with(".gnomon.yaml") {
-            found.push(path);
-        }
-    }
-}
-
 fn run(folder: &str, at_least: usize) {
-    let mut files = Vec::new();
-    suites(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder), &mut files);
+    let (files, unread) = find(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)]);
+    assert!(unread.is_empty(), "{unread:?}");
     let mut cases = 0;
     let mut failures = Vec::new();
     for file in &files {

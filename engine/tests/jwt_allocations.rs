@@ -1,38 +1,14 @@
 //! A request without a token costs no allocation, whatever the rules look at.
 
+mod counting;
+
+use counting::allocations;
 use gnomon_engine::{
     Request,
     jwt::{Authenticator, SoftwareCrypto},
     resource::{ClaimToHeader, HeaderLocation, JwtRule, Text},
     workload::IstioVersion,
 };
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: as for the caller.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as for the caller.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 #[test]
 fn no_token_no_allocation() {
     let text = |text: &str| Text { text: text.into(), ..Text::default() };
@@ -57,11 +33,11 @@ fn no_token_no_allocation() {
     ];
     let request = Request { now: 1_900_000_000, ..Request::http(&headers) };
 
-    let before = COUNT.with(Cell::get);
+    let before = allocations();
     let answer = authenticator.authenticate(&request, &SoftwareCrypto);
-    let allocations = COUNT.with(Cell::get) - before;
+    let made = allocations() - before;
 
     assert!(answer.failure.is_none() && answer.rule.is_none());
-    assert_eq!(allocations, 0);
-    assert!(COUNT.with(Cell::get) > 0, "the allocator counts");
+    assert_eq!(made, 0);
+    assert!(allocations() > 0, "the allocator counts");
 }

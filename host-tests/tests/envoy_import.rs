@@ -1,9 +1,5 @@
 //! What real Envoy says that it has loaded, imported: the dump of every example's configuration must give the verdicts of
 //! its policies.
-#![expect(
-    clippy::unwrap_used,
-    reason = "tests may be blunt, and clippy.toml reaches only the #[test] functions"
-)]
 
 use gnomon_analysis::{Runner, imported::Proxy};
 use gnomon_engine::{
@@ -17,25 +13,13 @@ use gnomon_engine::{
 use gnomon_host_tests::{
     Bootstrap, Ca, ClientCert, Envoy, Listener, Names, ServerTls, config::Filters, config::cluster, tokens,
 };
-use gnomon_manifests::suite::{LoadedSuite, load};
+use gnomon_manifests::suite::{LoadedSuite, find, load};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
-
-fn suites(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            suites(&path, found);
-        } else if path.to_string_lossy().ends_with(".gnomon.yaml") {
-            found.push(path);
-        }
-    }
-}
 
 /// The clusters that filters name, and whether they are asked by gRPC.
 fn clusters(value: &Value, found: &mut BTreeMap<String, bool>) {
@@ -71,11 +55,9 @@ struct Asked<'s> {
 
 #[test]
 fn the_dump_gives_the_verdicts_of_the_policies() {
-    let mut files = Vec::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    suites(&root.join("../examples"), &mut files);
-    suites(&root.join("corpus"), &mut files);
-    files.sort();
+    let (files, unread) = find(&[root.join("../examples"), root.join("corpus")]);
+    assert!(unread.is_empty(), "{unread:?}");
     let loaded: Vec<LoadedSuite> = files
         .iter()
         .map(|file| load(file).unwrap_or_else(|found| panic!("{}: {:?}", file.display(), found.diagnostics)))

@@ -1,6 +1,5 @@
 //! `gnomon test`.
 
-mod discover;
 mod github;
 mod json;
 mod junit;
@@ -9,7 +8,7 @@ mod text;
 use crate::{Outcome, eval::now, findings, style};
 use gnomon_analysis::{CaseResult, Runner};
 use gnomon_engine::jwt::SoftwareCrypto;
-use gnomon_manifests::suite::{Case, LoadedSuite, Test, load};
+use gnomon_manifests::suite::{Case, LoadedSuite, Test, find, load};
 use std::{
     collections::HashSet,
     path::PathBuf,
@@ -84,7 +83,7 @@ impl Session {
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let start = Instant::now();
-    let (files, problems) = discover::suites(&args.paths);
+    let (files, problems) = find(&args.paths);
     for problem in &problems {
         eprintln!("error: {problem}");
     }

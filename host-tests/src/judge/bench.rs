@@ -14,7 +14,7 @@ use gnomon_engine::{
     envoy::export,
     jwt::Json,
     request::Protocol,
-    resource::{MtlsMode, Presence, Resources},
+    resource::{MtlsMode, Resources},
     workload::ProxyKind,
 };
 use serde_json::{Value, json};
@@ -304,7 +304,7 @@ fn beyond(question: &Question<'_>) -> Option<&'static str> {
     if workload.proxy == ProxyKind::Ztunnel {
         return Some("ztunnel is no Envoy");
     }
-    if rules.clone().any(|rule| rule.presence == Presence::Required) {
+    if resources.requires_tokens() {
         return Some("no istiod configures `presence: REQUIRED` yet");
     }
     if request.claims.is_some() && rules.any(|rule| rule.issuer.text.is_empty()) {

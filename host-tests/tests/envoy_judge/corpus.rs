@@ -8,17 +8,15 @@ use gnomon_host_tests::{
     judge::{Judge, Question},
     tokens,
 };
-use gnomon_manifests::suite::load;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use gnomon_manifests::suite::{find, load};
+use std::path::Path;
 
 #[test]
 fn envoy_answers_as_the_suites_expect() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut counts, mut wrong) = (Counts::default(), Vec::new());
-    let suites = [suites(&root.join("corpus")), suites(&root.join("../examples"))].concat();
+    let (suites, unread) = find(&[root.join("corpus"), root.join("../examples")]);
+    assert_eq!(unread, Vec::<String>::new());
     assert!(suites.len() >= 30, "only {} suites", suites.len());
     let judge = Judge::new().unwrap();
     for file in suites {
@@ -42,19 +40,4 @@ fn envoy_answers_as_the_suites_expect() {
     // What is left out may not grow into the rule.
     assert!(counts.beyond * 10 <= counts.asked, "{counts:?}");
     assert!(counts.shadow_unknown * 10 <= counts.shadowed, "{counts:?}");
-}
-
-/// All suites below a folder, in name order.
-pub(crate) fn suites(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(suites(&path));
-        } else if path.to_string_lossy().ends_with(".gnomon.yaml") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
 }

@@ -1,13 +1,12 @@
 //! Every case of every suite with the filter alone, enforcing: the answers are those that Envoy's own filters give.
 
-use crate::corpus::suites;
 use gnomon_engine::{Plan, request::Protocol, verdict::Outcome};
 use gnomon_host_tests::{
     conformance::compare::engine,
     filter,
     judge::{Answer, Judge, Question},
 };
-use gnomon_manifests::suite::load;
+use gnomon_manifests::suite::{find, load};
 use std::path::Path;
 
 #[test]
@@ -16,7 +15,7 @@ fn the_filter_enforces_as_the_suites_expect() {
     let wasm = filter::wasm().unwrap();
     let judge = Judge::new().unwrap();
     let (mut asked, mut beyond, mut wrong) = (0, 0, Vec::new());
-    for file in [suites(&root.join("corpus")), suites(&root.join("../examples"))].concat() {
+    for file in find(&[root.join("corpus"), root.join("../examples")]).0 {
         let loaded =
             load(&file).unwrap_or_else(|found| panic!("{}: {:?}", file.display(), found.diagnostics));
         let mut questions = Vec::new();

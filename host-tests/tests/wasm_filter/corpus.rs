@@ -6,9 +6,8 @@ use gnomon_engine::{request::Protocol, verdict::Outcome, workload::ProxyKind};
 use gnomon_host_tests::candidate;
 use gnomon_manifests::{request::RequestSpec, suite};
 use std::{
-    fs,
     net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
@@ -21,7 +20,7 @@ const SOME_PORT: u16 = 45_454;
 fn the_filter_answers_as_the_suites_expect() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut compared, mut beyond, mut wrong) = (0, 0, Vec::new());
-    for file in [suites(&root.join("corpus")), suites(&root.join("../examples"))].concat() {
+    for file in suite::find(&[root.join("corpus"), root.join("../examples")]).0 {
         let loaded = suite::load(&file).unwrap_or_else(|found| panic!("{:?}", found.diagnostics));
         let mut last: Option<(Arc<Resources>, suite::Test, bool, WasmHost)> = None;
         for (test, resources) in loaded.suite.tests.iter().zip(&loaded.resources) {
@@ -134,19 +133,4 @@ fn describe(
         }
     });
     state.answered(200, "via_upstream");
-}
-
-/// All suites below a folder, in name order.
-fn suites(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(suites(&path));
-        } else if path.to_string_lossy().ends_with(".gnomon.yaml") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
 }

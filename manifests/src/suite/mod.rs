@@ -1,12 +1,14 @@
 //! Test suites as people write them (formats §5).
 
 mod expect;
+mod find;
 mod load;
 mod matrix;
 mod read;
 mod texts;
 
 pub use expect::{Expect, ExpectNearest, ExpectShadow, ExpectUnmet, expectation};
+pub use find::find;
 pub use load::{LoadedSuite, from_text, load};
 pub use matrix::MAX_CASES;
 pub use texts::{load_texts, policies_of};

@@ -1,5 +1,6 @@
 //! Where the suites are.
 
+use super::load::is_suite;
 use std::{
     collections::HashSet,
     fs,
@@ -14,7 +15,7 @@ const NEVER: [&str; 3] = ["target", "node_modules", "vendor"];
 
 /// The suites below `paths`, each once, in order; and what could not be read. A file that is named is a suite, whatever
 /// it is called; hidden folders are not searched.
-pub(super) fn suites(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<String>) {
+pub fn find(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<String>) {
     let mut found = Vec::new();
     let mut problems = Vec::new();
     let mut visited = HashSet::new();
@@ -61,7 +62,7 @@ fn below(
             let is_folder = fs::metadata(&path).is_ok_and(|meta| meta.is_dir());
             if is_folder && !name.starts_with('.') && !NEVER.contains(&name.as_str()) {
                 waiting.push((path, depth + 1));
-            } else if !is_folder && name.ends_with(".gnomon.yaml") {
+            } else if !is_folder && is_suite(&path) {
                 found.push(path);
             }
         }

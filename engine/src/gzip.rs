@@ -6,7 +6,7 @@
 //!
 //! RFC 1951 (deflate) and RFC 1952 (gzip); one member, no preset dictionary, the checksum must be right.
 
-use crate::jwt::base64url;
+use crate::base64;
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
@@ -49,18 +49,12 @@ impl fmt::Display for Broken {
 ///
 /// The first thing that is wrong; `limit` is how many bytes may come out.
 pub fn unpack(text: &str, limit: usize) -> Result<Vec<u8>, Broken> {
-    let url_safe = |byte: u8| match byte {
-        b'+' => b'-',
-        b'/' => b'_',
-        other => other,
-    };
-    let letters: Vec<u8> = text.bytes().map(url_safe).collect();
-    gunzip(&base64url::decode(&letters).ok_or(Broken::Base64)?, limit)
+    gunzip(&base64::decode_either(text.as_bytes()).ok_or(Broken::Base64)?, limit)
 }
 
 /// The text that [`unpack`] reads.
 pub fn to_text(gzip: &[u8]) -> String {
-    base64url::encode_standard(gzip)
+    base64::encode_standard(gzip)
 }
 
 /// Reads one gzip member.

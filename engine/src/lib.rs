@@ -14,6 +14,7 @@ extern crate alloc;
 
 pub mod address;
 pub mod attach;
+pub mod base64;
 mod bytes;
 mod decimal;
 pub mod decode;

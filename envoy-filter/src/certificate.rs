@@ -4,6 +4,7 @@
 //! PEM in percent encoding, and there the others stand (RFC 5280, §4.2.1.6).
 
 use alloc::vec::Vec;
+use gnomon_engine::base64;
 
 /// Longer certificates are not looked into.
 const LONGEST: usize = 64 << 10;
@@ -90,39 +91,32 @@ fn element<'a>(bytes: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
 /// The first certificate of a PEM text, out of its percent encoding.
 fn decode(property: &[u8]) -> Option<Vec<u8>> {
     let mut text = Vec::with_capacity(property.len());
-    let mut rest = property;
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        if let (b'%', [high, low, after @ ..]) = (byte, after) {
-            let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-            text.push(digit(*high)? << 4 | digit(*low)?);
-            rest = after;
-        } else {
-            text.push(*byte);
+    let mut pieces = property.split(|byte| *byte == b'%');
+    text.extend_from_slice(pieces.next()?);
+    for piece in pieces {
+        match piece {
+            [high, low, plain @ ..] => {
+                let digit =
+                    |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                text.push(digit(*high)? << 4 | digit(*low)?);
+                text.extend_from_slice(plain);
+            }
+            // Too short to be an encoding: it stands for itself.
+            _ => {
+                text.push(b'%');
+                text.extend_from_slice(piece);
+            }
         }
     }
     let begin = b"-----BEGIN CERTIFICATE-----";
     let body = text.windows(begin.len()).position(|window| window == begin)?;
-    let mut bytes = Vec::with_capacity(text.len());
-    let (mut bits, mut count) = (0_u32, 0);
-    for byte in text.get(body + begin.len()..)? {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'\r' | b'\n' | b' ' => continue,
-            _ => break,
-        };
-        bits = bits << 6 | u32::from(six);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
+    let body = text.get(body + begin.len()..)?;
+    let end = body.iter().position(|byte| *byte == b'-').unwrap_or(body.len());
+    let mut plain = Vec::with_capacity(end);
+    for line in body.get(..end)?.split(|byte| matches!(byte, b'\r' | b'\n' | b' ')) {
+        plain.extend_from_slice(line);
     }
-    Some(bytes)
+    base64::decode_either(&plain)
 }
 
 #[cfg(test)]

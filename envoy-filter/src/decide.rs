@@ -120,7 +120,7 @@ impl Scene<'_> {
     fn ask<'p>(&mut self, plan: &'p Plan, crypto: &HostCrypto<'_>) -> Answer<'p> {
         let answer = self.with(|request| plan.evaluate_and_authenticate(request, crypto));
         // Even where the verdict stands, an unknown may hide which rule gives it.
-        if answer.0.certain || !self.facts.more(self.asked) {
+        if answer.0.certain || !self.facts.more(self.asked, &self.active.peers) {
             return answer;
         }
         match answer.1 {
@@ -144,7 +144,7 @@ pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol, passed: bo
     let now = if needs.now { asked.count(asked.host().now()) } else { Ok(0) };
     let Ok(now) = now else { return unknown("time") };
     let now = i64::try_from(now / 1_000_000_000).unwrap_or(i64::MAX);
-    let facts = Facts::first(asked, needs, active.settings.proxy);
+    let facts = Facts::first(asked, needs, active.settings.proxy, &active.peers);
     if let Some(missing) = facts.missing() {
         return unknown(missing);
     }

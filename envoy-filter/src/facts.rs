@@ -7,7 +7,9 @@
 use crate::{
     certificate,
     host::{Host, Refused},
-    metadata, wire,
+    metadata,
+    peers::Peers,
+    wire,
 };
 use alloc::{string::String, vec::Vec};
 use core::{
@@ -28,6 +30,7 @@ pub const DIRECT_REMOTE_ADDRESS: &str = "filter_state\0gnomon.direct_remote_addr
 
 const WAYPOINT_PEER: &str = "filter_state\0io.istio.peer_principal";
 const URI_SAN: &str = "connection\0uri_san_peer_certificate";
+const DIGEST: &str = "connection\0sha256_peer_certificate_digest";
 const CERTIFICATE: &str = "connection\0peer_certificate";
 const DNS_SAN: &str = "connection\0dns_san_peer_certificate";
 const SUBJECT: &str = "connection\0subject_peer_certificate";
@@ -96,12 +99,12 @@ pub struct Facts {
 
 impl Facts {
     /// What decides nearly always.
-    pub fn first(asked: &Asked<'_>, needs: Needs, proxy: ProxyKind) -> Facts {
+    pub fn first(asked: &Asked<'_>, needs: Needs, proxy: ProxyKind, peers: &Peers) -> Facts {
         let mut facts = Facts::default();
         if needs.peer {
             match proxy {
                 ProxyKind::Waypoint => facts.read_waypoint_peer(asked),
-                _ => facts.read_peer(asked),
+                _ => facts.read_peer(asked, peers),
             }
         }
         if needs.source_ip || needs.remote_ip {
@@ -127,10 +130,10 @@ impl Facts {
     }
 
     /// Reads on, for a verdict that hangs on something unknown. True where that brought anything.
-    pub fn more(&mut self, asked: &Asked<'_>) -> bool {
+    pub fn more(&mut self, asked: &Asked<'_>, peers: &Peers) -> bool {
         let mut learned = false;
         if core::mem::take(&mut self.more_names) {
-            learned = self.read_more_names(asked);
+            learned = self.read_more_names(asked, peers);
         }
         if self.source_ip == Input::Unknown
             && let Ok(Some(text)) = asked.property(DIRECT_REMOTE_ADDRESS)
@@ -187,7 +190,7 @@ impl Facts {
         self.metadata.iter().map(|(name, value)| (name.as_str(), value.clone())).collect()
     }
 
-    fn read_peer(&mut self, asked: &Asked<'_>) {
+    fn read_peer(&mut self, asked: &Asked<'_>, peers: &Peers) {
         match asked.property(URI_SAN) {
             // The proxy shows the first URI SAN only.
             Ok(Some(name)) => {
@@ -200,7 +203,7 @@ impl Facts {
             Ok(None) => match asked.property(MTLS).map(|value| value.as_deref().and_then(wire::boolean)) {
                 Ok(Some(true)) => {
                     self.tls = true;
-                    self.read_more_names(asked);
+                    self.read_more_names(asked, peers);
                 }
                 Ok(Some(false) | None) => {}
                 Err(_) => self.missing = Some("source.principal"),
@@ -211,10 +214,18 @@ impl Facts {
 
     /// All names: those that stand in the certificate, and its subject. Where the proxy does not hand the certificate
     /// over, it may have been told to list the URI SANs; without either there may be more than the first.
-    fn read_more_names(&mut self, asked: &Asked<'_>) -> bool {
+    fn read_more_names(&mut self, asked: &Asked<'_>, peers: &Peers) -> bool {
+        let digest = asked.property(DIGEST).ok().flatten().unwrap_or_default();
+        if let Some(names) = peers.names(&digest) {
+            self.names = names;
+            self.complete = true;
+            return true;
+        }
         let before = core::mem::take(&mut self.names);
         let property = asked.property(CERTIFICATE).ok().flatten();
-        match property.as_deref().and_then(certificate::names) {
+        let read = property.as_deref().and_then(certificate::names);
+        let whole = read.is_some();
+        match read {
             Some(names) => {
                 self.names = names;
                 self.complete = true;
@@ -235,6 +246,9 @@ impl Facts {
         let subject = asked.property(SUBJECT);
         self.complete &= subject.is_ok();
         self.names.extend(subject.ok().flatten());
+        if whole && self.complete && !digest.is_empty() {
+            peers.learn(digest, &self.names);
+        }
         self.complete || self.names != before
     }
 

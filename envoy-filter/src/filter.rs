@@ -11,6 +11,7 @@ use crate::{
     key_sets::KeySets,
     lines::{self, Ended, Subject},
     metrics::{self, Counter, Metrics},
+    peers::Peers,
     wire,
 };
 use alloc::{borrow::Cow, boxed::Box, format, rc::Rc, string::String};
@@ -47,6 +48,8 @@ pub struct Active {
     pub settings: Settings,
     /// Signatures that have been found good.
     pub verified: Cache,
+    /// Certificates that have been read.
+    pub peers: Peers,
     /// Key sets that stand elsewhere.
     pub key_sets: KeySets,
     metrics: Metrics,
@@ -124,6 +127,7 @@ fn try_configure(host: &dyn Host) -> Option<Active> {
         baseline,
         settings,
         verified: Cache::default(),
+        peers: Peers::default(),
         key_sets,
         metrics,
         share: Cell::new(0.0),

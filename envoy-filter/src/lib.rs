@@ -63,5 +63,6 @@ pub mod lines;
 pub mod metadata;
 pub mod metrics;
 pub mod node_metadata;
+pub mod peers;
 pub mod wire;
 pub mod write;

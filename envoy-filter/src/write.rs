@@ -9,7 +9,10 @@ pub struct Object(String);
 
 impl Default for Object {
     fn default() -> Self {
-        Object(String::from("{"))
+        // Most lines are no longer, and none has to be moved while it grows.
+        let mut text = String::with_capacity(512);
+        text.push('{');
+        Object(text)
     }
 }
 
@@ -79,17 +82,24 @@ pub fn list<T: AsRef<str>>(texts: &[T]) -> String {
 
 fn quote(text: &str, out: &mut String) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            c if c < ' ' => {
+    let mut rest = text;
+    // All of these are ASCII, so that a text may be cut at them.
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20);
+    while let Some(place) = rest.as_bytes().iter().position(special) {
+        let (plain, after) = rest.split_at_checked(place).unwrap_or_default();
+        out.push_str(plain);
+        let mut after = after.chars();
+        match after.next() {
+            Some(c @ ('"' | '\\')) => out.extend(['\\', c]),
+            Some('\n') => out.push_str("\\n"),
+            c => {
                 // Writing to a String cannot fail.
-                let _done = write!(out, "\\u{:04x}", u32::from(c));
+                let _done = write!(out, "\\u{:04x}", c.map_or(0, u32::from));
             }
-            c => out.push(c),
         }
+        rest = after.as_str();
     }
+    out.push_str(rest);
     out.push('"');
 }
 

@@ -1,9 +1,10 @@
 //! Key sets as Envoy's `local_jwks` reads them.
 
 use super::{
-    Json, base64url, der,
+    Json, der,
     key::{Curve, Key, Material},
 };
+use crate::base64;
 use alloc::{
     format,
     string::{String, ToString},
@@ -68,7 +69,7 @@ fn read(jwk: &Json) -> Result<Key, &'static str> {
     let (kid, alg) = (lenient("kid"), lenient("alg"));
     let bytes = |name, fault| {
         let encoded = text(name).and_then(Result::ok).ok_or(fault)?;
-        base64url::decode(encoded.as_bytes()).ok_or(fault)
+        base64::decode(encoded.as_bytes()).ok_or(fault)
     };
     let material = match text("kty").ok_or("`kty` is missing")?.map_err(|()| "`kty` is not a string")? {
         "RSA" => {

@@ -4,7 +4,6 @@
 //! [`Authentication`]: the status, the verified claims, and what the filter did to the headers. Behaviour is that of
 //! Envoy 1.40, oddities included; `tests/jwt` holds its recorded answers.
 
-pub(crate) mod base64url;
 mod der;
 pub(crate) mod edit;
 mod extract;

@@ -1,7 +1,7 @@
 //! What a verified token leaves behind: headers for the workload, claims for later filters.
 
-use super::{Json, base64url, token::Token, view::View};
-use crate::{decimal, headers::lookup_name, resource::JwtRule};
+use super::{Json, token::Token, view::View};
+use crate::{base64, decimal, headers::lookup_name, resource::JwtRule};
 use alloc::{
     borrow::ToOwned,
     string::{String, ToString},
@@ -103,7 +103,7 @@ fn header_value(claim: &Json) -> Option<String> {
         }
         Json::Number(value) => decimal::fixed(*value, 6),
         Json::String(text) => text.clone(),
-        Json::List(_) | Json::Object(_) => base64url::encode_standard(claim.write().as_bytes()),
+        Json::List(_) | Json::Object(_) => base64::encode_standard(claim.write().as_bytes()),
     };
     (!value.is_empty()).then_some(value)
 }

@@ -1,14 +1,14 @@
 //! What people and front ends ask an [`Authenticator`] beside its answer.
 
 use super::{
-    Authenticator, Crypto, Json, base64url,
+    Authenticator, Crypto, Json,
     guess::Guesses,
     jwks,
     status::Status,
     verify::{Keys, Rule},
     view::View,
 };
-use crate::{Request, Severity, headers::lookup_name, node::Position, resource::JwtRule};
+use crate::{Request, Severity, base64, headers::lookup_name, node::Position, resource::JwtRule};
 use alloc::{
     format,
     string::{String, ToString},
@@ -165,7 +165,7 @@ fn judge(rule: &Rule, token: &[u8], view: &View<'_>, crypto: &dyn Crypto) -> Res
 /// A token with these claims that parses but is not signed: its signature is a placeholder. For front ends that are
 /// given claims, and a [`Crypto`] of theirs that vouches for it.
 pub fn unsigned_token(claims: &Json) -> String {
-    let section = |text: &str| base64url::encode(text.as_bytes());
+    let section = |text: &str| base64::encode(text.as_bytes());
     format!(
         "{}.{}.{}",
         section(r#"{"alg":"RS256","typ":"JWT"}"#),

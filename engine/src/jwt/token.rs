@@ -1,6 +1,7 @@
 //! The parse of a token: everything that is wrong with it whoever issued it.
 
-use super::{Algorithm, Json, base64url, status::Status};
+use super::{Algorithm, Json, status::Status};
+use crate::base64;
 use alloc::{
     borrow::ToOwned,
     string::{String, ToString},
@@ -48,13 +49,13 @@ impl Token {
             return Err(Status::BadFormat);
         };
 
-        let header = base64url::decode(header64).ok_or(Status::HeaderBadBase64)?;
+        let header = base64::decode(header64).ok_or(Status::HeaderBadBase64)?;
         let header = Json::parse_object(&header).ok_or(Status::HeaderBadJson)?;
         let algorithm = header.member("alg").and_then(Json::as_str).ok_or(Status::HeaderBadAlg)?;
         let algorithm = Algorithm::from_name(algorithm).ok_or(Status::HeaderUnknownAlg)?;
         let kid = string(&header, "kid", Status::HeaderBadKid)?.to_owned();
 
-        let payload = base64url::decode(payload64).ok_or(Status::PayloadBadBase64)?;
+        let payload = base64::decode(payload64).ok_or(Status::PayloadBadBase64)?;
         let payload = Json::parse_object(&payload).ok_or(Status::PayloadBadJson)?;
         let issuer = string(&payload, "iss", Status::IssNotString)?.to_owned();
         string(&payload, "sub", Status::SubNotString)?;
@@ -64,7 +65,7 @@ impl Token {
         string(&payload, "jti", Status::JtiNotString)?;
         let audiences = audiences(&payload).ok_or(Status::AudNotString)?;
 
-        let signature = base64url::decode(signature64).ok_or(Status::SignatureBadBase64)?;
+        let signature = base64::decode(signature64).ok_or(Status::SignatureBadBase64)?;
         let mut signed = Vec::with_capacity(header64.len() + 1 + payload64.len());
         signed.extend_from_slice(header64);
         signed.push(b'.');

@@ -41,6 +41,7 @@ fn module(artefact: Artefact) -> &'static (Engine, Module) {
         let bytes = std::fs::read(path.unwrap_or_else(|missing| panic!("{missing}"))).expect("readable");
         let mut config = Config::new();
         config.consume_fuel(true);
+
         let engine = Engine::new(&config).expect("this machine runs wasmtime");
         let module = Module::new(&engine, bytes).expect("a valid module");
         (engine, module)
@@ -52,6 +53,7 @@ pub struct WasmHost {
     store: Store<State>,
     instance: Instance,
     next: u32,
+    instructions: u64,
 }
 
 /// Which callbacks a request gets.
@@ -79,7 +81,7 @@ impl WasmHost {
         // The SDK brings functions that the filter never calls: replies, callouts, shared data, ….
         linker.define_unknown_imports_as_traps(module).expect("only functions are left");
         let instance = linker.instantiate(&mut store, module).expect("the host gives every import");
-        let mut host = WasmHost { store, instance, next: ROOT + 1 };
+        let mut host = WasmHost { store, instance, next: ROOT + 1, instructions: 0 };
         host.call::<(), ()>("_initialize", ()).expect("initialized");
         host.call::<(u32, u32), ()>("proxy_on_context_create", (ROOT, 0)).expect("a root context");
         host
@@ -193,7 +195,15 @@ impl WasmHost {
     pub fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, parameters: P) -> wasmtime::Result<R> {
         self.store.set_fuel(FUEL)?;
         let function: TypedFunc<P, R> = self.instance.get_typed_func(&mut self.store, name)?;
-        function.call(&mut self.store, parameters)
+        let result = function.call(&mut self.store, parameters);
+        // Fuel is instructions, but for the few that cost nothing.
+        self.instructions += FUEL - self.store.get_fuel()?;
+        result
+    }
+
+    /// How many instructions the filter has executed so far.
+    pub fn instructions(&self) -> u64 {
+        self.instructions
     }
 
     /// Bytes of linear memory.

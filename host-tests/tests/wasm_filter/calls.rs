@@ -51,6 +51,7 @@ fn a_token_is_checked_once_and_claims_are_looked_for_only_where_one_may_be_gone(
     compared["baseline"] = plain["candidate"].clone();
     let names = [
         "connection.uri_san_peer_certificate",
+        "connection.sha256_peer_certificate_digest",
         "connection.peer_certificate",
         "filter_state.gnomon.peer_uri_san",
         "connection.dns_san_peer_certificate",

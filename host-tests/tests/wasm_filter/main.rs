@@ -11,6 +11,7 @@ mod calls;
 mod configuration;
 mod corpus;
 mod enforced;
+mod instructions;
 mod key_sets;
 mod reported;
 mod reports;

@@ -122,6 +122,7 @@ fn only_what_is_needed_is_read_and_only_once() {
     let by_port = policy("p", "ALLOW", json!([{"to": [{"operation": {"ports": ["1"]}}]}]));
     let uri = "connection.uri_san_peer_certificate";
     let more = [
+        "connection.sha256_peer_certificate_digest",
         "connection.peer_certificate",
         "filter_state.gnomon.peer_uri_san",
         "connection.dns_san_peer_certificate",

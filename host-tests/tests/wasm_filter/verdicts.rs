@@ -236,6 +236,25 @@ fn what_the_proxy_does_not_show_is_unknown_unless_it_is_helped() {
         assert_eq!(verdict(&mut host)["verdict"], expected, "{uris:?}");
     }
 
+    // A certificate is read once.
+    for (digest, uris, expected) in
+        [("d1", vec![uri("other"), uri("cart")], "allow"), ("d2", vec![uri("other"), uri("more")], "deny")]
+    {
+        let pem = ca.issue(&Names { uris, ..Names::default() }).unwrap().certificate;
+        let encoded = pem.replace('+', "%2B").replace('/', "%2F").replace('\n', "%0A").replace(' ', "%20");
+        let state = host.state();
+        state.set("connection.uri_san_peer_certificate", Property::Text(uri("other")));
+        state.set("connection.sha256_peer_certificate_digest", Property::Text(digest.into()));
+        state.set("connection.peer_certificate", Property::Text(encoded));
+        for again in [false, true, true] {
+            host.state().forget();
+            assert_eq!(verdict(&mut host)["verdict"], expected, "{digest} {again}");
+            let paths = &host.state().asked;
+            let read = paths.iter().filter(|path| *path == "connection.peer_certificate").count();
+            assert_eq!(read, usize::from(!again), "{digest}: {paths:?}");
+        }
+    }
+
     let block = policy("p", "ALLOW", json!([{"from": [{"source": {"ipBlocks": ["10.0.0.0/8"]}}]}]));
     let mut host = WasmHost::with(&configuration(json!([block])));
     get(&mut host, "/");

@@ -178,8 +178,11 @@ impl Reader<'_> {
         let quote = self.next()?;
         let mut bytes = Vec::new();
         loop {
+            let rest = self.rest();
+            let plain = rest.iter().take_while(|c| **c != quote && **c != b'\\').count();
+            bytes.extend_from_slice(rest.get(..plain)?);
+            self.at += plain;
             match self.next()? {
-                c if c == quote => break,
                 b'\\' => {
                     let c = match self.next()? {
                         b'u' | b'U' => {
@@ -197,7 +200,8 @@ impl Reader<'_> {
                     };
                     bytes.push(c);
                 }
-                c => bytes.push(c),
+                // The quote.
+                _ => break,
             }
         }
         String::from_utf8(bytes).ok()

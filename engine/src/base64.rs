@@ -1,25 +1,55 @@
 //! Base64 as Envoy's library (abseil) reads and writes it. It is laxer than RFC 4648, and that shows in verdicts.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, vec, vec::Vec};
+
+/// What a character of the URL-safe alphabet stands for; of others, more than six bits.
+const DIGITS: [u8; 256] = digits();
+const NONE: u8 = 0xff;
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "worked out by the compiler, which would stop at an index out of bounds"
+)]
+const fn digits() -> [u8; 256] {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut digits = [NONE; 256];
+    let mut digit = 0;
+    while digit < alphabet.len() {
+        digits[alphabet[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    digits
+}
 
 /// Decodes the URL-safe alphabet.
 ///
 /// White space is skipped anywhere; padding (`=` or `.`) may be left out but not be of the wrong length; bits left over
 /// in the last character are ignored. `+` and `/` are refused.
 pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
+    // Four characters at a time, as long as nothing else stands among them.
+    let mut out = vec![0; text.len() / 4 * 3];
+    let mut whole = 0;
+    for ([a, b, c, d], three) in text.as_chunks::<4>().0.iter().zip(out.as_chunks_mut::<3>().0) {
+        let (a, b, c, d) = (digit(*a), digit(*b), digit(*c), digit(*d));
+        if (a | b | c | d) > 63 {
+            break;
+        }
+        *three = [(a << 2 | b >> 4), (b << 4 | c >> 2), (c << 6 | d)];
+        whole += 1;
+    }
+    out.truncate(whole * 3);
     let mut bits = 0u32;
     let mut count = 0usize;
     let mut pads = 0usize;
-    for &c in text {
+    for &c in text.get(whole * 4..).unwrap_or_default() {
         if matches!(c, b'=' | b'.') {
             pads += 1;
         } else if matches!(c, b'\t'..=b'\r' | b' ') {
             continue;
-        } else if pads > 0 {
+        } else if pads > 0 || digit(c) > 63 {
             return None;
         } else {
-            bits = bits << 6 | digit(c)?;
+            bits = bits << 6 | u32::from(digit(c));
             count += 1;
             if count == 4 {
                 out.extend_from_slice(&[(bits >> 16) as u8, (bits >> 8) as u8, bits as u8]);
@@ -42,19 +72,22 @@ pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     (pads == 0 || pads == expected).then_some(out)
 }
 
-fn digit(c: u8) -> Option<u32> {
-    Some(u32::from(match c {
-        b'A'..=b'Z' => c - b'A',
-        b'a'..=b'z' => c - b'a' + 26,
-        b'0'..=b'9' => c - b'0' + 52,
-        b'-' => 62,
-        b'_' => 63,
-        _ => return None,
-    }))
+/// The same, where the standard alphabet is as good.
+pub fn decode_either(text: &[u8]) -> Option<Vec<u8>> {
+    let url_safe = |byte: &u8| match byte {
+        b'+' => b'-',
+        b'/' => b'_',
+        other => *other,
+    };
+    decode(&text.iter().map(url_safe).collect::<Vec<u8>>())
+}
+
+fn digit(c: u8) -> u8 {
+    DIGITS.get(usize::from(c)).copied().unwrap_or(NONE)
 }
 
 /// The URL-safe alphabet, no padding: what tokens are made of.
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     write(bytes, b'-', b'_', false)
 }
 

@@ -82,10 +82,18 @@ pub fn istio_version() -> String {
     format!("{}.{}", newest.0, newest.1)
 }
 
-/// This build can check signatures.
+/// This build can check signatures by itself.
 #[wasm_bindgen(js_name = checksSignatures)]
 pub fn checks_signatures() -> bool {
     cfg!(feature = "signatures")
+}
+
+/// From now on this function checks signatures, which this build cannot do itself: `verify` of the module that is built
+/// from `web-playground/signatures`.
+#[cfg(not(feature = "signatures"))]
+#[wasm_bindgen(js_name = checkSignaturesWith)]
+pub fn check_signatures_with(verify: js_sys::Function) {
+    check::loaded::take(verify);
 }
 
 /// The verdict on each request, without the way to it.

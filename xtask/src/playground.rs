@@ -67,32 +67,24 @@ pub(crate) fn test(workspace: &Workspace, tests: &mut Tally) -> Result<(), Failu
     count(browser.env("GNOMON_BIN", workspace.target.join("debug/gnomon")), tests)
 }
 
-/// The wasm packages that the page imports: a small one, and one that checks signatures.
+/// The wasm packages that the page imports: the engine, and what checks signatures, which is loaded when there is one.
 fn engines(workspace: &Workspace) -> Result<(), Failure> {
     setup::rust_target(workspace, setup::BROWSER_TARGET)?;
     let wasm_pack = wasm_pack(workspace)?;
     let flags = dist::without_paths(workspace)?.join("\u{1f}");
     let builds: [(&str, &str, &[&str]); 2] =
-        [("app/engine/light", "engine", &["--no-default-features"]), ("app/engine/full", "signatures", &[])];
-    for (folder, name, features) in builds {
-        heading(&format!("building web-playground/{folder}"));
+        [(".", "engine", &["--no-default-features"]), ("signatures", "signatures", &[])];
+    let out = workspace.root.join("web-playground/app/engine");
+    for (package, name, features) in builds {
+        heading(&format!("building web-playground/app/engine/{name}"));
         let mut command = Command::new(&wasm_pack);
         command
             .env("CARGO_ENCODED_RUSTFLAGS", &flags)
-            .current_dir(workspace.root.join("web-playground"))
+            .current_dir(workspace.root.join("web-playground").join(package))
             .env("CARGO_TARGET_DIR", &workspace.target)
-            .args([
-                "build",
-                "--target",
-                "web",
-                "--profile",
-                "wasm",
-                "--out-dir",
-                folder,
-                "--out-name",
-                name,
-                ".",
-            ])
+            .args(["build", "--target", "web", "--profile", "wasm", "--out-name", name, "--out-dir"])
+            .arg(out.join(name))
+            .arg(".")
             .arg("--")
             .args(features);
         run(&mut command)?;

@@ -23,6 +23,15 @@ impl Key {
         Key { kid, alg, material, spki }
     }
 
+    /// A key out of its numbers alone, for who checks signatures elsewhere; `None`: its point does not lie on its
+    /// curve. The numbers are taken as [`Key::material`] of a key set's key has them.
+    #[cfg(feature = "crypto")]
+    pub fn usable(material: Material) -> Option<Key> {
+        let off =
+            matches!(&material, Material::Ec { curve, x, y } if !super::software::on_curve(*curve, x, y));
+        (!off).then(|| Key::new(String::new(), String::new(), material))
+    }
+
     /// `kid`; empty where the JWK has none: such a key is tried for every token.
     pub fn kid(&self) -> &str {
         &self.kid

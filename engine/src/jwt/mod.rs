@@ -211,6 +211,9 @@ pub enum Signature {
     Good,
     /// It did not, or the key does not fit the algorithm.
     Bad,
+    /// The key is none, and Envoy would not have loaded it: its point does not lie on its curve. Only who reads key sets
+    /// without the feature `crypto`, which finds that out at once, has this to say.
+    NoKey,
 }
 
 /// Who checks signatures: [`SoftwareCrypto`] (feature `crypto`, part of `std`), or Envoy's own BoringSSL in the filter.

@@ -124,6 +124,7 @@ fn verify_signature(token: &Token, keys: &[Key], crypto: &dyn Crypto) -> Result<
         return Err(Status::NoValidKeys);
     }
     let mut fits = false;
+    let mut usable = keys.len();
     for key in keys {
         if !token.kid.is_empty() && !key.kid.is_empty() && token.kid != key.kid {
             continue;
@@ -131,18 +132,22 @@ fn verify_signature(token: &Token, keys: &[Key], crypto: &dyn Crypto) -> Result<
         if !key.alg.is_empty() && key.alg != token.algorithm.name() {
             continue;
         }
-        fits = true;
         // Envoy looks no further then, though another key might verify it.
         if matches!(key.material, Material::Ed25519(_)) && token.signature.len() != ED25519_LENGTH {
             return Err(Status::Ed25519WrongLength);
         }
-        if let Some(algorithm) = token.algorithm.with(&key.material)
-            && crypto.verify(algorithm, key, &token.signed, &token.signature) == Signature::Good
-        {
-            return Ok(());
+        let algorithm = token.algorithm.with(&key.material);
+        match algorithm.map(|algorithm| crypto.verify(algorithm, key, &token.signed, &token.signature)) {
+            Some(Signature::Good) => return Ok(()),
+            Some(Signature::NoKey) => usable = usable.saturating_sub(1),
+            Some(Signature::Bad) | None => fits = true,
         }
     }
-    Err(if fits { Status::VerificationFails } else { Status::NoMatchingKey })
+    Err(match (fits, usable) {
+        (true, _) => Status::VerificationFails,
+        (false, 0) => Status::NoValidKeys,
+        (false, _) => Status::NoMatchingKey,
+    })
 }
 
 /// An audience without `http://` or `https://` before it and one slash after it.

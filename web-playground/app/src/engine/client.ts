@@ -1,9 +1,9 @@
 import type {
   Answer, Documents, Explained, Input, Lint, Source, SuiteContents, SuiteInput, SuiteRun,
-} from "../../engine/light/engine.js";
+} from "../../engine/engine/engine.js";
 import type { Answered, Asked, Method } from "./worker.ts";
 
-export type * from "../../engine/light/engine.js";
+export type * from "../../engine/engine/engine.js";
 
 /** The engine panicked: what it was asked, and what it said. */
 export class Crash extends Error {

@@ -1,30 +1,30 @@
 // The engine lives in a worker: a panic ends the worker and never the page, and a large input never blocks typing.
-import initialize, * as light from "../../engine/light/engine.js";
+import initialize, * as engine from "../../engine/engine/engine.js";
 
-type Api = Pick<typeof light, "evaluate" | "explain" | "lint" | "runSuite" | "readSuite" | "parse" | "version" | "istioVersion">;
+type Api = Pick<typeof engine, "evaluate" | "explain" | "lint" | "runSuite" | "readSuite" | "parse" | "version" | "istioVersion">;
 export type Method = keyof Api;
 export interface Asked { id: number; method: Method; argument: unknown }
 export type Answered = { id: number; value: unknown } | { id: number; crash: string };
 
-// The small build answers until a signature has to be checked.
-let api: Promise<Api> = initialize().then(() => light);
-let whole: Promise<Api> | undefined;
+const api: Promise<Api> = initialize().then(() => engine);
+let signatures: Promise<void> | undefined;
 
-function withSignatures(): Promise<Api> {
-  whole ??= import("../../engine/full/signatures.js").then(async (full) => {
-    await full.default();
-    return full as unknown as Api;
+/** What checks signatures comes when there is one to check. */
+function withSignatures(): Promise<void> {
+  signatures ??= import("../../engine/signatures/signatures.js").then(async (module) => {
+    await module.default();
+    engine.checkSignaturesWith(module.verify);
   });
-  return whole;
+  return signatures;
 }
 
 async function answer({ method, argument }: Asked): Promise<unknown> {
-  const call = (from: Api) => (from[method] as (argument: unknown) => unknown)(argument);
-  const value = call(await api);
+  const call = ((await api)[method] as (argument: unknown) => unknown).bind(null, argument);
+  const value = call();
   const wants = typeof value === "object" && value !== null && "needsSignatures" in value && value.needsSignatures;
   if (!wants) return value;
-  api = withSignatures();
-  return call(await api);
+  await withSignatures();
+  return call();
 }
 
 self.onmessage = async ({ data }: MessageEvent<Asked>) => {

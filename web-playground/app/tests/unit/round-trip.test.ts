@@ -2,7 +2,8 @@
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import initialize, { readSuite, runSuite } from "../../engine/full/signatures.js";
+import initialize, { checkSignaturesWith, readSuite, runSuite } from "../../engine/engine/engine.js";
+import signatures, { verify } from "../../engine/signatures/signatures.js";
 import type { Source } from "../../src/engine/client.ts";
 import { folder } from "../../src/state/exports.ts";
 import { documentOf } from "../../src/state/suites.ts";
@@ -11,7 +12,10 @@ const ROOT = resolve(import.meta.dirname, "../../../..");
 const NOW = 1_795_000_000;
 
 beforeAll(async () => {
-  await initialize({ module_or_path: readFileSync(resolve(import.meta.dirname, "../../engine/full/signatures_bg.wasm")) });
+  const wasm = (name: string) => readFileSync(resolve(import.meta.dirname, `../../engine/${name}/${name}_bg.wasm`));
+  await initialize({ module_or_path: wasm("engine") });
+  await signatures({ module_or_path: wasm("signatures") });
+  checkSignaturesWith(verify);
 });
 
 function below(path: string): string[] {

@@ -70,6 +70,48 @@ export function caller(request: RequestSpec): string {
   return parts.length > 0 ? parts.join(" + ") : "—";
 }
 
+/** What a line of the list says of a request beside method, path and caller, by name. */
+function traits({ host, source, remoteIp, destination, headers, extAuthz, claims, time, protocol, sni }: RequestSpec): Map<string, string> {
+  const found = new Map<string, string>();
+  const put = (name: string, text: string | undefined) => {
+    if (text) found.set(name, text);
+  };
+  put("port", destination?.port === undefined ? undefined : `:${destination.port}`);
+  put("source", source?.ip && `from ${source.ip}`);
+  put("client", remoteIp && `client ${remoteIp}`);
+  put("namespace", source?.principal && `of ${source.principal.split("/").slice(-3, -2)[0] ?? ""}`);
+  put("trust domain", source?.principal && `in ${source.principal.replace("spiffe://", "").split("/")[0] ?? ""}`);
+  for (const [name, value] of Object.entries(headers ?? {})) put(`header ${name}`, `${name}: ${[value].flat().join(", ")}`);
+  for (const [name, answer] of Object.entries(extAuthz ?? {})) put(`provider ${name}`, `${name} ${answer}`);
+  for (const [name, value] of Object.entries(claims ?? {})) if (name !== "sub") put(`claim ${name}`, `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`);
+  put("destination", destination?.ip && `to ${destination.ip}`);
+  if (protocol !== "tcp") put("sni", sni && `SNI ${sni}`);
+  put("host", host);
+  put("time", time === undefined ? undefined : `at ${time}`);
+  return found;
+}
+
+/** What tells requests apart whose lines in the list are alike: by id, only what differs among them. */
+export function distinctions(items: readonly Item[]): Map<string, string> {
+  const alike = new Map<string, Item[]>();
+  for (const item of items) {
+    const { request, target } = item;
+    const line = JSON.stringify([target, request.protocol, request.method ?? "GET", request.path ?? "/", request.protocol === "tcp" ? request.sni : "", caller(request)]);
+    alike.set(line, [...(alike.get(line) ?? []), item]);
+  }
+  const found = new Map<string, string>();
+  for (const group of alike.values()) {
+    const all = group.map((item) => ({ id: item.id, own: traits(item.request) }));
+    const names = new Set(all.flatMap(({ own }) => [...own.keys()]));
+    const differs = [...names].filter((name) => new Set(all.map(({ own }) => own.get(name))).size > 1);
+    for (const { id, own } of all) {
+      const text = differs.flatMap((name) => own.get(name) ?? []).join(" · ");
+      if (text) found.set(id, text);
+    }
+  }
+  return found;
+}
+
 /** The same object with `undefined`, empty texts and empty objects left out, all the way down. */
 export function trimmed<T>(value: T): T {
   if (Array.isArray(value) || typeof value !== "object" || value === null) return value;

@@ -1,5 +1,5 @@
 import type { RequestSpec } from "../engine/client.ts";
-import { caller, trimmed, type Item } from "./document.ts";
+import { caller, distinctions, trimmed, type Item } from "./document.ts";
 
 /** One of the callers in a list of requests: everything about who asks. */
 export interface Who { key: string; label: string; part: Pick<RequestSpec, "source" | "token" | "claims" | "remoteIp"> }
@@ -22,15 +22,19 @@ export function axes(items: readonly Item[]): { who: Who[]; what: What[] } {
     const label = request.protocol === "tcp" ? `TCP ${request.sni ?? ""}` : `${request.method ?? "GET"} ${request.path ?? "/"}`;
     if (!what.has(key)) what.set(key, { key, label, part: rest, target });
   }
-  const distinct = <T extends { label: string }>(all: T[]): T[] => {
-    const seen = new Map<string, number>();
-    return all.map((one) => {
-      const count = (seen.get(one.label) ?? 0) + 1;
-      seen.set(one.label, count);
-      return count === 1 ? one : { ...one, label: `${one.label} (${count})` };
-    });
-  };
   return { who: distinct([...who.values()].slice(0, MOST)), what: distinct([...what.values()].slice(0, MOST)) };
+}
+
+/** Labels that tell one from the other: by what differs, and where that is nothing, by a number. */
+function distinct<T extends { key: string; label: string; part: RequestSpec; target?: number }>(all: T[]): T[] {
+  const told = distinctions(all.map(({ key, part, target = 0 }) => ({ id: key, name: "", request: part, target, expect: null })));
+  const seen = new Map<string, number>();
+  return all.map((one) => {
+    const label = [one.label, told.get(one.key)].filter(Boolean).join(" ");
+    const count = (seen.get(label) ?? 0) + 1;
+    seen.set(label, count);
+    return { ...one, label: count === 1 ? label : `${label} (${count})` };
+  });
 }
 
 export function crossed(who: Who, what: What): RequestSpec {

@@ -45,7 +45,7 @@ describe("first sight", () => {
     expect(answer).toContain("2 ALLOW policies apply to istio-system/istio-ingressgateway and no rule of theirs matched");
     expect(answer).toContain("rbac_access_denied_matched_policy[none]");
     const stages = await page.locator("[data-stage]").evaluateAll((all) => all.map((one) => `${one.getAttribute("data-stage")} ${one.getAttribute("data-result")}`));
-    expect(stages).toEqual(["jwt passed", "deny passed", "allow refused"]);
+    expect(stages).toEqual(["mtls absent", "custom absent", "jwt passed", "deny passed", "allow refused"]);
     expect(await page.locator('[data-stage="allow"]').innerText()).toMatch(/methods\s+GET\s+got POST/);
   });
 
@@ -154,6 +154,8 @@ describe("the request", () => {
     await fresh();
     await page.locator(".check", { hasText: "paths" }).getByRole("button", { name: "paths" }).click();
     expect(await page.evaluate(() => document.activeElement?.shadowRoot?.querySelector(".cm-activeLine")?.textContent)).toContain('paths: ["/api/*"]');
+    await page.locator(".check", { hasText: "principals" }).getByRole("button", { name: "sa/client" }).click();
+    expect(await page.evaluate(() => document.activeElement?.shadowRoot?.querySelector(".cm-activeLine")?.textContent)).toContain("principals:");
     await page.locator(".check", { hasText: "paths" }).getByRole("button", { name: "got" }).click();
     await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute("data-field"))).toBe("path");
     await page.locator(".check", { hasText: "methods" }).getByRole("button", { name: "GET" }).click();

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { EMPTY, freshName, withoutTokens, type Document } from "../../src/state/document.ts";
+import type { RequestSpec } from "../../src/engine/client.ts";
+import { distinctions, EMPTY, freshName, withoutTokens, type Document, type Item } from "../../src/state/document.ts";
 import { folder, markdown, suite } from "../../src/state/exports.ts";
 import { axes, crossed } from "../../src/state/grid.ts";
 import { decode, sample, time, tokenOf } from "../../src/state/jwt.ts";
@@ -18,6 +19,29 @@ const DOC: Document = {
     { id: "r3", name: "three", request: { path: "/b", source: { principal: "td/ns/a/sa/b" } }, target: 0, expect: null },
   ],
 };
+
+describe("lines of the list", () => {
+  const item = (id: string, request: RequestSpec): Item => ({ id, name: "", request, target: 0, expect: null });
+  test("that look alike say what tells them apart, and only that", () => {
+    const told = distinctions([
+      item("a", { host: "a.com", destination: { port: 80 }, headers: { x: "1" } }),
+      item("b", { host: "b.com", destination: { port: 80 }, extAuthz: { p: "allow" } }),
+      item("c", { host: "a.com", destination: { port: 80 }, source: { ip: "10.0.0.1" } }),
+      item("d", { host: "c.com", claims: { sub: "u", group: "dev" } }),
+      item("e", { host: "c.com", claims: { sub: "u", group: "ops" } }),
+      item("f", { host: "c.com", method: "POST" }),
+    ]);
+    expect([...told]).toEqual([["a", "x: 1 · a.com"], ["b", "p allow · b.com"], ["c", "from 10.0.0.1 · a.com"], ["d", "group dev"], ["e", "group ops"]]);
+  });
+  test("that are not alike say nothing more", () => {
+    expect(distinctions([item("a", { host: "a.com" }), item("b", { host: "b.com", method: "POST" })]).size).toBe(0);
+  });
+  test("label the grid", () => {
+    const { who, what } = axes([item("a", { host: "a.com", source: { ip: "10.0.0.1" } }), item("b", { host: "b.com", source: { ip: "10.0.0.2" } })]);
+    expect(who.map((one) => one.label)).toEqual(["— from 10.0.0.1", "— from 10.0.0.2"]);
+    expect(what.map((one) => one.label)).toEqual(["GET / a.com", "GET / b.com"]);
+  });
+});
 
 describe("sizes of panes", () => {
   test("what makes no sense is as if nothing was remembered", () => {

@@ -103,9 +103,9 @@ export function distinctions(items: readonly Item[]): Map<string, string> {
   for (const group of alike.values()) {
     const all = group.map((item) => ({ id: item.id, own: traits(item.request) }));
     const names = new Set(all.flatMap(({ own }) => [...own.keys()]));
-    const differs = [...names].filter((name) => new Set(all.map(({ own }) => own.get(name))).size > 1);
+    const differs = new Set([...names].filter((name) => new Set(all.map(({ own }) => own.get(name))).size > 1));
     for (const { id, own } of all) {
-      const text = differs.flatMap((name) => own.get(name) ?? []).join(" · ");
+      const text = [...own].filter(([name]) => differs.has(name)).map(([, text]) => text).join(" · ");
       if (text) found.set(id, text);
     }
   }

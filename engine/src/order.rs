@@ -14,6 +14,7 @@ pub(crate) fn sort_by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Orderin
         _ => Ordering::Equal,
     });
     let mut waiting: Vec<Option<T>> = take(items).into_iter().map(Some).collect();
+    items.reserve_exact(waiting.len());
     items.extend(order.into_iter().filter_map(|index| waiting.get_mut(index).and_then(Option::take)));
 }
 

@@ -4,7 +4,7 @@
 //! value, but [`Glob`], which is linear in value × number of `*`.
 
 use crate::bytes;
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String};
 
 /// `*`, `*suffix`, `prefix*` or an exact value, tested in this order: `*foo*` is a suffix with a literal asterisk, and
 /// `a*b` is exact.
@@ -13,11 +13,11 @@ pub(crate) enum Pattern {
     /// Anything; whether an empty value counts is the field's affair (headers: yes; the others: `.+`, no).
     Any,
     /// This value.
-    Exact(Vec<u8>),
+    Exact(Box<[u8]>),
     /// Begins so; never empty.
-    Prefix(Vec<u8>),
+    Prefix(Box<[u8]>),
     /// Ends so; never empty.
-    Suffix(Vec<u8>),
+    Suffix(Box<[u8]>),
 }
 
 impl Pattern {
@@ -28,6 +28,17 @@ impl Pattern {
             (_, Some(suffix), _) => Pattern::Suffix(suffix.as_bytes().into()),
             (_, _, Some(prefix)) => Pattern::Prefix(prefix.as_bytes().into()),
             _ => Pattern::Exact(text.as_bytes().into()),
+        }
+    }
+
+    /// Istio's notation again.
+    pub(crate) fn written(&self) -> String {
+        let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+        match self {
+            Pattern::Any => "*".into(),
+            Pattern::Exact(exact) => text(exact),
+            Pattern::Prefix(prefix) => text(prefix) + "*",
+            Pattern::Suffix(suffix) => text(&[b"*", &suffix[..]].concat()),
         }
     }
 
@@ -70,15 +81,15 @@ impl Pattern {
 /// Literal parts with `.*` between them, anchored at both ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Glob {
-    parts: Vec<Vec<u8>>,
+    parts: Box<[Box<[u8]>]>,
     /// Else a dot stands for any byte, as where istiod did not quote names in a regex.
     literal: bool,
 }
 
 impl Glob {
     /// The parts between the wildcards; at least one.
-    pub(crate) fn new(parts: Vec<Vec<u8>>, literal: bool) -> Glob {
-        Glob { parts, literal }
+    pub(crate) fn new(parts: impl IntoIterator<Item = Box<[u8]>>, literal: bool) -> Glob {
+        Glob { parts: parts.into_iter().collect(), literal }
     }
 
     /// Else a dot stands for any byte.
@@ -99,7 +110,7 @@ impl Glob {
     /// X of `spiffe://.*X`.
     pub(crate) fn spiffe_suffix(&self) -> Option<&[u8]> {
         match &self.parts[..] {
-            [scheme, suffix] if scheme == SPIFFE => Some(suffix),
+            [scheme, suffix] if **scheme == *SPIFFE => Some(suffix),
             _ => None,
         }
     }
@@ -157,16 +168,16 @@ pub(crate) enum PeerPattern {
     /// A trust domain with a wildcard: `spiffe://pre[^/]*post/.*`.
     TrustDomain {
         /// Before the wildcard.
-        prefix: Vec<u8>,
+        prefix: Box<[u8]>,
         /// After it.
-        suffix: Vec<u8>,
+        suffix: Box<[u8]>,
     },
     /// A service account: `spiffe://.+/ns/<ns>/(.+/|)sa/<sa>(/.+)?`.
     ServiceAccount {
         /// Its namespace.
-        namespace: String,
+        namespace: Box<str>,
         /// Its name.
-        name: String,
+        name: Box<str>,
         /// Else a dot in them stands for any byte.
         literal: bool,
     },
@@ -179,29 +190,27 @@ impl PeerPattern {
     /// `principals`, after trust domain aliases were expanded. A `spiffe://` that the user wrote is doubled and never
     /// matches, as in Istio.
     pub(crate) fn principal(value: &str, literal: bool) -> PeerPattern {
-        let with_scheme = |text: &[u8]| [SPIFFE, text].concat();
+        let with_scheme = |text: &[u8]| [SPIFFE, text].concat().into();
         match Pattern::parse(value) {
             Pattern::Any => PeerPattern::Present,
             Pattern::Exact(text) => PeerPattern::Name(Pattern::Exact(with_scheme(&text))),
             Pattern::Prefix(text) => PeerPattern::Name(Pattern::Prefix(with_scheme(&text))),
-            Pattern::Suffix(text) => {
-                PeerPattern::Glob(Glob::new(alloc::vec![SPIFFE.to_vec(), text], literal))
-            }
+            Pattern::Suffix(text) => PeerPattern::Glob(Glob::new([SPIFFE.into(), text], literal)),
+        }
+    }
+
+    /// The principal that this is as a whole.
+    pub(crate) fn exact_principal(&self) -> Option<&[u8]> {
+        match self {
+            PeerPattern::Name(Pattern::Exact(name)) => name.strip_prefix(SPIFFE),
+            _ => None,
         }
     }
 
     /// `namespaces`: every `*` is `.*`, which crosses slashes, so `*a` matches every service account path.
     pub(crate) fn namespace(value: &str, literal: bool) -> PeerPattern {
-        let mut parts: Vec<Vec<u8>> = value.split('*').map(|part| part.as_bytes().to_vec()).collect();
-        if let Some(first) = parts.first_mut() {
-            first.splice(0..0, *b"/ns/");
-        }
-        if let Some(last) = parts.last_mut() {
-            last.push(b'/');
-        }
-        parts.insert(0, Vec::new());
-        parts.push(Vec::new());
-        PeerPattern::Glob(Glob::new(parts, literal))
+        let text = ["*/ns/", value, "/*"].concat();
+        PeerPattern::Glob(Glob::new(text.split('*').map(|part| part.as_bytes().into()), literal))
     }
 
     /// `serviceAccounts`: `name` in the policy's own namespace, or `namespace/name`.
@@ -213,11 +222,11 @@ impl PeerPattern {
     /// `trustDomains`, after aliases were expanded.
     pub(crate) fn trust_domain(value: &str) -> PeerPattern {
         match value.split_once('*') {
-            None => PeerPattern::Name(Pattern::Prefix([SPIFFE, value.as_bytes(), b"/"].concat())),
-            Some(("", "")) => PeerPattern::Name(Pattern::Prefix(SPIFFE.to_vec())),
+            None => PeerPattern::Name(Pattern::Prefix([SPIFFE, value.as_bytes(), b"/"].concat().into())),
+            Some(("", "")) => PeerPattern::Name(Pattern::Prefix(SPIFFE.into())),
             Some((prefix, suffix)) => PeerPattern::TrustDomain {
-                prefix: prefix.as_bytes().to_vec(),
-                suffix: suffix.as_bytes().to_vec(),
+                prefix: prefix.as_bytes().into(),
+                suffix: suffix.as_bytes().into(),
             },
         }
     }
@@ -297,6 +306,7 @@ mod tests {
             let parsed = Pattern::parse(pattern);
             assert_eq!(parsed.matches(value.as_bytes()), present, "{pattern} {value}");
             assert_eq!(parsed.matches_non_empty(value.as_bytes()), non_empty, "{pattern} {value}");
+            assert_eq!(parsed.written(), pattern);
         }
         assert!(Pattern::parse("*.A.com").matches_ignoring_case(b"x.a.COM"));
         assert!(Pattern::parse("A.com:*").matches_ignoring_case(b"a.COM:80"));

@@ -1,7 +1,7 @@
 //! Path templates: `{*}` and `{**}` in `paths`.
 
 use crate::bytes;
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 /// A path template as Envoy's `uri_template` matcher carries it out.
 ///
@@ -18,15 +18,15 @@ pub struct Template {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Parts {
     /// Each follows a slash.
-    head: Vec<Segment>,
+    head: Box<[Segment]>,
     /// What must follow `{**}`, from its slash on; `None`: there is no `{**}`.
-    tail: Option<Vec<u8>>,
+    tail: Option<Box<[u8]>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Segment {
     /// The text itself; empty only behind a last slash.
-    Literal(Vec<u8>),
+    Literal(Box<[u8]>),
     /// `{*}`
     One,
 }
@@ -106,12 +106,12 @@ impl Parts {
                         tail.push('/');
                         tail.push_str(literal);
                     }
-                    return Some(Parts { head, tail: Some(tail.into_bytes()) });
+                    return Some(Parts { head: head.into(), tail: Some(tail.into_bytes().into()) });
                 }
-                _ => head.push(Segment::Literal(segment.as_bytes().to_vec())),
+                _ => head.push(Segment::Literal(segment.as_bytes().into())),
             }
         }
-        Some(Parts { head, tail: None })
+        Some(Parts { head: head.into(), tail: None })
     }
 
     fn matches(&self, path: &[u8]) -> bool {
@@ -133,7 +133,7 @@ impl Parts {
             None => rest.is_empty(),
             Some(tail) => rest
                 .strip_prefix(b"/")
-                .and_then(|rest| rest.strip_suffix(tail.as_slice()))
+                .and_then(|rest| bytes::strip_suffix(rest, tail))
                 .is_some_and(|middle| middle.iter().all(|&byte| byte == b'/' || is_glob(byte))),
         }
     }

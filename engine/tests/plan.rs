@@ -139,3 +139,59 @@ fn a_provider_that_fails_open_lets_pass_and_one_that_does_not_refuses_with_its_s
         assert_eq!((verdict.outcome, verdict.status()), (outcome, status), "{extra}");
     }
 }
+
+#[test]
+fn an_explanation_has_the_values_as_they_were_written() {
+    // A plan keeps no second copy of what its tests can tell; trust domains and templates they cannot.
+    let written = [
+        ("from.source.principals", &["cluster.local/ns/a/sa/b", "old/ns/a/sa/b"][..]),
+        ("from.source.notPrincipals", &["*/sa/b", "*", "cluster.local/ns/a/*"]),
+        ("from.source.namespaces", &["a", "b*"]),
+        ("from.source.ipBlocks", &["10.0.0.1", "10.0.0.0/8"]),
+        ("to.operation.hosts", &["A.example.com", "*.example.com", "a.example.com:*", "*"]),
+        ("to.operation.methods", &["GET"]),
+        ("to.operation.paths", &["/a", "/b/{*}", "/c/{**}/d", "*/e"]),
+        ("to.operation.notPaths", &["/a*", "**", "*a*"]),
+        ("to.operation.ports", &["0080", "443"]),
+        ("when[request.headers[x-a]]", &["", "a*b"]),
+    ];
+    let of = |field: &str| {
+        let list = written.iter().find(|(name, _)| *name == field).map_or(&[][..], |(_, list)| list);
+        values(list).values
+    };
+    let both = |field: &str, not: &str| Match { values: of(field), not_values: of(not) };
+    let rule = Rule {
+        from: vec![Source {
+            principals: both("from.source.principals", "from.source.notPrincipals"),
+            namespaces: both("from.source.namespaces", ""),
+            ip_blocks: both("from.source.ipBlocks", ""),
+            ..Source::default()
+        }],
+        to: vec![Operation {
+            hosts: both("to.operation.hosts", ""),
+            methods: both("to.operation.methods", ""),
+            paths: both("to.operation.paths", "to.operation.notPaths"),
+            ports: both("to.operation.ports", ""),
+            ..Operation::default()
+        }],
+        when: vec![Condition {
+            at: Default::default(),
+            key: Text { text: "request.headers[x-a]".into(), ..Text::default() },
+            values: both("when[request.headers[x-a]]", ""),
+        }],
+        ..Rule::default()
+    };
+    let mesh = Mesh { trust_domain_aliases: vec!["old".into()], ..Mesh::default() };
+    let resources =
+        Resources { authorization: vec![policy("a", Action::Allow, rule)], ..Resources::default() };
+    let plan = Plan::build(&resources, &Workload::default(), &mesh);
+    let explanation = plan.explain(&Request::http(GET), &NoCrypto);
+    let rule = explanation.stages.iter().find_map(|stage| stage.rules.first()).expect("one rule");
+    let checks = rule.from.iter().chain(&rule.to).flatten().chain(&rule.when);
+    let mut told: Vec<_> = checks.map(|check| (check.field.as_str(), check.expected.clone())).collect();
+    told.sort();
+    let mut written: Vec<_> =
+        written.iter().map(|(field, list)| (*field, list.iter().map(|v| v.to_string()).collect())).collect();
+    written.sort();
+    assert_eq!(told, written);
+}

@@ -5,7 +5,7 @@
 //! condition (more requests refused).
 
 use super::{
-    rule::{Clause, Dropped, Origin, PolicyName, Rule, rule_id},
+    rule::{Clause, Dropped, Named, Origin, Rule, rule_id},
     test::{PathPattern, Test},
     trust_domain::TrustDomains,
 };
@@ -13,19 +13,12 @@ use crate::{
     address::parse_cidr,
     pattern::{Pattern, PeerPattern},
     request::Protocol,
-    resource::{Action, AuthorizationPolicy, Condition, Match, Operation, Source, Text},
+    resource::{Action, Condition, Match, Operation, Source, Text},
     template::Template,
     versions,
     workload::IstioVersion,
 };
-use alloc::{
-    borrow::Cow,
-    boxed::Box,
-    format,
-    string::{String, ToString},
-    vec,
-    vec::Vec,
-};
+use alloc::{borrow::Cow, boxed::Box, format, string::String, vec, vec::Vec};
 
 /// Where and for what rules are compiled.
 pub(crate) struct Compiler<'a> {
@@ -46,27 +39,22 @@ enum Compiled {
 
 use Compiled::Unsupported;
 
+/// Alternatives.
+type Groups = Box<[Box<[Clause]>]>;
+
 /// Name, name of its `not` twin, values, and how they are compiled.
-type Field<'m, 'a> = (&'static str, &'static str, &'m Match, fn(&Compiler<'a>, &[String], &str) -> Compiled);
+type Field<'m, 'a> = (&'static str, &'static str, &'m Match, fn(&Compiler<'a>, &[Text], &str) -> Compiled);
 
 impl<'a> Compiler<'a> {
     /// All rules of a policy; one that never matches where it has none.
-    pub(crate) fn policy(&self, policy: &AuthorizationPolicy, prefix: &str) -> Vec<Result<Rule, Dropped>> {
-        let name = PolicyName::of(&policy.meta);
+    pub(crate) fn policy(&self, (policy, name): &Named<'_>, prefix: &str) -> Vec<Result<Rule, Dropped>> {
         if policy.rules.is_empty() {
-            let never = Clause {
-                test: Test::Never,
-                negated: false,
-                field: "rules".into(),
-                expected: Box::default(),
-                at: policy.meta.at,
-            };
             return vec![Ok(Rule {
                 id: rule_id(&policy.meta, 0, prefix),
-                origin: Origin { policy: name, index: 0, at: policy.meta.at },
-                from: Vec::new(),
-                to: Vec::new(),
-                when: vec![never],
+                origin: Origin { policy: name.clone(), index: 0, at: policy.meta.at },
+                from: Box::default(),
+                to: Box::default(),
+                when: [Clause::never("rules", policy.meta.at)].into(),
                 notes: vec!["the policy has no rules, so it matches nothing".into()],
             })];
         }
@@ -85,13 +73,12 @@ impl<'a> Compiler<'a> {
             .collect()
     }
 
-    #[expect(clippy::type_complexity, reason = "sources, operations, conditions: used once")]
     fn parts(
         &self,
         rule: &crate::resource::Rule,
         namespace: &str,
         building: &mut Building,
-    ) -> Result<(Vec<Vec<Clause>>, Vec<Vec<Clause>>, Vec<Clause>), String> {
+    ) -> Result<(Groups, Groups, Box<[Clause]>), String> {
         let mut when = Vec::new();
         for condition in &rule.when {
             self.condition(condition, namespace, building, &mut when)?;
@@ -103,8 +90,7 @@ impl<'a> Compiler<'a> {
             .collect::<Result<_, _>>()?;
         let to =
             rule.to.iter().map(|operation| self.operation(operation, building)).collect::<Result<_, _>>()?;
-        when.shrink_to_fit();
-        Ok((from, to, when))
+        Ok((from, to, when.into()))
     }
 
     fn source(
@@ -112,7 +98,7 @@ impl<'a> Compiler<'a> {
         source: &Source,
         namespace: &str,
         building: &mut Building,
-    ) -> Result<Vec<Clause>, String> {
+    ) -> Result<Box<[Clause]>, String> {
         let fields: [Field<'_, 'a>; 7] = [
             ("from.source.principals", "from.source.notPrincipals", &source.principals, Self::principals),
             (
@@ -140,7 +126,7 @@ impl<'a> Compiler<'a> {
         self.fields(&fields, namespace, building)
     }
 
-    fn operation(&self, operation: &Operation, building: &mut Building) -> Result<Vec<Clause>, String> {
+    fn operation(&self, operation: &Operation, building: &mut Building) -> Result<Box<[Clause]>, String> {
         let fields: [Field<'_, 'a>; 4] = [
             ("to.operation.hosts", "to.operation.notHosts", &operation.hosts, Self::hosts),
             ("to.operation.methods", "to.operation.notMethods", &operation.methods, Self::methods),
@@ -155,20 +141,19 @@ impl<'a> Compiler<'a> {
         fields: &[Field<'_, 'a>],
         namespace: &str,
         building: &mut Building,
-    ) -> Result<Vec<Clause>, String> {
+    ) -> Result<Box<[Clause]>, String> {
         let mut clauses = Vec::new();
         for (positive, negative, values, compile) in fields {
             for (name, list, negated) in
                 [(positive, &values.values, false), (negative, &values.not_values, true)]
             {
                 if !list.is_empty() {
-                    let compiled = compile(self, &texts(list), namespace);
+                    let compiled = compile(self, list, namespace);
                     building.clause(compiled, Cow::Borrowed(*name), list, negated, &mut clauses)?;
                 }
             }
         }
-        clauses.shrink_to_fit();
-        Ok(clauses)
+        Ok(clauses.into())
     }
 
     fn condition(
@@ -183,7 +168,7 @@ impl<'a> Compiler<'a> {
             [(&condition.values.values, "", false), (&condition.values.not_values, ".notValues", true)]
         {
             if !list.is_empty() {
-                let compiled = self.attribute(key, &texts(list), namespace);
+                let compiled = self.attribute(key, list, namespace);
                 building.clause(compiled, format!("when[{key}]{suffix}").into(), list, negated, clauses)?;
             }
         }
@@ -192,7 +177,7 @@ impl<'a> Compiler<'a> {
 
     /// A `when` key. The three with brackets are recognised by prefix alone, as istiod does: what stands behind it may
     /// still be malformed.
-    fn attribute(&self, key: &str, values: &[String], namespace: &str) -> Compiled {
+    fn attribute(&self, key: &str, values: &[Text], namespace: &str) -> Compiled {
         match key {
             "destination.ip" => ips(values, Test::DestinationIp),
             "destination.port" => self.ports(values, namespace),
@@ -210,7 +195,7 @@ impl<'a> Compiler<'a> {
                 if let Some(rest) = key.strip_prefix("request.headers") {
                     self.http(|| match in_brackets(rest) {
                         Some(name) => {
-                            Compiled::Test(Test::Header(name.to_ascii_lowercase(), patterns(values)))
+                            Compiled::Test(Test::Header(name.to_ascii_lowercase().into(), patterns(values)))
                         }
                         None => Unsupported(format!("`{key}` does not name a header in brackets")),
                     })
@@ -236,59 +221,61 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn principals(&self, values: &[String], _: &str) -> Compiled {
-        let expanded = values.iter().flat_map(|value| self.trust_domains.principal(value));
+    fn principals(&self, values: &[Text], _: &str) -> Compiled {
+        let expanded = values.iter().flat_map(|value| self.trust_domains.principal(&value.text));
         let literal = versions::quotes_names(self.version);
         Compiled::Test(Test::Peer(expanded.map(|value| PeerPattern::principal(&value, literal)).collect()))
     }
 
-    fn namespaces(&self, values: &[String], _: &str) -> Compiled {
+    fn namespaces(&self, values: &[Text], _: &str) -> Compiled {
         let literal = versions::quotes_names(self.version);
-        Compiled::Test(Test::Peer(values.iter().map(|v| PeerPattern::namespace(v, literal)).collect()))
+        Compiled::Test(Test::Peer(values.iter().map(|v| PeerPattern::namespace(&v.text, literal)).collect()))
     }
 
-    fn service_accounts(&self, values: &[String], namespace: &str) -> Compiled {
+    fn service_accounts(&self, values: &[Text], namespace: &str) -> Compiled {
         let literal = versions::quotes_service_accounts(self.version);
         Compiled::Test(Test::Peer(
-            values.iter().map(|v| PeerPattern::service_account(v, namespace, literal)).collect(),
+            values.iter().map(|v| PeerPattern::service_account(&v.text, namespace, literal)).collect(),
         ))
     }
 
-    fn domains(&self, values: &[String], _: &str) -> Compiled {
-        let expanded = values.iter().flat_map(|value| self.trust_domains.domain(value));
+    fn domains(&self, values: &[Text], _: &str) -> Compiled {
+        let expanded = values.iter().flat_map(|value| self.trust_domains.domain(&value.text));
         Compiled::Test(Test::Peer(expanded.map(|value| PeerPattern::trust_domain(&value)).collect()))
     }
 
-    fn source_ips(&self, values: &[String], _: &str) -> Compiled {
+    fn source_ips(&self, values: &[Text], _: &str) -> Compiled {
         if self.waypoint {
             return Compiled::Test(Test::Never);
         }
         ips(values, Test::SourceIp)
     }
 
-    fn remote_ips(&self, values: &[String], _: &str) -> Compiled {
+    fn remote_ips(&self, values: &[Text], _: &str) -> Compiled {
         ips(values, Test::RemoteIp)
     }
 
-    fn request_principals(&self, values: &[String], _: &str) -> Compiled {
+    fn request_principals(&self, values: &[Text], _: &str) -> Compiled {
         self.http(|| {
-            Compiled::Test(Test::RequestPrincipal(values.iter().map(|v| request_principal(v)).collect()))
+            Compiled::Test(Test::RequestPrincipal(
+                values.iter().map(|v| request_principal(&v.text)).collect(),
+            ))
         })
     }
 
-    fn hosts(&self, values: &[String], _: &str) -> Compiled {
+    fn hosts(&self, values: &[Text], _: &str) -> Compiled {
         self.http(|| Compiled::Test(Test::Host(patterns(values))))
     }
 
-    fn methods(&self, values: &[String], _: &str) -> Compiled {
+    fn methods(&self, values: &[Text], _: &str) -> Compiled {
         self.http(|| Compiled::Test(Test::Header(":method".into(), patterns(values))))
     }
 
-    fn paths(&self, values: &[String], _: &str) -> Compiled {
+    fn paths(&self, values: &[Text], _: &str) -> Compiled {
         self.http(|| {
-            let path = |value: &String| {
+            let path = |Text { text: value, .. }: &Text| {
                 if value.contains("{*}") || value.contains("{**}") {
-                    Template::parse(value).ok().map(PathPattern::Template)
+                    Template::parse(value).ok().map(|template| PathPattern::Template(template.into()))
                 } else {
                     Some(PathPattern::Plain(Pattern::parse(value)))
                 }
@@ -298,9 +285,9 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn ports(&self, values: &[String], _: &str) -> Compiled {
+    fn ports(&self, values: &[Text], _: &str) -> Compiled {
         // Go's ParseUint takes leading zeros and no sign.
-        let port = |value: &String| {
+        let port = |Text { text: value, .. }: &Text| {
             value.bytes().all(|b| b.is_ascii_digit()).then(|| value.parse::<u16>().ok()).flatten()
         };
         match values.iter().map(port).collect() {
@@ -326,13 +313,7 @@ impl Building {
         clauses: &mut Vec<Clause>,
     ) -> Result<(), String> {
         match compiled {
-            Compiled::Test(test) => clauses.push(Clause {
-                test,
-                negated,
-                field,
-                expected: values.iter().map(|value| value.text.as_str().into()).collect(),
-                at: values.first().map(|value| value.at).unwrap_or_default(),
-            }),
+            Compiled::Test(test) => clauses.push(Clause::new(test, negated, field, values)),
             Unsupported(why) if self.action == Action::Allow => {
                 return Err(format!("Istio drops the whole rule because of `{field}`: {why}"));
             }
@@ -348,23 +329,19 @@ pub(crate) fn pruned(rule: &crate::resource::Rule, version: IstioVersion) -> Vec
     rule.pruned.iter().map(|field| format!("Istio {major}.{minor} does not know `{field}`")).collect()
 }
 
-fn texts(values: &[Text]) -> Vec<String> {
-    values.iter().map(|value| value.text.clone()).collect()
+fn patterns(values: &[Text]) -> Box<[Pattern]> {
+    values.iter().map(|value| Pattern::parse(&value.text)).collect()
 }
 
-fn patterns(values: &[String]) -> Vec<Pattern> {
-    values.iter().map(|value| Pattern::parse(value)).collect()
-}
-
-fn ips(values: &[String], test: fn(Vec<ipnet::IpNet>) -> Test) -> Compiled {
-    match values.iter().map(|value| parse_cidr(value).ok()).collect() {
+fn ips(values: &[Text], test: fn(Box<[ipnet::IpNet]>) -> Test) -> Compiled {
+    match values.iter().map(|value| parse_cidr(&value.text).ok()).collect() {
         Some(nets) => Compiled::Test(test(nets)),
         None => Unsupported("a value is not an IP address or CIDR range".into()),
     }
 }
 
-fn claim<S: ToString>(way: &[S], values: &[String]) -> Test {
-    Test::Claim(way.iter().map(ToString::to_string).collect(), patterns(values))
+fn claim(way: &[&str], values: &[Text]) -> Test {
+    Test::Claim(way.iter().map(|&step| step.into()).collect(), patterns(values))
 }
 
 /// A value of `requestPrincipals`, split at its last slash into issuer and subject.
@@ -412,9 +389,9 @@ fn in_nested_brackets(text: &str) -> Option<Vec<&str>> {
 }
 
 /// `envoy.filters.F[K]` and its values; `[v]` wants an element of a list.
-fn metadata(rest: &str, values: &[String]) -> Option<Compiled> {
+fn metadata(rest: &str, values: &[Text]) -> Option<Compiled> {
     let (filter, key) = rest.strip_suffix(']').unwrap_or(rest).split_once('[')?;
-    let value = |value: &String| {
+    let value = |Text { text: value, .. }: &Text| {
         if value.starts_with('[') && value.ends_with(']') {
             (true, Pattern::parse(value.trim_matches(['[', ']'])))
         } else {

@@ -15,6 +15,7 @@ use crate::{
     workload::ProxyKind,
 };
 use alloc::{
+    boxed::Box,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -221,9 +222,9 @@ fn token_lines(mut lines: Vec<TokenTrace>) -> String {
 }
 
 fn rule_trace(rule: &Rule, dry_run: bool, facts: &Facts<'_>) -> RuleTrace {
-    let group = |clauses: &Vec<Clause>| clauses.iter().map(|clause| check(clause, facts)).collect();
+    let group = |clauses: &[Clause]| clauses.iter().map(|clause| check(clause, facts)).collect();
     RuleTrace {
-        id: rule.id.clone(),
+        id: rule.id.to_string(),
         policy: format!("{}/{}", rule.origin.policy.namespace, rule.origin.policy.name),
         index: rule.origin.index,
         file: rule.origin.policy.file.to_string(),
@@ -232,8 +233,8 @@ fn rule_trace(rule: &Rule, dry_run: bool, facts: &Facts<'_>) -> RuleTrace {
         matched: rule.matches(facts).known(),
         dry_run,
         notes: rule.notes.clone(),
-        from: rule.from.iter().map(group).collect(),
-        to: rule.to.iter().map(group).collect(),
+        from: rule.from.iter().map(|clauses| group(clauses)).collect(),
+        to: rule.to.iter().map(|clauses| group(clauses)).collect(),
         when: group(&rule.when),
     }
 }
@@ -255,16 +256,12 @@ fn dropped_trace(rule: &Dropped) -> RuleTrace {
     }
 }
 
-fn expected(clause: &Clause) -> Vec<String> {
-    clause.expected.iter().map(ToString::to_string).collect()
-}
-
 fn check(clause: &Clause, facts: &Facts<'_>) -> Check {
     Check {
         field: clause.field.to_string(),
         line: clause.at.line,
         column: clause.at.column,
-        expected: expected(clause),
+        expected: clause.expected(),
         negated: clause.negated,
         got: got(&clause.test, facts),
         met: clause.ask(facts).known(),
@@ -278,14 +275,14 @@ fn nearest(allow: &RuleSet, facts: &Facts<'_>) -> Option<Nearest> {
         let mut unmet = fewest(&rule.from, facts);
         unmet.extend(fewest(&rule.to, facts));
         unmet.extend(unmet_of(&rule.when, facts));
-        Nearest { policy: rule.id.clone(), unmet }
+        Nearest { policy: rule.id.to_string(), unmet }
     };
     let misses = allow.rules.iter().filter(|rule| !rule.is_hopeless()).map(miss);
     misses.min_by_key(|nearest| nearest.unmet.len())
 }
 
 /// The alternative with the fewest unmet conditions; one that can never hold is left out.
-fn fewest(groups: &[Vec<Clause>], facts: &Facts<'_>) -> Vec<Unmet> {
+fn fewest(groups: &[Box<[Clause]>], facts: &Facts<'_>) -> Vec<Unmet> {
     let possible = groups
         .iter()
         .filter(|group| !group.iter().any(|clause| matches!(clause.test, Test::Never) && !clause.negated));
@@ -297,7 +294,7 @@ fn unmet_of(clauses: &[Clause], facts: &Facts<'_>) -> Vec<Unmet> {
     unmet
         .map(|clause| Unmet {
             field: clause.field.to_string(),
-            expected: expected(clause),
+            expected: clause.expected(),
             got: got(&clause.test, facts),
         })
         .collect()

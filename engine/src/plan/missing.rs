@@ -13,11 +13,13 @@ use alloc::{string::String, vec::Vec};
 pub(super) fn inputs(rules: &[Rule], facts: &Facts<'_>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for rule in rules.iter().filter(|rule| rule.matches(facts) == Tri::Unknown) {
-        let answer = |group: &Vec<Clause>| Tri::all(group.iter().map(|clause| clause.ask(facts)));
-        let mut open: Vec<&Vec<Clause>> = alloc::vec![&rule.when];
+        let answer = |group: &[Clause]| Tri::all(group.iter().map(|clause| clause.ask(facts)));
+        let mut open: Vec<&[Clause]> = alloc::vec![&rule.when];
         for groups in [&rule.from, &rule.to] {
             if !groups.iter().any(|group| answer(group) == Tri::True) {
-                open.extend(groups.iter().filter(|group| answer(group) == Tri::Unknown));
+                open.extend(
+                    groups.iter().map(|group| &**group).filter(|group| answer(group) == Tri::Unknown),
+                );
             }
         }
         for clause in open.into_iter().flatten().filter(|clause| clause.ask(facts) == Tri::Unknown) {

@@ -40,7 +40,7 @@ use core::cmp::Ordering;
 use custom::{Ask, BROKEN_SUFFIX, CustomStage};
 use evaluate::How;
 use index::Index;
-use rule::{Dropped, Rule, RuleSet};
+use rule::{Dropped, Named, PolicyName, Rule, RuleSet};
 use trust_domain::TrustDomains;
 
 /// Everything that decides for one workload: immutable, and the same for every request.
@@ -103,10 +103,13 @@ impl Plan {
             - resources.request_authentication.len();
         let attached = attach(&resources, workload, mesh);
         let trust_domains = TrustDomains::new(&mesh.trust_domain, &mesh.trust_domain_aliases);
+        let named = |policy: &'_ AuthorizationPolicy| PolicyName::of(&policy.meta);
+        let policies: Vec<Named<'_>> =
+            attached.authorization.iter().map(|policy| (*policy, named(policy))).collect();
         let (http, tcp) = if workload.proxy == ProxyKind::Ztunnel {
-            (Chain::default(), Chain::ztunnel(&attached, mesh.istio_version))
+            (Chain::default(), Chain::ztunnel(&policies, mesh.istio_version))
         } else {
-            let chain = |protocol| Chain::envoy(&attached, protocol, workload, mesh, &trust_domains);
+            let chain = |protocol| Chain::envoy(&policies, protocol, workload, mesh, &trust_domains);
             (chain(Protocol::Http), chain(Protocol::Tcp))
         };
         let rules: Vec<_> = attached.jwt_rules.iter().map(|(_, rule)| *rule).collect();
@@ -221,7 +224,7 @@ impl Mtls {
 
 impl Chain {
     fn envoy(
-        attached: &Attached<'_>,
+        policies: &[Named<'_>],
         protocol: Protocol,
         workload: &Workload,
         mesh: &Mesh,
@@ -235,17 +238,17 @@ impl Chain {
         };
         let mut chain = Chain::default();
         let mut custom = Vec::new();
-        for policy in &attached.authorization {
+        for named @ (policy, _) in policies {
             let set = match policy.action {
                 Action::Allow => &mut chain.allow,
                 Action::Deny => &mut chain.deny,
                 Action::Audit => &mut chain.audit,
                 Action::Custom => {
-                    custom.push(*policy);
+                    custom.push(named);
                     continue;
                 }
             };
-            set.add(policy, compiler.policy(policy, ""));
+            set.add(policy, compiler.policy(named, ""));
         }
         for set in [&mut chain.allow, &mut chain.deny, &mut chain.audit] {
             set.sort();
@@ -255,12 +258,12 @@ impl Chain {
     }
 
     /// CUSTOM, AUDIT and dry-run policies are not sent to ztunnel.
-    fn ztunnel(attached: &Attached<'_>, version: IstioVersion) -> Chain {
+    fn ztunnel(policies: &[Named<'_>], version: IstioVersion) -> Chain {
         let mut chain = Chain::default();
-        for policy in attached.authorization.iter().filter(|policy| !policy.dry_run) {
+        for named @ (policy, _) in policies.iter().filter(|(policy, _)| !policy.dry_run) {
             match policy.action {
-                Action::Allow => chain.allow.add(policy, ztunnel::policy(policy, version)),
-                Action::Deny => chain.deny.add(policy, ztunnel::policy(policy, version)),
+                Action::Allow => chain.allow.add(policy, ztunnel::policy(named, version)),
+                Action::Deny => chain.deny.add(policy, ztunnel::policy(named, version)),
                 Action::Audit | Action::Custom => {}
             }
         }
@@ -285,24 +288,24 @@ impl Chain {
 
 /// One provider is asked; an unusable one, or more than one, and the rules become DENY rules
 /// (`PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS` is off by default).
-fn custom_stage(policies: &[&AuthorizationPolicy], compiler: &Compiler<'_>, mesh: &Mesh) -> CustomStage {
+fn custom_stage(policies: &[&Named<'_>], compiler: &Compiler<'_>, mesh: &Mesh) -> CustomStage {
     let name =
         |policy: &AuthorizationPolicy| policy.provider.as_ref().map_or(String::new(), |p| p.text.clone());
-    let mut providers: Vec<String> = policies.iter().map(|policy| name(policy)).collect();
+    let mut providers: Vec<String> = policies.iter().map(|(policy, _)| name(policy)).collect();
     order::sort(&mut providers);
     providers.dedup();
     let Some(first) = providers.first() else { return CustomStage::Absent };
 
     let mut rules: Vec<(String, Rule)> = Vec::new();
     let mut dropped: Vec<Dropped> = Vec::new();
-    for policy in policies {
-        let provider = name(policy);
+    for named in policies {
+        let provider = name(named.0);
         let prefix = if versions::names_providers(mesh.istio_version) && !provider.is_empty() {
             format!("istio-ext-authz-{provider}-")
         } else {
             "istio-ext-authz-".into()
         };
-        for rule in compiler.policy(policy, &prefix) {
+        for rule in compiler.policy(named, &prefix) {
             match rule {
                 Ok(rule) => rules.push((provider.clone(), rule)),
                 Err(rule) => dropped.push(rule),
@@ -319,7 +322,7 @@ fn custom_stage(policies: &[&AuthorizationPolicy], compiler: &Compiler<'_>, mesh
 
     let broken = |why: String, mut rules: Vec<Rule>| {
         for rule in &mut rules {
-            rule.id.push_str(BROKEN_SUFFIX);
+            rule.id = [&*rule.id, BROKEN_SUFFIX].concat().into();
         }
         CustomStage::Broken { rules, why }
     };

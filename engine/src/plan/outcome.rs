@@ -109,7 +109,7 @@ impl<'p> Verdict<'p> {
             Some(Refusal::Mtls { .. } | Refusal::Jwt { .. }) => None,
             None => self.allowed_by,
         };
-        rule.map(|rule| rule.id.as_str())
+        rule.map(|rule| &*rule.id)
     }
 
     /// Envoy's response code details of a refusal; on TCP its connection termination details, at ztunnel the error of
@@ -129,7 +129,7 @@ impl<'p> Verdict<'p> {
                 ztunnel::refusal(policy.as_deref())
             }
             Refusal::Rbac(rule) => {
-                let id = rule.map_or("none", |rule| &rule.id);
+                let id = rule.map_or("none", |rule| &*rule.id);
                 format!("rbac_access_denied_matched_policy[{}]", underscored(id))
             }
         })
@@ -222,7 +222,7 @@ impl<'p> Verdict<'p> {
 impl Shadow<'_> {
     fn result(self, on_match: &'static str, else_: &'static str) -> ShadowResult {
         match self {
-            Shadow::Match(rule) => ShadowResult { result: on_match, policy: Some(rule.id.clone()) },
+            Shadow::Match(rule) => ShadowResult { result: on_match, policy: Some((*rule.id).into()) },
             Shadow::Nothing => ShadowResult { result: else_, policy: None },
             Shadow::Unknown => ShadowResult { result: "unknown", policy: None },
         }

@@ -4,7 +4,7 @@ use super::{facts::Facts, test::Test, tri::Tri};
 use crate::{
     node::Position,
     order,
-    resource::{AuthorizationPolicy, Meta},
+    resource::{AuthorizationPolicy, Meta, Text},
 };
 use alloc::{borrow::Cow, boxed::Box, format, string::String, sync::Arc, vec::Vec};
 
@@ -16,13 +16,36 @@ pub(crate) struct Clause {
     pub(crate) negated: bool,
     /// The field as people write it: `from.source.principals`, `when[source.ip]`.
     pub(crate) field: Cow<'static, str>,
-    /// Its values as written.
-    pub(crate) expected: Box<[Box<str>]>,
+    /// Its values as written; none where the test itself tells them.
+    expected: Box<[Box<str>]>,
     /// Where the first value stands.
     pub(crate) at: Position,
 }
 
 impl Clause {
+    /// Of a field with its values.
+    pub(crate) fn new(test: Test, negated: bool, field: Cow<'static, str>, values: &[Text]) -> Clause {
+        let expected = match test.tells(values) {
+            true => Box::default(),
+            false => values.iter().map(|value| value.text.as_str().into()).collect(),
+        };
+        let at = values.first().map(|value| value.at).unwrap_or_default();
+        Clause { test, negated, field, expected, at }
+    }
+
+    /// One that never holds.
+    pub(crate) fn never(field: &'static str, at: Position) -> Clause {
+        Clause { test: Test::Never, negated: false, field: field.into(), expected: Box::default(), at }
+    }
+
+    /// The values as people wrote them.
+    pub(crate) fn expected(&self) -> Vec<String> {
+        if self.expected.is_empty() {
+            return self.test.written();
+        }
+        self.expected.iter().map(|value| String::from(&**value)).collect()
+    }
+
     pub(crate) fn ask(&self, facts: &Facts<'_>) -> Tri {
         let answer = self.test.ask(facts);
         if self.negated { !answer } else { answer }
@@ -40,16 +63,19 @@ pub(crate) struct Origin {
 
 #[derive(Debug)]
 pub(crate) struct PolicyName {
-    pub(crate) namespace: String,
-    pub(crate) name: String,
+    pub(crate) namespace: Box<str>,
+    pub(crate) name: Box<str>,
     pub(crate) file: Arc<str>,
 }
+
+/// A policy and its name, which its rules on all chains share.
+pub(crate) type Named<'a> = (&'a AuthorizationPolicy, Arc<PolicyName>);
 
 impl PolicyName {
     pub(crate) fn of(meta: &Meta) -> Arc<PolicyName> {
         Arc::new(PolicyName {
-            namespace: meta.namespace.clone(),
-            name: meta.name.clone(),
+            namespace: meta.namespace.as_str().into(),
+            name: meta.name.as_str().into(),
             file: meta.file.clone(),
         })
     }
@@ -59,14 +85,14 @@ impl PolicyName {
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
     /// As Envoy reports it.
-    pub(crate) id: String,
+    pub(crate) id: Box<str>,
     pub(crate) origin: Origin,
     /// Sources, ORed; none: any.
-    pub(crate) from: Vec<Vec<Clause>>,
+    pub(crate) from: Box<[Box<[Clause]>]>,
     /// Operations, ORed; none: any.
-    pub(crate) to: Vec<Vec<Clause>>,
+    pub(crate) to: Box<[Box<[Clause]>]>,
     /// All must hold.
-    pub(crate) when: Vec<Clause>,
+    pub(crate) when: Box<[Clause]>,
     /// Why it is not what is written.
     pub(crate) notes: Vec<String>,
 }
@@ -74,9 +100,9 @@ pub(crate) struct Rule {
 impl Rule {
     /// (any source) and (any operation) and all conditions.
     pub(crate) fn matches(&self, facts: &Facts<'_>) -> Tri {
-        let all = |clauses: &Vec<Clause>| Tri::all(clauses.iter().map(|clause| clause.ask(facts)));
-        let any = |groups: &[Vec<Clause>]| {
-            if groups.is_empty() { Tri::True } else { Tri::any(groups.iter().map(all)) }
+        let all = |clauses: &[Clause]| Tri::all(clauses.iter().map(|clause| clause.ask(facts)));
+        let any = |groups: &[Box<[Clause]>]| {
+            if groups.is_empty() { Tri::True } else { Tri::any(groups.iter().map(|group| all(group))) }
         };
         Tri::all([0, 1, 2].into_iter().map(|part| match part {
             0 => any(&self.to),
@@ -87,10 +113,11 @@ impl Rule {
 
     /// Cannot match whatever the request.
     pub(crate) fn is_hopeless(&self) -> bool {
-        let hopeless = |clauses: &Vec<Clause>| {
+        let hopeless = |clauses: &[Clause]| {
             clauses.iter().any(|clause| matches!(clause.test, Test::Never) && !clause.negated)
         };
-        let all_hopeless = |groups: &[Vec<Clause>]| !groups.is_empty() && groups.iter().all(hopeless);
+        let all_hopeless =
+            |groups: &[Box<[Clause]>]| !groups.is_empty() && groups.iter().all(|group| hopeless(group));
         all_hopeless(&self.from) || all_hopeless(&self.to) || hopeless(&self.when)
     }
 }
@@ -196,8 +223,6 @@ impl RuleSet {
 }
 
 /// The id that istiod gives a rule; `provider` only for CUSTOM.
-pub(crate) fn rule_id(meta: &Meta, index: usize, prefix: &str) -> String {
-    let mut id = format!("{prefix}ns[{}]-policy[{}]-rule[{index}]", meta.namespace, meta.name);
-    id.shrink_to_fit();
-    id
+pub(crate) fn rule_id(meta: &Meta, index: usize, prefix: &str) -> Box<str> {
+    format!("{prefix}ns[{}]-policy[{}]-rule[{index}]", meta.namespace, meta.name).into()
 }

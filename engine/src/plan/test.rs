@@ -4,6 +4,7 @@ use super::{facts::Facts, tri::Tri};
 use crate::{
     jwt::Json,
     pattern::{Pattern, PeerPattern},
+    resource::Text,
     template::Template,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
@@ -14,33 +15,33 @@ use ipnet::IpNet;
 #[derive(Clone, Debug)]
 pub(crate) enum Test {
     /// principals, namespaces, serviceAccounts, trustDomains.
-    Peer(Vec<PeerPattern>),
+    Peer(Box<[PeerPattern]>),
     /// The same at ztunnel, which takes the SPIFFE id apart.
-    Ztunnel(ZtunnelPart, Vec<Pattern>),
+    Ztunnel(ZtunnelPart, Box<[Pattern]>),
     /// serviceAccounts at ztunnel: namespace and name, exact.
-    ZtunnelAccount(Vec<(Vec<u8>, Vec<u8>)>),
+    ZtunnelAccount(Box<[(Box<str>, Box<str>)]>),
     /// ipBlocks, source.ip.
-    SourceIp(Vec<IpNet>),
+    SourceIp(Box<[IpNet]>),
     /// remoteIpBlocks, remote.ip.
-    RemoteIp(Vec<IpNet>),
+    RemoteIp(Box<[IpNet]>),
     /// destination.ip.
-    DestinationIp(Vec<IpNet>),
+    DestinationIp(Box<[IpNet]>),
     /// ports, destination.port.
-    Port(Vec<u16>),
+    Port(Box<[u16]>),
     /// connection.sni.
-    Sni(Vec<Pattern>),
+    Sni(Box<[Pattern]>),
     /// hosts.
-    Host(Vec<Pattern>),
+    Host(Box<[Pattern]>),
     /// A header or pseudo header by its name in lower case; methods too.
-    Header(String, Vec<Pattern>),
+    Header(Box<str>, Box<[Pattern]>),
     /// paths.
-    Path(Vec<PathPattern>),
+    Path(Box<[PathPattern]>),
     /// requestPrincipals: pairs of iss and sub.
-    RequestPrincipal(Vec<(Pattern, Pattern)>),
+    RequestPrincipal(Box<[(Pattern, Pattern)]>),
     /// audiences, presenter, claims: the way to the claim.
-    Claim(Vec<String>, Vec<Pattern>),
+    Claim(Box<[Box<str>]>, Box<[Pattern]>),
     /// experimental.envoy.filters.…: filter namespace, key; a pattern flagged true wants an element of a list.
-    Metadata(Box<(String, String)>, Vec<(bool, Pattern)>),
+    Metadata(Box<(String, String)>, Box<[(bool, Pattern)]>),
     /// Cannot match: a rule-less policy, or an empty clause at ztunnel.
     Never,
 }
@@ -58,10 +59,17 @@ pub(crate) enum ZtunnelPart {
 #[derive(Clone, Debug)]
 pub(crate) enum PathPattern {
     Plain(Pattern),
-    Template(Template),
+    Template(Box<Template>),
 }
 
 impl PathPattern {
+    fn written(&self) -> String {
+        match self {
+            PathPattern::Plain(pattern) => pattern.written(),
+            PathPattern::Template(_) => String::new(),
+        }
+    }
+
     fn matches(&self, path: &[u8]) -> bool {
         match self {
             PathPattern::Plain(pattern) => pattern.matches_non_empty(path),
@@ -71,6 +79,38 @@ impl PathPattern {
 }
 
 impl Test {
+    /// Do the values say themselves how they were written?
+    pub(crate) fn tells(&self, values: &[Text]) -> bool {
+        match self {
+            Test::Ztunnel(..) | Test::Sni(_) | Test::Host(_) | Test::Header(..) | Test::Claim(..) => true,
+            Test::Path(patterns) => patterns.iter().all(|pattern| matches!(pattern, PathPattern::Plain(_))),
+            Test::Peer(patterns) => {
+                let same = |(pattern, value): (&PeerPattern, &Text)| {
+                    pattern.exact_principal() == Some(value.text.as_bytes())
+                };
+                patterns.len() == values.len() && patterns.iter().zip(values).all(same)
+            }
+            _ => false,
+        }
+    }
+
+    /// What was written, where [`Test::tells`] says so.
+    pub(crate) fn written(&self) -> Vec<String> {
+        match self {
+            Test::Ztunnel(_, patterns)
+            | Test::Sni(patterns)
+            | Test::Host(patterns)
+            | Test::Header(_, patterns)
+            | Test::Claim(_, patterns) => patterns.iter().map(Pattern::written).collect(),
+            Test::Path(patterns) => patterns.iter().map(PathPattern::written).collect(),
+            Test::Peer(patterns) => {
+                let names = patterns.iter().filter_map(PeerPattern::exact_principal);
+                names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Does any value match?
     pub(crate) fn ask(&self, facts: &Facts<'_>) -> Tri {
         match self {
@@ -89,7 +129,9 @@ impl Test {
             }),
             Test::ZtunnelAccount(accounts) => facts.identity(|id| {
                 id.is_some_and(|id| {
-                    accounts.iter().any(|(ns, name)| ns == id.namespace && name == id.service_account)
+                    accounts.iter().any(|(ns, name)| {
+                        ns.as_bytes() == id.namespace && name.as_bytes() == id.service_account
+                    })
                 })
             }),
             Test::SourceIp(nets) => facts.source_ip(|ip| contains(nets, ip)),

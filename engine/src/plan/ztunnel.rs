@@ -7,24 +7,23 @@
 
 use super::{
     compile::pruned,
-    rule::{Clause, Dropped, Origin, PolicyName, Rule, rule_id},
+    rule::{Clause, Dropped, Named, Origin, Rule, rule_id},
     test::{Test, ZtunnelPart},
 };
 use crate::{
     address::parse_cidr,
     node::Position,
     pattern::Pattern,
-    resource::{Action, AuthorizationPolicy, Condition, Match, Operation, Source, Text},
+    resource::{Action, Condition, Match, Operation, Source, Text},
     workload::IstioVersion,
 };
-use alloc::{borrow::Cow, boxed::Box, format, string::String, vec, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, format, string::String, vec::Vec};
 
 /// Name, name of its `not` twin, values, and how they are compiled.
 type Field<'m> = (Cow<'static, str>, Cow<'static, str>, &'m Match, &'m dyn Fn(&[Text]) -> Test);
 
 /// All rules of a policy. One without rules gives none: it is attached and matches nothing.
-pub(crate) fn policy(policy: &AuthorizationPolicy, version: IstioVersion) -> Vec<Result<Rule, Dropped>> {
-    let name = PolicyName::of(&policy.meta);
+pub(crate) fn policy((policy, name): &Named<'_>, version: IstioVersion) -> Vec<Result<Rule, Dropped>> {
     let rules = policy.rules.iter().enumerate();
     rules
         .map(|(index, rule)| {
@@ -52,7 +51,7 @@ pub(crate) fn policy(policy: &AuthorizationPolicy, version: IstioVersion) -> Vec
         .collect()
 }
 
-fn source(source: &Source, namespace: &str, http: &mut Vec<&'static str>) -> Vec<Clause> {
+fn source(source: &Source, namespace: &str, http: &mut Vec<&'static str>) -> Box<[Clause]> {
     let fields: [Field<'_>; 4] = [
         ("from.source.ipBlocks".into(), "from.source.notIpBlocks".into(), &source.ip_blocks, &|v| {
             Test::SourceIp(nets(v))
@@ -81,7 +80,7 @@ fn source(source: &Source, namespace: &str, http: &mut Vec<&'static str>) -> Vec
     clauses(&fields)
 }
 
-fn operation(operation: &Operation, http: &mut Vec<&'static str>) -> Vec<Clause> {
+fn operation(operation: &Operation, http: &mut Vec<&'static str>) -> Box<[Clause]> {
     unsupported(
         &[
             ("to.operation.hosts", &operation.hosts),
@@ -96,7 +95,7 @@ fn operation(operation: &Operation, http: &mut Vec<&'static str>) -> Vec<Clause>
 }
 
 /// Each condition is a clause of its own; one that ztunnel does not know is left empty.
-fn condition(condition: &Condition, http: &mut Vec<&'static str>) -> Vec<Clause> {
+fn condition(condition: &Condition, http: &mut Vec<&'static str>) -> Box<[Clause]> {
     let compile: &dyn Fn(&[Text]) -> Test = match condition.key.text.as_str() {
         "source.ip" => &|v| Test::SourceIp(nets(v)),
         "source.namespace" => &|v| Test::Ztunnel(ZtunnelPart::Namespace, patterns(v)),
@@ -105,7 +104,7 @@ fn condition(condition: &Condition, http: &mut Vec<&'static str>) -> Vec<Clause>
         "destination.port" => &|v| Test::Port(ports(v)),
         _ => {
             http.push("when");
-            return vec![never(condition.at)];
+            return [never(condition.at)].into();
         }
     };
     let key = &condition.key.text;
@@ -121,56 +120,45 @@ fn unsupported(fields: &[(&'static str, &Match)], http: &mut Vec<&'static str>) 
     http.extend(fields.iter().filter(|(_, values)| !values.is_empty()).map(|(name, _)| *name));
 }
 
-fn clauses(fields: &[Field<'_>]) -> Vec<Clause> {
+fn clauses(fields: &[Field<'_>]) -> Box<[Clause]> {
     let mut clauses = Vec::new();
     for (positive, negative, values, compile) in fields {
         for (field, list, negated) in
             [(positive, &values.values, false), (negative, &values.not_values, true)]
         {
-            if let Some(first) = list.first() {
-                clauses.push(Clause {
-                    test: compile(list),
-                    negated,
-                    field: field.clone(),
-                    expected: list.iter().map(|value| value.text.as_str().into()).collect(),
-                    at: first.at,
-                });
+            if !list.is_empty() {
+                clauses.push(Clause::new(compile(list), negated, field.clone(), list));
             }
         }
     }
-    clauses.shrink_to_fit();
-    if clauses.is_empty() { vec![never(Position::default())] } else { clauses }
+    if clauses.is_empty() {
+        clauses.push(never(Position::default()));
+    }
+    clauses.into()
 }
 
 fn never(at: Position) -> Clause {
-    Clause {
-        test: Test::Never,
-        negated: false,
-        field: "(an empty clause)".into(),
-        expected: Box::default(),
-        at,
-    }
+    Clause::never("(an empty clause)", at)
 }
 
-fn patterns(values: &[Text]) -> Vec<Pattern> {
+fn patterns(values: &[Text]) -> Box<[Pattern]> {
     values.iter().map(|value| Pattern::parse(&value.text)).collect()
 }
 
-fn nets(values: &[Text]) -> Vec<ipnet::IpNet> {
+fn nets(values: &[Text]) -> Box<[ipnet::IpNet]> {
     values.iter().filter_map(|value| parse_cidr(&value.text).ok()).collect()
 }
 
-fn ports(values: &[Text]) -> Vec<u16> {
+fn ports(values: &[Text]) -> Box<[u16]> {
     values.iter().filter_map(|value| value.text.parse().ok()).collect()
 }
 
 fn accounts(values: &[Text], namespace: &str) -> Test {
-    let account = |value: &Text| -> (Vec<u8>, Vec<u8>) {
+    let account = |value: &Text| -> (Box<str>, Box<str>) {
         let (ns, name): (&str, &str) = value.text.split_once('/').unwrap_or((namespace, &value.text));
-        (ns.as_bytes().to_vec(), name.as_bytes().to_vec())
+        (ns.into(), name.into())
     };
-    let accounts: Vec<_> = values.iter().map(account).collect();
-    Test::ZtunnelAccount(accounts)
+    Test::ZtunnelAccount(values.iter().map(account).collect())
 }
 
 /// ztunnel's words for a refusal, as its access log has them.

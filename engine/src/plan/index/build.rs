@@ -2,7 +2,7 @@
 
 use super::{
     Anchor, Index, Lane, NONE, Stage,
-    dimension::Dimension,
+    dimension::{Dimension, Place},
     seen::DIMENSIONS,
     set::{Set, Sets, WORD, position, short},
 };
@@ -13,7 +13,7 @@ use crate::{
         test::Test,
     },
 };
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 use core::{cmp::Reverse, ops::Range};
 
 /// A rule with more pairs of source and operation is asked by itself.
@@ -222,7 +222,7 @@ impl Rows {
     }
 
     /// Alternatives, those left out that never hold; an empty one where there are none. `None`: not for the index.
-    fn groups(&mut self, groups: &[Vec<Clause>]) -> Option<Vec<Vec<Literal>>> {
+    fn groups(&mut self, groups: &[Box<[Clause]>]) -> Option<Vec<Vec<Literal>>> {
         let mut possible = Vec::new();
         if groups.is_empty() {
             possible.push(Vec::new());
@@ -265,12 +265,12 @@ impl Rows {
 
     /// The number of the dimension that a test looks at.
     fn dimension(&mut self, test: &Test) -> Option<u8> {
-        let new = Dimension::of(test)?;
-        let number = match self.dimensions.iter().position(|known| known.source == new.source) {
+        let source = Place::of(test)?;
+        let number = match self.dimensions.iter().position(|known| known.source == source) {
             Some(number) => number,
             None if self.dimensions.len() == DIMENSIONS => return None,
             None => {
-                self.dimensions.push(new);
+                self.dimensions.push(Dimension::new(source));
                 self.dimensions.len() - 1
             }
         };

@@ -10,7 +10,7 @@ use crate::{
     },
     request::{Input, Peer},
 };
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use core::net::IpAddr;
 
 /// Where a dimension looks.
@@ -26,15 +26,15 @@ pub(super) enum Place {
     Port,
     Sni,
     Host,
-    Header(String),
+    Header(Box<str>),
     Path,
     RequestPrincipal,
-    Claim(Vec<String>),
+    Claim(Box<[Box<str>]>),
 }
 
 impl Place {
     /// `None`: the index does not know it.
-    fn of(test: &Test) -> Option<Place> {
+    pub(super) fn of(test: &Test) -> Option<Place> {
         Some(match test {
             Test::Peer(_) => Place::Peer,
             Test::Ztunnel(ZtunnelPart::Principal, _) => Place::ZtunnelPrincipal,
@@ -46,7 +46,7 @@ impl Place {
             Test::Port(_) => Place::Port,
             Test::Sni(_) => Place::Sni,
             Test::Host(_) => Place::Host,
-            Test::Header(name, _) if name == "host" => Place::Header(":authority".into()),
+            Test::Header(name, _) if **name == *"host" => Place::Header(":authority".into()),
             Test::Header(name, _) => Place::Header(name.clone()),
             Test::Path(_) => Place::Path,
             Test::RequestPrincipal(_) => Place::RequestPrincipal,
@@ -87,19 +87,18 @@ pub(super) struct Dimension {
 }
 
 impl Dimension {
-    /// For what a test looks at; `None` where the index does not know that.
-    pub(super) fn of(test: &Test) -> Option<Dimension> {
-        let source = Place::of(test)?;
+    pub(super) fn new(source: Place) -> Dimension {
         let values = match &source {
             Place::Peer => Values::Peers(Peers::default()),
             Place::SourceIp | Place::RemoteIp | Place::DestinationIp => Values::Ranges(Ranges::default()),
             Place::Port => Values::Ports(Table::default()),
             Place::RequestPrincipal | Place::ZtunnelAccount => Values::Pairs(Pairs::default()),
-            Place::Host => Values::Texts(Texts::new(true, true)),
-            Place::Header(_) => Values::Texts(Texts::new(true, false)),
-            _ => Values::Texts(Texts::new(false, false)),
+            text => {
+                let folded = *text == Place::Host;
+                Values::Texts(Texts::new(folded || matches!(text, Place::Header(_)), folded))
+            }
         };
-        Some(Dimension { source, values, count: 0 })
+        Dimension { source, values, count: 0 }
     }
 
     /// Gives the values of a test numbers; one that can never match gets none.
@@ -107,7 +106,7 @@ impl Dimension {
         let next = &mut self.count;
         match (&mut self.values, test) {
             (Values::Peers(peers), Test::Peer(patterns)) => {
-                atoms.extend(patterns.iter().map(|pattern| peers.intern(pattern, next)));
+                patterns.iter().for_each(|pattern| atoms.push(peers.intern(pattern, next)));
             }
             (
                 Values::Texts(texts),
@@ -116,22 +115,24 @@ impl Dimension {
                 | Test::Host(patterns)
                 | Test::Header(_, patterns)
                 | Test::Claim(_, patterns),
-            ) => atoms.extend(patterns.iter().map(|pattern| texts.intern(pattern, next))),
+            ) => patterns.iter().for_each(|pattern| atoms.push(texts.intern(pattern, next))),
             (Values::Texts(texts), Test::Path(patterns)) => {
                 atoms.extend(patterns.iter().filter_map(|pattern| texts.intern_path(pattern, next)));
             }
             (
                 Values::Ranges(ranges),
                 Test::SourceIp(nets) | Test::RemoteIp(nets) | Test::DestinationIp(nets),
-            ) => atoms.extend(nets.iter().map(|net| ranges.intern(net, next))),
+            ) => nets.iter().for_each(|net| atoms.push(ranges.intern(net, next))),
             (Values::Ports(table), Test::Port(ports)) => {
-                atoms.extend(ports.iter().map(|port| table.intern(0, &port.to_be_bytes(), next)));
+                ports.iter().for_each(|port| atoms.push(table.intern(0, &port.to_be_bytes(), next)));
             }
             (Values::Pairs(pairs), Test::RequestPrincipal(wanted)) => {
-                atoms.extend(wanted.iter().map(|pair| pairs.intern(pair, next)));
+                wanted.iter().for_each(|pair| atoms.push(pairs.intern(pair, next)));
             }
             (Values::Pairs(pairs), Test::ZtunnelAccount(accounts)) => {
-                atoms.extend(accounts.iter().map(|(ns, name)| pairs.intern_exact(ns, name, next)));
+                for (namespace, name) in accounts {
+                    atoms.push(pairs.intern_exact(namespace.as_bytes(), name.as_bytes(), next));
+                }
             }
             _ => {}
         }

@@ -33,6 +33,11 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
     });
     steps.step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]));
 
+    // A workspace of its own, which no build here looks at: this fails where the lock file has been left behind.
+    steps.step("the lock file of the fuzz targets", || {
+        cargo(&["fetch", "--quiet", "--locked", "--manifest-path", "fuzz/Cargo.toml"])
+    });
+
     let no_std = ["build", "--package", "gnomon-engine", "--no-default-features", "--target"];
     steps.step("the engine without std", || {
         cargo(&[&no_std[..], &[setup::NO_STD_TARGET]].concat())?;

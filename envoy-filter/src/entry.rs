@@ -150,7 +150,7 @@ impl StreamContext for Tcp {
         action(self.0, Stream::downstream_data)
     }
 
-    fn on_downstream_close(&mut self, _side: PeerType) {
-        stream(self.0, |stream| stream.connection_closed(&Envoy));
+    fn on_downstream_close(&mut self, side: PeerType) {
+        stream(self.0, |stream| stream.connection_closed(&Envoy, side == PeerType::Local));
     }
 }

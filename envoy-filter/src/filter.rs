@@ -27,6 +27,9 @@ const RESPONSE_CODE: &str = "response\0code";
 const RESPONSE_DETAILS: &str = "response\0code_details";
 const UPSTREAM: &str = "upstream\0address";
 const TERMINATION_DETAILS: &str = "connection\0termination_details";
+/// Where Istio notes which rule is the reason why a provider was asked about a connection.
+const PROVIDER_ASKED: &str =
+    "metadata\0filter_metadata\0envoy.filters.network.rbac\0istio_ext_authz_shadow_effective_policy_id";
 const PRINCIPAL: &str = "connection\0uri_san_peer_certificate";
 const REMOTE: &str = "source\0address";
 const DIRECTION: &str = "xds\0listener_direction";
@@ -279,7 +282,10 @@ impl Stream {
 
     /// A TCP connection has ended: compare, count, tell. A connection that never sent anything was never decided
     /// on, by nobody.
-    pub fn connection_closed(&mut self, host: &dyn Host) {
+    ///
+    /// `by_proxy`: the client had not left. Envoy's ext_authz closes first and says afterwards that it was ext_authz: what
+    /// it refused cannot be told from what was served and then closed by the other end.
+    pub fn connection_closed(&mut self, host: &dyn Host, by_proxy: bool) {
         let Some(decision) = self.decision.take() else { return };
         self.ignored = true;
         let active = self.active.clone();
@@ -289,6 +295,8 @@ impl Stream {
         let enforced = if active.settings.enforce && decision.report.verdict != Outcome::Allow {
             // By this filter, which the proxy has no details of.
             Enforced::Refused { by: Refuser::Rbac, status: None }
+        } else if by_proxy && details.is_empty() && matches!(asked.property(PROVIDER_ASKED), Ok(Some(_))) {
+            Enforced::Unknown
         } else {
             enforced_tcp(&details)
         };

@@ -59,11 +59,11 @@ fn configured(configuration: &Value) -> Value {
 
 /// Envoy's own filters with these.
 fn native(resources: &Value) -> Vec<Value> {
-    native_for(&workload(), &json!({}), resources)
+    native_for(&workload(), &json!({}), resources, Protocol::Http)
 }
 
 /// The same for any workload, in a mesh as formats §2 has it.
-fn native_for(workload: &Workload, mesh: &Value, resources: &Value) -> Vec<Value> {
+fn native_for(workload: &Workload, mesh: &Value, resources: &Value, protocol: Protocol) -> Vec<Value> {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": resources});
     let loaded = load_text(&list.to_string(), "native.json");
     let wrong = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
@@ -72,7 +72,7 @@ fn native_for(workload: &Workload, mesh: &Value, resources: &Value) -> Vec<Value
     let mut wrong = Vec::new();
     let mesh: Mesh = decode::mesh(&mesh, &"mesh".into(), &mut wrong);
     assert!(wrong.is_empty(), "{wrong:?}");
-    export(&loaded.resources, workload, &mesh, Protocol::Http)
+    export(&loaded.resources, workload, &mesh, protocol)
 }
 
 fn get(path: &str, case: &str) -> RequestBytes {

@@ -3,7 +3,8 @@
 use super::*;
 use gnomon_host_tests::{
     config::cluster,
-    ext_authz::{ANSWER_HEADER, ExtAuthz, GrpcExtAuthz},
+    ext_authz::{ANSWER_HEADER, Answers, ExtAuthz, GrpcExtAuthz},
+    metrics::Scrape,
 };
 
 fn mesh() -> Value {
@@ -25,7 +26,7 @@ fn custom(provider: &str) -> Value {
 
 /// One in front of Envoy's own filters, one in Istio's phase AUTHN: behind the providers, in front of the rest.
 fn listeners(name: &str, enforced: &Value, configuration: &Value) -> [Listener; 2] {
-    let native = native_for(&workload(), &mesh(), enforced);
+    let native = native_for(&workload(), &mesh(), enforced, Protocol::Http);
     let is_provider =
         |filter: &Value| filter["name"].as_str().is_some_and(|name| name.ends_with("ext_authz"));
     let behind = native.iter().rposition(is_provider).map_or(0, |place| place + 1);
@@ -131,4 +132,53 @@ fn what_a_provider_refused_is_compared_as_that() {
             assert_eq!(state["result"], expected, "{name} {word}: {state}");
         }
     }
+}
+
+#[test]
+fn connections_that_a_provider_may_have_refused_are_not_taken_for_served() {
+    let provider = GrpcExtAuthz::start().unwrap();
+    let mut asked = policy("ask", "CUSTOM", json!([{}]));
+    asked["spec"]["provider"] = json!({"name": "grpc"});
+    let native = native_for(&workload(), &mesh(), &json!([asked]), Protocol::Tcp);
+    let refusing = policy("no", "DENY", json!([{"from": [{"source": {"ipBlocks": ["127.0.0.0/8"]}}]}]));
+    let wasm = filter::wasm().unwrap();
+    let listener = |name: &str, resources: Value| {
+        let configuration = json!({"candidate": {"resources": resources}, "mesh": mesh()});
+        let shadow = filter::network_filter(&wasm, &configuration);
+        Listener::tcp(name, [vec![shadow], native.clone()].concat())
+    };
+    let listeners = vec![
+        listener("none", json!([])),
+        listener("same", json!([asked])),
+        listener("deny", json!([refusing])),
+        listener("both", json!([asked, refusing])),
+    ];
+    let mut bootstrap = Bootstrap::new(&workload(), listeners);
+    bootstrap.clusters = vec![cluster("outbound|9000||authz.shop", provider.address(), true)];
+    let envoy = Envoy::start(&bootstrap).unwrap();
+    // Candidate, result where the provider allows. What it refuses is closed before Envoy says why.
+    let table = [("none", "agree"), ("same", "unknown"), ("deny", "would_deny"), ("both", "would_deny")];
+    let count = |result: &str| {
+        let scrape = Scrape::read(&envoy.admin_get("/stats/prometheus").unwrap());
+        scrape.sum(&format!("gnomon_connections_{result}_total")).unwrap_or(0.0)
+    };
+    for (listener, allowed) in table {
+        for (answers, result) in
+            [(Answers::Allow, allowed), (Answers::Deny, "unknown"), (Answers::Error, "unknown")]
+        {
+            let before = count(result);
+            let mut connection = Connection::open(&Dial::plain(to(&envoy, listener))).unwrap();
+            provider.tell(connection.port(), answers);
+            let port = connection.port();
+            let back = connection.exchange(b"hello").unwrap();
+            assert_eq!(back == b"hello", answers == Answers::Allow, "{listener} {answers:?}");
+            drop(connection);
+            let line = envoy.access_log().of_port(port).unwrap();
+            until(&format!("{listener} {answers:?}: {result}, {line}"), &envoy, || {
+                (count(result) > before).then_some(())
+            });
+        }
+    }
+    let all = ["agree", "would_deny", "would_allow", "would_deny_differently", "unknown"].map(count);
+    assert_eq!(all.iter().sum::<f64>(), 12.0, "each once: {all:?}");
 }

@@ -47,7 +47,9 @@ fn the_workload_is_the_one_in_the_nodes_metadata() {
         let workload =
             Workload { namespace: namespace.into(), labels: labels(own), proxy, ..Workload::default() };
         // Nothing in the configuration says whose policies these are.
-        let filters = [vec![shadow(&resources)], native_for(&workload, &json!({}), &resources)].concat();
+        let filters =
+            [vec![shadow(&resources)], native_for(&workload, &json!({}), &resources, Protocol::Http)]
+                .concat();
         let listener = Listener { proxy, ..Listener::http("web", filters) };
         let envoy = Envoy::start(&Bootstrap::new(&workload, vec![listener])).unwrap();
         for policy in resources.as_array().unwrap() {

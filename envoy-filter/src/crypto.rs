@@ -5,10 +5,19 @@
 //! `software-crypto` checks those in the module, and everything under a proxy without the function. What nobody can
 //! check makes the verdict unknown. What was good once is remembered ([`crate::cache`]).
 
-use crate::{cache::Cache, digest, facts::Asked, host::Refused, key_sets::KeySets};
+use crate::{
+    cache::Cache,
+    digest::{self, Digest},
+    facts::Asked,
+    host::Refused,
+    key_sets::KeySets,
+};
 use alloc::{rc::Rc, vec::Vec};
 use core::cell::Cell;
-use gnomon_engine::jwt::{Algorithm, Crypto, Key, KeySet, Material, Signature, der_signature};
+use gnomon_engine::{
+    Plan,
+    jwt::{Algorithm, Crypto, Key, KeySet, Material, Passed, Signature, der_signature},
+};
 
 #[cfg(feature = "software-crypto")]
 fn check(algorithm: Algorithm, key: &Key, message: &[u8], signature: &[u8]) -> Option<Signature> {
@@ -24,17 +33,40 @@ fn check(_: Algorithm, _: &Key, _: &[u8], _: &[u8]) -> Option<Signature> {
 /// Who checks the signatures of one request.
 pub struct HostCrypto<'a> {
     asked: &'a Asked<'a>,
-    verified: &'a Cache,
+    tokens: &'a Cache<Passed>,
     key_sets: &'a KeySets,
+    /// The signature that was found good last.
+    good: &'a Cell<Option<Digest>>,
+    /// Tells rules of the candidate and of the baseline apart.
+    plan: usize,
+    /// The digest of the token that was asked for last.
+    asked_for: Cell<Option<Digest>>,
     /// A token made of claims that the proxy has verified.
     vouched: Option<Vec<u8>>,
     undecided: Cell<bool>,
 }
 
 impl<'a> HostCrypto<'a> {
-    /// Asks this host, for what is not known already.
-    pub fn new(asked: &'a Asked<'a>, verified: &'a Cache, key_sets: &'a KeySets) -> Self {
-        HostCrypto { asked, verified, key_sets, vouched: None, undecided: Cell::new(false) }
+    /// Asks this host, for what is not known already. `good` is for all plans that see one request.
+    pub fn new(
+        asked: &'a Asked<'a>,
+        tokens: &'a Cache<Passed>,
+        key_sets: &'a KeySets,
+        good: &'a Cell<Option<Digest>>,
+        plan: &Plan,
+    ) -> Self {
+        // While an instance of the filter has a configuration, its plans stay where they are.
+        let plan = core::ptr::from_ref(plan).addr();
+        HostCrypto {
+            asked,
+            tokens,
+            key_sets,
+            good,
+            plan,
+            asked_for: Cell::new(None),
+            vouched: None,
+            undecided: Cell::new(false),
+        }
     }
 
     /// From now on this token is a good one.
@@ -84,9 +116,9 @@ impl<'a> HostCrypto<'a> {
 
 impl Crypto for HostCrypto<'_> {
     fn verify(&self, algorithm: Algorithm, key: &Key, message: &[u8], signature: &[u8]) -> Signature {
-        let digest =
-            key.spki_der().map(|spki| digest::of(&[algorithm.name().as_bytes(), spki, message, signature]));
-        if digest.as_ref().is_some_and(|digest| self.verified.knows(digest)) {
+        let spki = key.spki_der().unwrap_or_default();
+        let digest = digest::of(&[algorithm.name().as_bytes(), spki, message, signature]);
+        if !spki.is_empty() && self.good.get() == Some(digest) {
             return Signature::Good;
         }
         let answer = self
@@ -96,8 +128,8 @@ impl Crypto for HostCrypto<'_> {
                 self.undecided.set(true);
                 Signature::Bad
             });
-        if let (Signature::Good, Some(digest)) = (answer, digest) {
-            self.verified.learn(digest);
+        if answer == Signature::Good && !spki.is_empty() {
+            self.good.set(Some(digest));
         }
         answer
     }
@@ -108,6 +140,19 @@ impl Crypto for HostCrypto<'_> {
 
     fn key_set(&self, address: &str) -> Option<Rc<KeySet>> {
         self.key_sets.get(address)
+    }
+
+    fn recall(&self, rule: usize, token: &[u8]) -> Option<Rc<Passed>> {
+        let digest = digest::of(&[&self.plan.to_le_bytes(), &rule.to_le_bytes(), token]);
+        self.asked_for.set(Some(digest));
+        self.tokens.get(&digest)
+    }
+
+    fn remember(&self, _rule: usize, token: &[u8], passed: &Rc<Passed>) {
+        // It comes right after the question.
+        if let Some(digest) = self.asked_for.take() {
+            self.tokens.put(digest, token.len(), passed.clone());
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     crypto::HostCrypto,
+    digest::Digest,
     facts::{Asked, Facts},
     filter::Active,
     host::Map,
@@ -15,6 +16,7 @@ use alloc::{
     vec,
     vec::Vec,
 };
+use core::cell::Cell;
 use gnomon_engine::{
     Plan, Request,
     jwt::{Authentication, Edit, Json, Place, unsigned_token},
@@ -150,8 +152,9 @@ pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol, passed: bo
     }
     let providers = if passed { &active.settings.providers_in_front[..] } else { &[] };
     let mut scene = Scene { asked, active, protocol, providers, headers, facts, now, native: None };
-    let baseline = active.baseline.as_ref().map(|plan| judge(&mut scene, plan).report);
-    Decision { baseline, ..judge(&mut scene, &active.plan) }
+    let good = Cell::new(None);
+    let baseline = active.baseline.as_ref().map(|plan| judge(&mut scene, plan, &good).report);
+    Decision { baseline, ..judge(&mut scene, &active.plan, &good) }
 }
 
 fn needs(active: &Active) -> Needs {
@@ -159,8 +162,8 @@ fn needs(active: &Active) -> Needs {
     active.baseline.as_ref().map_or(needs, |baseline| needs.or(baseline.needs()))
 }
 
-fn judge(scene: &mut Scene<'_>, plan: &Plan) -> Decision {
-    let mut crypto = HostCrypto::new(scene.asked, &scene.active.verified, &scene.active.key_sets);
+fn judge(scene: &mut Scene<'_>, plan: &Plan, good: &Cell<Option<Digest>>) -> Decision {
+    let mut crypto = HostCrypto::new(scene.asked, &scene.active.tokens, &scene.active.key_sets, good, plan);
     let (mut verdict, mut found) = scene.ask(plan, &crypto);
     let with_subject = |scene: &Scene<'_>| (!scene.headers.is_empty()).then(|| Subject::read(&scene.headers));
     if crypto.undecided() {

@@ -18,6 +18,7 @@ use alloc::{borrow::Cow, boxed::Box, format, rc::Rc, string::String};
 use core::cell::Cell;
 use gnomon_engine::{
     Plan,
+    jwt::Passed,
     request::Protocol,
     resource::Resources,
     verdict::{Outcome, Report, Stage},
@@ -49,8 +50,8 @@ pub struct Active {
     pub baseline: Option<Plan>,
     /// How to evaluate and what to write.
     pub settings: Settings,
-    /// Signatures that have been found good.
-    pub verified: Cache,
+    /// Tokens that have passed.
+    pub tokens: Cache<Passed>,
     /// Certificates that have been read.
     pub peers: Peers,
     /// Key sets that stand elsewhere.
@@ -129,7 +130,7 @@ fn try_configure(host: &dyn Host) -> Option<Active> {
         plan,
         baseline,
         settings,
-        verified: Cache::default(),
+        tokens: Cache::default(),
         peers: Peers::default(),
         key_sets,
         metrics,

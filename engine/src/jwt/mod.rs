@@ -31,6 +31,7 @@ pub(crate) use people::key_set_problems;
 pub use people::{Place, Problem, TokenTrace, unsigned_token};
 #[cfg(feature = "crypto")]
 pub use software::SoftwareCrypto;
+pub use verify::Passed;
 
 use crate::{
     Request, order, request::Protocol, resource::JwtRule, resource::Presence, versions,
@@ -235,6 +236,16 @@ pub trait Crypto {
     fn key_set(&self, _address: &str) -> Option<Rc<KeySet>> {
         None
     }
+
+    /// What [`Crypto::remember`] was given for this rule and this whole token, as long as it is kept. `rule` is an index
+    /// into the list given to [`Authenticator::compile`]: rules of another list are others. The default keeps nothing.
+    fn recall(&self, _rule: usize, _token: &[u8]) -> Option<Rc<Passed>> {
+        None
+    }
+
+    /// This rule has let this token pass. Its times are looked at again whenever it is recalled, and a key set that
+    /// has been fetched anew since makes it void.
+    fn remember(&self, _rule: usize, _token: &[u8], _passed: &Rc<Passed>) {}
 }
 
 /// The outcome of the JWT stage.

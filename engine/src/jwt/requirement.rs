@@ -85,12 +85,12 @@ impl Run<'_, '_, '_> {
             return Err(Status::Missing);
         }
         for found in tokens.iter().rev() {
-            let token = rule.verify(&found.text, self.view.now(), self.crypto, self.assume)?;
-            rule.outputs.write_headers(&token, self.view);
+            let passed = rule.verify(&found.text, self.view.now(), self.crypto, self.assume)?;
+            rule.outputs.write_headers(&passed.token, self.view);
             if !rule.forward {
                 found.origin.remove(self.view);
             }
-            self.payload = Some((rule.outputs.normalize(token.payload), position));
+            self.payload = Some((rule.outputs.normalize(passed.token.payload.clone()), position));
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! One token against one rule.
 
-use super::{Crypto, Key, Material, Signature, output::Outputs, status::Status, token::Token};
+use super::{Crypto, Key, KeySet, Material, Signature, output::Outputs, status::Status, token::Token};
 use super::{extract::Locations, jwks};
 use crate::{node::Position, resource::JwtRule};
 use alloc::{
+    rc::Rc,
     string::{String, ToString},
     vec::Vec,
 };
@@ -91,7 +92,14 @@ impl Rule {
         now: i64,
         crypto: &dyn Crypto,
         assume: &mut dyn Assume,
-    ) -> Result<Token, Status> {
+    ) -> Result<Rc<Passed>, Status> {
+        // Issuer, audience and signature stay as they were; only the time has gone on.
+        if let Some(passed) = crypto.recall(self.index, text)
+            && self.has_still(&passed, crypto)
+        {
+            passed.token.in_time(now)?;
+            return Ok(passed);
+        }
         let token = Token::parse(text)?;
         if !self.issuer.is_empty() && self.issuer != token.issuer {
             return Err(Status::UnknownIssuer);
@@ -102,18 +110,45 @@ impl Rule {
             return Err(Status::AudienceNotAllowed);
         }
         if crypto.vouches_for(text) {
-            return Ok(token);
+            return Ok(Rc::new(Passed { token, keys: None }));
         }
-        match &self.keys {
-            Keys::Inline { keys, .. } => verify_signature(&token, keys, crypto)?,
+        let set = match &self.keys {
+            Keys::Inline { keys, .. } => {
+                verify_signature(&token, keys, crypto)?;
+                None
+            }
             Keys::Remote(address) => match crypto.key_set(address) {
-                Some(set) => verify_signature(&token, &set.keys, crypto)?,
-                None if assume.verifies(self, text) => {}
+                Some(set) => {
+                    verify_signature(&token, &set.keys, crypto)?;
+                    Some(set)
+                }
+                None if assume.verifies(self, text) => return Ok(Rc::new(Passed { token, keys: None })),
                 None => return Err(Status::KeysUnknown),
             },
-        }
-        Ok(token)
+        };
+        let passed = Rc::new(Passed { token, keys: set });
+        crypto.remember(self.index, text, &passed);
+        Ok(passed)
     }
+
+    /// Whether the keys are those that verified it.
+    fn has_still(&self, passed: &Passed, crypto: &dyn Crypto) -> bool {
+        match (&self.keys, &passed.keys) {
+            (Keys::Inline { .. }, None) => true,
+            (Keys::Remote(address), Some(set)) => {
+                crypto.key_set(address).is_some_and(|now| Rc::ptr_eq(&now, set))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A token that a rule has let pass: for who evaluates to keep, so that the same token need not be read and verified
+/// again ([`Crypto::recall`]). There is no `Debug`: nothing of it may reach a log.
+pub struct Passed {
+    pub(super) token: Token,
+    /// The set that its key was in, where that can change.
+    keys: Option<Rc<KeySet>>,
 }
 
 /// The first key that fits and verifies. A key fits if the `kid`s are equal or one has none, and if its `alg` is the

@@ -18,12 +18,12 @@ pub(crate) fn soak(workspace: &Workspace, seconds: u64) -> Result<(), Failure> {
     run(&mut program(workspace, "soak", &seconds.to_string())?)
 }
 
-/// Processor time, throughput and latency of filter chains; with `write`, `docs/filter-performance.md` is written anew.
+/// Processor time, throughput and latency of filter chains; with `write`, `docs/performance.md` is written anew.
 pub(crate) fn envoy(workspace: &Workspace, write: bool) -> Result<(), Failure> {
     let tables = read(&mut program(workspace, "bench", "envoy")?)?;
     println!("{tables}");
     if write {
-        let path = workspace.root.join("docs/filter-performance.md");
+        let path = workspace.root.join("docs/performance.md");
         docs::figures(workspace, &path, "cargo xtask bench envoy --write", &tables)?;
     }
     Ok(())

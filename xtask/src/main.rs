@@ -36,7 +36,7 @@ cargo xtask <command>
                   the instructions of hot paths against benches/instructions.tsv, under valgrind
   bench envoy [--write]
                   what the filter costs beside Envoy's own RBAC: tables (five minutes)
-                  --write puts them into docs/filter-performance.md
+                  --write puts them into docs/performance.md
   bench scale     how long, how large, how fast large policy sets are: a table
   soak [--minutes N | --seconds N]
                   full load and configuration updates: nothing altered, nothing lost, memory flat (10 minutes)

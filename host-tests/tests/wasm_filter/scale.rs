@@ -1,4 +1,4 @@
-//! What large sets take of the filter's memory, which never shrinks: the figures of docs/filter-performance.md.
+//! What large sets take of the filter's memory, which never shrinks: the figures of docs/performance.md.
 
 use super::*;
 use gnomon_analysis::bundle;

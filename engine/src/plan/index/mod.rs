@@ -20,7 +20,7 @@
 //! and that of the rows which do not look there at all. For 64 rows at a time, the rows that match are the AND over all
 //! lanes of (rows that do not look | sets of the request's atoms), or of the complement for negations.
 //!
-//! A row that is left alone is not classified any further: its rule is asked, if it is a small one (at most [`SMALL`]
+//! A row that is left alone is not classified any further ([`pass`] goes through a stage): its rule is asked, if it is a small one (at most [`SMALL`]
 //! values). That is quicker than to find out which of all values the request has in the other dimensions, and with
 //! policies that tell requests apart it is what nearly always happens behind the first lane or two.
 //!
@@ -44,8 +44,8 @@
 //!
 //! What the index does not model (metadata; more than [`DIMENSIONS`] dimensions; rules of more than [`ROWS`] rows) is
 //! left to the rules themselves, which are then asked one by one, if their rank is low enough to matter; so are all rules,
-//! where a request overflows what [`Seen`] has room for. A verdict does not allocate. Building is linear in the number
-//! of values, up to sorting.
+//! where a request overflows what [`Seen`] has room for. A verdict does not allocate, but where several lines of a header
+//! are one value to an Istio before 1.27. Building is linear in the number of values, up to sorting.
 
 mod atoms;
 mod build;

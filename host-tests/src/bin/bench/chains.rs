@@ -16,7 +16,7 @@ use std::time::Duration;
 const CONNECTIONS: usize = 16;
 /// How long a chain is measured in each round, in milliseconds.
 const SLICE: u64 = 2_500;
-/// More than the filter remembers, so that hardly any of them is known when its turn comes again.
+/// More than the filter keeps, so that hardly any of them is known when its turn comes again.
 const TOKENS: usize = 4_096;
 
 /// How many policies there are.

@@ -55,8 +55,8 @@ cargo xtask <command>
   fmt             format everything
   setup           install what all of these need: Rust targets, rustfmt, clippy, Envoy in a Python environment
 
-What is installed outside rustup stays below the target folder, but for Chromium, valgrind, Python and Node.js: where
-they are missing and apt-get may be called without a password, it installs them; elsewhere you are told what to do.
+What is installed outside rustup stays below the target folder, but for Python, Chromium and valgrind: where they are
+missing and apt-get may be called without a password, it installs them; elsewhere you are told what to do.
 GNOMON_ENVOY=<path> uses an Envoy of your own, GNOMON_CHROMIUM=<path> a Chromium.";
 
 fn main() -> ExitCode {

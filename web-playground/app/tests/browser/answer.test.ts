@@ -209,3 +209,63 @@ describe("the request", () => {
     expect(await page.locator(".answer code").innerText()).toBe("ext_authz_denied");
   });
 });
+
+describe("undo", () => {
+  test("brings back whatever it was, in the editor and everywhere else", async () => {
+    await fresh();
+    const state = () => page.evaluate(() => {
+      dispatchEvent(new Event("pagehide"));
+      return sessionStorage.getItem("gnomon-session");
+    });
+    await expect.poll(() => headline(page)).toBe("403 denied");
+    const states = [await state()];
+    const changes: [string, () => Promise<unknown>][] = [
+      ["a file more", () => page.getByRole("button", { name: "Add a file" }).click()],
+      ["a request more", () => page.getByRole("button", { name: "request", exact: true }).click()],
+      ["its name", () => page.getByLabel("Name of the request").fill("named")],
+      ["its path", () => page.getByLabel("path", { exact: true }).fill("/api/y")],
+      ["its caller", () => page.getByRole("radio", { name: "mutual TLS" }).check()],
+      ["its token", () => page.getByRole("radio", { name: "claims" }).check()],
+      ["what is expected", () => page.getByLabel("expect", { exact: true }).selectOption("deny")],
+      ["a workload more", () => page.getByRole("button", { name: "Another workload for this request" }).click()],
+      ["a comparison", () => page.getByRole("button", { name: "Compare" }).click()],
+      ["a request less", () => page.getByRole("button", { name: "Remove this request" }).click()],
+      ["another scenario", async () => {
+        await page.getByRole("button", { name: "Scenario" }).click();
+        await page.getByRole("button", { name: "Empty page" }).click();
+      }],
+    ];
+    for (const [what, change] of changes) {
+      await change();
+      await expect.poll(async () => (await state()) !== states.at(-1), what).toBe(true);
+      states.push(await state());
+    }
+    for (const [index, [what]] of [...changes.entries()].reverse()) {
+      await page.getByRole("button", { name: "Undo" }).click();
+      await expect.poll(async () => (await state()) === states[index], what).toBe(true);
+    }
+    for (const [index] of changes.entries()) await page.getByRole("button", { name: "Redo" }).click().then(() => expect.poll(async () => (await state()) === states[index + 1]).toBe(true));
+  });
+});
+
+describe("what teaches", () => {
+  test("traps that Istio takes are underlined, with what to do", async () => {
+    page = await site.visit("#example=internal-network/1-ip-blocks");
+    await expect.poll(() => page.locator(".cm-lintRange-warning").allInnerTexts()).toEqual(['"192.168.1.0/24"']);
+    await page.locator(".problems summary").click();
+    expect(await page.locator(".problem").innerText()).toContain("keep the client's address with `externalTrafficPolicy: Local`");
+  });
+
+  test("a (?) beside a term opens two sentences and a link", async () => {
+    page = await site.visit("#example=end-user-jwt/3-who-may-do-what");
+    await expect.poll(() => page.locator(".help").count()).toBeGreaterThan(6);
+    for (const button of await page.locator("button.help").all()) {
+      const box = page.locator(`[id="${await button.getAttribute("popovertarget")}"]`);
+      const text = (await box.textContent())!;
+      expect(text.replace("Read on", "").split(/[.;] /).length, text).toBeGreaterThanOrEqual(2);
+      expect(await box.locator("a").getAttribute("href"), text).toMatch(/^https:\/\/istio\.io\//);
+    }
+    await page.getByRole("button", { name: "What is JWT in Istio?" }).click();
+    expect(await page.getByText("A request without a token passes, unidentified").isVisible()).toBe(true);
+  });
+});

@@ -87,7 +87,7 @@ function traits({ host, source, remoteIp, destination, headers, extAuthz, claims
   put("destination", destination?.ip && `to ${destination.ip}`);
   if (protocol !== "tcp") put("sni", sni && `SNI ${sni}`);
   put("host", host);
-  put("time", time === undefined ? undefined : `at ${time}`);
+  put("time", time === undefined ? undefined : `at ${typeof time === "number" ? new Date(time * 1000).toISOString().replace(".000Z", "Z") : time}`);
   return found;
 }
 

@@ -237,12 +237,12 @@ describe("undo", () => {
     ];
     for (const [what, change] of changes) {
       await change();
-      await expect.poll(async () => (await state()) !== states.at(-1), what).toBe(true);
+      await expect.poll(async () => (await state()) !== states.at(-1), { message: what }).toBe(true);
       states.push(await state());
     }
     for (const [index, [what]] of [...changes.entries()].reverse()) {
       await page.getByRole("button", { name: "Undo" }).click();
-      await expect.poll(async () => (await state()) === states[index], what).toBe(true);
+      await expect.poll(async () => (await state()) === states[index], { message: what }).toBe(true);
     }
     for (const [index] of changes.entries()) await page.getByRole("button", { name: "Redo" }).click().then(() => expect.poll(async () => (await state()) === states[index + 1]).toBe(true));
   });

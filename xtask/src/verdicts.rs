@@ -39,8 +39,9 @@ pub(crate) fn bench(workspace: &Workspace, write: bool) -> Result<(), Failure> {
 
     setup::rust_target(workspace, setup::BROWSER_TARGET)?;
     heading("verdicts in WebAssembly");
-    let mut module = benches(workspace, "build");
-    run(module.args(["--release", "--lib", "--target", setup::BROWSER_TARGET]))?;
+    let mut module = benches(workspace, "rustc");
+    module.args(["--release", "--lib", "--crate-type", "cdylib", "--target", setup::BROWSER_TARGET]);
+    run(&mut module)?;
     let module = workspace.target.join(setup::BROWSER_TARGET).join("release/gnomon_benches.wasm");
     if output(Command::new("node").arg("--version")).is_some() {
         let script = workspace.root.join("benches/verdicts.mjs");

@@ -1,7 +1,11 @@
 //! What a process has used, from Linux's `/proc`.
 
 use crate::err::{Context, Error, Result};
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 /// Processor time of all its threads so far. Linux counts in hundredths of a second for programs to read, whatever its
 /// own clock does.
@@ -24,6 +28,18 @@ pub fn resident(pid: u32) -> Result<u64> {
     kilobytes
         .map(|kilobytes| kilobytes << 10)
         .ok_or_else(|| Error::new(format!("/proc/{pid}/status says nothing about memory")))
+}
+
+/// Keeps all threads of a process to one core, by util-linux's `taskset`; those that it starts later stay there too.
+///
+/// # Errors
+///
+/// There is no such core, or no `taskset`.
+pub fn keep_to(pid: u32, core: usize) -> Result<()> {
+    let mut command = Command::new("taskset");
+    command.args(["--all-tasks", "--pid", "--cpu-list", &core.to_string(), &pid.to_string()]);
+    let done = command.stdout(Stdio::null()).stderr(Stdio::null()).status().or_cannot("start taskset")?;
+    if done.success() { Ok(()) } else { Err(Error::new(format!("taskset knows no core {core}"))) }
 }
 
 fn read(pid: u32, name: &str) -> Result<String> {

@@ -1,10 +1,10 @@
 //! Load that leaves the server room: a fixed number of requests a second, and how long each answer takes.
 
-use super::{LONGEST, Shot, open, read_some, whole};
+use super::{Shot, TIMEOUT, open, read_some, whole};
 use crate::err::{Context, Error, Result};
 use std::{
     io::{self, Write},
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     thread,
     time::{Duration, Instant},
 };
@@ -13,12 +13,12 @@ use std::{
 /// first.
 ///
 /// Each connection sends one request at a random moment of each of its intervals. A request that had to wait for the
-/// answer before it has waited from when it was due: who is slow is not asked less. A client that slept too long, on the
-/// other hand, is no fault of the server's.
+/// answer before it has waited from when it was due: who is slow is not asked less. One thread looks after all
+/// connections and never sleeps: threads that wait for their turn to run would measure just that.
 ///
 /// # Errors
 ///
-/// A connection failed, or an answer was not the expected one.
+/// A connection failed, or an answer was late by far or not the expected one.
 pub fn paced(
     to: SocketAddr,
     shot: &Shot,
@@ -30,62 +30,101 @@ pub fn paced(
         .ok()
         .filter(|interval| !interval.is_zero())
         .ok_or_else(|| Error::new(format!("{per_second} requests a second cannot be sent")))?;
-    let start = Instant::now() + Duration::from_millis(50);
-    let all: io::Result<Vec<Vec<Duration>>> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..connections)
-            .map(|number| scope.spawn(move || connection(to, shot, number, interval, start, start + time)))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a client broke down"))))
-            .collect()
-    });
-    let mut took = all.or_cannot(format_args!("send {per_second:.0} requests a second to {to}"))?.concat();
+    send(to, shot, connections, interval, time)
+        .or_cannot(format_args!("send {per_second:.0} requests a second to {to}"))
+}
+
+fn send(
+    to: SocketAddr,
+    shot: &Shot,
+    connections: usize,
+    interval: Duration,
+    time: Duration,
+) -> io::Result<Vec<Duration>> {
+    let mut clients = Vec::with_capacity(connections);
+    for number in 0..connections {
+        let stream = open(to)?;
+        stream.set_nonblocking(true)?;
+        clients.push(Client { stream, state: number as u64, got: Vec::new(), due: None, sent: None });
+    }
+    let start = Instant::now();
+    for client in &mut clients {
+        client.due = Some(start + client.moment(interval));
+    }
+    // Whole intervals only, so that each has its request.
+    let intervals = (time.as_secs_f64() / interval.as_secs_f64()).ceil().max(0.0) as u32;
+    let mut took = Vec::with_capacity(connections * intervals as usize);
+    let mut turns = vec![0_u32; connections];
+    while turns.iter().any(|turn| *turn < intervals) {
+        for (client, turn) in clients.iter_mut().zip(&mut turns) {
+            if *turn < intervals
+                && let Some(time) = client.step(shot)?
+            {
+                took.push(time);
+                *turn += 1;
+                let due = start + interval * *turn + client.moment(interval);
+                // Overdue before it could be sent: its wait has begun.
+                client.sent = (due < Instant::now()).then_some(due);
+                client.due = Some(due);
+            }
+        }
+        thread::yield_now();
+    }
     took.sort_unstable();
     Ok(took)
 }
 
-fn connection(
-    to: SocketAddr,
-    shot: &Shot,
-    number: usize,
-    interval: Duration,
-    start: Instant,
-    end: Instant,
-) -> io::Result<Vec<Duration>> {
-    let mut stream = open(to)?;
-    let (mut took, mut got) = (Vec::new(), Vec::with_capacity(LONGEST));
-    // Knuth's constants for a linear congruence; its upper bits are good enough.
-    let mut state = number as u64;
-    let mut random = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f64 / (1_u64 << 24) as f64
-    };
-    let mut from = start;
-    while from < end {
-        let due = from + interval.mul_f64(random());
-        from += interval;
-        let now = Instant::now();
-        let mut sent = due;
-        if now < due {
-            thread::sleep(due - now);
-            sent = Instant::now();
-        }
-        got.clear();
-        stream.write_all(&shot.request)?;
-        while whole(&got).is_none_or(|length| got.len() < length) {
-            let before = got.len();
-            read_some(&mut stream, &mut got)?;
-            if got.len() == before {
-                return Err(io::Error::other("closed in place of an answer"));
-            }
-        }
-        took.push(sent.elapsed());
-        if !shot.is_expected(&got) {
-            return Err(io::Error::other(format!("answered {:?}", String::from_utf8_lossy(&got))));
-        }
+/// One connection.
+struct Client {
+    stream: TcpStream,
+    state: u64,
+    got: Vec<u8>,
+    /// When the next request is to be sent; `None` while an answer is awaited.
+    due: Option<Instant>,
+    /// From when its time counts, where that is not the moment of sending.
+    sent: Option<Instant>,
+}
+
+impl Client {
+    /// A random moment of an interval. Knuth's constants for a linear congruence; its upper bits are good enough.
+    fn moment(&mut self, interval: Duration) -> Duration {
+        self.state =
+            self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        interval.mul_f64((self.state >> 40) as f64 / (1_u64 << 24) as f64)
     }
-    Ok(took)
+
+    /// Sends what is due, or reads what has come; how long the answer took, once it is whole.
+    fn step(&mut self, shot: &Shot) -> io::Result<Option<Duration>> {
+        let now = Instant::now();
+        if let Some(due) = self.due {
+            if now >= due {
+                self.sent.get_or_insert(now);
+                self.due = None;
+                self.got.clear();
+                // A few hundred bytes, into a buffer that is empty.
+                self.stream.write_all(&shot.request)?;
+            }
+            return Ok(None);
+        }
+        let before = self.got.len();
+        match read_some(&mut self.stream, &mut self.got) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let waited = self.sent.map_or(Duration::ZERO, |sent| now - sent);
+                return if waited < TIMEOUT { Ok(None) } else { Err(io::ErrorKind::TimedOut.into()) };
+            }
+            other => other?,
+        }
+        if self.got.len() == before {
+            return Err(io::Error::other("closed in place of an answer"));
+        }
+        if whole(&self.got).is_none_or(|length| self.got.len() < length) {
+            return Ok(None);
+        }
+        if !shot.is_expected(&self.got) {
+            return Err(io::Error::other(format!("answered {:?}", String::from_utf8_lossy(&self.got))));
+        }
+        Ok(self.sent.take().map(|sent| sent.elapsed()))
+    }
 }
 
 #[cfg(test)]

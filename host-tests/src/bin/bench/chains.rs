@@ -208,6 +208,11 @@ impl Chains {
     pub(crate) fn time(&mut self, titles: &[&str], per_second: f64, rounds: usize) -> Result<()> {
         let Chains { envoy, all } = self;
         eprintln!("the same at {per_second:.0} requests a second for {}", titles.join(", "));
+        // Whoever asks must not take the core of who answers, or the wait for it would be in every figure.
+        let apart = process::keep_to(envoy.pid(), 0).and_then(|()| process::keep_to(std::process::id(), 1));
+        if let Err(error) = apart {
+            eprintln!("client and server share their cores: {error}");
+        }
         // Many short slices: what else the machine does now and then spoils a few of them.
         let slice = Duration::from_millis(SLICE / 3);
         for _ in 0..rounds * 3 {

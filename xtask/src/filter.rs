@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Every proxy of a mesh fetches the file, and every worker thread holds a copy.
-const SIZE_LIMIT: usize = 440_000;
+const SIZE_LIMIT: usize = 425_000;
 
 /// Builds it, checks its size and that it cannot panic; its path.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {

@@ -98,3 +98,24 @@ fn output(workspace: &Workspace, command: &str) -> Result<String, Failure> {
         if text.starts_with("==>") { text.split_once("\n\n").map_or("", |(_, shown)| shown) } else { &text };
     Ok(shown.trim_end().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_output_has_its_end() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut files = vec![root.join("README.md")];
+        for folder in ["docs", "examples"] {
+            markdown(&root.join(folder), &mut files).unwrap();
+        }
+        assert!(files.len() > 10, "{files:?}");
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            for block in text.split(BEGIN).skip(1) {
+                assert!(block.contains(END), "{}: {}", file.display(), block.lines().next().unwrap_or(""));
+            }
+        }
+    }
+}

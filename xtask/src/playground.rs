@@ -6,10 +6,8 @@ use crate::{
     setup,
     workspace::Workspace,
 };
-use std::{env, ffi::OsString, fs, path::PathBuf, process::Command};
+use std::{env, fs, path::PathBuf, process::Command};
 
-/// Makes the packages; found in PATH in any version, else installed in this one.
-const WASM_PACK: &str = "0.15.0";
 /// What Vite 8 runs on.
 const NODE: (u32, u32) = (20, 19);
 
@@ -66,43 +64,43 @@ pub(crate) fn test(workspace: &Workspace, tests: &mut Tally) -> Result<(), Failu
 /// The wasm packages that the page imports: the engine, and what checks signatures, which is loaded when there is one.
 fn engines(workspace: &Workspace) -> Result<(), Failure> {
     setup::rust_target(workspace, setup::BROWSER_TARGET)?;
-    let wasm_pack = wasm_pack(workspace)?;
+    let bindgen = bindgen(workspace)?;
     let flags = dist::without_paths(workspace)?.join("\u{1f}");
-    let builds: [(&str, &str, &[&str]); 2] =
-        [(".", "engine", &["--no-default-features"]), ("signatures", "signatures", &[])];
-    let out = workspace.root.join("web-playground/app/engine");
+    let builds: [(&str, &str, &[&str]); 2] = [
+        ("gnomon-web-playground", "engine", &["--no-default-features"]),
+        ("gnomon-web-signatures", "signatures", &[]),
+    ];
     for (package, name, features) in builds {
         heading(&format!("building web-playground/app/engine/{name}"));
-        let mut command = Command::new(&wasm_pack);
-        command
-            .env("CARGO_ENCODED_RUSTFLAGS", &flags)
-            .current_dir(workspace.root.join("web-playground").join(package))
-            .env("CARGO_TARGET_DIR", &workspace.target)
-            .args(["build", "--target", "web", "--profile", "wasm", "--out-name", name, "--out-dir"])
-            .arg(out.join(name))
-            .arg(".")
-            .arg("--")
-            .args(features);
-        run(&mut command)?;
+        let mut build = workspace.cargo();
+        build.env("CARGO_ENCODED_RUSTFLAGS", &flags).args(["build", "--lib", "--profile", "wasm"]);
+        run(build.args(["--target", setup::BROWSER_TARGET, "--package", package]).args(features))?;
+        let module = format!("{}/wasm/{}.wasm", setup::BROWSER_TARGET, package.replace('-', "_"));
+        let mut write = Command::new(&bindgen);
+        write.arg(workspace.target.join(module)).arg(name);
+        run(write.arg(workspace.root.join("web-playground/app/engine").join(name)))?;
     }
     Ok(())
 }
 
-/// Its path; installed below the target folder if need be.
-fn wasm_pack(workspace: &Workspace) -> Result<OsString, Failure> {
-    if output(Command::new("wasm-pack").arg("--version")).is_some() {
-        return Ok("wasm-pack".into());
+/// The path of the program that writes the JavaScript beside a module, built if need be.
+fn bindgen(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    let target = workspace.installed().join("bindgen");
+    let program = target.join("debug").join(format!("gnomon-bindgen{}", env::consts::EXE_SUFFIX));
+    if !program.is_file() {
+        heading("building what writes the JavaScript of wasm modules (once)");
     }
-    let root = workspace.installed().join("tools");
-    let own = root.join("bin/wasm-pack");
-    if output(Command::new(&own).arg("--version")).is_none() {
-        heading(&format!("installing wasm-pack {WASM_PACK} into {} (once)", workspace.show(&root)));
-        let mut command = workspace.cargo();
-        command.args(["install", "wasm-pack", "--version", WASM_PACK, "--locked", "--root"]).arg(&root);
-        run(command.env("CARGO_TARGET_DIR", root.join("build")))?;
-        fs::remove_dir_all(root.join("build")).ok();
-    }
-    Ok(own.into())
+    let mut build = workspace.cargo();
+    build.args([
+        "build",
+        "--quiet",
+        "--locked",
+        "--manifest-path",
+        "xtask/bindgen/Cargo.toml",
+        "--target-dir",
+    ]);
+    run(build.arg(&target))?;
+    Ok(program)
 }
 
 /// The page's folder, with what npm installs there.

@@ -3,7 +3,7 @@
 use crate::{Colour, files, input, render, traffic::Traffic, tree};
 use gnomon_engine::{
     Diagnostic, Node, Position, Severity,
-    decode::{self, Tally},
+    decode::{self, Bound, MAX_PROBLEMS, Tally},
     resource::{Meta, Resources},
 };
 use std::{
@@ -12,9 +12,6 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-
-/// How many problems are reported for one text.
-const MAX_PROBLEMS: usize = 1_000;
 
 /// All that was read, and all that is wrong with it.
 #[derive(Clone, Debug, Default)]
@@ -132,9 +129,10 @@ impl Loader {
         let file: Arc<str> = Arc::from(file);
         let (documents, problems) = tree::documents(&text, &file);
         let before = self.loaded.diagnostics.len();
+        let mut bound = Bound::after(&self.loaded.diagnostics);
         self.loaded.diagnostics.extend(problems);
         for document in documents {
-            if self.loaded.diagnostics.len().saturating_sub(before) > MAX_PROBLEMS {
+            if !bound.admit(&mut self.loaded.diagnostics) {
                 self.stop(&file, document.node.at);
                 break;
             }
@@ -144,6 +142,7 @@ impl Loader {
             let tally = decode::object(&document.node, &file, out, &mut self.loaded.diagnostics);
             self.count(&document.node, &file, tally);
         }
+        bound.admit(&mut self.loaded.diagnostics);
         if let Some(found) = self.loaded.diagnostics.get_mut(before..) {
             found.sort_by_key(|found| found.at);
             if !found.is_empty() {
@@ -154,7 +153,7 @@ impl Loader {
     }
 
     fn stop(&mut self, file: &Arc<str>, at: Position) {
-        let message = format!("more than {MAX_PROBLEMS} problems; from here on nothing is read");
+        let message = format!("more than {MAX_PROBLEMS} errors; from here on nothing is read");
         self.loaded.diagnostics.push(input::error("too-many-problems", file, at, message, ""));
     }
 

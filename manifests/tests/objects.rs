@@ -172,6 +172,7 @@ fn unknown_fields_are_bounded() {
     let fields: String = (0..100_000).map(|n| format!("selectr{n}: x\n")).collect();
     let loaded = load_text(&object("AuthorizationPolicy", &fields), "t");
     assert_eq!(loaded.diagnostics.len(), 1_001);
+    assert!(!loaded.has_errors());
 }
 
 #[test]
@@ -183,6 +184,30 @@ fn problems_of_many_objects_are_bounded() {
         assert!((1_001..1_010).contains(&loaded.diagnostics.len()), "{}", loaded.diagnostics.len());
         assert_eq!(loaded.diagnostics.last().map(|found| found.code), Some("too-many-problems"));
     }
+}
+
+/// Warnings have a bound of their own: however many there are, the text is read to its end and nothing is refused.
+#[test]
+fn warnings_are_bounded_and_refuse_nothing() {
+    let policy = |index: usize| {
+        format!(
+            "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {{name: p{index}}}\nspec: {{mtsl: {{}}}}\n"
+        )
+    };
+    let objects: Vec<String> = (0..2_500).map(policy).collect();
+    let list =
+        objects.iter().map(|text| format!("- {}", text.trim_end().replace('\n', "\n  "))).collect::<Vec<_>>();
+    for text in [objects.join("---\n"), format!("kind: List\nitems:\n{}\n", list.join("\n"))] {
+        let loaded = load_text(&text, "t");
+        assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics.last());
+        assert_eq!(loaded.resources.peer_authentication.len(), 2_500);
+        assert_eq!(loaded.diagnostics.len(), 1_001);
+        assert_eq!(loaded.diagnostics.iter().filter(|found| found.code == "too-many-problems").count(), 1);
+    }
+    // An error behind so many warnings is still found.
+    let broken =
+        format!("{}---\n{}", objects.join("---\n"), policy(9_999).replace("mtsl: {}", "mtls: {mode: NO}"));
+    assert!(load_text(&broken, "t").has_errors());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! object with errors is left out.
 
 mod authorization_policy;
+mod bound;
 mod cursor;
 mod duration;
 mod fields;
@@ -19,10 +20,11 @@ mod target;
 mod values;
 mod workload;
 
+pub use bound::{Bound, MAX_PROBLEMS};
 pub use cursor::Cursor;
 pub use fields::Fields;
 pub use nearest::nearest;
 pub use object::{Tally, object};
-pub use reader::{MAX_PROBLEMS, Problem, Reader, quoted, short};
+pub use reader::{Problem, Reader, quoted, short};
 pub use values::condition_keys;
 pub use workload::{mesh, mesh_at, workload, workload_at};

@@ -1,7 +1,7 @@
 //! A Kubernetes object: what kind it is, and whether that kind is read.
 
 use super::{
-    MAX_PROBLEMS, Reader, authorization_policy, meta, nearest, peer_authentication, quoted,
+    Bound, MAX_PROBLEMS, Reader, authorization_policy, meta, nearest, peer_authentication, quoted,
     request_authentication, short,
 };
 use crate::{Diagnostic, Node, Value, resource::Resources};
@@ -49,13 +49,13 @@ impl Tally {
 /// to `out`, everything that is wrong to `diagnostics`. An empty document is nothing.
 pub fn object(node: &Node, file: &Arc<str>, out: &mut Resources, diagnostics: &mut Vec<Diagnostic>) -> Tally {
     let mut tally = Tally::default();
-    let before = diagnostics.len();
+    let mut bound = Bound::after(diagnostics);
     // A stack of our own: the nesting is the input's.
     let mut waiting = vec![(node, 0_usize, String::new())];
     while let Some((node, depth, path)) = waiting.pop() {
-        if diagnostics.len().saturating_sub(before) > MAX_PROBLEMS {
+        if !bound.admit(diagnostics) {
             let reader = Reader::new(file, "");
-            let message = format!("more than {MAX_PROBLEMS} problems; from here on nothing is read");
+            let message = format!("more than {MAX_PROBLEMS} errors; from here on nothing is read");
             reader.at_path(node, path).error("too-many-problems", message, "");
             diagnostics.extend(reader.into_diagnostics());
             break;
@@ -82,6 +82,7 @@ pub fn object(node: &Node, file: &Arc<str>, out: &mut Resources, diagnostics: &m
             diagnostics.extend(reader.into_diagnostics());
         }
     }
+    bound.admit(diagnostics);
     tally
 }
 

@@ -1,12 +1,12 @@
 //! Typed reading of a [`Node`] tree that records every problem and goes on.
 
-use super::Cursor;
+use super::{
+    Cursor,
+    bound::{MAX_PROBLEMS, close},
+};
 use crate::{Diagnostic, Node, Severity, node::Position};
 use alloc::{format, string::String, sync::Arc, vec::Vec};
 use core::cell::{Cell, RefCell};
-
-/// How many problems of one object are reported; one more diagnostic then says that there are others.
-pub const MAX_PROBLEMS: usize = 1_000;
 
 /// Collects what is wrong with one object.
 ///
@@ -26,7 +26,8 @@ pub struct Reader {
     file: Arc<str>,
     object: String,
     found: RefCell<Vec<Diagnostic>>,
-    failed: Cell<bool>,
+    errors: Cell<usize>,
+    warnings: Cell<usize>,
 }
 
 impl Reader {
@@ -37,7 +38,8 @@ impl Reader {
             file: file.clone(),
             object: object.into(),
             found: RefCell::default(),
-            failed: Cell::new(false),
+            errors: Cell::new(0),
+            warnings: Cell::new(0),
         }
     }
 
@@ -53,17 +55,17 @@ impl Reader {
 
     /// True as soon as an error was found. Warnings do not count.
     pub fn has_errors(&self) -> bool {
-        self.failed.get()
+        self.errors.get() > 0
     }
 
-    /// All findings in the order found, at most [`MAX_PROBLEMS`] and one.
+    /// All findings in the order found, at most [`MAX_PROBLEMS`] and one of each severity.
     pub fn into_diagnostics(self) -> Vec<Diagnostic> {
         self.found.into_inner()
     }
 
-    /// Nothing more is recorded.
+    /// No further error is recorded.
     pub(super) fn is_full(&self) -> bool {
-        self.found.borrow().len() > MAX_PROBLEMS
+        self.errors.get() > MAX_PROBLEMS
     }
 
     pub(super) fn push(
@@ -75,23 +77,18 @@ impl Reader {
         message: String,
         help: String,
     ) {
-        self.failed.set(self.failed.get() || severity == Severity::Error);
-        let mut found = self.found.borrow_mut();
-        let (file, object) = (self.file.clone(), self.object.clone());
-        if found.len() < MAX_PROBLEMS {
-            found.push(Diagnostic { severity, code, file, at, object, field, message, help });
-        } else if found.len() == MAX_PROBLEMS {
-            found.push(Diagnostic {
-                severity: Severity::Error,
-                code: "too-many-problems",
-                file,
-                at,
-                object,
-                field: String::new(),
-                message: format!("more than {MAX_PROBLEMS} problems; the others are not shown"),
-                help: String::new(),
-            });
+        let counter = if severity == Severity::Error { &self.errors } else { &self.warnings };
+        let count = counter.get() + 1;
+        if count > MAX_PROBLEMS + 1 {
+            return;
         }
+        counter.set(count);
+        let (file, object) = (self.file.clone(), self.object.clone());
+        let mut found = Diagnostic { severity, code, file, at, object, field, message, help };
+        if count > MAX_PROBLEMS {
+            close(&mut found);
+        }
+        self.found.borrow_mut().push(found);
     }
 }
 

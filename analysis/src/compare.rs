@@ -36,7 +36,7 @@ pub fn differences(expect: &Expect, report: &Report) -> Vec<Difference> {
         found.check("audit", audit.into(), report.audit.into());
     }
     if let Some(missing) = &expect.missing {
-        found.check("missing", missing.as_slice().into(), report.missing.as_slice().into());
+        found.check("missing", missing.as_slice().into(), word(&report.missing));
     }
     found.nearest(&expect.nearest, report.nearest.as_ref());
     found.0

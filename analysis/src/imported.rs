@@ -40,7 +40,7 @@ impl Proxy<'_> {
             gateway,
             hops: if gateway { self.mesh.num_trusted_proxies } else { 0 },
         };
-        // What is known about the connection does not hang on the chain.
+        // What is known about the connection does not depend on the chain.
         let connection = RequestSpec { protocol: Protocol::Tcp, ..spec.clone() };
         let connection = materialize_at(&connection, &Authenticator::default(), &told, now);
         let chain = match connection.with_request(|request| self.imported.select(self.listener, request))? {
@@ -64,13 +64,13 @@ fn report(ready: &Materialized, chain: &Chain, version: IstioVersion, crypto: &d
     }
     let crypto = ready.vouching(crypto);
     let mut report = ready.with_request(|request| chain.evaluate(request, version, &crypto));
-    let hanging = ready.hanging(|request| {
+    let unstated = ready.unstated(|request| {
         let report = chain.evaluate(request, version, &crypto);
         (report.verdict, report.missing)
     });
-    for name in hanging {
-        if !report.missing.contains(&name) {
-            report.missing.push(name);
+    for missing in unstated {
+        if !report.missing.contains(&missing) {
+            report.missing.push(missing);
         }
     }
     report

@@ -8,7 +8,7 @@ use gnomon_engine::{
     jwt::{self, Algorithm, Authenticator, Crypto, Json, Key, Signature},
     path,
     request::{ExtAuthzAnswer, Header, Input, Peer, Protocol},
-    verdict::{DryRun, Explanation, Outcome, Report, Stage},
+    verdict::{DryRun, Explanation, Missing, Outcome, Report, Stage},
     workload::ProxyKind,
 };
 use gnomon_manifests::request::RequestSpec;
@@ -167,8 +167,8 @@ impl Materialized {
         explanation
     }
 
-    /// The addresses that are not stated and that the answer hangs on.
-    fn decisive(&self, plan: &Plan, crypto: &dyn Crypto) -> Vec<String> {
+    /// The addresses that are not stated and that the answer depends on.
+    fn decisive(&self, plan: &Plan, crypto: &dyn Crypto) -> Vec<Missing> {
         let needs = plan.needs();
         let wanted = (needs.source_ip && self.source_ip.is_none())
             || (needs.remote_ip && self.remote_ip.is_none())
@@ -177,18 +177,16 @@ impl Materialized {
         if !wanted {
             return Vec::new();
         }
-        self.hanging(|stated| {
+        self.unstated(|stated| {
             let verdict = plan.evaluate(stated, crypto);
             (verdict.outcome, verdict.missing)
         })
     }
 
-    /// The addresses that an answer hangs on, by the answer where those not stated are not known.
-    pub(crate) fn hanging(&self, ask: impl FnOnce(&Request<'_>) -> (Outcome, Vec<String>)) -> Vec<String> {
-        let address = |name: &String| {
-            ["source.ip", "remoteIp", "destination.ip", "destination.port", "source.principal"]
-                .contains(&name.as_str())
-        };
+    /// The addresses that an answer depends on, by the answer where those not stated are not known.
+    pub(crate) fn unstated(&self, ask: impl FnOnce(&Request<'_>) -> (Outcome, Vec<Missing>)) -> Vec<Missing> {
+        let address =
+            |missing: &Missing| matches!(missing, Missing::Field(field) if field.is_of_connection());
         self.with_request(|stated| {
             let stated = Request {
                 source_ip: known(self.source_ip),

@@ -6,7 +6,7 @@ use gnomon_engine::{
     envoy::import::Imported,
     jwt::Crypto,
     resource::Resources,
-    verdict::{DryRun, Outcome, Report, Stage},
+    verdict::{DryRun, Missing, Outcome, Report, Stage},
 };
 use gnomon_manifests::suite::{Case, LoadedSuite, Test};
 use std::{collections::VecDeque, sync::Arc};
@@ -138,7 +138,7 @@ fn undecided(why: String) -> Report {
         reason: why,
         dry_run: DryRun::default(),
         audit: false,
-        missing: vec!["listener".into()],
+        missing: vec![Missing::Listener],
         nearest: None,
     }
 }

@@ -8,7 +8,7 @@ use gnomon_engine::{
     envoy::{export, import::Imported},
     jwt::SoftwareCrypto,
     request::Protocol,
-    verdict::{Outcome, Report, Stage},
+    verdict::{Missing, Outcome, Report, Stage},
     workload::ProxyKind,
 };
 use gnomon_manifests::suite::{Test, find, load};
@@ -99,7 +99,7 @@ fn run(folder: &str, at_least: usize) {
             for (case, native) in test.cases.iter().zip(native.cases) {
                 let native = native.report;
                 let protocol = case.request.protocol;
-                let keys = |name: &String| name.starts_with("jwks.");
+                let keys = |missing: &Missing| matches!(missing, Missing::KeySet(_));
                 // Mutual TLS is not in the filters; ztunnel has none; keys that nobody has, istiod replaces by a bad one.
                 if native.stage == Stage::Mtls
                     || resources.requires_tokens()

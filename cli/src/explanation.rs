@@ -38,9 +38,17 @@ impl Writer {
         let status = report.status.map_or(String::new(), |status| format!(" {status}"));
         let _ = writeln!(out, "{}{}  {}", style.strong(&word), style.strong(&status), safe(&headline(spec)));
         let _ = writeln!(out, "  {}", safe(&report.reason));
-        if report.verdict != Outcome::Unknown && !report.missing.is_empty() {
-            let missing = report.missing.join(" and ");
-            let line = format!("the request does not state {missing}, and the answer may hang on it");
+        if report.verdict == Outcome::Unknown {
+            for missing in &report.missing {
+                let _ =
+                    writeln!(out, "  {}", style.doubt(&safe(&format!("{missing}: {}", missing.remedy()))));
+            }
+        } else if !report.missing.is_empty() {
+            let missing: Vec<String> = report.missing.iter().map(ToString::to_string).collect();
+            let line = format!(
+                "the request does not state {}, and the verdict may depend on it",
+                missing.join(" and ")
+            );
             let _ = writeln!(out, "  {}", style.doubt(&safe(&line)));
         }
         if let Some(details) = &report.details {

@@ -26,7 +26,7 @@ pub(crate) fn explain(
         findings::print(&loaded, &mut Default::default(), "nothing was evaluated");
     } else if named > 0 {
         eprintln!(
-            "note: {} of {} {} not evaluated (--verbose lists them); a verdict that hangs on one is unknown",
+            "note: {} of {} {} not evaluated (--verbose lists them); a verdict that depends on one is unknown",
             style::plural(named, "part"),
             style::safe(&file.to_string_lossy()),
             if named == 1 { "is" } else { "are" }

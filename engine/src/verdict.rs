@@ -1,5 +1,9 @@
 //! The answer: a value that carries its reason, never a bool.
 
+pub(crate) mod missing;
+
+pub use missing::{Missing, RequestField};
+
 use alloc::{string::String, vec::Vec};
 use serde::Serialize;
 
@@ -11,7 +15,7 @@ pub enum Outcome {
     Allow,
     /// Refused.
     Deny,
-    /// The answer hangs on something the request does not say; [`Report::missing`] names it.
+    /// The answer depends on something that is not known; [`Report::missing`] names it.
     Unknown,
 }
 
@@ -81,8 +85,8 @@ pub struct Report {
     pub dry_run: DryRun,
     /// An AUDIT rule matched.
     pub audit: bool,
-    /// What the verdict hangs on that the request does not say.
-    pub missing: Vec<String>,
+    /// What the verdict depends on that is not known.
+    pub missing: Vec<Missing>,
     /// The ALLOW rule that came nearest, for a refusal by the ALLOW stage.
     pub nearest: Option<Nearest>,
 }
@@ -145,7 +149,7 @@ pub enum StageResult {
     Passed,
     /// It refused.
     Refused,
-    /// It hangs on something unknown.
+    /// Its answer depends on something that is not known.
     Unknown,
     /// An earlier stage had refused.
     NotReached,

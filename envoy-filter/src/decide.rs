@@ -22,7 +22,7 @@ use gnomon_engine::{
     jwt::{Authentication, Edit, Json, Place, unsigned_token},
     plan::{Needs, Verdict},
     request::{ExtAuthzAnswer, Header, Protocol},
-    verdict::{DryRun, Outcome, Report, Stage},
+    verdict::{DryRun, Missing, Outcome, Report, RequestField, Stage},
 };
 
 const NATIVE_FILTER: &str = "envoy.filters.http.jwt_authn";
@@ -141,10 +141,10 @@ pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol, passed: bo
     let headers = match bytes.as_deref().map(wire::pairs) {
         // An empty map is that of a stream which has none any more.
         Ok(Some(headers)) if !with_headers || !headers.is_empty() => headers,
-        _ => return unknown("headers"),
+        _ => return unknown(RequestField::Headers),
     };
     let now = if needs.now { asked.count(asked.host().now()) } else { Ok(0) };
-    let Ok(now) = now else { return unknown("time") };
+    let Ok(now) = now else { return unknown(RequestField::Time) };
     let now = i64::try_from(now / 1_000_000_000).unwrap_or(i64::MAX);
     let facts = Facts::first(asked, needs, active.settings.proxy, &active.peers);
     if let Some(missing) = facts.missing() {
@@ -167,7 +167,7 @@ fn judge(scene: &mut Scene<'_>, plan: &Plan, good: &Cell<Option<Digest>>) -> Dec
     let (mut verdict, mut found) = scene.ask(plan, &crypto);
     let with_subject = |scene: &Scene<'_>| (!scene.headers.is_empty()).then(|| Subject::read(&scene.headers));
     if crypto.undecided() {
-        return Decision { subject: with_subject(scene), ..unknown_because("token", UNCHECKED) };
+        return Decision { subject: with_subject(scene), ..unknown_because(RequestField::Token, UNCHECKED) };
     }
     // No token: unless Envoy's own filter stands in front and has verified and removed one.
     if found.as_ref().is_some_and(Authentication::is_without_token) {
@@ -175,7 +175,7 @@ fn judge(scene: &mut Scene<'_>, plan: &Plan, good: &Cell<Option<Digest>>) -> Dec
             Native::Nothing => {}
             Native::Claims => {
                 let subject = with_subject(scene);
-                return Decision { subject, ..unknown_because("token", BEHIND_JWT_AUTHN) };
+                return Decision { subject, ..unknown_because(RequestField::Token, BEHIND_JWT_AUTHN) };
             }
             Native::Token(issuer, token) => {
                 crypto.vouch(token.clone());
@@ -183,7 +183,8 @@ fn judge(scene: &mut Scene<'_>, plan: &Plan, good: &Cell<Option<Digest>>) -> Dec
             }
         }
     }
-    let provider_unasked = verdict.missing.iter().any(|missing| missing.starts_with("extAuthz."));
+    let provider_unasked =
+        verdict.missing.iter().any(|missing| matches!(missing, Missing::ProviderAnswer(_)));
     let claims = &scene.active.settings.report.claims;
     let allow = verdict.outcome == Outcome::Allow;
     let (payload, edits) = found.map(|found| (found.payload, found.edits)).unwrap_or_default();
@@ -268,12 +269,12 @@ fn allowed(verdict: &Verdict<'_>) -> Report {
     }
 }
 
-/// What the proxy does not tell; `missing` in the words of a request file.
-fn unknown(missing: &str) -> Decision {
-    unknown_because(missing, &format!("the proxy does not tell {missing}"))
+/// What the proxy does not tell.
+fn unknown(missing: RequestField) -> Decision {
+    unknown_because(missing, &format!("the proxy does not tell {}", missing.name()))
 }
 
-fn unknown_because(missing: &str, reason: &str) -> Decision {
+fn unknown_because(missing: RequestField, reason: &str) -> Decision {
     let report = Report {
         verdict: Outcome::Unknown,
         status: None,

@@ -9,7 +9,7 @@ use core::str;
 use gnomon_engine::{
     jwt::Edit,
     request::Header,
-    verdict::{Outcome, Report, Stage},
+    verdict::{Missing, Outcome, Report, Stage},
 };
 
 /// The longest path in a challenge.
@@ -41,7 +41,7 @@ pub fn reply(report: &Report, headers: &[Header<'_>]) -> Option<Reply> {
     let details = report.details.as_deref().unwrap_or_default();
     match report.verdict {
         Outcome::Allow => None,
-        Outcome::Unknown if report.missing.iter().any(|missing| missing.starts_with("jwks.")) => {
+        Outcome::Unknown if report.missing.iter().any(|missing| matches!(missing, Missing::KeySet(_))) => {
             // What jwt_authn says when its fetch has failed.
             let message = "Jwks remote fetch is failed";
             let details = format!("{JWT}{}}}", message.replace(' ', "_"));

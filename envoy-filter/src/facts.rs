@@ -20,6 +20,7 @@ use gnomon_engine::{
     jwt::Json,
     plan::Needs,
     request::{Input, Peer},
+    verdict::RequestField,
     workload::ProxyKind,
 };
 
@@ -94,7 +95,7 @@ pub struct Facts {
     sni: Vec<u8>,
     metadata: Vec<(String, Json)>,
     /// What could not be had and has no way to be said as unknown.
-    missing: Option<&'static str>,
+    missing: Option<RequestField>,
 }
 
 impl Facts {
@@ -116,14 +117,14 @@ impl Facts {
         if needs.sni {
             match asked.property(SNI) {
                 Ok(name) => facts.sni = name.unwrap_or_default(),
-                Err(_) => facts.missing = Some("sni"),
+                Err(_) => facts.missing = Some(RequestField::Sni),
             }
         }
         if needs.metadata {
             let bytes = asked.property(METADATA).map(Option::unwrap_or_default);
             match bytes.ok().and_then(|bytes| metadata::read(&bytes)) {
                 Some(metadata) => facts.metadata = metadata,
-                None => facts.missing = Some("metadata"),
+                None => facts.missing = Some(RequestField::Metadata),
             }
         }
         facts
@@ -146,7 +147,7 @@ impl Facts {
     }
 
     /// What could not be had at all, in the words of a request file.
-    pub fn missing(&self) -> Option<&'static str> {
+    pub fn missing(&self) -> Option<RequestField> {
         self.missing
     }
 
@@ -206,9 +207,9 @@ impl Facts {
                     self.read_more_names(asked, peers);
                 }
                 Ok(Some(false) | None) => {}
-                Err(_) => self.missing = Some("source.principal"),
+                Err(_) => self.missing = Some(RequestField::SourcePrincipal),
             },
-            Err(_) => self.missing = Some("source.principal"),
+            Err(_) => self.missing = Some(RequestField::SourcePrincipal),
         }
     }
 
@@ -260,7 +261,7 @@ impl Facts {
                 self.complete = true;
             }
             Ok(None) => {}
-            Err(_) => self.missing = Some("source.principal"),
+            Err(_) => self.missing = Some(RequestField::SourcePrincipal),
         }
     }
 

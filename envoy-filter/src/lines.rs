@@ -7,7 +7,12 @@ use crate::{
     compare::{Comparison, Enforced},
     write::{self, Object},
 };
-use alloc::{borrow::Cow, format, string::String, vec::Vec};
+use alloc::{
+    borrow::Cow,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 use gnomon_engine::verdict::{DryRun, Report, ShadowResult};
 
 /// The longest text taken over from a request, in bytes.
@@ -145,7 +150,8 @@ fn verdict(report: &Report, line: &mut Object) {
     line.maybe("policy", report.policy.as_deref().map(cut));
     line.text("reason", &reason(report));
     if !report.missing.is_empty() {
-        line.json("missing", &write::list(&report.missing));
+        let missing: Vec<String> = report.missing.iter().map(ToString::to_string).collect();
+        line.json("missing", &write::list(&missing));
     }
 }
 

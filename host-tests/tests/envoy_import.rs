@@ -7,7 +7,7 @@ use gnomon_engine::{
     envoy::{export, import::Imported},
     jwt::SoftwareCrypto,
     request::Protocol,
-    verdict::{Outcome, Report, Stage},
+    verdict::{Missing, Outcome, Report, Stage},
     workload::{IstioVersion, ProxyKind},
 };
 use gnomon_host_tests::{
@@ -80,7 +80,7 @@ fn the_dump_gives_the_verdicts_of_the_policies() {
             for (case, result) in test.cases.iter().zip(results) {
                 let protocol = case.request.protocol;
                 let unknown_keys = result.report.verdict == Outcome::Unknown
-                    && result.report.missing.iter().any(|name| name.starts_with("jwks."));
+                    && result.report.missing.iter().any(|missing| matches!(missing, Missing::KeySet(_)));
                 let filters = export(resources, &test.workload, &test.mesh, protocol);
                 if result.report.stage == Stage::Mtls || resources.requires_tokens() || unknown_keys {
                     continue;

@@ -1,7 +1,7 @@
 use super::*;
 use gnomon_engine::{
     Node,
-    verdict::{DryRun, Outcome, Stage, Unmet},
+    verdict::{DryRun, Missing, Outcome, Stage, Unmet},
 };
 use gnomon_manifests::suite::Suite;
 
@@ -18,7 +18,7 @@ fn report() -> Report {
             deny: Some(ShadowResult { result: "denied", policy: Some("x".into()) }),
         },
         audit: false,
-        missing: vec!["m".into()],
+        missing: vec![Missing::NotEvaluated("m".into())],
         nearest: Some(Nearest {
             policy: "n".into(),
             unmet: vec![Unmet { field: "f".into(), expected: vec!["e".into()], got: None }],

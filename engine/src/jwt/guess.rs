@@ -1,6 +1,7 @@
 //! Key sets that nobody has: what would the answer be with any possible content?
 
 use super::verify::{Assume, Rule};
+use crate::verdict::Missing;
 use alloc::vec::Vec;
 
 /// Goes through all combinations of "the key set verifies this token" and "it does not".
@@ -10,8 +11,8 @@ pub(super) struct Guesses {
     script: Vec<bool>,
     /// The questions of the current run: position of the rule, token.
     asked: Vec<(usize, Vec<u8>)>,
-    /// The name of the first key set that was asked for.
-    missing: Option<alloc::string::String>,
+    /// The first key set that was asked for.
+    missing: Option<Missing>,
 }
 
 impl Guesses {
@@ -30,9 +31,9 @@ impl Guesses {
         }
     }
 
-    /// The key set that the answer may hang on; `None`: none was asked for.
-    pub(super) fn missing(&self) -> Option<&str> {
-        self.missing.as_deref()
+    /// The key set that the answer may depend on; `None`: none was asked for.
+    pub(super) fn missing(&self) -> Option<&Missing> {
+        self.missing.as_ref()
     }
 }
 

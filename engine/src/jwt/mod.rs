@@ -34,7 +34,7 @@ pub use software::SoftwareCrypto;
 pub use verify::Passed;
 
 use crate::{
-    Request, order, request::Protocol, resource::JwtRule, resource::Presence, versions,
+    Request, order, request::Protocol, resource::JwtRule, resource::Presence, verdict::Missing, versions,
     workload::IstioVersion,
 };
 use alloc::{
@@ -137,7 +137,7 @@ impl Authenticator {
         }
         let mut guesses = Guesses::default();
         let first = self.attempt(request, crypto, &mut guesses);
-        let Some(missing) = guesses.missing().map(ToString::to_string) else {
+        let Some(missing) = guesses.missing().cloned() else {
             return first.into_authentication(&self.rules);
         };
         // The answer is known all the same if every possible content of the key sets gives the same one.
@@ -270,7 +270,7 @@ impl Authentication {
         self.payload.is_none() && self.failure.as_ref().is_none_or(missing)
     }
 
-    fn unknown(missing: String) -> Self {
+    fn unknown(missing: Missing) -> Self {
         let failure = Failure { status: 401, message: Status::KeysUnknown.message(), missing: Some(missing) };
         Authentication { failure: Some(failure), ..Authentication::default() }
     }
@@ -283,6 +283,6 @@ pub struct Failure {
     pub status: u16,
     /// Envoy's message: `Jwt is expired`. Details are `jwt_authn_access_denied{…}` with spaces as `_`.
     pub message: &'static str,
-    /// Set where the answer hangs on a key set that could not be had; then the other fields say nothing.
-    pub missing: Option<String>,
+    /// Set where the answer depends on a key set that could not be had; then the other fields say nothing.
+    pub missing: Option<Missing>,
 }

@@ -157,7 +157,7 @@ fn judge(rule: &Rule, token: &[u8], view: &View<'_>, crypto: &dyn Crypto) -> Res
     let mut guesses = Guesses::default();
     let result = rule.verify(token, view.now(), crypto, &mut guesses);
     if guesses.missing().is_some() {
-        return Err("hangs on a key set that is not known");
+        return Err("depends on a key set that is not known");
     }
     result.map(|_| ()).map_err(Status::message)
 }

@@ -2,7 +2,7 @@
 
 use super::{Crypto, Key, KeySet, Material, Signature, output::Outputs, status::Status, token::Token};
 use super::{extract::Locations, jwks};
-use crate::{node::Position, resource::JwtRule};
+use crate::{node::Position, resource::JwtRule, verdict::Missing};
 use alloc::{
     rc::Rc,
     string::{String, ToString},
@@ -80,9 +80,9 @@ impl Rule {
         }
     }
 
-    /// The name of the key set in a verdict's `missing`.
-    pub(super) fn missing(&self) -> String {
-        alloc::format!("jwks.{}", self.key_set_name)
+    /// The key set, where it is not known.
+    pub(super) fn missing(&self) -> Missing {
+        Missing::KeySet(self.key_set_name.clone())
     }
 
     /// Checks in Envoy's order; the first that fails is the answer.

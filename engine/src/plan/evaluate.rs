@@ -14,10 +14,9 @@ use crate::{
     jwt::{Authentication, Crypto},
     request::{ExtAuthzAnswer, Input, Peer, Protocol, Request},
     resource::MtlsMode,
-    verdict::{Outcome, Stage},
+    verdict::{Missing, Outcome, RequestField, Stage, missing::add},
     workload::ProxyKind,
 };
-use alloc::{format, string::String};
 use core::ops::ControlFlow;
 
 /// A verdict and what the JWT stage found on the way.
@@ -50,15 +49,11 @@ impl<'p> Walk<'p> {
         self.verdict
     }
 
-    /// The answer hangs on `missing`, unless a later stage refuses anyway.
-    fn doubt(&mut self, stage: Stage, missing: impl IntoIterator<Item = String>) {
+    /// The answer depends on `missing`, unless a later stage refuses anyway.
+    fn doubt(&mut self, stage: Stage, missing: impl IntoIterator<Item = Missing>) {
         self.doubtful.get_or_insert(stage);
         self.verdict.certain = false;
-        for name in missing {
-            if !self.verdict.missing.contains(&name) {
-                self.verdict.missing.push(name);
-            }
-        }
+        add(&mut self.verdict.missing, missing);
     }
 
     fn finish(mut self) -> Verdict<'p> {
@@ -146,7 +141,7 @@ fn until_jwt<'p>(plan: &'p Plan, request: &Request<'_>, how: How) -> ControlFlow
     match mtls(plan, request) {
         Gate::Open => {}
         Gate::Shut(refusal) => return ControlFlow::Break(walk.refuse(Stage::Mtls, refusal)),
-        Gate::Unknown(input) => walk.doubt(Stage::Mtls, [input.into()]),
+        Gate::Unknown(field) => walk.doubt(Stage::Mtls, [field.into()]),
     }
 
     let chain = plan.chain(request.protocol);
@@ -187,7 +182,7 @@ fn until_jwt<'p>(plan: &'p Plan, request: &Request<'_>, how: How) -> ControlFlow
                         walk.doubt(Stage::Custom, missing::inputs(rules, &facts));
                     }
                     if passes.is_none() {
-                        walk.doubt(Stage::Custom, [format!("extAuthz.{}", ask.provider)]);
+                        walk.doubt(Stage::Custom, [Missing::ProviderAnswer(ask.provider.clone())]);
                     }
                 }
             }
@@ -206,7 +201,7 @@ fn from_jwt_on<'p>(
 ) -> Verdict<'p> {
     if let Some(failure) = found.and_then(|found| found.failure.as_ref()) {
         return match &failure.missing {
-            // What the later stages say hangs on the claims: no use going on.
+            // What the later stages say depends on the claims: no use going on.
             Some(missing) => {
                 walk.doubt(Stage::Jwt, [missing.clone()]);
                 walk.finish()
@@ -263,8 +258,8 @@ fn authorize<'p>(plan: &'p Plan, facts: &Facts<'_>, mut walk: Walk<'p>, how: How
 enum Gate<'p> {
     Open,
     Shut(Refusal<'p>),
-    /// Hangs on this input.
-    Unknown(&'static str),
+    /// Depends on this field.
+    Unknown(RequestField),
 }
 
 /// May the connection exist? STRICT wants a client certificate, DISABLE has no chain that takes TLS.
@@ -276,7 +271,7 @@ fn mtls<'p>(plan: &'p Plan, request: &Request<'_>) -> Gate<'p> {
         Input::Unknown => {
             let uniform = mtls.modes.ports.iter().all(|(_, mode)| *mode == mtls.modes.default);
             if !uniform {
-                return Gate::Unknown("destination.port");
+                return Gate::Unknown(RequestField::DestinationPort);
             }
             None
         }
@@ -286,7 +281,9 @@ fn mtls<'p>(plan: &'p Plan, request: &Request<'_>) -> Gate<'p> {
     match (mode, request.peer) {
         (MtlsMode::Strict, Peer::Plaintext) | (MtlsMode::Disable, Peer::Tls { .. }) => refuse(),
         (MtlsMode::Strict, Peer::Tls { names: [], complete: true }) => refuse(),
-        (MtlsMode::Strict, Peer::Tls { names: [], complete: false }) => Gate::Unknown("source.principal"),
+        (MtlsMode::Strict, Peer::Tls { names: [], complete: false }) => {
+            Gate::Unknown(RequestField::SourcePrincipal)
+        }
         _ => Gate::Open,
     }
 }

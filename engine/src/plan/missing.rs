@@ -1,4 +1,4 @@
-//! What an unknown answer hangs on.
+//! What an unknown answer depends on.
 
 use super::{
     facts::Facts,
@@ -6,12 +6,13 @@ use super::{
     test::Test,
     tri::Tri,
 };
-use alloc::{string::String, vec::Vec};
+use crate::verdict::{Missing, RequestField, missing};
+use alloc::vec::Vec;
 
-/// The inputs, as formats §3 names them, that keep rules from being decided: those of the clauses that nobody can
+/// The fields of the request that keep rules from being decided: those of the clauses that nobody can
 /// answer, unless another alternative holds or the clause's own one fails anyway.
-pub(super) fn inputs(rules: &[Rule], facts: &Facts<'_>) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
+pub(super) fn inputs(rules: &[Rule], facts: &Facts<'_>) -> Vec<Missing> {
+    let mut found = Vec::new();
     for rule in rules.iter().filter(|rule| rule.matches(facts) == Tri::Unknown) {
         let answer = |group: &[Clause]| Tri::all(group.iter().map(|clause| clause.ask(facts)));
         let mut open: Vec<&[Clause]> = alloc::vec![&rule.when];
@@ -23,30 +24,27 @@ pub(super) fn inputs(rules: &[Rule], facts: &Facts<'_>) -> Vec<String> {
             }
         }
         for clause in open.into_iter().flatten().filter(|clause| clause.ask(facts) == Tri::Unknown) {
-            let name = input(&clause.test);
-            if !names.iter().any(|known| known == name) {
-                names.push(name.into());
-            }
+            missing::add(&mut found, input(&clause.test).map(Missing::Field));
         }
     }
-    names
+    found
 }
 
 /// Where a test looks, by the field of a request.
-fn input(test: &Test) -> &'static str {
-    match test {
-        Test::Peer(_) | Test::Ztunnel(..) | Test::ZtunnelAccount(_) => "source.principal",
-        Test::SourceIp(_) => "source.ip",
-        Test::RemoteIp(_) => "remoteIp",
-        Test::DestinationIp(_) => "destination.ip",
-        Test::Port(_) => "destination.port",
-        Test::Sni(_) => "sni",
-        Test::Host(_) => "host",
-        Test::Path(_) => "path",
-        Test::Header(..) => "headers",
-        Test::RequestPrincipal(_) | Test::Claim(..) => "token",
-        Test::Metadata(..) => "metadata",
+fn input(test: &Test) -> Option<RequestField> {
+    Some(match test {
+        Test::Peer(_) | Test::Ztunnel(..) | Test::ZtunnelAccount(_) => RequestField::SourcePrincipal,
+        Test::SourceIp(_) => RequestField::SourceIp,
+        Test::RemoteIp(_) => RequestField::RemoteIp,
+        Test::DestinationIp(_) => RequestField::DestinationIp,
+        Test::Port(_) => RequestField::DestinationPort,
+        Test::Sni(_) => RequestField::Sni,
+        Test::Host(_) => RequestField::Host,
+        Test::Path(_) => RequestField::Path,
+        Test::Header(..) => RequestField::Headers,
+        Test::RequestPrincipal(_) | Test::Claim(..) => RequestField::Token,
+        Test::Metadata(..) => RequestField::Metadata,
         // Always answered.
-        Test::Never => "",
-    }
+        Test::Never => return None,
+    })
 }

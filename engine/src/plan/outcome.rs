@@ -9,7 +9,7 @@ use super::{
 use crate::{
     request::Protocol,
     resource::MtlsMode,
-    verdict::{DryRun, Outcome, Report, ShadowResult, Stage},
+    verdict::{DryRun, Missing, Outcome, Report, ShadowResult, Stage, missing},
     workload::ProxyKind,
 };
 use alloc::{
@@ -27,9 +27,9 @@ pub struct Verdict<'p> {
     pub stage: Stage,
     /// An AUDIT rule matched.
     pub audit: bool,
-    /// What the answer hangs on that the request does not say. A refusal may name some too: then the request is
-    /// refused either way, if perhaps elsewhere.
-    pub missing: Vec<String>,
+    /// What the answer depends on that is not known. A refusal may name some too: then the request is refused either
+    /// way, though perhaps by another stage.
+    pub missing: Vec<Missing>,
     /// Nothing unknown was met on the way. Where it was, an answer other than `unknown` still stands, but the stage, the
     /// policy and what the dry run says may be others'.
     pub certain: bool,
@@ -141,10 +141,7 @@ impl<'p> Verdict<'p> {
         let chain = plan.chain(self.protocol);
         let workload = &plan.workload;
         if self.outcome == Outcome::Unknown {
-            return format!(
-                "the answer hangs on {}, which the request does not say",
-                self.missing.join(" and ")
-            );
+            return format!("the verdict depends on {}", missing::clause(&self.missing));
         }
         match self.refusal {
             Some(Refusal::Mtls { mode, set_by }) => {

@@ -62,7 +62,7 @@ fn routes_that_change_a_filter() {
     let report = ask(&json!({ "filterChains": [{ "filters": [manager] }] }), &request(HEADERS));
     assert_eq!((report.verdict, report.missing.len()), (Outcome::Unknown, 1));
     assert!(
-        report.missing[0].ends_with("typedPerFilterConfig[\"envoy.filters.http.rbac\"]"),
+        report.missing[0].to_string().ends_with("typedPerFilterConfig[\"envoy.filters.http.rbac\"]"),
         "{:?}",
         report.missing
     );

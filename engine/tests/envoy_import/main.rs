@@ -15,7 +15,7 @@ use gnomon_engine::{
     envoy::import::{Imported, Selected},
     jwt::{Json, SoftwareCrypto},
     request::{ExtAuthzAnswer, Input, Peer},
-    verdict::{Outcome, Report, Stage},
+    verdict::{Missing, Outcome, Report, Stage},
     workload::IstioVersion,
 };
 use serde_json::{Value, json};
@@ -24,6 +24,11 @@ use std::sync::Arc;
 fn import(document: &Value) -> Imported {
     let node: Node = serde_json::from_value(document.clone()).unwrap();
     Imported::read(&node, &Arc::from("dump.json"))
+}
+
+/// As reports name them.
+fn names(missing: &[Missing]) -> Vec<String> {
+    missing.iter().map(ToString::to_string).collect()
 }
 
 fn ask(document: &Value, request: &Request<'_>) -> Report {

@@ -81,8 +81,8 @@ fn each_token_is_told_with_its_place_and_its_rule_and_never_shown() {
             &SoftwareCrypto,
             token("a"),
             "/".into(),
-            "2 rules; any issuer, header authorization: hangs on a key set that is not known; \
-             issuer a, header authorization: hangs on a key set that is not known",
+            "2 rules; any issuer, header authorization: depends on a key set that is not known; \
+             issuer a, header authorization: depends on a key set that is not known",
         ),
     ];
     for (rules, crypto, bearer, path, expected) in cases {

@@ -131,7 +131,7 @@ fn the_trace_names_rules_and_places_but_never_a_token() {
         [
             (1, "i", "header authorization", "Jwt issuer is not configured"),
             (2, "p", "query parameter t", form),
-            (0, "r", "header authorization", "hangs on a key set that is not known"),
+            (0, "r", "header authorization", "depends on a key set that is not known"),
         ]
     );
     assert_eq!(trace.iter().map(|t| t.other_issuer).collect::<Vec<_>>(), [true, false, false]);

@@ -1,13 +1,18 @@
-//! Rules whose key set nobody has: the answer is unknown only where it hangs on the keys.
+//! Rules whose key set nobody has: the answer is unknown only where it depends on the keys.
 
 use crate::common::*;
 use gnomon_engine::{
     jwt::{Json, unsigned_token},
     resource::{HeaderLocation, JwtRule},
+    verdict::Missing,
 };
 
 fn token(claims: &str) -> String {
     unsigned_token(&Json::parse(claims.as_bytes()).unwrap())
+}
+
+fn key_set(name: &str) -> Option<Missing> {
+    Some(Missing::KeySet(name.into()))
 }
 
 fn in_header(rule: JwtRule, name: &str) -> JwtRule {
@@ -29,7 +34,7 @@ fn one_rule() {
         let header = format!("Bearer {}", token(claims));
         let failure = ask(&authenticator, &[("authorization", &header)], None).failure.unwrap();
         match status {
-            0 => assert_eq!(failure.missing.as_deref(), Some("jwks.i"), "{claims}"),
+            0 => assert_eq!(failure.missing, key_set("i"), "{claims}"),
             _ => assert_eq!(
                 (failure.status, failure.message, failure.missing),
                 (status, message, None),
@@ -60,7 +65,7 @@ fn several_rules() {
     let garbage = "zz".to_string();
     // Rule a passes if its keys fit, and then nobody asks b.
     let failure = ask(&authenticator, &[("x-a", &a)], None).failure.unwrap();
-    assert_eq!(failure.missing.as_deref(), Some("jwks.a"));
+    assert_eq!(failure.missing, key_set("a"));
     // Whatever the keys of a are, a token of b in its place is refused.
     let failure = ask(&authenticator, &[("x-a", &b)], None).failure.unwrap();
     assert_eq!((failure.message, failure.missing), ("Jwt issuer is not configured", None));
@@ -70,7 +75,7 @@ fn several_rules() {
     assert_eq!(failure.missing, None);
     // The other way round: if a's keys fit, the header goes and the second time round nothing is there.
     let failure = ask(&authenticator, &[("x-a", &garbage), ("x-a", &a)], None).failure.unwrap();
-    assert_eq!(failure.missing.as_deref(), Some("jwks.a"));
+    assert_eq!(failure.missing, key_set("a"));
 }
 
 #[test]
@@ -87,7 +92,7 @@ fn the_same_refusal_either_way_is_no_secret() {
     let a = token(r#"{"iss":"a"}"#);
     // … but with other keys the refusal would be another one, so nobody can say which.
     let failure = ask(&authenticator, &[("x-a", "zz"), ("x-b", &a)], None).failure.unwrap();
-    assert_eq!(failure.missing.as_deref(), Some("jwks.a"));
+    assert_eq!(failure.missing, key_set("a"));
     let failure = ask(&authenticator, &[("x-a", &a), ("x-b", "zz")], None).failure.unwrap();
     assert_eq!(failure.missing, None);
 }
@@ -96,7 +101,7 @@ fn the_same_refusal_either_way_is_no_secret() {
 fn a_rule_for_any_issuer_is_missing_by_its_address() {
     let header = format!("Bearer {}", token("{}"));
     let failure = ask(&compile(&[remote("")]), &[("authorization", &header)], None).failure.unwrap();
-    assert_eq!(failure.missing.as_deref(), Some("jwks.https://keys.example/jwks"));
+    assert_eq!(failure.missing, key_set("https://keys.example/jwks"));
 }
 
 #[test]
@@ -104,5 +109,5 @@ fn many_unknown_key_sets_end() {
     let rules: Vec<JwtRule> = (0..200).map(|_| remote("a")).collect();
     let header = format!("Bearer {}", token(r#"{"iss":"a"}"#));
     let failure = ask(&compile(&rules), &[("authorization", &header)], None).failure.unwrap();
-    assert_eq!(failure.missing.as_deref(), Some("jwks.a"));
+    assert_eq!(failure.missing, key_set("a"));
 }

@@ -53,7 +53,7 @@ impl Answer {
             dry_allow: shadow(&report.dry_run.allow),
             dry_deny: shadow(&report.dry_run.deny),
             audit: report.audit,
-            missing: report.missing.iter().cloned().collect(),
+            missing: report.missing.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -214,7 +214,7 @@ pub(crate) fn evaluate(world: &World, request: &Request<'_>, crypto: &dyn Crypto
         view.payload = found.payload;
         match found.failure {
             Some(failure) if failure.missing.is_some() => {
-                answer.missing.extend(failure.missing);
+                answer.missing.extend(failure.missing.map(|missing| missing.to_string()));
                 return unknown(answer, doubt.unwrap_or(Stage::Jwt));
             }
             Some(failure) => return refused(answer, Stage::Jwt, failure.status, None),

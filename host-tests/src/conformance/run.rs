@@ -217,7 +217,8 @@ fn one(settings: &Settings<'_>, world: &World, read: &Read, answers: &[Answer], 
         };
         let report = (settings.engine)(&question, &plan);
         if report.verdict == Outcome::Unknown {
-            let why = format!("the engine does not know {}", report.missing.join(", "));
+            let missing: Vec<String> = report.missing.iter().map(ToString::to_string).collect();
+            let why = format!("the engine does not know {}", missing.join(", "));
             *summary.beyond.entry(why).or_default() += 1;
             continue;
         }

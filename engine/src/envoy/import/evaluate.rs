@@ -3,6 +3,7 @@
 use super::{
     chain::{Chain, Filter},
     ext_authz::ExtAuthz,
+    fields::not_evaluated,
     rbac::{Action, Found, Rbac, Rules},
     scene::{Claims, JWT_FILTER, Left, Scene},
 };
@@ -10,7 +11,7 @@ use crate::{
     jwt::{Authentication, Crypto, Json},
     plan::{Facts, Tri},
     request::{ExtAuthzAnswer, Protocol, Request},
-    verdict::{DryRun, Outcome, Report, ShadowResult, Stage},
+    verdict::{DryRun, Missing, Outcome, Report, ShadowResult, Stage, missing},
     versions,
     workload::IstioVersion,
 };
@@ -39,7 +40,7 @@ struct Refused;
 
 impl Chain {
     /// What the filters of this chain do with a request. `nearest` is never set; [`Report::missing`] names what could
-    /// not be evaluated where the verdict hangs on it.
+    /// not be evaluated where the verdict depends on it.
     ///
     /// `version` says how the proxy's Envoy takes the lines of a header, which its configuration does not. Filters stand in the order of the configuration. On a chain without an HTTP connection manager every request is
     /// a TCP connection.
@@ -85,19 +86,19 @@ impl Walk<'_> {
     fn run(&mut self, request: &Request<'_>, crypto: &dyn Crypto) -> Result<(), Refused> {
         let chain = self.chain;
         if let Some(name) = &chain.serves.unread {
-            self.doubt(Stage::Mtls, [name.to_string()]);
+            self.doubt(Stage::Mtls, [not_evaluated(name)]);
         }
         // Network filters see the connection only.
         let connection = Request { protocol: Protocol::Tcp, headers: &[], ..*request };
         let request = if chain.protocol == Protocol::Tcp { &connection } else { request };
         let mut authentication: Option<(Authentication, &str)> = None;
-        let mut unknown_claims = String::new();
+        let mut unknown_claims = None;
         let has_jwt = chain
             .filters
             .iter()
             .any(|filter| matches!(filter, Filter::Jwt(_) | Filter::Unread(Stage::Jwt, _)));
         if chain.bare && !has_jwt {
-            unknown_claims = format!("metadata.{JWT_FILTER}");
+            unknown_claims = Some(Missing::FilterMetadata(JWT_FILTER.into()));
         }
         let asked = chain.filters.iter().filter(|filter| matches!(filter, Filter::ExtAuthz(_))).count();
         for filter in &chain.filters {
@@ -106,10 +107,12 @@ impl Walk<'_> {
                 Filter::ExtAuthz(filter) => filter.network,
                 Filter::Jwt(_) | Filter::Unread(..) => false,
             };
-            let claims = match &authentication {
-                _ if !unknown_claims.is_empty() => Claims::Unknown(&unknown_claims),
-                Some((found, key)) => Claims::Known(found.payload.as_ref().map(|payload| (*key, payload))),
-                None => Claims::Known(None),
+            let claims = match (&unknown_claims, &authentication) {
+                (Some(missing), _) => Claims::Unknown(missing),
+                (_, Some((found, key))) => {
+                    Claims::Known(found.payload.as_ref().map(|payload| (*key, payload)))
+                }
+                (_, None) => Claims::Known(None),
             };
             let seen = if network { &connection } else { request };
             let edits = authentication.as_ref().map_or(&[][..], |(found, _)| &found.edits);
@@ -124,9 +127,9 @@ impl Walk<'_> {
             let mut new = Vec::new();
             let result = match filter {
                 Filter::Unread(stage, name) => {
-                    self.doubt(*stage, [name.to_string()]);
+                    self.doubt(*stage, [not_evaluated(name)]);
                     if *stage == Stage::Jwt {
-                        unknown_claims = name.to_string();
+                        unknown_claims = Some(not_evaluated(name));
                     }
                     Ok(())
                 }
@@ -134,11 +137,11 @@ impl Walk<'_> {
                 Filter::ExtAuthz(filter) => self.ext_authz(filter, &scene, asked == 1),
                 Filter::Jwt(jwt) => {
                     if let Some(name) = jwt.unread(seen) {
-                        self.doubt(Stage::Jwt, [name.to_string()]);
+                        self.doubt(Stage::Jwt, [not_evaluated(name)]);
                     }
                     let found = jwt.authenticator.authenticate(seen, crypto);
                     match &found.failure {
-                        // What the later filters say hangs on the claims: no use going on.
+                        // What the later filters say depends on the claims: no use going on.
                         Some(failure) if failure.missing.is_some() => {
                             self.doubt(Stage::Jwt, failure.missing.clone());
                             return Ok(());
@@ -210,7 +213,7 @@ impl Walk<'_> {
 
     fn ext_authz(&mut self, filter: &ExtAuthz, scene: &Scene<'_>, only: bool) -> Result<(), Refused> {
         if let Some(name) = &filter.unread {
-            self.doubt(Stage::Custom, [name.to_string()]);
+            self.doubt(Stage::Custom, [not_evaluated(name)]);
         }
         let asked = filter.asked.as_ref().map_or(Tri::True, |asked| asked.matches(scene));
         if asked == Tri::False {
@@ -244,10 +247,10 @@ impl Walk<'_> {
             }
             (asked, passes) => {
                 if let (Tri::Unknown, Some(metadata)) = (asked, &filter.asked) {
-                    self.doubt(Stage::Custom, [metadata.missing(scene)]);
+                    self.doubt(Stage::Custom, metadata.missing(scene));
                 }
                 if passes.is_none() {
-                    self.doubt(Stage::Custom, [format!("extAuthz.{}", filter.name())]);
+                    self.doubt(Stage::Custom, [Missing::ProviderAnswer(filter.name().into())]);
                 }
             }
         }
@@ -272,14 +275,10 @@ impl Walk<'_> {
         Err(Refused)
     }
 
-    /// The answer hangs on this, unless a later filter refuses anyway.
-    fn doubt(&mut self, stage: Stage, missing: impl IntoIterator<Item = String>) {
+    /// The answer depends on this, unless a later filter refuses anyway.
+    fn doubt(&mut self, stage: Stage, missing: impl IntoIterator<Item = Missing>) {
         self.doubtful.get_or_insert(stage);
-        for name in missing {
-            if !name.is_empty() && !self.report.missing.contains(&name) {
-                self.report.missing.push(name);
-            }
-        }
+        missing::add(&mut self.report.missing, missing);
     }
 
     fn finish(mut self, refused: bool) -> Report {
@@ -287,10 +286,7 @@ impl Walk<'_> {
             self.report.verdict = Outcome::Unknown;
             self.report.stage = stage;
             self.report.status = None;
-            self.report.reason = format!(
-                "the answer hangs on {}, which is not known or not evaluated",
-                self.report.missing.join(" and ")
-            );
+            self.report.reason = format!("the verdict depends on {}", missing::clause(&self.report.missing));
         }
         if self.report.reason.is_empty() {
             self.report.reason = match self.chain.is_secured() {
@@ -307,14 +303,14 @@ fn leave(left: &mut Vec<Left>, network: bool, prefix: &str, engine: &str, rules:
     let value = match found {
         Found::Match(name) => Ok(Some(Json::String((*name).into()))),
         Found::Nothing => Ok(None),
-        Found::Unknown(missing) => Err(missing.join(" and ")),
+        Found::Unknown(missing) => Err(missing.clone()),
     };
     // Where nothing matches, the id of an earlier filter stays.
     if value != Ok(None) {
         left.push(Left { network, key: format!("{prefix}{engine}_effective_policy_id"), value });
     }
     let result = match found {
-        Found::Unknown(missing) => Err(missing.join(" and ")),
+        Found::Unknown(missing) => Err(missing.clone()),
         found => Ok(Some(Json::String(shadow_result(rules, found).result.into()))),
     };
     left.push(Left { network, key: format!("{prefix}{engine}_engine_result"), value: result });

@@ -1,7 +1,7 @@
 //! Permissions and principals: the same algebra under two sets of names.
 
 use super::{
-    fields::{Context, Fields, Place, Unread, get, integer, is_true, list, text},
+    fields::{Context, Fields, Place, Unread, get, integer, is_true, list, not_evaluated, text},
     scene::Scene,
     text::{Header, Text, ValueTest},
 };
@@ -10,6 +10,7 @@ use crate::{
     plan::Tri,
     request::Peer,
     template::Template,
+    verdict::{Missing, RequestField},
 };
 use alloc::{
     boxed::Box,
@@ -89,11 +90,11 @@ impl Metadata {
         if self.invert { !answer } else { answer }
     }
 
-    /// What an unknown answer hangs on.
-    pub(super) fn missing(&self, scene: &Scene<'_>) -> String {
+    /// What an unknown answer depends on.
+    pub(super) fn missing(&self, scene: &Scene<'_>) -> Vec<Missing> {
         match scene.metadata(&self.filter, &self.path) {
-            Err(name) => name,
-            Ok(_) => self.value.unread().map_or(String::new(), |name| name.to_string()),
+            Err(missing) => missing,
+            Ok(_) => self.value.unread().map(not_evaluated).into_iter().collect(),
         }
     }
 }
@@ -224,31 +225,31 @@ impl Expression {
         }
     }
 
-    /// Adds the names of what an unknown answer hangs on.
-    pub(super) fn missing(&self, scene: &Scene<'_>, names: &mut Vec<String>) {
+    /// Adds what an unknown answer depends on.
+    pub(super) fn missing(&self, scene: &Scene<'_>, found: &mut Vec<Missing>) {
         if self.matches(scene) != Tri::Unknown {
             return;
         }
-        let name = match self {
-            Expression::Not(inner) => return inner.missing(scene, names),
+        let missing = match self {
+            Expression::Not(inner) => return inner.missing(scene, found),
             Expression::And(items) | Expression::Or(items) => {
-                return items.iter().for_each(|item| item.missing(scene, names));
+                return items.iter().for_each(|item| item.missing(scene, found));
             }
-            Expression::Header(header) => header.unread().map(ToString::to_string),
-            Expression::Path(text) | Expression::Sni(text) => text.unread().map(ToString::to_string),
-            Expression::Address(Address::Source, _) => Some("source.ip".into()),
-            Expression::Address(Address::Remote, _) => Some("remoteIp".into()),
-            Expression::Address(Address::Destination, _) => Some("destination.ip".into()),
-            Expression::Port(..) => Some("destination.port".into()),
+            Expression::Header(header) => header.unread().map(not_evaluated),
+            Expression::Path(text) | Expression::Sni(text) => text.unread().map(not_evaluated),
+            Expression::Address(Address::Source, _) => Some(RequestField::SourceIp.into()),
+            Expression::Address(Address::Remote, _) => Some(RequestField::RemoteIp.into()),
+            Expression::Address(Address::Destination, _) => Some(RequestField::DestinationIp.into()),
+            Expression::Port(..) => Some(RequestField::DestinationPort.into()),
             Expression::Peer(Some(text)) | Expression::PeerState(text) => {
-                Some(text.unread().map_or_else(|| "source.principal".into(), ToString::to_string))
+                Some(text.unread().map_or(RequestField::SourcePrincipal.into(), not_evaluated))
             }
-            Expression::FilterState(key) => Some(format!("filterState.{key}")),
-            Expression::Metadata(metadata) => Some(metadata.missing(scene)),
-            Expression::Unread(name) => Some(name.to_string()),
+            Expression::FilterState(key) => Some(Missing::FilterState(key.to_string())),
+            Expression::Metadata(metadata) => return found.extend(metadata.missing(scene)),
+            Expression::Unread(name) => Some(not_evaluated(name)),
             Expression::Any(_) | Expression::Template(_) | Expression::Peer(None) => None,
         };
-        names.extend(name);
+        found.extend(missing);
     }
 }
 

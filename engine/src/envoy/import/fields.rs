@@ -4,6 +4,7 @@ use super::regex::Regex;
 use crate::{
     diagnostic::{Diagnostic, Severity},
     node::{Node, Position, Value},
+    verdict::Missing,
 };
 use alloc::{
     collections::BTreeMap,
@@ -18,8 +19,13 @@ const MAX_FINDINGS: usize = 1_000;
 /// How many instructions all expressions together may have.
 const MAX_PROGRAM: usize = 2_000_000;
 
-/// Something that is not evaluated: its name in a verdict's `missing`.
+/// The name of something that is not evaluated, as [`Missing::NotEvaluated`] has it.
 pub(super) type Unread = Arc<str>;
+
+/// What a verdict depends on where it depends on this.
+pub(super) fn not_evaluated(unread: &Unread) -> Missing {
+    Missing::NotEvaluated(unread.clone())
+}
 
 /// What is gathered while a configuration is read.
 pub(super) struct Context {
@@ -116,7 +122,7 @@ impl Context {
                 object: self.object.clone(),
                 field: path,
                 message: why.to_string(),
-                help: "a verdict that hangs on it is unknown".into(),
+                help: "a verdict that depends on it is unknown".into(),
             });
         }
         Arc::from(name)

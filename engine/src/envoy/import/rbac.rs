@@ -2,13 +2,14 @@
 
 use super::{
     expression::{Expression, MAX_DEPTH},
-    fields::{Context, Fields, Place, Unread, list},
+    fields::{Context, Fields, Place, Unread, list, not_evaluated},
     scene::Scene,
 };
 use crate::{
     node::{Node, Value},
     order,
     plan::Tri,
+    verdict::Missing,
 };
 use alloc::{
     string::{String, ToString},
@@ -47,7 +48,7 @@ pub(super) struct Rules {
 pub(super) enum Found<'r> {
     Match(&'r str),
     /// What that hangs on.
-    Unknown(Vec<String>),
+    Unknown(Vec<Missing>),
     Nothing,
 }
 
@@ -118,7 +119,7 @@ impl Rules {
     /// The first policy that matches.
     pub(super) fn first_match(&self, scene: &Scene<'_>) -> Found<'_> {
         if let Some(name) = &self.unread {
-            return Found::Unknown(vec![name.to_string()]);
+            return Found::Unknown(vec![not_evaluated(name)]);
         }
         let mut missing = Vec::new();
         let mut unknown = false;

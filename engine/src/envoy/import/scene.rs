@@ -4,6 +4,7 @@ use crate::{
     jwt::Json,
     plan::Facts,
     request::{Peer, Protocol},
+    verdict::Missing,
 };
 use alloc::{
     borrow::Cow,
@@ -21,8 +22,8 @@ const ISTIO_FILTER: &str = "istio_authn";
 pub(super) struct Left {
     pub(super) network: bool,
     pub(super) key: String,
-    /// Not there, or there, or what that hangs on.
-    pub(super) value: Result<Option<Json>, String>,
+    /// Not there, or there, or what that depends on.
+    pub(super) value: Result<Option<Json>, Vec<Missing>>,
 }
 
 /// The claims of a verified token.
@@ -31,7 +32,7 @@ pub(super) enum Claims<'s> {
     /// With the key that the provider stores them under; `None`: there is no token.
     Known(Option<(&'s str, &'s Json)>),
     /// Nobody can say, for want of this.
-    Unknown(&'s str),
+    Unknown(&'s Missing),
 }
 
 #[derive(Clone, Copy)]
@@ -48,8 +49,12 @@ impl<'s> Scene<'s> {
     ///
     /// # Errors
     ///
-    /// The name of what that hangs on.
-    pub(super) fn metadata(&self, filter: &str, path: &[String]) -> Result<Option<Cow<'s, Json>>, String> {
+    /// What that depends on.
+    pub(super) fn metadata(
+        &self,
+        filter: &str,
+        path: &[String],
+    ) -> Result<Option<Cow<'s, Json>>, Vec<Missing>> {
         let Some((first, rest)) = path.split_first() else { return Ok(None) };
         let network = match filter {
             "envoy.filters.http.rbac" => Some(false),
@@ -61,7 +66,7 @@ impl<'s> Scene<'s> {
             return match found.map(|left| &left.value) {
                 None | Some(Ok(None)) => Ok(None),
                 Some(Ok(Some(value))) => Ok(value.get(rest).map(Cow::Borrowed)),
-                Some(Err(name)) => Err(name.clone()),
+                Some(Err(missing)) => Err(missing.clone()),
             };
         }
         if let Some((_, value)) = self.facts.request.metadata.iter().find(|(name, _)| *name == filter) {
@@ -80,7 +85,7 @@ impl<'s> Scene<'s> {
         let (key, payload) = match self.claims {
             Claims::Known(Some(known)) => known,
             Claims::Known(None) => return Ok(None),
-            Claims::Unknown(name) => return Err(name.to_string()),
+            Claims::Unknown(missing) => return Err(vec![missing.clone()]),
         };
         if filter == ISTIO_FILTER {
             return Ok(

@@ -8,7 +8,7 @@ use gnomon_engine::{
     jwt::{self, Algorithm, Authenticator, Crypto, Json, Key, Signature},
     path,
     request::{ExtAuthzAnswer, Header, Input, Peer, Protocol},
-    verdict::{DryRun, Explanation, Missing, Outcome, Report, Stage},
+    verdict::{DryRun, Explanation, Missing, Outcome, Report, Stage, StageResult, StageTrace},
     workload::ProxyKind,
 };
 use gnomon_manifests::request::RequestSpec;
@@ -28,6 +28,8 @@ pub struct Materialized {
     metadata: Vec<(String, Json)>,
     now: i64,
     ext_authz: Vec<(String, ExtAuthzAnswer)>,
+    /// Which of `token` and `claims` is stated.
+    identity: Option<&'static str>,
     /// The token made of `claims`: vouched for.
     invented: Option<Vec<u8>>,
     rejected: Option<path::Rejected>,
@@ -76,6 +78,7 @@ pub fn materialize_at(
         metadata: spec.metadata.clone(),
         now: spec.time.unwrap_or(now),
         ext_authz: spec.ext_authz.clone(),
+        identity: spec.claims.as_ref().map(|_| "claims").or(spec.token.as_ref().map(|_| "token")),
         invented: None,
         rejected: None,
     };
@@ -164,7 +167,28 @@ impl Materialized {
             return explanation;
         }
         explanation.report.missing.extend(self.decisive(plan, &crypto));
+        self.say_unread(&mut explanation, plan);
         explanation
+    }
+
+    /// A stated token that nothing here reads has a line of its own: it must not vanish without a word.
+    fn say_unread(&self, explanation: &mut Explanation, plan: &Plan) {
+        let Some(stated) = self.identity else { return };
+        let stages = &mut explanation.stages;
+        if stages.iter().any(|stage| stage.stage == Stage::Jwt) {
+            return;
+        }
+        let why = match (plan.proxy(), self.protocol) {
+            (ProxyKind::Ztunnel, _) => "ztunnel sees connections, not requests",
+            (_, Protocol::Tcp) => "a TCP connection has no token",
+            _ => "no RequestAuthentication applies here",
+        };
+        let verb = if stated == "claims" { "are" } else { "is" };
+        let summary = format!("{why}: the `{stated}` of the request {verb} not read");
+        let before = stages.iter().take_while(|stage| stage.stage < Stage::Jwt).count();
+        let refused = stages.iter().take(before).any(|stage| stage.result == StageResult::Refused);
+        let result = if refused { StageResult::NotReached } else { StageResult::Passed };
+        stages.insert(before, StageTrace { stage: Stage::Jwt, result, summary, rules: Vec::new() });
     }
 
     /// The addresses that are not stated and that the answer depends on.

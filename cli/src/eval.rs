@@ -2,7 +2,9 @@
 
 use crate::{Outcome, environment, explanation, findings, proxy, request_args::RequestArgs, style};
 use gnomon_analysis::materialize;
-use gnomon_engine::{Node, Plan, Position, Value, jwt::SoftwareCrypto, node::Key, verdict};
+use gnomon_engine::{
+    Node, Plan, Position, Value, jwt::SoftwareCrypto, node::Key, verdict, workload::ProxyKind,
+};
 use gnomon_manifests::{
     Loaded, Loader, merged, parse, read_file,
     request::{RequestSpec, Requests, requests},
@@ -94,7 +96,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
     };
     match args.output {
         Format::Text => {
-            let writer = explanation::Writer { style: style::Style::of_stdout(), verbose: args.verbose };
+            let writer = explanation::Writer {
+                style: style::Style::of_stdout(),
+                verbose: args.verbose,
+                ztunnel: args.envoy_config.is_none() && workload.proxy == ProxyKind::Ztunnel,
+            };
             let texts: Vec<String> = requests
                 .as_slice()
                 .iter()

@@ -7,7 +7,8 @@ use crate::{
 use gnomon_engine::{
     request::Protocol,
     verdict::{
-        Check, Explanation, Nearest, Outcome, Report, RuleTrace, ShadowResult, Stage, StageResult, StageTrace,
+        Check, Explanation, Missing, Nearest, Outcome, Report, RuleTrace, ShadowResult, Stage, StageResult,
+        StageTrace,
     },
 };
 use gnomon_manifests::request::RequestSpec;
@@ -22,6 +23,8 @@ pub(crate) struct Writer {
     pub(crate) style: Style,
     /// Every rule with every check.
     pub(crate) verbose: bool,
+    /// What is asked is ztunnel, which sees connections only.
+    pub(crate) ztunnel: bool,
 }
 
 impl Writer {
@@ -35,7 +38,9 @@ impl Writer {
             Outcome::Deny => style.bad("DENY"),
             Outcome::Unknown => style.doubt("UNKNOWN"),
         };
-        let status = report.status.map_or(String::new(), |status| format!(" {status}"));
+        // A connection has no status.
+        let status = report.status.filter(|_| spec.protocol == Protocol::Http && !self.ztunnel);
+        let status = status.map_or(String::new(), |status| format!(" {status}"));
         let _ = writeln!(out, "{}{}  {}", style.strong(&word), style.strong(&status), safe(&headline(spec)));
         let _ = writeln!(out, "  {}", safe(&report.reason));
         if report.verdict == Outcome::Unknown {
@@ -43,19 +48,31 @@ impl Writer {
                 let _ =
                     writeln!(out, "  {}", style.doubt(&safe(&format!("{missing}: {}", missing.remedy()))));
             }
-        } else if !report.missing.is_empty() {
-            let missing: Vec<String> = report.missing.iter().map(ToString::to_string).collect();
-            let line = format!(
-                "the request does not state {}, and the verdict may depend on it",
-                missing.join(" and ")
-            );
-            let _ = writeln!(out, "  {}", style.doubt(&safe(&line)));
+        } else {
+            let of_connection =
+                |missing: &Missing| matches!(missing, Missing::Field(field) if field.is_of_connection());
+            let (addresses, others): (Vec<_>, Vec<_>) =
+                report.missing.iter().partition(|one| of_connection(one));
+            for (missing, so) in [
+                (addresses, "and the verdict may depend on it"),
+                (others, "but is refused whatever that is, if perhaps by another stage"),
+            ] {
+                if !missing.is_empty() {
+                    let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+                    let line = format!("the request does not state {}, {so}", missing.join(" and "));
+                    let _ = writeln!(out, "  {}", style.doubt(&safe(&line)));
+                }
+            }
         }
         if let Some(details) = &report.details {
             let _ = writeln!(out, "  {}", style.faint(&safe(details)));
         }
         if let Some(nearest) = report.nearest.as_ref().filter(|nearest| !nearest.unmet.is_empty()) {
             let _ = writeln!(out, "  {}", nearest_words(nearest, explanation));
+        }
+        if report.nearest.is_none() && report.stage == Stage::Allow && is_out_of_reach(explanation) {
+            let _ =
+                writeln!(out, "  no request can match an ALLOW rule here, for the reasons in parentheses");
         }
         if !explanation.stages.is_empty() {
             out.push('\n');
@@ -187,7 +204,8 @@ impl Writer {
             Some(got) => format!("got {}", safe(got)),
             None => "got nothing".into(),
         };
-        let _ = writeln!(out, "          {mark} {label}{}: wants {expected}, {got}", safe(&name));
+        let note = check.note.as_ref().map_or(String::new(), |note| format!(" ({})", safe(note)));
+        let _ = writeln!(out, "          {mark} {label}{}: wants {expected}, {got}{note}", safe(&name));
     }
 }
 
@@ -212,6 +230,14 @@ fn headline(spec: &RequestSpec) -> String {
         None => line.push_str(" over plaintext"),
     }
     line
+}
+
+/// No ALLOW rule can be met, and a note says why.
+fn is_out_of_reach(explanation: &Explanation) -> bool {
+    let stage = explanation.stages.iter().find(|stage| stage.stage == Stage::Allow);
+    let rules = stage.iter().flat_map(|stage| &stage.rules).filter(|rule| !rule.dry_run);
+    let mut checks = rules.flat_map(|rule| rule.from.iter().chain(&rule.to).flatten().chain(&rule.when));
+    explanation.report.verdict == Outcome::Deny && checks.any(|check| check.note.is_some())
 }
 
 /// "`api-read` rule 0 would match if method were GET".

@@ -12,6 +12,11 @@ pub(crate) fn if_clause(unmet: &[Unmet]) -> String {
 }
 
 fn clause(unmet: &Unmet) -> String {
+    let note = unmet.note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
+    condition(unmet) + &note
+}
+
+fn condition(unmet: &Unmet) -> String {
     let (name, negated) = noun(&unmet.field);
     let what = values(&unmet.expected, "or");
     let not = if negated { "not " } else { "" };
@@ -31,25 +36,38 @@ fn clause(unmet: &Unmet) -> String {
 
 /// How people call a field, and whether it is a `not` field.
 pub(crate) fn noun(field: &str) -> (String, bool) {
-    let key = field.strip_prefix("when[").and_then(|rest| rest.strip_suffix(']'));
-    if let Some(key) = key {
+    if let Some(rest) = field.strip_prefix("when[") {
+        let (rest, negated) = match rest.strip_suffix(".notValues") {
+            Some(rest) => (rest, true),
+            None => (rest, false),
+        };
+        let key = rest.strip_suffix(']').unwrap_or(rest);
         let inner = |prefix: &str| key.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(']'));
         let name = match key {
             "source.ip" => "peer IP".into(),
             "source.namespace" => "source namespace".into(),
             "source.principal" => "source principal".into(),
+            "source.serviceAccount" => "source service account".into(),
+            "source.trustDomain" => "source trust domain".into(),
             "remote.ip" => "client IP".into(),
             "destination.ip" => "destination IP".into(),
             "destination.port" => "port".into(),
             "connection.sni" => "SNI".into(),
             "request.auth.principal" => "request principal".into(),
+            "request.auth.audiences" => "claim aud".into(),
+            "request.auth.presenter" => "claim azp".into(),
             _ => match (inner("request.headers["), inner("request.auth.claims[")) {
                 (Some(header), _) => format!("header {header}"),
-                (_, Some(claim)) => format!("claim {}", claim.replace("][", ".")),
-                _ => key.into(),
+                // With its brackets where dots or claims within claims could be taken for one another.
+                (_, Some(claim)) if claim.contains(['.', '[']) => format!("claim [{claim}]"),
+                (_, Some(claim)) => format!("claim {claim}"),
+                _ => match key.strip_prefix("experimental.") {
+                    Some(metadata) => format!("metadata {metadata}"),
+                    None => key.into(),
+                },
             },
         };
-        return (name, false);
+        return (name, negated);
     }
     let last = field.rsplit('.').next().unwrap_or(field);
     let (plain, negated) = match last.strip_prefix("not") {
@@ -103,12 +121,21 @@ mod tests {
             ("from.source.ipBlocks", vec!["10.0.0.0/8"], "peer IP were in 10.0.0.0/8"),
             ("from.source.remoteIpBlocks", vec!["10.0.0.1"], "client IP were 10.0.0.1"),
             ("when[request.headers[x-user]]", vec!["a"], "header x-user were a"),
-            ("when[request.auth.claims[realm][role]]", vec!["a"], "claim realm.role were a"),
+            ("when[request.auth.claims[group]]", vec!["a"], "claim group were a"),
+            ("when[request.auth.claims[group]].notValues", vec!["a"], "claim group were not a"),
+            ("when[request.auth.claims[group]].notValues", vec!["*"], "there were no claim group"),
+            ("when[request.auth.claims[realm][role]]", vec!["a"], "claim [realm][role] were a"),
+            ("when[request.auth.claims[realm.role]]", vec!["a"], "claim [realm.role] were a"),
+            ("when[request.auth.audiences].notValues", vec!["a", "b"], "claim aud were not a or b"),
+            ("when[request.headers[x-user]].notValues", vec!["a"], "header x-user were not a"),
+            ("when[source.ip].notValues", vec!["10.0.0.0/8"], "peer IP were not in 10.0.0.0/8"),
+            ("when[source.namespace].notValues", vec!["a"], "source namespace were not a"),
+            ("when[destination.port].notValues", vec!["80"], "port were not 80"),
             ("when[source.ip]", vec!["10.0.0.0/8"], "peer IP were in 10.0.0.0/8"),
             ("to.operation.ports", vec!["1", "2", "3", "4", "5"], "port were 1, 2, 3 or 2 others"),
         ] {
             let expected = expected.into_iter().map(String::from).collect();
-            assert_eq!(if_clause(&[Unmet { field: field.into(), expected, got: None }]), words);
+            assert_eq!(if_clause(&[Unmet { field: field.into(), expected, got: None, note: None }]), words);
         }
     }
 }

@@ -87,7 +87,7 @@ pub struct Report {
     pub audit: bool,
     /// What the verdict depends on that is not known.
     pub missing: Vec<Missing>,
-    /// The ALLOW rule that came nearest, for a refusal by the ALLOW stage.
+    /// The ALLOW rule that came nearest, for a refusal by the ALLOW stage; `None` also where no request can match any.
     pub nearest: Option<Nearest>,
 }
 
@@ -124,10 +124,13 @@ pub struct Nearest {
 pub struct Unmet {
     /// The field as written in the policy: `to.operation.methods`, `from.source.notNamespaces`, `when[request.headers[x]]`.
     pub field: String,
-    /// The field's values.
+    /// The field's values, without those that no request can have.
     pub expected: Vec<String>,
     /// What the request had; `None`: nothing.
     pub got: Option<String>,
+    /// Why that does not match, where the values do not tell: `it is a boolean: only strings and lists of strings match`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// A verdict with the whole way to it.
@@ -217,4 +220,7 @@ pub struct Check {
     pub got: Option<String>,
     /// `None`: not known.
     pub met: Option<bool>,
+    /// Why it is not met, or why no request can meet it, where the values do not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }

@@ -100,8 +100,14 @@ export interface Diagnostic {
 }
 
 export interface ShadowResult { result: "allowed" | "denied"; policy: string | null }
-/** A condition that is not met. */
-export interface Unmet { field: string; expected: string[]; got: string | null }
+/** A condition that is not met; `expected` holds only what some request can have. */
+export interface Unmet {
+  field: string;
+  expected: string[];
+  got: string | null;
+  /** Why that does not match, where the values do not tell. */
+  note?: string;
+}
 
 /** A verdict (formats §4). */
 export interface Report {
@@ -127,6 +133,8 @@ export interface Check {
   got: string | null;
   /** `null`: not known. */
   met: boolean | null;
+  /** Why it is not met, or why no request can meet it, where the values do not tell. */
+  note?: string;
 }
 
 /** One rule and how it fared. */

@@ -21,7 +21,7 @@ fn report() -> Report {
         missing: vec![Missing::NotEvaluated("m".into())],
         nearest: Some(Nearest {
             policy: "n".into(),
-            unmet: vec![Unmet { field: "f".into(), expected: vec!["e".into()], got: None }],
+            unmet: vec![Unmet { field: "f".into(), expected: vec!["e".into()], got: None, note: None }],
         }),
     }
 }

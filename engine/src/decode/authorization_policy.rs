@@ -341,7 +341,15 @@ fn condition(cursor: Cursor<'_>, action: Action) -> Option<Condition> {
             place.error("unsupported-with-custom", message, "");
         }
     }
-    let values = both(&mut fields, "values", "notValues", |value| kind.check(value));
+    let help = text.starts_with("request.auth.claims").then_some(
+        "Istio compares strings: in quotes it is valid, but matches only a claim that is a string itself, never a boolean \
+         or a number",
+    );
+    let mut list = |name| {
+        let check = |value: &str| kind.check(value);
+        fields.get(name).map(|list| list.strings_put_to(&check, help)).unwrap_or_default()
+    };
+    let values = Match { values: list("values"), not_values: list("notValues") };
     if kind == values::KeyKind::ServiceAccount {
         fields.limit("values", SERVICE_ACCOUNTS);
         fields.limit("notValues", SERVICE_ACCOUNTS);

@@ -127,6 +127,11 @@ impl<'a> Cursor<'a> {
 
     /// A list of strings. Elements that are none are reported and left out.
     pub fn strings(&self) -> Vec<Text> {
+        self.texts(None)
+    }
+
+    /// `help` is what is said of a boolean or a number, in place of the advice to put it in quotes.
+    fn texts(&self, help: Option<&str>) -> Vec<Text> {
         let Value::List(items) = &self.node.value else {
             self.wrong_type("a list of strings");
             return Vec::new();
@@ -134,6 +139,11 @@ impl<'a> Cursor<'a> {
         // No path is built for the elements that are right: there may be very many.
         let read = |(index, node): (usize, &'a Node)| match &node.value {
             Value::String(text) => Some(Text { text: text.clone(), at: node.at }),
+            Value::Bool(_) | Value::Number(_) if help.is_some() => {
+                let message = format_args!("expected a string, got {}", node.value.kind());
+                self.element(index, node).error("wrong-type", message, help.unwrap_or_default());
+                None
+            }
             _ => self.element(index, node).string(),
         };
         items.iter().enumerate().filter_map(read).collect()
@@ -141,12 +151,16 @@ impl<'a> Cursor<'a> {
 
     /// [`Cursor::strings`], each put to `check`; what it objects to is reported as an error at the element.
     pub fn strings_checked(&self, check: impl Fn(&str) -> Result<(), Problem>) -> Vec<Text> {
-        self.strings_put_to(&check)
+        self.strings_put_to(&check, None)
     }
 
-    // Once for all checks.
-    fn strings_put_to(&self, check: &dyn Fn(&str) -> Result<(), Problem>) -> Vec<Text> {
-        let texts = self.strings();
+    // Once for all checks; `help` as in [`Cursor::texts`].
+    pub(super) fn strings_put_to(
+        &self,
+        check: &dyn Fn(&str) -> Result<(), Problem>,
+        help: Option<&str>,
+    ) -> Vec<Text> {
+        let texts = self.texts(help);
         let Value::List(items) = &self.node.value else { return texts };
         for (index, node) in items.iter().enumerate() {
             let Some(text) = node.as_str() else { continue };

@@ -93,6 +93,20 @@ impl Locations {
         self.headers.iter().map(|place| &*place.name).chain(path).chain(cookie)
     }
 
+    /// What must stand before a token in this header, for each way in which it is read.
+    pub(super) fn prefixes(&self, header: &str) -> Vec<String> {
+        let places = self.headers.iter().filter(|place| place.name == header);
+        places.map(|place| place.prefix.clone()).collect()
+    }
+
+    /// All places, for people.
+    pub(super) fn describe(&self) -> Vec<String> {
+        let headers = self.headers.iter().map(|place| Origin::Header(place.name.clone()));
+        let params = self.params.iter().cloned().map(Origin::Param);
+        let cookies = self.cookies.iter().cloned().map(Origin::Cookie);
+        headers.chain(params).chain(cookies).map(|origin| origin.describe()).collect()
+    }
+
     /// Every token, in order: headers by name and prefix, parameters by name, cookies by name. Allocates nothing
     /// where there is none.
     pub(super) fn find(&self, view: &View<'_>) -> Vec<Found> {

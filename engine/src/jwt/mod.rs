@@ -199,6 +199,7 @@ impl Attempt {
         let failure = self.result.err().map(|(status, _)| Failure {
             status: status.code(),
             message: status.message(),
+            without_token: status == Status::Missing,
             missing: None,
         });
         Authentication { failure, payload: self.payload.map(|(payload, _)| payload), edits: self.edits, rule }
@@ -266,12 +267,16 @@ pub struct Authentication {
 impl Authentication {
     /// The request showed no token, whether it was refused for that (`Jwt is missing`) or let through.
     pub fn is_without_token(&self) -> bool {
-        let missing = |failure: &Failure| failure.message == Status::Missing.message();
-        self.payload.is_none() && self.failure.as_ref().is_none_or(missing)
+        self.payload.is_none() && self.failure.as_ref().is_none_or(|failure| failure.without_token)
     }
 
     fn unknown(missing: Missing) -> Self {
-        let failure = Failure { status: 401, message: Status::KeysUnknown.message(), missing: Some(missing) };
+        let failure = Failure {
+            status: 401,
+            message: Status::KeysUnknown.message(),
+            without_token: false,
+            missing: Some(missing),
+        };
         Authentication { failure: Some(failure), ..Authentication::default() }
     }
 }
@@ -283,6 +288,8 @@ pub struct Failure {
     pub status: u16,
     /// Envoy's message: `Jwt is expired`. Details are `jwt_authn_access_denied{…}` with spaces as `_`.
     pub message: &'static str,
+    /// A rule with `presence: REQUIRED` found no token.
+    pub without_token: bool,
     /// Set where the answer depends on a key set that could not be had; then the other fields say nothing.
     pub missing: Option<Missing>,
 }

@@ -4,6 +4,7 @@ use super::{Json, token::Token, view::View};
 use crate::{base64, decimal, headers::lookup_name, resource::JwtRule};
 use alloc::{
     borrow::ToOwned,
+    format,
     string::{String, ToString},
     vec,
     vec::Vec,
@@ -49,6 +50,19 @@ impl Outputs {
     /// The headers that it writes, and of which no copy sent by the client may pass.
     pub(super) fn header_names(&self) -> impl Iterator<Item = &str> {
         self.payload_header.as_deref().into_iter().chain(self.claim_headers.iter().map(|(name, _)| &**name))
+    }
+
+    /// What the rule writes into this header, where it does.
+    pub(super) fn written_from(&self, header: &str) -> Option<String> {
+        if self.payload_header.as_deref() == Some(header) {
+            return Some("the payload of the token".into());
+        }
+        let (_, path) = self.claim_headers.iter().find(|(name, _)| name == header)?;
+        let steps: String = path.iter().map(|step| format!("[{step}]")).collect();
+        Some(match path.len() {
+            0 | 1 => format!("the claim {steps}"),
+            _ => format!("the claim {steps}, its name split at the dots"),
+        })
     }
 
     /// Removes what the client sent under these names.

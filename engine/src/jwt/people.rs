@@ -3,7 +3,7 @@
 use super::{
     Authenticator, Crypto, Json,
     guess::Guesses,
-    jwks,
+    is_cors_preflight, jwks,
     status::Status,
     verify::{Keys, Rule},
     view::View,
@@ -79,6 +79,8 @@ pub struct TokenTrace {
     pub passes: bool,
     /// `status` is that of a token of another issuer, which this rule does not look into.
     pub other_issuer: bool,
+    /// The rule's `presence` is REQUIRED: no other rule's token will do.
+    pub required: bool,
 }
 
 impl Authenticator {
@@ -96,6 +98,7 @@ impl Authenticator {
     pub fn trace(&self, request: &Request<'_>, crypto: &dyn Crypto) -> Vec<TokenTrace> {
         let mut view = View::new(request);
         self.written.iter().for_each(|name| view.remove(name));
+        let preflight = is_cors_preflight(&view);
         let mut lines = Vec::new();
         for rule in &self.rules {
             let line = |location: String, result: Result<(), &'static str>| TokenTrace {
@@ -105,16 +108,52 @@ impl Authenticator {
                 status: result.err().unwrap_or("passes"),
                 passes: result.is_ok(),
                 other_issuer: result == Err(Status::UnknownIssuer.message()),
+                required: rule.required,
             };
             let found = rule.locations.find(&view);
             if found.is_empty() {
                 lines.push(line(String::new(), Err("no token")));
             }
             for token in &found {
-                lines.push(line(token.origin.describe(), judge(rule, &token.text, &view, crypto)));
+                let result = match preflight {
+                    true => Err("not read: a CORS preflight"),
+                    false => judge(rule, &token.text, &view, crypto),
+                };
+                lines.push(line(token.origin.describe(), result));
             }
         }
         lines
+    }
+
+    /// A CORS preflight, which passes whatever the rules say: none of its tokens is read.
+    pub(crate) fn is_preflight(&self, request: &Request<'_>) -> bool {
+        let mut view = View::new(request);
+        self.written.iter().for_each(|name| view.remove(name));
+        !self.rules.is_empty() && is_cors_preflight(&view)
+    }
+
+    /// The issuers of the rules; empty: any.
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| rule.issuer.as_str())
+    }
+
+    /// What a rule writes into this header, where one does.
+    pub(crate) fn written_from(&self, header: &str) -> Option<String> {
+        self.rules.iter().find_map(|rule| rule.outputs.written_from(header))
+    }
+
+    /// For a request in which no rule finds a token: why not, where it has a header `authorization`.
+    pub(crate) fn overlooked(&self, request: &Request<'_>) -> Option<String> {
+        View::new(request).first("authorization")?;
+        let prefixes = |rule: &Rule| rule.locations.prefixes("authorization");
+        let mut prefixes: Vec<String> = self.rules.iter().flat_map(prefixes).collect();
+        prefixes.dedup();
+        if !prefixes.is_empty() {
+            return Some(format!("header authorization lacks `{}`", prefixes.join("` or `")));
+        }
+        let mut places: Vec<String> = self.rules.iter().flat_map(|rule| rule.locations.describe()).collect();
+        places.dedup();
+        Some(format!("header authorization is not read, only {}", places.join(", ")))
     }
 
     /// Everything that is wrong with inline key sets.

@@ -11,7 +11,7 @@ use super::{
     stage,
 };
 use crate::{
-    jwt::{Authentication, Crypto},
+    jwt::{Authentication, Crypto, Failure},
     request::{ExtAuthzAnswer, Input, Peer, Protocol, Request},
     resource::MtlsMode,
     verdict::{Missing, Outcome, RequestField, Stage, missing::add},
@@ -207,7 +207,8 @@ fn from_jwt_on<'p>(
                 walk.finish()
             }
             None => {
-                walk.refuse(Stage::Jwt, Refusal::Jwt { status: failure.status, message: failure.message })
+                let Failure { status, message, without_token, .. } = *failure;
+                walk.refuse(Stage::Jwt, Refusal::Jwt { status, message, without_token })
             }
         };
     }

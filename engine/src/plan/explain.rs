@@ -1,20 +1,24 @@
 //! The verdict with the whole way to it: a second, slow walk over the same plan.
 
+mod hint;
+mod tokens;
+
 use super::{
     Chain, CustomStage, Plan,
     evaluate::{How, Run, run},
     facts::Facts,
     outcome::Verdict,
     rule::{Clause, Dropped, Rule, RuleSet},
-    test::{Test, ZtunnelPart},
+    test::Test,
 };
 use crate::{
-    jwt::{Authentication, Crypto, Json, TokenTrace},
-    request::{Input, Peer, Protocol, Request},
+    jwt::{Authentication, Crypto, Json},
+    request::{ExtAuthzAnswer, Input, Peer, Protocol, Request},
     verdict::{Check, Explanation, Nearest, Outcome, RuleTrace, Stage, StageResult, StageTrace, Unmet},
     workload::ProxyKind,
 };
 use alloc::{
+    borrow::Cow,
     boxed::Box,
     format,
     string::{String, ToString},
@@ -23,8 +27,6 @@ use alloc::{
 
 /// Values from a request are cut at this many characters.
 const SHOWN: usize = 200;
-/// No more tokens than this are told of.
-const TOKENS_SHOWN: usize = 4;
 
 pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -> Explanation {
     let Run { verdict, authentication } = run(plan, request, crypto, How::Linearly);
@@ -33,6 +35,7 @@ pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -
         Some(found) => Facts { request, payload: found.payload.as_ref(), edits: &found.edits, ..early },
         None => early,
     };
+    let (early, late) = (Seen { plan, facts: early }, Seen { plan, facts: late });
     let chain = plan.chain(request.protocol);
     let keys_unknown =
         authentication.as_ref().and_then(|a| a.failure.as_ref()).is_some_and(|f| f.missing.is_some());
@@ -53,6 +56,19 @@ pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -
         report.nearest = nearest(&chain.allow, &late);
     }
     Explanation { report, stages }
+}
+
+/// A request as one stage sees it, and the plan that it is put to.
+struct Seen<'a> {
+    plan: &'a Plan,
+    facts: Facts<'a>,
+}
+
+impl Seen<'_> {
+    /// `jwt_authn` lets it pass without a look at its tokens.
+    fn is_preflight(&self) -> bool {
+        self.plan.authenticator.is_preflight(self.facts.request)
+    }
 }
 
 struct Writer<'a> {
@@ -105,7 +121,7 @@ impl Writer<'_> {
         Some(self.line(Stage::Mtls, format!("{peer}; mode {set_by}")))
     }
 
-    fn custom(&self, facts: &Facts<'_>) -> Option<StageTrace> {
+    fn custom(&self, seen: &Seen<'_>) -> Option<StageTrace> {
         let (rules, summary): (&[Rule], String) = match &self.chain.custom {
             CustomStage::Absent => return None,
             CustomStage::Skipped { provider } => {
@@ -117,21 +133,38 @@ impl Writer<'_> {
             CustomStage::Ask(ask) => (&ask.rules, format!("provider {}", ask.provider)),
         };
         let mut trace = self.line(Stage::Custom, summary);
-        if trace.result != StageResult::NotReached {
-            trace.rules = rules.iter().map(|rule| rule_trace(rule, false, facts)).collect();
-            if let CustomStage::Ask(ask) = &self.chain.custom {
-                trace.rules.extend(ask.dropped.iter().map(dropped_trace));
+        if trace.result == StageResult::NotReached {
+            return Some(trace);
+        }
+        trace.rules = rules.iter().map(|rule| rule_trace(rule, false, seen)).collect();
+        let CustomStage::Ask(ask) = &self.chain.custom else {
+            trace.doubt();
+            return Some(trace);
+        };
+        let asked = trace.is_matched();
+        trace.rules.extend(ask.dropped.iter().map(dropped_trace));
+        let answers = seen.facts.request.ext_authz;
+        let answer = answers.iter().find(|(name, _)| *name == ask.provider).map(|(_, answer)| *answer);
+        let asks = if asked == Some(true) { "asked" } else { "perhaps asked" };
+        let said = match (asked, answer) {
+            (Some(false), _) => Cow::Borrowed("not asked: no rule matched"),
+            (_, Some(ExtAuthzAnswer::Allow)) => format!("{asks}, let pass").into(),
+            (_, Some(ExtAuthzAnswer::Deny)) => format!("{asks}, refused").into(),
+            (_, Some(ExtAuthzAnswer::Error)) if ask.fail_open => {
+                format!("{asks}, did not answer: `failOpen` lets pass").into()
             }
-            let asked = trace.rules.iter().any(|rule| rule.matched == Some(true));
-            let said = match (asked, trace.result, facts.request.ext_authz) {
-                (false, ..) => "not asked: no rule matched",
-                (_, StageResult::Refused, _) => "refused",
-                (_, StageResult::Unknown, _) => "asked, answer not known",
-                _ => "asked, let pass",
-            };
-            if matches!(self.chain.custom, CustomStage::Ask(_)) {
-                trace.summary = format!("{}: {said}", trace.summary);
-            }
+            (_, Some(ExtAuthzAnswer::Error)) => format!("{asks}, did not answer").into(),
+            (_, None) => format!("{asks}, and its answer is not stated").into(),
+        };
+        trace.summary = format!("{}: {said}", trace.summary);
+        let lets_pass = match answer {
+            Some(ExtAuthzAnswer::Allow) => true,
+            Some(ExtAuthzAnswer::Error) => ask.fail_open,
+            Some(ExtAuthzAnswer::Deny) | None => false,
+        };
+        // A later stage may have refused all the same.
+        if asked != Some(false) && !lets_pass && trace.result == StageResult::Passed {
+            trace.result = StageResult::Unknown;
         }
         Some(trace)
     }
@@ -139,42 +172,25 @@ impl Writer<'_> {
     fn jwt(
         &self,
         reached: Option<&Authentication>,
-        facts: &Facts<'_>,
+        seen: &Seen<'_>,
         crypto: &dyn Crypto,
     ) -> Option<StageTrace> {
         if self.plan.jwt_rules == 0 || self.plan.proxy == ProxyKind::Ztunnel {
             return None;
         }
-        if facts.request.protocol == Protocol::Tcp {
-            return Some(self.line(Stage::Jwt, "not on TCP".into()));
+        if seen.facts.request.protocol == Protocol::Tcp {
+            return Some(self.line(Stage::Jwt, "not on TCP: no token is read".into()));
         }
         let rules = match self.plan.jwt_rules {
             1 => "1 rule".to_string(),
             n => format!("{n} rules"),
         };
-        let found = match (reached, facts.payload) {
-            (None, _) => String::new(),
-            (Some(_), None) if self.result(Stage::Jwt) == StageResult::Passed => {
-                ", no token: passes unidentified".into()
-            }
-            (Some(found), Some(_)) if found.failure.is_none() => {
-                let trace = self.plan.authenticator.trace(facts.request, crypto);
-                let place = trace.iter().find(|line| Some(line.rule) == found.rule && line.passes);
-                let place = place.map_or(String::new(), |line| format!(" in {}", line.location));
-                let claim = |name| match facts.claim(&[name]) {
-                    Some(Json::String(text)) => shown(text.as_bytes()),
-                    _ => "(none)".into(),
-                };
-                format!(", token{place} verified: iss {}, sub {}", claim("iss"), claim("sub"))
-            }
-            (Some(_), _) => {
-                format!("; {}", token_lines(self.plan.authenticator.trace(facts.request, crypto)))
-            }
-        };
+        let found = reached
+            .map_or(String::new(), |found| tokens::summary(seen, found, self.result(Stage::Jwt), crypto));
         Some(self.line(Stage::Jwt, format!("{rules}{found}")))
     }
 
-    fn rules(&self, stage: Stage, set: &RuleSet, facts: &Facts<'_>) -> StageTrace {
+    fn rules(&self, stage: Stage, set: &RuleSet, seen: &Seen<'_>) -> StageTrace {
         let mut trace = self.line(stage, String::new());
         let count = match set.policies {
             1 => "1 policy".to_string(),
@@ -184,9 +200,10 @@ impl Writer<'_> {
             trace.summary = format!("{count}, not reached");
             return trace;
         }
-        trace.rules = set.rules.iter().map(|rule| rule_trace(rule, false, facts)).collect();
+        trace.rules = set.rules.iter().map(|rule| rule_trace(rule, false, seen)).collect();
+        trace.doubt();
         let matched = trace.rules.iter().find(|rule| rule.matched == Some(true)).map(|rule| rule.id.clone());
-        trace.rules.extend(set.shadow.iter().flatten().map(|rule| rule_trace(rule, true, facts)));
+        trace.rules.extend(set.shadow.iter().flatten().map(|rule| rule_trace(rule, true, seen)));
         trace.rules.extend(set.dropped.iter().map(dropped_trace));
         trace.summary = match matched {
             Some(id) => format!("{count}, {id} matched"),
@@ -198,31 +215,26 @@ impl Writer<'_> {
     }
 }
 
-/// What each rule says to each token, of a request that did not pass. Rules without a token, and then rules of other
-/// issuers, are told only where there is nothing else to tell.
-fn token_lines(mut lines: Vec<TokenTrace>) -> String {
-    for tells in [|line: &TokenTrace| !line.location.is_empty(), |line: &TokenTrace| !line.other_issuer] {
-        if lines.iter().any(tells) {
-            lines.retain(tells);
+impl StageTrace {
+    /// Does one of its rules match? `None`: not known.
+    fn is_matched(&self) -> Option<bool> {
+        let any = |wanted| self.rules.iter().any(|rule| rule.matched == wanted);
+        if any(Some(true)) {
+            return Some(true);
+        }
+        (!any(None)).then_some(false)
+    }
+
+    /// A stage of which nobody can say whether it refuses has not let pass, though a later one refuses for certain.
+    fn doubt(&mut self) {
+        if self.stage != Stage::Audit && self.result == StageResult::Passed && self.is_matched().is_none() {
+            self.result = StageResult::Unknown;
         }
     }
-    let more = lines.len().saturating_sub(TOKENS_SHOWN);
-    let told = lines.iter().take(TOKENS_SHOWN).map(|line| {
-        let issuer = match &*line.issuer {
-            "" => "any issuer".to_string(),
-            issuer => format!("issuer {}", shown(issuer.as_bytes())),
-        };
-        match &*line.location {
-            "" => format!("{issuer}: {}", line.status),
-            location => format!("{issuer}, {location}: {}", line.status),
-        }
-    });
-    let told = told.collect::<Vec<_>>().join("; ");
-    if more > 0 { format!("{told}; and {more} more") } else { told }
 }
 
-fn rule_trace(rule: &Rule, dry_run: bool, facts: &Facts<'_>) -> RuleTrace {
-    let group = |clauses: &[Clause]| clauses.iter().map(|clause| check(clause, facts)).collect();
+fn rule_trace(rule: &Rule, dry_run: bool, seen: &Seen<'_>) -> RuleTrace {
+    let group = |clauses: &[Clause]| clauses.iter().map(|clause| check(clause, seen)).collect();
     RuleTrace {
         id: rule.id.to_string(),
         policy: format!("{}/{}", rule.origin.policy.namespace, rule.origin.policy.name),
@@ -230,7 +242,7 @@ fn rule_trace(rule: &Rule, dry_run: bool, facts: &Facts<'_>) -> RuleTrace {
         file: rule.origin.policy.file.to_string(),
         line: rule.origin.at.line,
         column: rule.origin.at.column,
-        matched: rule.matches(facts).known(),
+        matched: rule.matches(&seen.facts).known(),
         dry_run,
         notes: rule.notes.clone(),
         from: rule.from.iter().map(|clauses| group(clauses)).collect(),
@@ -256,52 +268,55 @@ fn dropped_trace(rule: &Dropped) -> RuleTrace {
     }
 }
 
-fn check(clause: &Clause, facts: &Facts<'_>) -> Check {
+fn check(clause: &Clause, seen: &Seen<'_>) -> Check {
+    let got = got(clause, &seen.facts);
     Check {
         field: clause.field.to_string(),
         line: clause.at.line,
         column: clause.at.column,
         expected: clause.expected(),
         negated: clause.negated,
-        got: got(&clause.test, facts),
-        met: clause.ask(facts).known(),
+        note: hint::note(clause, seen, got.as_deref()),
+        got,
+        met: clause.ask(&seen.facts).known(),
     }
 }
 
-/// The ALLOW rule with the fewest unmet conditions; of those the first in Envoy's order. Rules that can never match
-/// are no help to anybody.
-fn nearest(allow: &RuleSet, facts: &Facts<'_>) -> Option<Nearest> {
+/// The ALLOW rule with the fewest unmet conditions; of those the first in Envoy's order. A rule that no request can meet
+/// is left out.
+fn nearest(allow: &RuleSet, seen: &Seen<'_>) -> Option<Nearest> {
     let miss = |rule: &Rule| {
-        let mut unmet = fewest(&rule.from, facts);
-        unmet.extend(fewest(&rule.to, facts));
-        unmet.extend(unmet_of(&rule.when, facts));
-        Nearest { policy: rule.id.to_string(), unmet }
+        let mut unmet = fewest(&rule.from, seen)?;
+        unmet.extend(fewest(&rule.to, seen)?);
+        unmet.extend(unmet_of(&rule.when, seen)?);
+        Some(Nearest { policy: rule.id.to_string(), unmet })
     };
-    let misses = allow.rules.iter().filter(|rule| !rule.is_hopeless()).map(miss);
-    misses.min_by_key(|nearest| nearest.unmet.len())
+    allow.rules.iter().filter_map(miss).min_by_key(|nearest| nearest.unmet.len())
 }
 
-/// The alternative with the fewest unmet conditions; one that can never hold is left out.
-fn fewest(groups: &[Box<[Clause]>], facts: &Facts<'_>) -> Vec<Unmet> {
-    let possible = groups
-        .iter()
-        .filter(|group| !group.iter().any(|clause| matches!(clause.test, Test::Never) && !clause.negated));
-    possible.map(|group| unmet_of(group, facts)).min_by_key(Vec::len).unwrap_or_default()
+/// The alternative with the fewest unmet conditions; `None`: no request can meet any.
+fn fewest(groups: &[Box<[Clause]>], seen: &Seen<'_>) -> Option<Vec<Unmet>> {
+    if groups.is_empty() {
+        return Some(Vec::new());
+    }
+    groups.iter().filter_map(|group| unmet_of(group, seen)).min_by_key(Vec::len)
 }
 
-fn unmet_of(clauses: &[Clause], facts: &Facts<'_>) -> Vec<Unmet> {
-    let unmet = clauses.iter().filter(|clause| clause.ask(facts).known() != Some(true));
+/// `None`: no request can meet all of them.
+fn unmet_of(clauses: &[Clause], seen: &Seen<'_>) -> Option<Vec<Unmet>> {
+    let unmet = clauses.iter().filter(|clause| clause.ask(&seen.facts).known() != Some(true));
     unmet
-        .map(|clause| Unmet {
-            field: clause.field.to_string(),
-            expected: clause.expected(),
-            got: got(&clause.test, facts),
+        .map(|clause| {
+            let expected = hint::possible(clause, seen).ok()?;
+            let got = got(clause, &seen.facts);
+            let note = hint::note_of_possible(clause, seen, got.as_deref());
+            Some(Unmet { field: clause.field.to_string(), expected, got, note })
         })
         .collect()
 }
 
-/// What the request had where the test looks; `None`: nothing.
-fn got(test: &Test, facts: &Facts<'_>) -> Option<String> {
+/// What the request had where the clause looks; `None`: nothing.
+fn got(clause: &Clause, facts: &Facts<'_>) -> Option<String> {
     fn input<T: ToString>(input: Input<T>) -> Option<String> {
         match input {
             Input::Absent => None,
@@ -310,23 +325,26 @@ fn got(test: &Test, facts: &Facts<'_>) -> Option<String> {
         }
     }
     let request = facts.request;
-    match test {
-        Test::Peer(_)
-        | Test::Ztunnel(ZtunnelPart::Principal | ZtunnelPart::Namespace, _)
-        | Test::ZtunnelAccount(_) => match request.peer {
-            Peer::Plaintext => None,
-            Peer::Tls { names, .. } => {
-                let names: Vec<_> =
-                    names.iter().map(|name| shown(name.strip_prefix(b"spiffe://").unwrap_or(name))).collect();
-                (!names.is_empty()).then(|| names.join(", "))
-            }
-        },
+    match &clause.test {
+        Test::Peer(_) | Test::Ztunnel(..) | Test::ZtunnelAccount(_) => {
+            let subject = hint::Subject::of(clause);
+            let names: Vec<_> = hint::peer_names(request.peer)
+                .map(|name| hint::part_of_identity(subject, &shown(name)))
+                .collect();
+            (!names.is_empty()).then(|| names.join(", "))
+        }
         Test::SourceIp(_) => input(request.source_ip),
         Test::RemoteIp(_) => input(request.remote_ip),
         Test::DestinationIp(_) => input(request.destination_ip),
         Test::Port(_) => input(request.destination_port),
         Test::Sni(_) => (!request.sni.is_empty()).then(|| shown(request.sni)),
         Test::Host(_) => lines(facts, ":authority"),
+        // Names of cookies tell what was sent, their values may be secrets.
+        Test::Header(name, _) if **name == *"cookie" => {
+            let lines: Vec<_> =
+                facts.header_lines(b"cookie").map(|line| shown(&cookie_names(line))).collect();
+            (!lines.is_empty()).then(|| lines.join(" | "))
+        }
         // A token is a secret: say that it is there, not what it is.
         Test::Header(name, _) if is_secret(name) => lines(facts, name).map(|_| "(present)".into()),
         Test::Header(name, _) => lines(facts, name),
@@ -346,14 +364,24 @@ fn got(test: &Test, facts: &Facts<'_>) -> Option<String> {
             };
             Some(format!("{}/{}", claim("iss"), claim("sub")))
         }
-        Test::Claim(way, _) => facts.claim(way).map(json),
+        Test::Claim(path, _) => facts.claim(path).map(json),
         Test::Metadata(of, _) => facts.metadata(&of.0, &of.1).map(json),
         Test::Never => None,
     }
 }
 
 fn is_secret(name: &str) -> bool {
-    matches!(name, "authorization" | "cookie" | "proxy-authorization" | "x-forwarded-client-cert")
+    matches!(name, "authorization" | "proxy-authorization" | "x-forwarded-client-cert")
+}
+
+/// `a=…; b=…`
+fn cookie_names(line: &[u8]) -> Vec<u8> {
+    let masked =
+        line.split(|byte| *byte == b';').map(|pair| match pair.iter().position(|byte| *byte == b'=') {
+            Some(at) => [pair.get(..=at).unwrap_or_default(), "…".as_bytes()].concat(),
+            None => "…".as_bytes().to_vec(),
+        });
+    masked.collect::<Vec<_>>().join(&b';')
 }
 
 fn lines(facts: &Facts<'_>, name: &str) -> Option<String> {

@@ -135,6 +135,11 @@ impl Plan {
         &self.authenticator
     }
 
+    /// The kind of proxy that it is for.
+    pub fn proxy(&self) -> ProxyKind {
+        self.proxy
+    }
+
     /// What a request must tell for this plan.
     pub fn needs(&self) -> Needs {
         self.needs

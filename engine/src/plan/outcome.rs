@@ -56,6 +56,7 @@ pub(super) enum Refusal<'p> {
     Jwt {
         status: u16,
         message: &'static str,
+        without_token: bool,
     },
     /// By a DENY rule, or, without one, by the ALLOW stage.
     Rbac(Option<&'p Rule>),
@@ -156,6 +157,11 @@ impl<'p> Verdict<'p> {
             Some(Refusal::ExtAuthz { ask, rule, failed }) => {
                 let did = if failed { "did not answer" } else { "refused" };
                 format!("provider {} {did}; it was asked because of {}", ask.provider, rule.spoken())
+            }
+            Some(Refusal::Jwt { message, without_token: true, .. }) => {
+                format!(
+                    "RequestAuthentication requires a token, and the request has none where it looks: {message}"
+                )
             }
             Some(Refusal::Jwt { message, .. }) => {
                 format!("RequestAuthentication refused the token: {message}")

@@ -110,16 +110,6 @@ impl Rule {
             _ => all(&self.when),
         }))
     }
-
-    /// Cannot match whatever the request.
-    pub(crate) fn is_hopeless(&self) -> bool {
-        let hopeless = |clauses: &[Clause]| {
-            clauses.iter().any(|clause| matches!(clause.test, Test::Never) && !clause.negated)
-        };
-        let all_hopeless =
-            |groups: &[Box<[Clause]>]| !groups.is_empty() && groups.iter().all(|group| hopeless(group));
-        all_hopeless(&self.from) || all_hopeless(&self.to) || hopeless(&self.when)
-    }
 }
 
 impl Dropped {

@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     let made = bindgen
         .input_path(module)
         .out_name(name)
+        .omit_default_module_path(false)
         .typescript(true)
         .web(true)
         .and_then(|bindgen| bindgen.generate(folder));

@@ -70,6 +70,12 @@ export function caller(request: RequestSpec): string {
   return parts.length > 0 ? parts.join(" + ") : "—";
 }
 
+/** Seconds since 1970 as `2026-01-01T00:00:00Z`; as a number where the calendar does not reach. */
+export function instant(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? String(seconds) : date.toISOString().replace(".000Z", "Z");
+}
+
 /** What a line of the list says of a request beside method, path and caller, by name. */
 function traits({ host, source, remoteIp, destination, headers, extAuthz, claims, time, protocol, sni }: RequestSpec): Map<string, string> {
   const found = new Map<string, string>();
@@ -87,7 +93,7 @@ function traits({ host, source, remoteIp, destination, headers, extAuthz, claims
   put("destination", destination?.ip && `to ${destination.ip}`);
   if (protocol !== "tcp") put("sni", sni && `SNI ${sni}`);
   put("host", host);
-  put("time", time === undefined ? undefined : `at ${typeof time === "number" ? new Date(time * 1000).toISOString().replace(".000Z", "Z") : time}`);
+  put("time", time === undefined ? undefined : `at ${typeof time === "number" ? instant(time) : time}`);
   return found;
 }
 
@@ -122,18 +128,4 @@ export function trimmed<T>(value: T): T {
       return typeof inner !== "object" || Array.isArray(inner) || Object.keys(inner as object).length > 0;
     });
   return Object.fromEntries(kept) as T;
-}
-
-/** A request without its secrets; whether there were any. */
-export function withoutTokens(request: RequestSpec): { request: RequestSpec; had: boolean } {
-  const secret = /^(authorization|cookie|proxy-authorization|x-forwarded-client-cert)$/i;
-  const headers = Object.entries(request.headers ?? {});
-  const kept = headers.filter(([name]) => !secret.test(name));
-  const { token, ...rest } = request;
-  const had = token !== undefined || kept.length < headers.length || /[?&](access_token|token|jwt)=/i.test(request.path ?? "");
-  const path = request.path?.replaceAll(/([?&](?:access_token|token|jwt)=)[^&#]*/gi, "$1");
-  return {
-    request: trimmed({ ...rest, ...(path === undefined ? {} : { path }), headers: Object.fromEntries(kept) }),
-    had,
-  };
 }

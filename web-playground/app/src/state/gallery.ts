@@ -1,4 +1,5 @@
 import type { Source } from "../engine/client.ts";
+import type { Document } from "./document.ts";
 import { store } from "./store.svelte.ts";
 import { documentOf } from "./suites.ts";
 
@@ -14,12 +15,10 @@ export async function loadGallery(): Promise<Gallery> {
   return (await answer.json()) as Gallery;
 }
 
-export async function openScenario(gallery: Gallery, id: string, begin = false): Promise<void> {
-  const scenario = gallery.scenarios.find((scenario) => scenario.id === id) ?? gallery.scenarios[0];
-  if (!scenario) return;
+/** The document of a scenario; `null`: there is none with this id. */
+export async function scenarioOf(gallery: Gallery, id: string): Promise<Document | null> {
+  const scenario = gallery.scenarios.find((scenario) => scenario.id === id);
+  if (!scenario) return null;
   const contents = await store.engine.readSuite({ files: gallery.files, path: `${scenario.id}.gnomon.yaml`, now: Date.now() / 1000 });
-  const doc = documentOf(contents, scenario.look);
-  // Whoever was quicker than the network keeps what they did.
-  if (begin && !store.canUndo) store.begin(doc);
-  else if (!begin) store.open(doc);
+  return documentOf(contents, scenario.look);
 }

@@ -25,6 +25,7 @@ export function decode(token: string): Decoded | string {
 export function time(seconds: unknown, now: number): string {
   if (typeof seconds !== "number" || !Number.isFinite(seconds) || Math.abs(seconds) > 8e12) return "no time";
   const text = new Date(seconds * 1000).toISOString().replace("T", " ").replace(/\.\d+Z/, " UTC");
+  if (!Number.isFinite(now)) return text;
   const distance = Math.abs(seconds - now);
   const [unit, size] = ([["years", 31_557_600], ["days", 86_400], ["hours", 3600], ["minutes", 60]] as const).find(([, size]) => distance >= 2 * size) ?? ["seconds", 1];
   const count = Math.floor(distance / size);

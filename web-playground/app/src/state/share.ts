@@ -1,11 +1,14 @@
-import type { Item, Document } from "./document.ts";
-import { EMPTY, withoutTokens } from "./document.ts";
+// A document as text: behind the `#` of a link, and in the browser's storage.
+import type { Document } from "./document.ts";
+import { LIMITS, Malformed, readDocument, within } from "./read.ts";
 
-/** What a link or the browser's storage holds. */
-interface Stored { v: 1; doc: Partial<Document> }
-
-/** The largest state that a link may unpack to. */
+/** The largest state that a link may unpack to, in bytes. */
 const MOST = 16 * 1024 * 1024;
+
+/** What came of a text: a document, or a sentence that says what is wrong. */
+export type Opened = { doc: Document; problem?: undefined } | { doc?: undefined; problem: string };
+
+class TooLarge extends Error {}
 
 async function through(bytes: Uint8Array, stream: CompressionStream | DecompressionStream): Promise<Uint8Array> {
   const reader = new Blob([bytes as BlobPart]).stream().pipeThrough(stream).getReader();
@@ -13,7 +16,7 @@ async function through(bytes: Uint8Array, stream: CompressionStream | Decompress
   let size = 0;
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
     size += next.value.length;
-    if (size > MOST) throw new Error("too large");
+    if (size > MOST) throw new TooLarge();
     chunks.push(next.value);
   }
   const all = new Uint8Array(size);
@@ -35,74 +38,52 @@ function fromBase64(text: string): Uint8Array {
   return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
 }
 
-/** The document without what is secret; how many requests had something. */
-export function redacted(doc: Document): { doc: Document; had: number } {
-  let had = 0;
-  const requests = doc.requests.map((item) => {
-    const clean = withoutTokens(item.request);
-    if (!clean.had) return item;
-    had++;
-    return { ...item, request: clean.request };
-  });
-  return { doc: had > 0 ? { ...doc, requests } : doc, had };
-}
-
-/** The fragment of a link, without `#`. Compressed where the browser can; it never leaves the browser. */
+/**
+ * The fragment of a link, without `#`. Compressed; browsers do not send it to servers.
+ *
+ * @throws {Malformed} where no link would be taken that holds so much.
+ */
 export async function toFragment(doc: Document): Promise<string> {
+  within(doc);
   const text = new TextEncoder().encode(serialize(doc));
+  if (text.length > MOST) throw new Malformed(`${Math.ceil(text.length / 1024 / 1024)} MB, a link holds at most ${MOST / 1024 / 1024} MB`);
   return `s=${toBase64(await through(text, new CompressionStream("deflate-raw")))}`;
 }
 
-/** The document of a link; `null`: it holds none. */
-export async function fromFragment(fragment: string): Promise<Document | null> {
+/** The document of the fragment of a link, which begins with `s=`. */
+export async function fromFragment(fragment: string): Promise<Opened> {
+  const damaged = "The link is cut off or damaged: copy all of it, from http to its last character.";
   const packed = /^#?s=([\w-]+)$/.exec(fragment)?.[1];
-  if (!packed) return null;
+  if (!packed) return { problem: damaged };
+  let text: string;
   try {
-    const text = await through(fromBase64(packed), new DecompressionStream("deflate-raw"));
-    return deserialize(new TextDecoder().decode(text));
-  } catch {
-    return null;
+    text = new TextDecoder("utf-8", { fatal: true }).decode(await through(fromBase64(packed), new DecompressionStream("deflate-raw")));
+  } catch (error) {
+    return { problem: error instanceof TooLarge ? `The link holds more than ${MOST / 1024 / 1024} MB, which is not opened.` : damaged };
   }
+  const opened = deserialize(text);
+  return opened.problem === undefined ? opened : { problem: `The link cannot be opened. ${opened.problem}` };
 }
 
 export function serialize(doc: Document): string {
-  return JSON.stringify({ v: 1, doc } satisfies Stored);
+  return JSON.stringify({ v: 1, doc });
 }
 
-/** Whatever was stored, made a document; `null` where it is none. What is missing or of a wrong type is as in an empty one. */
-export function deserialize(text: string): Document | null {
+/** Whatever was stored, made a document. */
+export function deserialize(text: string): Opened {
   let stored: unknown;
   try {
     stored = JSON.parse(text);
   } catch {
-    return null;
+    return { problem: "It holds no JSON." };
   }
-  const given = (stored as Stored | null)?.doc;
-  if (typeof given !== "object" || given === null) return null;
-  const isSource = (value: unknown): value is { name: string; text: string } =>
-    typeof value === "object" && value !== null &&
-    typeof (value as { name: unknown }).name === "string" && typeof (value as { text: unknown }).text === "string";
-  const sources = (value: unknown) => (Array.isArray(value) ? value.filter(isSource) : []);
-  const text_ = (value: unknown) => (typeof value === "string" ? value : "");
-  const isObject = (value: unknown): value is object => typeof value === "object" && value !== null && !Array.isArray(value);
-  const targets = Array.isArray(given.targets) ? given.targets.filter(isObject) : [];
-  const items = Array.isArray(given.requests) ? given.requests.filter(isObject) : [];
-  const requests = items.map((item: Partial<Item>, index): Item => ({
-    id: `r${index + 1}`,
-    name: text_(item.name),
-    ...(item.description ? { description: text_(item.description) } : {}),
-    request: isObject(item.request) ? item.request : {},
-    target: typeof item.target === "number" && item.target < targets.length ? item.target : 0,
-    expect: typeof item.expect === "string" || isObject(item.expect) ? item.expect : null,
-  }));
-  return {
-    title: text_(given.title),
-    look: text_(given.look),
-    policies: sources(given.policies),
-    baseline: Array.isArray(given.baseline) ? sources(given.baseline) : null,
-    envoyConfig: isSource(given.envoyConfig) ? given.envoyConfig : null,
-    listener: typeof given.listener === "string" ? given.listener : null,
-    targets: targets.length > 0 ? targets : EMPTY.targets,
-    requests,
-  };
+  const given = typeof stored === "object" && stored !== null ? (stored as { doc?: unknown }).doc : undefined;
+  try {
+    return { doc: readDocument(given) };
+  } catch (error) {
+    if (error instanceof Malformed) return { problem: `${error.message}.` };
+    // Objects in objects, thousands deep.
+    if (error instanceof RangeError) return { problem: `It nests deeper than ${LIMITS.depth}.` };
+    throw error;
+  }
 }

@@ -1,6 +1,8 @@
 import { Crash, Engine, type Diagnostic, type Explained, type Input, type Outcome, type Source } from "../engine/client.ts";
 import { EMPTY, freshId, freshName, type Document, type Item } from "./document.ts";
-import { redacted, serialize } from "./share.ts";
+import { learn, placesOf } from "./places.ts";
+import { redacted } from "./secrets.ts";
+import { deserialize, serialize } from "./share.ts";
 
 /** How long changes to the same field count as one for undo. */
 const ONE_CHANGE = 800;
@@ -11,11 +13,18 @@ const KEPT = "gnomon-kept";
 /** A place to show in the editor. */
 export interface Place { file: string; line: number; column: number; /** Make a click on the same place new. */ nonce: number }
 
+/** What undo brings back: the document, the link that it was opened by, and the work that was put aside for it. */
+interface State { doc: Document; link: string; mine: Document | null }
+
 /** What the page shows, and the one way to change it. */
 export class Store {
   readonly engine = new Engine();
 
   doc: Document = $state.raw(EMPTY);
+  /** The fragment of the address by which the document was opened, with its `#`; empty: by none. */
+  link = $state("");
+  /** One's own work, while something that a link held is shown beside it. */
+  mine: Document | null = $state.raw(null);
   /** The request that form and explanation are about. */
   selectedId: string = $state("r1");
   /** The file in the editor. */
@@ -41,8 +50,13 @@ export class Store {
   /** One sentence for everybody, screen readers too. */
   notice = $state("");
 
-  #past: Document[] = $state.raw([]);
-  #future: Document[] = $state.raw([]);
+  /** What is wrong with a link, in sight until it is dismissed. */
+  problem = $state("");
+
+  #past: State[] = $state.raw([]);
+  #future: State[] = $state.raw([]);
+  /** Somebody did something to the document: it is worth keeping. */
+  #worked = false;
   #lastKey = "";
   #lastTime = 0;
   #asking = false;
@@ -64,38 +78,86 @@ export class Store {
 
   /** Changes the document. Changes with the same key in quick succession are undone together. */
   change(next: Partial<Document>, key = ""): void {
+    this.#step({ ...this.#state, doc: { ...this.doc, ...next } }, key);
+    this.#worked = true;
+  }
+
+  get #state(): State {
+    return { doc: this.doc, link: this.link, mine: this.mine };
+  }
+
+  #step(next: State, key = ""): void {
     const now = performance.now();
     const joins = key !== "" && key === this.#lastKey && now - this.#lastTime < ONE_CHANGE;
-    if (!joins) this.#past = [...this.#past.slice(-STEPS), this.doc];
+    if (!joins) this.#past = [...this.#past.slice(-STEPS), this.#state];
     this.#future = [];
     this.#lastKey = key;
     this.#lastTime = now;
-    this.#set({ ...this.doc, ...next });
+    this.#set(next);
   }
 
   /** Another document in place of this one; undo brings this one back. */
   open(doc: Document): void {
+    this.#show({ doc, link: "", mine: this.mine });
+    this.#worked = true;
+  }
+
+  /** What a link holds, beside one's own work. */
+  visit(doc: Document, link: string): void {
+    this.#show({ doc, link, mine: this.mine ?? (this.#worked ? this.doc : null) });
+    if (this.mine) this.#keep(this.mine);
+  }
+
+  /** One's own work again, in place of what a link held. */
+  back(): void {
+    if (this.mine) this.#show({ doc: this.mine, link: "", mine: null });
+  }
+
+  /** What a link held becomes one's own work, in place of what was. */
+  adopt(): void {
+    this.#step({ ...this.#state, mine: null });
+    this.#worked = true;
+    this.notice = "This is your work now; undo brings back what was";
+  }
+
+  #show(state: State): void {
     this.side = "candidate";
-    this.change(doc);
-    this.selectedId = doc.requests[0]?.id ?? "";
-    this.fileName = doc.policies[0]?.name ?? "";
+    this.#step(state);
+    this.selectedId = state.doc.requests[0]?.id ?? "";
+    this.fileName = state.doc.policies[0]?.name ?? "";
     this.outcomes = new Map();
     this.baselines = new Map();
     this.explained = null;
     this.ready = false;
   }
 
-  /** The document that the page begins with: nothing to undo. */
-  begin(doc: Document): void {
-    this.open(doc);
+  /** The document that the page begins with: nothing to undo. `worked`: it is somebody's work, not an example. */
+  begin(doc: Document, worked: boolean): void {
+    this.#show({ doc, link: this.link, mine: this.mine });
     this.#past = [];
+    this.#worked = worked;
+  }
+
+  /** What this tab, or else an earlier one, held. False: there is nothing, or nothing that can be read. */
+  restore(hash: string): boolean {
+    const session = read("sessionStorage", SESSION);
+    // The plain address asks for one's own work.
+    const left = session?.doc && hash === "" && session.link !== "";
+    const found = left ? ownOf(session) : session?.doc ? session : null;
+    const kept = found ?? read("localStorage", KEPT);
+    if (kept?.problem) this.problem = `What was kept from last time cannot be read. ${kept.problem}`;
+    if (!kept?.doc) return false;
+    this.link = kept.link;
+    this.mine = kept.mine;
+    this.begin(kept.doc, kept.worked);
+    return true;
   }
 
   undo(): void {
     const last = this.#past.at(-1);
     if (!last) return;
     this.#past = this.#past.slice(0, -1);
-    this.#future = [...this.#future, this.doc];
+    this.#future = [...this.#future, this.#state];
     this.#lastKey = "";
     this.#set(last);
     this.notice = "Undone";
@@ -105,7 +167,7 @@ export class Store {
     const next = this.#future.at(-1);
     if (!next) return;
     this.#future = this.#future.slice(0, -1);
-    this.#past = [...this.#past, this.doc];
+    this.#past = [...this.#past, this.#state];
     this.#lastKey = "";
     this.#set(next);
     this.notice = "Done again";
@@ -179,8 +241,10 @@ export class Store {
     return { policies, envoyConfig, listener, targets, requests: questions, now: Date.now() / 1000, ...over };
   }
 
-  #set(doc: Document): void {
+  #set({ doc, link, mine }: State): void {
     this.doc = doc;
+    this.link = link;
+    this.mine = mine;
     if (!doc.requests.some((item) => item.id === this.selectedId)) this.selectedId = doc.requests[0]?.id ?? "";
     if (this.side === "baseline" && !doc.baseline) this.side = "candidate";
     if (!this.files.some((file) => file.name === this.fileName)) this.fileName = this.files[0]?.name ?? "";
@@ -188,27 +252,22 @@ export class Store {
     this.#ask();
   }
 
-  /** The session keeps everything; what stays when the browser is closed has no tokens. */
   #save(): void {
     clearTimeout(this.#saving);
-    this.#saving = window.setTimeout(() => this.saveNow(), 250);
+    this.#saving = window.setTimeout(() => void learn(this.doc, (text) => this.engine.parse(text)).catch(() => undefined).then(() => this.saveNow()), 250);
   }
 
+  /** The session keeps everything; what stays when the browser is closed has no tokens, and nothing that a link held. */
   saveNow(): void {
-    try {
-      sessionStorage.setItem(SESSION, serialize(this.doc));
-      localStorage.setItem(KEPT, serialize(redacted(this.doc).doc));
-    } catch {
-      // Full or forbidden: the page works without.
-    }
+    const { doc, link, mine } = this.#state;
+    keep("sessionStorage", SESSION, JSON.stringify({ v: 1, doc, link, mine, worked: this.#worked }));
+    if (!mine && this.#worked) this.#keep(doc);
   }
 
-  static kept(): string | null {
-    try {
-      return sessionStorage.getItem(SESSION) ?? localStorage.getItem(KEPT);
-    } catch {
-      return null;
-    }
+  /** Only what is known to hold no secret: where tokens are looked for must have been read. */
+  #keep(doc: Document): void {
+    const { places, sure } = placesOf(doc);
+    if (sure) keep("localStorage", KEPT, serialize(redacted(doc, places).doc));
   }
 
   /** Asks about the document as it is. While an answer is awaited, later calls become one. */
@@ -256,6 +315,44 @@ export class Store {
     }
     this.ready = true;
   }
+}
+
+type Where = "sessionStorage" | "localStorage";
+
+function keep(where: Where, key: string, text: string): void {
+  try {
+    window[where].setItem(key, text);
+  } catch {
+    // Full or forbidden: the page works without.
+  }
+}
+
+interface Kept { doc: Document | null; link: string; mine: Document | null; worked: boolean; problem: string }
+
+function read(where: Where, key: string): Kept | null {
+  let text: string | null = null;
+  try {
+    text = window[where].getItem(key);
+  } catch {
+    // Forbidden.
+  }
+  if (text === null) return null;
+  const { doc, problem } = deserialize(text);
+  if (!doc) return { doc: null, link: "", mine: null, worked: false, problem };
+  const { link, mine, worked } = JSON.parse(text) as Record<string, unknown>;
+  return {
+    doc,
+    link: typeof link === "string" ? link : "",
+    mine: mine ? (deserialize(JSON.stringify({ doc: mine })).doc ?? null) : null,
+    worked: worked !== false,
+    problem: "",
+  };
+}
+
+/** One's own work in what a tab held, where it showed something else. */
+function ownOf({ doc, mine, worked }: Kept): Kept | null {
+  const own = mine ?? (worked ? doc : null);
+  return own && { doc: own, link: "", mine: null, worked: true, problem: "" };
 }
 
 export const store = new Store();

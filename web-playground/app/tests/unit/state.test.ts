@@ -1,10 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { RequestSpec } from "../../src/engine/client.ts";
-import { distinctions, EMPTY, freshName, withoutTokens, type Document, type Item } from "../../src/state/document.ts";
+import { distinctions, EMPTY, freshName, instant, type Document, type Item } from "../../src/state/document.ts";
 import { folder, markdown, suite } from "../../src/state/exports.ts";
 import { axes, crossed } from "../../src/state/grid.ts";
 import { decode, sample, time, tokenOf } from "../../src/state/jwt.ts";
-import { deserialize, fromFragment, redacted, serialize, toFragment } from "../../src/state/share.ts";
 import { restored } from "../../src/state/sizes.svelte.ts";
 import { variants } from "../../src/state/variants.ts";
 import { zip } from "../../src/state/zip.ts";
@@ -48,31 +47,6 @@ describe("sizes of panes", () => {
     const usual = restored(null);
     for (const text of ["", "x", "null", "[1,2]", '{"columns":[1,2,3],"list":7,"below":"a","upper":-1}']) expect(restored(text), text).toEqual(usual);
     expect(restored('{"columns":[0.2,0.3,0.5],"list":0.01,"below":0.3,"upper":0.99}')).toEqual({ columns: [0.2, 0.3, 0.5], list: 0.15, below: 0.3, upper: 0.8 });
-  });
-});
-
-describe("links", () => {
-  test("hold everything", async () => {
-    expect(await fromFragment(`#${await toFragment(DOC)}`)).toEqual(DOC);
-  });
-  test("leave secrets out", () => {
-    const { doc, had } = redacted(DOC);
-    expect(had).toBe(2);
-    expect(JSON.stringify(doc)).not.toContain("secret");
-    expect(doc.requests[1]?.request).toEqual({ path: "/b?access_token=", headers: { x: "1" } });
-    expect(withoutTokens({ path: "/" })).toEqual({ request: { path: "/" }, had: false });
-  });
-  test.each(["", "#s=", "#s=AAAA", "#s=!!", "#other"])("%j is none", async (fragment) => {
-    expect(await fromFragment(fragment)).toBeNull();
-  });
-  test.each(["", "[]", "{}", "null", '{"doc":1}'])("%j is no document", (text) => {
-    expect(deserialize(text)).toBeNull();
-  });
-  test("what does not fit is left out", () => {
-    const odd = deserialize('{"v":1,"doc":{"policies":[{"name":1},{"name":"a","text":"b"}],"requests":[7,{"target":9,"request":[]}],"targets":"x"}}');
-    expect(odd?.policies).toEqual([{ name: "a", text: "b" }]);
-    expect(odd?.requests).toEqual([{ id: "r1", name: "", request: {}, target: 0, expect: null }]);
-    expect(deserialize(serialize(DOC))).toEqual(DOC);
   });
 });
 
@@ -131,6 +105,9 @@ describe("tokens", () => {
     expect(time(86_400, 0)).toBe("1970-01-02 00:00:00 UTC, in 24 hours");
     expect(time(0, 90)).toBe("1970-01-01 00:00:00 UTC, 90 seconds ago");
     expect(time("x", 0)).toBe("no time");
+    expect(time(0, Number.NaN)).toBe("1970-01-01 00:00:00 UTC");
+    expect(instant(0)).toBe("1970-01-01T00:00:00Z");
+    expect(instant(1e300)).toBe("1e+300");
   });
 });
 

@@ -82,3 +82,14 @@ export async function write(page: Page, text: string): Promise<void> {
 export async function written(page: Page): Promise<string> {
   return page.locator(".policies .cm-content").evaluate((element) => [...element.querySelectorAll(".cm-line")].map((line) => line.textContent).join("\n"));
 }
+
+/** All of the editor's text made another one, by the event that the browser sends for Ctrl+V. */
+export async function paste(page: Page, text: string): Promise<void> {
+  await page.locator(".policies .cm-content").click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.locator(".policies .cm-content").evaluate((element, text) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", text);
+    element.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  }, text);
+}

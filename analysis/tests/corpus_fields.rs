@@ -7,12 +7,12 @@
 use gnomon_analysis::{Runner, materialize};
 use gnomon_engine::{
     Mesh, Plan, Workload,
-    decode::condition_keys,
+    attribute::{Attribute, FieldPath, Key},
     jwt::SoftwareCrypto,
     request::Protocol,
     resource::{
-        Action, AuthorizationPolicy, Condition, JwtRule, Match, MtlsMode, Operation, PeerAuthentication,
-        Presence, Resources, Rule, Source, Target, TargetKind,
+        Action, AuthorizationPolicy, Condition, JwtRule, Match, MtlsMode, PeerAuthentication, Presence,
+        Resources, Rule, Target, TargetKind,
     },
     verdict::{Check, Outcome},
     workload::{IstioVersion, PathNormalization, ProviderKind, ProxyKind},
@@ -45,62 +45,32 @@ const PRESENT: &[Cell] = &[Cell::Positive, Cell::Negative];
 
 type Seen = BTreeMap<String, BTreeSet<Cell>>;
 
-/// The fields of `source` and `operation` by their path, taken apart so that none can be forgotten.
+/// What rules can look at, as [`name_of`] names it: every field and key of the engine's table.
 fn fields() -> Vec<(String, &'static [Cell])> {
-    let Source {
-        at: _,
-        principals: _,
-        request_principals: _,
-        namespaces: _,
-        service_accounts: _,
-        ip_blocks: _,
-        remote_ip_blocks: _,
-        trust_domains: _,
-    } = Source::default();
-    let Operation { at: _, hosts: _, ports: _, methods: _, paths: _ } = Operation::default();
     let Rule { at: _, from: _, to: _, when: _, pruned: _ } = Rule::default();
     let Match { values: _, not_values: _ } = Match::default();
     let mut all = Vec::new();
-    let mut both = |before: &str, name: &str, cells| {
-        let (first, rest) = name.split_at(1);
-        all.push((format!("{before}.{name}"), cells));
-        all.push((format!("{before}.not{}{rest}", first.to_uppercase()), cells));
-    };
-    for name in [
-        "principals",
-        "requestPrincipals",
-        "namespaces",
-        "serviceAccounts",
-        "ipBlocks",
-        "remoteIpBlocks",
-        "trustDomains",
-    ] {
-        both("from.source", name, ALL);
-    }
-    for name in ["hosts", "ports"] {
-        both("to.operation", name, ALL);
-    }
-    // A request has always a method and a path.
-    for name in ["methods", "paths"] {
-        both("to.operation", name, PRESENT);
-    }
-    for key in condition_keys() {
-        let key = key.trim_end_matches('.');
-        all.push((format!("when[{key}]"), ALL));
-        all.push((format!("when[{key}].notValues"), ALL));
+    for attribute in Attribute::ALL {
+        let cells = if attribute.is_always_there() { PRESENT } else { ALL };
+        let row = attribute.row();
+        if let Some((name, not_name)) = row.field {
+            all.extend([name, not_name].map(|name| (format!("{}.{name}", row.part.path()), cells)));
+        }
+        if let Some(Key::Whole(key) | Key::Bracketed(key)) = row.key {
+            all.extend(["", ".notValues"].map(|suffix| (format!("when[{key}]{suffix}"), ALL)));
+        }
     }
     all
 }
 
-/// `when[request.headers[x]]` is about `request.headers`.
+/// The name of a condition without what stands in the brackets of its key: `when[request.headers[x]]` is about
+/// `when[request.headers]`.
 fn name_of(check: &Check) -> String {
-    let bare = check.field.trim_end_matches(".notValues");
-    let Some(key) = bare.strip_prefix("when[").and_then(|key| key.strip_suffix(']')) else {
-        return check.field.clone();
-    };
-    let bracketed = condition_keys().find(|known| key.starts_with(known) && key.ends_with(']'));
-    let key = bracketed.map_or(key, |known| known.trim_end_matches('.'));
-    format!("when[{key}]{}", if check.negated { ".notValues" } else { "" })
+    let key = FieldPath::parse(&check.field).and_then(|path| path.attribute.row().key);
+    match key {
+        Some(Key::Bracketed(key)) => format!("when[{key}]{}", if check.negated { ".notValues" } else { "" }),
+        _ => check.field.clone(),
+    }
 }
 
 /// What policies set, besides the fields of rules.

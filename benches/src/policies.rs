@@ -1,7 +1,10 @@
 //! The policies themselves, as Istio's resources.
 
-use gnomon_engine::resource::{
-    Action, AuthorizationPolicy, Condition, Match, Meta, Operation, Resources, Rule, Source, Target, Text,
+use gnomon_engine::{
+    Attribute,
+    resource::{
+        Action, AuthorizationPolicy, Condition, FieldSet, Match, Meta, Resources, Rule, Target, Text,
+    },
 };
 
 fn values<S: AsRef<str>>(values: &[S]) -> Match {
@@ -33,19 +36,11 @@ pub fn realistic() -> Resources {
     let one = |team: usize| {
         let deny = team % 5 == 4;
         let rule = Rule {
-            from: vec![Source {
-                namespaces: values(&[format!("team-{team}"), format!("ops-{team}")]),
-                request_principals: values(&["https://id.example.com/*"]),
-                ..Source::default()
-            }],
-            to: vec![Operation {
-                hosts: values(&[format!("team-{team}.example.com"), format!("team-{team}.example.com:*")]),
-                paths: match deny {
+            from: vec![FieldSet::of([(Attribute::Namespace, values(&[format!("team-{team}"), format!("ops-{team}")])), (Attribute::RequestPrincipal, values(&["https://id.example.com/*"]))])],
+            to: vec![FieldSet::of([(Attribute::Host, values(&[format!("team-{team}.example.com"), format!("team-{team}.example.com:*")])), (Attribute::Path, match deny {
                     true => values(&[format!("/admin/{team}/*"), "*/debug".to_string()]),
                     false => values(&["/api/v1/*".to_string(), "/api/v2/{*}/{*}/items".to_string()]),
-                },
-                ..Operation::default()
-            }],
+                })])],
             when: vec![condition("request.auth.claims[groups]", &[format!("team-{team}")])],
             ..Rule::default()
         };
@@ -68,12 +63,8 @@ pub fn prefix(number: usize) -> String {
 pub fn worst(count: usize) -> Resources {
     let one = |number: usize| {
         let rule = Rule {
-            from: vec![Source { principals: values(&[principal(number)]), ..Source::default() }],
-            to: vec![Operation {
-                methods: values(&["GET"]),
-                paths: values(&[format!("{}*", prefix(number))]),
-                ..Operation::default()
-            }],
+            from: vec![FieldSet::of([(Attribute::Principal, values(&[principal(number)]))])],
+            to: vec![FieldSet::of([(Attribute::Method, values(&["GET"])), (Attribute::Path, values(&[format!("{}*", prefix(number))]))])],
             ..Rule::default()
         };
         policy(format!("tenant-{number:06}"), Action::Allow, rule)

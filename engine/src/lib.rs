@@ -14,6 +14,7 @@ extern crate alloc;
 
 pub mod address;
 pub mod attach;
+pub mod attribute;
 pub mod base64;
 mod bytes;
 mod decimal;
@@ -27,7 +28,7 @@ pub mod jwt;
 pub mod node;
 mod order;
 pub mod path;
-mod pattern;
+pub mod pattern;
 pub mod plan;
 mod provider;
 pub mod request;
@@ -37,6 +38,7 @@ pub mod verdict;
 pub mod versions;
 pub mod workload;
 
+pub use attribute::Attribute;
 pub use diagnostic::{Diagnostic, Severity};
 pub use node::{Node, Position, Value};
 pub use plan::{Plan, Verdict};

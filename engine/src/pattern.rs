@@ -9,7 +9,7 @@ use alloc::{boxed::Box, string::String};
 /// `*`, `*suffix`, `prefix*` or an exact value, tested in this order: `*foo*` is a suffix with a literal asterisk, and
 /// `a*b` is exact.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Pattern {
+pub enum Pattern {
     /// Anything; whether an empty value counts is the field's affair (headers: yes; the others: `.+`, no).
     Any,
     /// This value.
@@ -22,7 +22,7 @@ pub(crate) enum Pattern {
 
 impl Pattern {
     /// Reads Istio's notation.
-    pub(crate) fn parse(text: &str) -> Pattern {
+    pub fn parse(text: &str) -> Pattern {
         match (text, text.strip_prefix('*'), text.strip_suffix('*')) {
             ("*", _, _) => Pattern::Any,
             (_, Some(suffix), _) => Pattern::Suffix(suffix.as_bytes().into()),
@@ -32,7 +32,7 @@ impl Pattern {
     }
 
     /// Istio's notation again.
-    pub(crate) fn written(&self) -> String {
+    pub fn written(&self) -> String {
         let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
         match self {
             Pattern::Any => "*".into(),
@@ -43,7 +43,7 @@ impl Pattern {
     }
 
     /// Where `*` is Envoy's regex `.+`: paths, SNI, claims, metadata.
-    pub(crate) fn matches_non_empty(&self, value: &[u8]) -> bool {
+    pub fn matches_non_empty(&self, value: &[u8]) -> bool {
         match self {
             // Envoy's RE2 does not let `.` match a line feed.
             Pattern::Any => !value.is_empty() && bytes::find(value, b'\n').is_none(),
@@ -52,7 +52,7 @@ impl Pattern {
     }
 
     /// Where `*` means that the value is there at all: headers and methods.
-    pub(crate) fn matches(&self, value: &[u8]) -> bool {
+    pub fn matches(&self, value: &[u8]) -> bool {
         match self {
             Pattern::Any => true,
             Pattern::Exact(exact) => bytes::equal(value, exact),
@@ -62,7 +62,7 @@ impl Pattern {
     }
 
     /// As [`Pattern::matches`], without regard to ASCII case: hosts.
-    pub(crate) fn matches_ignoring_case(&self, value: &[u8]) -> bool {
+    pub fn matches_ignoring_case(&self, value: &[u8]) -> bool {
         match self {
             Pattern::Any => true,
             Pattern::Exact(exact) => value.eq_ignore_ascii_case(exact),
@@ -80,7 +80,7 @@ impl Pattern {
 
 /// Literal parts with `.*` between them, anchored at both ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Glob {
+pub struct Glob {
     parts: Box<[Box<[u8]>]>,
     /// Else a dot stands for any byte, as where istiod did not quote names in a regex.
     literal: bool,
@@ -92,8 +92,13 @@ impl Glob {
         Glob { parts: parts.into_iter().collect(), literal }
     }
 
-    /// Else a dot stands for any byte.
-    pub(crate) fn is_literal(&self) -> bool {
+    /// The parts, at least one; the first begins the value, the last ends it.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.parts.iter().map(|part| &**part)
+    }
+
+    /// Else a dot in the parts stands for any byte but a line feed, as where istiod did not quote names in a regex.
+    pub fn is_literal(&self) -> bool {
         self.literal
     }
 
@@ -117,7 +122,7 @@ impl Glob {
 
     /// True if the whole value is the parts in order with anything (but a line feed, as in RE2) between them. Taking
     /// the leftmost place for each inner part is enough: it leaves most room for the rest.
-    pub(crate) fn matches(&self, value: &[u8]) -> bool {
+    pub fn matches(&self, value: &[u8]) -> bool {
         let Some((first, rest)) = self.parts.split_first() else { return value.is_empty() };
         let Some(mut value) = strip_prefix(value, first, self.literal) else { return false };
         let Some((last, inner)) = rest.split_last() else { return value.is_empty() };
@@ -158,7 +163,7 @@ fn same(text: &[u8], pattern: &[u8], literal: bool) -> bool {
 
 /// A test on one name of the peer's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PeerPattern {
+pub enum PeerPattern {
     /// `principals: ["*"]`: any non-empty name.
     Present,
     /// A principal or the prefix of one, with `spiffe://` in front.
@@ -232,7 +237,7 @@ impl PeerPattern {
     }
 
     /// Against one name: a URI SAN, a DNS SAN or the subject.
-    pub(crate) fn matches(&self, name: &[u8]) -> bool {
+    pub fn matches(&self, name: &[u8]) -> bool {
         match self {
             PeerPattern::Present => Pattern::Any.matches_non_empty(name),
             PeerPattern::Name(pattern) => pattern.matches(name),

@@ -1,4 +1,5 @@
-//! What differs between the versions of Istio: one function for each difference; `docs/conformance.md` says more.
+//! What differs between the versions of Istio: one function for each difference; `docs/conformance.md` says more. When
+//! an attribute of rules came stands in its row ([`crate::attribute::Row::since`]).
 //!
 //! A minor version stands for its newest patch release: most of what was mended was mended in patches too.
 
@@ -7,20 +8,13 @@ mod problems;
 pub use problems::problems;
 
 use crate::{
-    resource::{AuthorizationPolicy, Match, RequestAuthentication, Resources, Source, Target, TargetKind},
+    attribute::Attribute,
+    resource::{
+        AuthorizationPolicy, FieldSet, Match, RequestAuthentication, Resources, Rule, Target, TargetKind,
+    },
     workload::IstioVersion,
 };
 use alloc::{borrow::Cow, vec::Vec};
-
-/// `serviceAccounts`, `notServiceAccounts` and the key `source.serviceAccount`.
-pub(crate) fn has_service_accounts(version: IstioVersion) -> bool {
-    version >= IstioVersion(1, 25)
-}
-
-/// `trustDomains`, `notTrustDomains` and the key `source.trustDomain` (1.30.2).
-pub(crate) fn has_trust_domains(version: IstioVersion) -> bool {
-    version >= IstioVersion(1, 30)
-}
 
 /// A `targetRefs` entry may be a GatewayClass.
 pub(crate) fn has_gateway_class_targets(version: IstioVersion) -> bool {
@@ -78,20 +72,23 @@ pub(crate) fn checks_provider_names(version: IstioVersion) -> bool {
 pub fn known(resources: &Resources, version: IstioVersion) -> Cow<'_, Resources> {
     let authorization = resources.authorization.iter().all(|policy| {
         is_known(policy, version)
-            && policy.rules.iter().flat_map(|rule| &rule.from).all(|s| pruned(s, version).is_empty())
+            && policy.rules.iter().flat_map(sets).all(|set| pruned(set, version).next().is_none())
     });
     if authorization && resources.request_authentication.iter().all(|policy| admits(policy, version)) {
         return Cow::Borrowed(resources);
     }
     let mut resources = resources.clone();
-    for rule in resources.authorization.iter_mut().flat_map(|policy| &mut policy.rules) {
-        for source in &mut rule.from {
-            for (name, _) in pruned(source, version) {
-                if !rule.pruned.contains(&name) {
-                    rule.pruned.push(name);
+    for Rule { from, to, pruned: lost, .. } in
+        resources.authorization.iter_mut().flat_map(|policy| &mut policy.rules)
+    {
+        for set in from.iter_mut().chain(to) {
+            let unknown: Vec<Attribute> = pruned(set, version).map(|(attribute, _)| attribute).collect();
+            for attribute in unknown {
+                set.set(attribute, Match::default());
+                if !lost.contains(&attribute) {
+                    lost.push(attribute);
                 }
             }
-            prune(source, version);
         }
     }
     resources.authorization.retain(|policy| is_known(policy, version));
@@ -99,53 +96,31 @@ pub fn known(resources: &Resources, version: IstioVersion) -> Cow<'_, Resources>
     Cow::Owned(resources)
 }
 
-/// The fields of a source that are cut away.
-fn pruned(source: &Source, version: IstioVersion) -> Vec<(&'static str, &Match)> {
-    let accounts = ("from.source.serviceAccounts", &source.service_accounts, has_service_accounts(version));
-    let domains = ("from.source.trustDomains", &source.trust_domains, has_trust_domains(version));
-    let lost = [accounts, domains].into_iter().filter(|(_, values, has)| !has && !values.is_empty());
-    lost.map(|(name, values, _)| (name, values)).collect()
+/// The sources and operations of a rule.
+fn sets(rule: &Rule) -> impl Iterator<Item = &FieldSet> {
+    rule.from.iter().chain(&rule.to)
 }
 
-fn prune(source: &mut Source, version: IstioVersion) {
-    if !has_service_accounts(version) {
-        source.service_accounts = Match::default();
-    }
-    if !has_trust_domains(version) {
-        source.trust_domains = Match::default();
-    }
+/// The fields of a source or an operation that are cut away.
+fn pruned(set: &FieldSet, version: IstioVersion) -> impl Iterator<Item = (Attribute, &Match)> {
+    set.iter().filter(move |(attribute, _)| !attribute.exists_in(version))
 }
 
 /// Does istiod admit the policy once it is pruned?
 fn is_known(policy: &AuthorizationPolicy, version: IstioVersion) -> bool {
-    let sources = policy.rules.iter().flat_map(|rule| &rule.from);
-    let conditions = policy.rules.iter().flat_map(|rule| &rule.when);
     target(&policy.target, version)
-        && sources.into_iter().all(|source| has_a_field(source, version))
-        && conditions.into_iter().all(|condition| has_key(&condition.key.text, version))
+        && policy.rules.iter().flat_map(sets).all(|set| has_a_field(set, version))
+        && policy.rules.iter().flat_map(|rule| &rule.when).all(|when| has_key(&when.key.text, version))
 }
 
-/// Is anything left of the source?
-fn has_a_field(source: &Source, version: IstioVersion) -> bool {
-    let fields = [
-        (&source.principals, true),
-        (&source.request_principals, true),
-        (&source.namespaces, true),
-        (&source.service_accounts, has_service_accounts(version)),
-        (&source.ip_blocks, true),
-        (&source.remote_ip_blocks, true),
-        (&source.trust_domains, has_trust_domains(version)),
-    ];
-    fields.iter().any(|(values, known)| *known && !values.is_empty())
+/// Is anything left of the source or operation?
+fn has_a_field(set: &FieldSet, version: IstioVersion) -> bool {
+    set.iter().any(|(attribute, _)| attribute.exists_in(version))
 }
 
 /// Does `when` know the key?
 fn has_key(key: &str, version: IstioVersion) -> bool {
-    match key {
-        "source.serviceAccount" => has_service_accounts(version),
-        "source.trustDomain" => has_trust_domains(version),
-        _ => true,
-    }
+    Attribute::of_key(key).is_none_or(|(attribute, _)| attribute.exists_in(version))
 }
 
 fn admits(policy: &RequestAuthentication, version: IstioVersion) -> bool {

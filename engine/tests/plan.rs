@@ -1,11 +1,11 @@
 //! What suites cannot say: unknown inputs, and what a plan asks of its host.
 
 use gnomon_engine::{
-    Mesh, Plan, Request, Workload,
+    Attribute, Mesh, Plan, Request, Workload,
     jwt::{Algorithm, Crypto, Key, Signature},
     request::{ExtAuthzAnswer, Input, Peer},
     resource::{
-        Action, AuthorizationPolicy, Condition, Match, Meta, Operation, Resources, Rule, Source, Target, Text,
+        Action, AuthorizationPolicy, Condition, FieldSet, Match, Meta, Resources, Rule, Target, Text,
     },
     verdict::{Missing, Outcome, Stage},
     workload::{ExtensionProvider, ProviderKind},
@@ -46,11 +46,11 @@ fn plan(policies: Vec<AuthorizationPolicy>) -> Plan {
 }
 
 fn from_ip(ip: &str) -> Rule {
-    Rule { from: vec![Source { ip_blocks: values(&[ip]), ..Source::default() }], ..Rule::default() }
+    Rule { from: vec![FieldSet::of([(Attribute::SourceIp, values(&[ip]))])], ..Rule::default() }
 }
 
 fn method(name: &str) -> Rule {
-    Rule { to: vec![Operation { methods: values(&[name]), ..Operation::default() }], ..Rule::default() }
+    Rule { to: vec![FieldSet::of([(Attribute::Method, values(&[name]))])], ..Rule::default() }
 }
 
 const GET: &[(&[u8], &[u8])] = &[(b":method", b"GET"), (b":path", b"/"), (b":authority", b"a")];
@@ -94,7 +94,7 @@ fn an_unknown_address_is_unknown_only_where_the_answer_hangs_on_it() {
 #[test]
 fn a_peer_with_further_names_is_unknown_where_the_known_ones_do_not_match() {
     let rule = Rule {
-        from: vec![Source { principals: values(&["cluster.local/ns/a/sa/b"]), ..Source::default() }],
+        from: vec![FieldSet::of([(Attribute::Principal, values(&["cluster.local/ns/a/sa/b"]))])],
         ..Rule::default()
     };
     let plan = plan(vec![policy("a", Action::Allow, rule)]);
@@ -166,19 +166,17 @@ fn an_explanation_has_the_values_as_they_were_written() {
     };
     let both = |field: &str, not: &str| Match { values: of(field), not_values: of(not) };
     let rule = Rule {
-        from: vec![Source {
-            principals: both("from.source.principals", "from.source.notPrincipals"),
-            namespaces: both("from.source.namespaces", ""),
-            ip_blocks: both("from.source.ipBlocks", ""),
-            ..Source::default()
-        }],
-        to: vec![Operation {
-            hosts: both("to.operation.hosts", ""),
-            methods: both("to.operation.methods", ""),
-            paths: both("to.operation.paths", "to.operation.notPaths"),
-            ports: both("to.operation.ports", ""),
-            ..Operation::default()
-        }],
+        from: vec![FieldSet::of([
+            (Attribute::Principal, both("from.source.principals", "from.source.notPrincipals")),
+            (Attribute::Namespace, both("from.source.namespaces", "")),
+            (Attribute::SourceIp, both("from.source.ipBlocks", "")),
+        ])],
+        to: vec![FieldSet::of([
+            (Attribute::Host, both("to.operation.hosts", "")),
+            (Attribute::Method, both("to.operation.methods", "")),
+            (Attribute::Path, both("to.operation.paths", "to.operation.notPaths")),
+            (Attribute::Port, both("to.operation.ports", "")),
+        ])],
         when: vec![Condition {
             at: Default::default(),
             key: Text { text: "request.headers[x-a]".into(), ..Text::default() },

@@ -4,11 +4,11 @@ mod counting;
 
 use counting::allocations;
 use gnomon_engine::{
-    Mesh, Plan, Request, Workload,
+    Attribute, Mesh, Plan, Request, Workload,
     jwt::{Algorithm, Authentication, Crypto, Edit, Json, Key, Signature},
     request::{Input, Peer},
     resource::{
-        Action, AuthorizationPolicy, Condition, Match, Meta, Operation, Resources, Rule, Source, Target, Text,
+        Action, AuthorizationPolicy, Condition, FieldSet, Match, Meta, Resources, Rule, Target, Text,
     },
     verdict::Outcome,
     workload::ProxyKind,
@@ -37,21 +37,19 @@ fn policy(number: usize, action: Action) -> AuthorizationPolicy {
         values: values(&[value]),
     };
     let rule = Rule {
-        from: vec![Source {
-            principals: values(&[format!("cluster.local/ns/n-{number}/sa/a")]),
-            namespaces: values(&[format!("n-{number}"), "x*y".into()]),
-            request_principals: values(&["https://i/*".into()]),
-            ip_blocks: values(&["10.0.0.0/8".into()]),
-            remote_ip_blocks: values(&["203.0.113.0/24".into()]),
-            ..Source::default()
-        }],
-        to: vec![Operation {
-            hosts: values(&["*.Example.com".into(), "example.com:*".into()]),
-            methods: values(&["GET".into()]),
-            paths: values(&[format!("/n/{number}/*"), format!("/n/{number}/{{*}}/{{**}}")]),
-            ports: values(&["8443".into()]),
-            ..Operation::default()
-        }],
+        from: vec![FieldSet::of([
+            (Attribute::Principal, values(&[format!("cluster.local/ns/n-{number}/sa/a")])),
+            (Attribute::Namespace, values(&[format!("n-{number}"), "x*y".into()])),
+            (Attribute::RequestPrincipal, values(&["https://i/*".into()])),
+            (Attribute::SourceIp, values(&["10.0.0.0/8".into()])),
+            (Attribute::RemoteIp, values(&["203.0.113.0/24".into()])),
+        ])],
+        to: vec![FieldSet::of([
+            (Attribute::Host, values(&["*.Example.com".into(), "example.com:*".into()])),
+            (Attribute::Method, values(&["GET".into()])),
+            (Attribute::Path, values(&[format!("/n/{number}/*"), format!("/n/{number}/{{*}}/{{**}}")])),
+            (Attribute::Port, values(&["8443".into()])),
+        ])],
         when: vec![
             condition("request.auth.claims[groups]", format!("g-{number}")),
             condition("request.headers[x-team]", format!("t-{number}")),

@@ -3,7 +3,10 @@
 mod common;
 
 use common::{check, object};
-use gnomon_engine::resource::{Action, Target, TargetKind};
+use gnomon_engine::{
+    Attribute,
+    resource::{Action, Target, TargetKind},
+};
 
 /// A spec, and what is wrong with it.
 type Row = (&'static str, &'static str, &'static [&'static str]);
@@ -485,12 +488,12 @@ fn what_is_read() {
     let texts = |texts: &[gnomon_engine::resource::Text]| {
         texts.iter().map(|text| text.text.clone()).collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(texts(&rule.from[0].principals.values), "a b");
-    assert_eq!(texts(&rule.from[0].namespaces.not_values), "c");
-    assert_eq!(texts(&rule.to[0].ports.values), "80");
+    assert_eq!(texts(&rule.from[0].get(Attribute::Principal).values), "a b");
+    assert_eq!(texts(&rule.from[0].get(Attribute::Namespace).not_values), "c");
+    assert_eq!(texts(&rule.to[0].get(Attribute::Port).values), "80");
     assert_eq!(rule.when[0].key.text, "request.headers[x]");
     assert_eq!(texts(&rule.when[0].values.not_values), "v");
-    let place = rule.from[0].principals.values[1].at;
+    let place = rule.from[0].get(Attribute::Principal).values[1].at;
     assert_eq!((place.line, place.column), (9, 38));
 }
 

@@ -1,6 +1,6 @@
 use super::{Input, Lint, about};
 use gnomon_engine::{
-    Diagnostic,
+    Attribute, Diagnostic,
     resource::{Action, Text},
 };
 
@@ -20,8 +20,8 @@ fn check(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
             for (to, number) in rule.to.iter().zip(0..) {
                 // Where a host that is missed lets a request through.
                 let (hosts, name) = match policy.action {
-                    Action::Deny => (&to.hosts.values, "hosts"),
-                    Action::Allow => (&to.hosts.not_values, "notHosts"),
+                    Action::Deny => (&to.get(Attribute::Host).values, "hosts"),
+                    Action::Allow => (&to.get(Attribute::Host).not_values, "notHosts"),
                     Action::Audit | Action::Custom => continue,
                 };
                 for (position, host) in hosts.iter().enumerate().filter(|(_, host)| misses_ports(host, hosts))

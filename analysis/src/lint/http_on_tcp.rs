@@ -1,7 +1,7 @@
 use super::{Input, Lint, about, meets};
 use gnomon_engine::{
-    Diagnostic,
-    resource::{Action, Match, Operation, Rule, Text},
+    Attribute, Diagnostic,
+    resource::{Action, FieldSet, Match, Rule, Text},
 };
 use gnomon_manifests::traffic::Server;
 
@@ -47,14 +47,13 @@ fn check(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
 
 /// A field of the rule that only HTTP has.
 fn http_field(rule: &Rule) -> Option<&str> {
-    let says = |values: &Match| !values.is_empty();
-    let operation = |to: &Operation| {
-        let fields = [("hosts", &to.hosts), ("methods", &to.methods), ("paths", &to.paths)];
-        fields.into_iter().find(|(_, values)| says(values)).map(|(name, _)| name)
+    let in_sets = |sets: &'_ [FieldSet]| {
+        let attributes = sets.iter().flat_map(FieldSet::iter).map(|(attribute, _)| attribute.row());
+        attributes.filter(|row| row.http_only).find_map(|row| row.field).map(|(name, _)| name)
     };
-    let source = rule.from.iter().any(|from| says(&from.request_principals)).then_some("requestPrincipals");
-    let when = || rule.when.iter().map(|when| when.key.text.as_str()).find(|key| key.starts_with("request."));
-    rule.to.iter().find_map(operation).or(source).or_else(when)
+    let is_http = |key: &&str| Attribute::of_key(key).is_some_and(|(attribute, _)| attribute.row().http_only);
+    let when = || rule.when.iter().map(|when| when.key.text.as_str()).find(is_http);
+    in_sets(&rule.to).or_else(|| in_sets(&rule.from)).or_else(when)
 }
 
 /// The rule can match on this port as far as its ports say. Istio's charts let gateways listen on 8080 and 8443 for 80
@@ -69,5 +68,6 @@ fn reaches(rule: &Rule, port: u16) -> bool {
     let is = |texts: &[Text]| texts.iter().any(names);
     let fits = |ports: &Match| (ports.values.is_empty() || is(&ports.values)) && !is(&ports.not_values);
     let mut when = rule.when.iter().filter(|when| when.key.text == "destination.port");
-    (rule.to.is_empty() || rule.to.iter().any(|to| fits(&to.ports))) && when.all(|when| fits(&when.values))
+    (rule.to.is_empty() || rule.to.iter().any(|to| fits(to.get(Attribute::Port))))
+        && when.all(|when| fits(&when.values))
 }

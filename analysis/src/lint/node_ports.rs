@@ -1,6 +1,6 @@
 use super::{Input, Lint, about};
 use gnomon_engine::{
-    Diagnostic,
+    Attribute, Diagnostic,
     resource::{Match, Text},
 };
 
@@ -36,7 +36,7 @@ fn check(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
         for (rule, index) in policy.rules.iter().zip(0..) {
             for (to, number) in rule.to.iter().zip(0..) {
                 let path = format!("spec.rules[{index}].to[{number}].operation");
-                values(&to.ports, format!("{path}.ports"), format!("{path}.notPorts"));
+                values(to.get(Attribute::Port), format!("{path}.ports"), format!("{path}.notPorts"));
             }
             for (when, number) in rule.when.iter().zip(0..) {
                 if when.key.text == "destination.port" {

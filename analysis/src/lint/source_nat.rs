@@ -1,5 +1,5 @@
 use super::{Input, Lint, about, is_for_gateway};
-use gnomon_engine::{Diagnostic, resource::Match};
+use gnomon_engine::{Attribute, Diagnostic, resource::Match};
 
 pub(super) const LINT: Lint = Lint {
     code: "source-nat",
@@ -35,7 +35,7 @@ fn check(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
             for (from, number) in rule.from.iter().zip(0..) {
                 let path = format!("spec.rules[{index}].from[{number}].source");
                 values(
-                    &from.ip_blocks,
+                    from.get(Attribute::SourceIp),
                     format!("{path}.ipBlocks"),
                     format!("{path}.notIpBlocks"),
                     "ipBlocks",

@@ -1,19 +1,16 @@
 //! AuthorizationPolicy as istiod's webhook and the CRD's schema admit it.
 
-use super::{
-    Cursor, Fields, meta, quoted, short, target,
-    values::{self, Check},
-};
+use super::{Cursor, Fields, meta, quoted, short, target, values};
 use crate::{
     Value,
-    resource::{Action, AuthorizationPolicy, Condition, Match, Meta, Operation, Rule, Source, Text},
+    attribute::{Attribute, Kind, Part},
+    resource::{Action, AuthorizationPolicy, Condition, FieldSet, Match, Meta, Rule, Text},
+    template::is_template,
 };
 use alloc::{format, vec::Vec};
 
 /// Limit of the CRD for `rules` and `from`.
 const MOST: usize = 512;
-/// Limit of the CRD for service accounts in one list.
-const SERVICE_ACCOUNTS: usize = 16;
 
 /// Reads `spec` (and what `metadata` said) out of the object's fields.
 pub(super) fn policy(
@@ -122,17 +119,17 @@ fn rule(cursor: Cursor<'_>, action: Action) -> Option<Rule> {
     let (mut from_layer4, mut to_layer4) = (false, false);
     for from in fields.list_of_at_most("from", MOST) {
         let Some(mut fields) = element(from, "from") else { continue };
-        if let Some(inner) = inner(&mut fields, "source", "from.source") {
-            from_layer4 |= says(&inner, &LAYER4_SOURCE);
-            rule.from.push(source(inner, action));
+        if let Some(inner) = inner(&mut fields, Part::Source) {
+            from_layer4 |= says(&inner, counts_on_tcp(Part::Source));
+            rule.from.push(field_set(inner, Part::Source, action));
         }
         fields.finish();
     }
     for to in fields.list("to") {
         let Some(mut fields) = element(to, "to") else { continue };
-        if let Some(inner) = inner(&mut fields, "operation", "to.operation") {
-            to_layer4 |= says(&inner, &["ports", "notPorts"]);
-            rule.to.push(operation(inner));
+        if let Some(inner) = inner(&mut fields, Part::Operation) {
+            to_layer4 |= says(&inner, counts_on_tcp(Part::Operation));
+            rule.to.push(field_set(inner, Part::Operation, action));
         }
         fields.finish();
     }
@@ -154,13 +151,27 @@ fn rule(cursor: Cursor<'_>, action: Action) -> Option<Rule> {
 }
 
 /// Whether one of these fields says something: a list with elements, or a value of a wrong type (reported elsewhere).
-fn says(fields: &Fields<'_>, names: &[&str]) -> bool {
+fn says(fields: &Fields<'_>, mut names: impl Iterator<Item = &'static str>) -> bool {
     let entries = fields.cursor().node().as_map().unwrap_or_default();
-    entries.iter().any(|(key, node)| match &node.value {
-        Value::Null => false,
-        Value::List(items) => !items.is_empty() && names.contains(&key.name.as_str()),
-        _ => names.contains(&key.name.as_str()),
+    names.any(|name| {
+        entries.iter().any(|(key, node)| {
+            key.name == name
+                && match &node.value {
+                    Value::Null => false,
+                    Value::List(items) => !items.is_empty(),
+                    _ => true,
+                }
+        })
     })
+}
+
+/// The names of fields, each followed by that of its `not` twin.
+fn names(attributes: impl Iterator<Item = Attribute>) -> impl Iterator<Item = &'static str> {
+    attributes.filter_map(|attribute| attribute.row().field).flat_map(|(name, not_name)| [name, not_name])
+}
+
+fn counts_on_tcp(part: Part) -> impl Iterator<Item = &'static str> {
+    names(Attribute::fields(part).filter(|attribute| attribute.row().counts_on_tcp))
 }
 
 /// The fields of a list element; null is refused.
@@ -174,11 +185,12 @@ fn element<'a>(cursor: Cursor<'a>, what: &str) -> Option<Fields<'a>> {
 }
 
 /// `source` of a `from`, `operation` of a `to`: must be there and say something.
-fn inner<'a>(fields: &mut Fields<'a>, name: &'static str, what: &str) -> Option<Fields<'a>> {
-    let (missing, empty) = match name {
-        "source" => ("missing-source", "empty-source"),
-        _ => ("missing-operation", "empty-operation"),
+fn inner<'a>(fields: &mut Fields<'a>, part: Part) -> Option<Fields<'a>> {
+    let (name, missing, empty) = match part {
+        Part::Source => ("source", "missing-source", "empty-source"),
+        Part::Operation => ("operation", "missing-operation", "empty-operation"),
     };
+    let what = part.path();
     let Some(cursor) = fields.get(name) else {
         let message = format!("`{what}` must not be nil");
         let help = format!("put the conditions under `{name}`, or remove the element to mean any");
@@ -187,78 +199,50 @@ fn inner<'a>(fields: &mut Fields<'a>, name: &'static str, what: &str) -> Option<
     };
     let place = cursor.clone();
     let inner = cursor.fields()?;
-    let known: &[&str] = if name == "source" { &SOURCE } else { &OPERATION };
-    if !says(&inner, known) {
+    if !says(&inner, names(Attribute::fields(part))) {
         let message = format!("`{what}` must not be empty");
         place.error(empty, message, "name at least one attribute, or remove the element to mean any");
     }
     Some(inner)
 }
 
-const SOURCE: [&str; 14] = [
-    "principals",
-    "notPrincipals",
-    "requestPrincipals",
-    "notRequestPrincipals",
-    "namespaces",
-    "notNamespaces",
-    "serviceAccounts",
-    "notServiceAccounts",
-    "ipBlocks",
-    "notIpBlocks",
-    "remoteIpBlocks",
-    "notRemoteIpBlocks",
-    "trustDomains",
-    "notTrustDomains",
-];
-/// The fields that make Istio think that a `from` holds on TCP too: trustDomains are not among them, so it warns about
-/// those wrongly.
-const LAYER4_SOURCE: [&str; 10] = [
-    "principals",
-    "notPrincipals",
-    "namespaces",
-    "notNamespaces",
-    "serviceAccounts",
-    "notServiceAccounts",
-    "ipBlocks",
-    "notIpBlocks",
-    "remoteIpBlocks",
-    "notRemoteIpBlocks",
-];
-const OPERATION: [&str; 8] =
-    ["hosts", "notHosts", "ports", "notPorts", "methods", "notMethods", "paths", "notPaths"];
-
-fn both(
-    fields: &mut Fields<'_>,
-    name: &'static str,
-    not_name: &'static str,
-    check: impl Fn(&str) -> Check,
-) -> Match {
-    Match {
-        values: fields.strings_checked(name, &check),
-        not_values: fields.strings_checked(not_name, &check),
+fn field_set(mut fields: Fields<'_>, part: Part, action: Action) -> FieldSet {
+    let mut set = FieldSet::default();
+    set.at = fields.cursor().at();
+    for attribute in Attribute::fields(part) {
+        let row = attribute.row();
+        let Some(field) = row.field else { continue };
+        let check = values::check_of_field(row.kind);
+        let read = |name| fields.strings_checked(name, check);
+        let [values, not_values] = <[&'static str; 2]>::from(field).map(read);
+        set.set(attribute, Match { values, not_values });
     }
+    for attribute in Attribute::fields(part) {
+        let row = attribute.row();
+        for name in <[&'static str; 2]>::from(row.field.unwrap_or_default()) {
+            if let Some(most) = row.most {
+                fields.limit(name, most);
+            }
+            if action == Action::Custom && !row.with_custom && says(&fields, [name].into_iter()) {
+                refuse_with_custom(&mut fields, name);
+            }
+            if row.kind == Kind::Path {
+                warn_of_templates(&mut fields, name);
+            }
+        }
+    }
+    if part == Part::Source {
+        refuse_conflicting_identities(&mut fields);
+    }
+    fields.finish();
+    set
 }
 
-fn source(mut fields: Fields<'_>, action: Action) -> Source {
-    let fields_ref = &mut fields;
-    let source = Source {
-        at: fields_ref.cursor().at(),
-        principals: both(fields_ref, "principals", "notPrincipals", values::not_empty),
-        request_principals: both(fields_ref, "requestPrincipals", "notRequestPrincipals", values::not_empty),
-        namespaces: both(fields_ref, "namespaces", "notNamespaces", values::not_empty),
-        service_accounts: both(fields_ref, "serviceAccounts", "notServiceAccounts", values::service_account),
-        ip_blocks: both(fields_ref, "ipBlocks", "notIpBlocks", values::ip_block),
-        remote_ip_blocks: both(fields_ref, "remoteIpBlocks", "notRemoteIpBlocks", values::ip_block),
-        trust_domains: both(fields_ref, "trustDomains", "notTrustDomains", values::trust_domain),
-    };
-    for name in ["serviceAccounts", "notServiceAccounts"] {
-        fields.limit(name, SERVICE_ACCOUNTS);
-    }
-    // By presence, as the CRD counts: an empty list is there, too.
-    let mut present = |names: &[&'static str]| names.iter().find_map(|name| fields.get(name));
-    let accounts = present(&["serviceAccounts", "notServiceAccounts"]);
-    let others = present(&["principals", "notPrincipals", "namespaces", "notNamespaces"]);
+/// By presence, as the CRD counts: an empty list is there, too.
+fn refuse_conflicting_identities(fields: &mut Fields<'_>) {
+    let mut present = |of: &[Attribute]| names(of.iter().copied()).find_map(|name| fields.get(name));
+    let accounts = present(&[Attribute::ServiceAccount]);
+    let others = present(&[Attribute::Principal, Attribute::Namespace]);
     if let (Some(accounts), Some(_)) = (accounts, others) {
         accounts.error(
             "conflicting-identities",
@@ -266,50 +250,31 @@ fn source(mut fields: Fields<'_>, action: Action) -> Source {
             "write the service account as namespace/name and remove the others",
         );
     }
-    if action == Action::Custom {
-        let supported = ["ipBlocks", "notIpBlocks", "remoteIpBlocks", "notRemoteIpBlocks"];
-        for name in SOURCE.into_iter().filter(|name| !supported.contains(name)) {
-            if says(&fields, &[name])
-                && let Some(cursor) = fields.get(name)
-            {
-                let mut letters = name.chars();
-                let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-                let message = format!(
-                    "From.{}{} is currently not supported with CUSTOM action",
-                    first.unwrap_or_default(),
-                    letters.as_str()
-                );
-                cursor.error("unsupported-with-custom", message, "");
-            }
-        }
-    }
-    fields.finish();
-    source
 }
 
-fn operation(mut fields: Fields<'_>) -> Operation {
-    let fields_ref = &mut fields;
-    let operation = Operation {
-        at: fields_ref.cursor().at(),
-        hosts: both(fields_ref, "hosts", "notHosts", values::not_empty),
-        ports: both(fields_ref, "ports", "notPorts", values::port),
-        methods: both(fields_ref, "methods", "notMethods", values::not_empty),
-        paths: both(fields_ref, "paths", "notPaths", values::path),
-    };
-    for name in ["paths", "notPaths"] {
-        for path in fields.get(name).iter().flat_map(Cursor::elements) {
-            let text = path.node().as_str().unwrap_or_default();
-            if values::is_path_template(text) && !text.starts_with('/') {
-                path.warning(
-                    "template-without-slash",
-                    format!("the path template {} does not begin with a slash", quoted(text)),
-                    "Envoy refuses the whole configuration: begin it with /",
-                );
-            }
+fn refuse_with_custom(fields: &mut Fields<'_>, name: &'static str) {
+    let Some(cursor) = fields.get(name) else { return };
+    let mut letters = name.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    let message = format!(
+        "From.{}{} is currently not supported with CUSTOM action",
+        first.unwrap_or_default(),
+        letters.as_str()
+    );
+    cursor.error("unsupported-with-custom", message, "");
+}
+
+fn warn_of_templates(fields: &mut Fields<'_>, name: &'static str) {
+    for path in fields.get(name).iter().flat_map(Cursor::elements) {
+        let text = path.node().as_str().unwrap_or_default();
+        if is_template(text) && !text.starts_with('/') {
+            path.warning(
+                "template-without-slash",
+                format!("the path template {} does not begin with a slash", quoted(text)),
+                "Envoy refuses the whole configuration: begin it with /",
+            );
         }
     }
-    fields.finish();
-    operation
 }
 
 fn condition(cursor: Cursor<'_>, action: Action) -> Option<Condition> {
@@ -323,7 +288,7 @@ fn condition(cursor: Cursor<'_>, action: Action) -> Option<Condition> {
     let key = fields.string("key");
     let text = key.as_ref().map_or("", |key| key.text.as_str());
     let place = key_cursor.clone().unwrap_or_else(|| fields.cursor().clone());
-    let mut kind = values::KeyKind::Text;
+    let mut attribute = None;
     if text.is_empty() {
         // A key of the wrong type has been reported as such.
         if key_cursor.is_none_or(|cursor| cursor.node().as_str().is_some()) {
@@ -331,30 +296,31 @@ fn condition(cursor: Cursor<'_>, action: Action) -> Option<Condition> {
         }
     } else {
         match values::condition_key(text) {
-            Ok(found) => kind = found,
+            Ok(found) => attribute = Some(found),
             Err(problem) => place.error(problem.code, problem.message, problem.help),
         }
-        let identity =
-            ["source.namespace", "source.serviceAccount", "source.trustDomain", "source.principal"];
-        if action == Action::Custom && (identity.contains(&text) || text.starts_with("request.auth.")) {
+        // Istio refuses by the key's beginning, whether or not it knows the key.
+        let unsupported = attribute.is_some_and(|attribute| !attribute.row().with_custom);
+        if action == Action::Custom && (unsupported || text.starts_with("request.auth.")) {
             let message = format!("{} is currently not supported with CUSTOM action", short(text));
             place.error("unsupported-with-custom", message, "");
         }
     }
-    let help = text.starts_with("request.auth.claims").then_some(
+    let kind = attribute.map_or(Kind::Text, |attribute| attribute.row().kind);
+    let help = (kind == Kind::Claim).then_some(
         "Istio compares strings: in quotes it is valid, but matches only a claim that is a string itself, never a boolean \
          or a number",
     );
     let mut list = |name| {
-        let check = |value: &str| kind.check(value);
+        let check = values::check_of_key(kind);
         fields.get(name).map(|list| list.strings_put_to(&check, help)).unwrap_or_default()
     };
     let values = Match { values: list("values"), not_values: list("notValues") };
-    if kind == values::KeyKind::ServiceAccount {
-        fields.limit("values", SERVICE_ACCOUNTS);
-        fields.limit("notValues", SERVICE_ACCOUNTS);
+    if let Some(most) = attribute.and_then(|attribute| attribute.row().most) {
+        fields.limit("values", most);
+        fields.limit("notValues", most);
     }
-    if !text.is_empty() && !says(&fields, &["values", "notValues"]) {
+    if !text.is_empty() && !says(&fields, ["values", "notValues"].into_iter()) {
         let message = format!("at least one of `values` or `notValues` must be set for key {}", short(text));
         fields.cursor().error("missing-values", message, "");
     }

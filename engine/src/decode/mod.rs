@@ -26,5 +26,4 @@ pub use fields::Fields;
 pub use nearest::nearest;
 pub use object::{Tally, object};
 pub use reader::{Problem, Reader, quoted, short};
-pub use values::condition_keys;
 pub use workload::{mesh, mesh_at, workload, workload_at};

@@ -3,6 +3,10 @@
 //! The rules are those of `pkg/config/security` and `pkg/config/validation` of Istio 1.32.
 
 use super::{Problem, quoted, short};
+use crate::{
+    attribute::{Attribute, Key, Kind},
+    template::is_template,
+};
 use alloc::{format, string::String};
 use core::net::IpAddr;
 
@@ -122,11 +126,6 @@ pub(super) fn trust_domain(value: &str) -> Check {
     Ok(())
 }
 
-/// True where a path is a template: it contains `{*}` or `{**}`.
-pub(super) fn is_path_template(path: &str) -> bool {
-    path.contains("{*}") || path.contains("{**}")
-}
-
 /// A path: braces only as the whole segments `{*}` and `{**}`, no operator after `{**}`, and the other segments of a
 /// template made of RFC 3986 path characters. So a plain wildcard (`/a*`) and a template do not mix.
 pub(super) fn path(value: &str) -> Check {
@@ -135,7 +134,7 @@ pub(super) fn path(value: &str) -> Check {
         let message = format!("invalid or unsupported path {}. {why}", short(value));
         Err(Problem::new("bad-path-template", message, help))
     };
-    let template = is_path_template(value);
+    let template = is_template(value);
     let mut any = false;
     for segment in value.trim_matches('/').split('/') {
         match segment {
@@ -180,73 +179,53 @@ pub(super) fn header_name(value: &str) -> Check {
     Err(Problem::new("bad-header-name", message, "use letters, digits, - and _"))
 }
 
-/// What a `when` key stands for, as far as its values are checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum KeyKind {
-    /// Any text.
-    Text,
-    /// Addresses and ranges.
-    Ip,
-    /// Ports.
-    Port,
-    /// Service accounts.
-    ServiceAccount,
-    /// Trust domains, slash allowed.
-    TrustDomain,
-}
-
-impl KeyKind {
-    /// Checks one of the key's values.
-    pub(super) fn check(self, value: &str) -> Check {
-        match self {
-            KeyKind::Text => not_empty(value),
-            KeyKind::Ip => ip_block(value),
-            KeyKind::Port => port(value),
-            KeyKind::ServiceAccount => service_account(value),
-            KeyKind::TrustDomain => wildcard(value),
-        }
+/// The check of a value of a field.
+pub(super) fn check_of_field(kind: Kind) -> fn(&str) -> Check {
+    match kind {
+        Kind::TrustDomain => trust_domain,
+        Kind::Path => path,
+        other => check_of_key(other),
     }
 }
 
-/// Every key that `when` knows by its full name.
-const KEYS: [(&str, KeyKind); 12] = [
-    ("source.ip", KeyKind::Ip),
-    ("remote.ip", KeyKind::Ip),
-    ("source.namespace", KeyKind::Text),
-    ("source.serviceAccount", KeyKind::ServiceAccount),
-    ("source.principal", KeyKind::Text),
-    ("source.trustDomain", KeyKind::TrustDomain),
-    ("request.auth.principal", KeyKind::Text),
-    ("request.auth.audiences", KeyKind::Text),
-    ("request.auth.presenter", KeyKind::Text),
-    ("destination.ip", KeyKind::Ip),
-    ("destination.port", KeyKind::Port),
-    ("connection.sni", KeyKind::Text),
-];
-
-/// What the keys with brackets begin with.
-const BRACKETS: [&str; 3] = ["request.headers", "request.auth.claims", "experimental.envoy.filters."];
+/// The check of a value of a `when` key: a trust domain may have slashes there.
+pub(super) fn check_of_key(kind: Kind) -> fn(&str) -> Check {
+    match kind {
+        Kind::Cidr => ip_block,
+        Kind::Port => port,
+        Kind::ServiceAccount => service_account,
+        Kind::TrustDomain => wildcard,
+        Kind::Text
+        | Kind::Header
+        | Kind::Host
+        | Kind::Path
+        | Kind::Principal
+        | Kind::Namespace
+        | Kind::RequestPrincipal
+        | Kind::Claim
+        | Kind::Metadata => not_empty,
+    }
+}
 
 /// Every key that `when` knows; of those with brackets, what they begin with.
-pub fn condition_keys() -> impl Iterator<Item = &'static str> {
-    KEYS.iter().map(|(name, _)| *name).chain(BRACKETS)
+fn condition_keys() -> impl Iterator<Item = &'static str> {
+    Attribute::ALL.into_iter().filter_map(|attribute| match attribute.row().key? {
+        Key::Whole(key) | Key::Bracketed(key) => Some(key),
+    })
 }
 
 /// Checks the key of a condition. Keys with brackets are recognised by their beginning, as Istio does:
 /// `request.headersX[a]` passes here (and can never be built into a matcher).
-pub(super) fn condition_key(key: &str) -> Result<KeyKind, Problem> {
-    if BRACKETS.iter().any(|prefix| key.starts_with(prefix)) {
-        let name = key.strip_suffix(']').and_then(|rest| rest.split_once('['));
-        return match name {
-            Some((_, name)) if !name.is_empty() => Ok(KeyKind::Text),
-            _ => {
+pub(super) fn condition_key(key: &str) -> Result<Attribute, Problem> {
+    if let Some((attribute, rest)) = Attribute::of_key(key) {
+        let named = rest.strip_suffix(']').and_then(|rest| rest.split_once('['));
+        return match (attribute.row().key, named) {
+            (Some(Key::Bracketed(_)), None | Some((_, ""))) => {
                 let message = format!("bad key ({}): should have format a[b]", short(key));
                 Err(Problem::new("bad-attribute-key", message, "put the name in brackets"))
             }
+            _ => Ok(attribute),
         };
-    }
-    if let Some((_, kind)) = KEYS.iter().find(|(name, _)| *name == key) {
-        return Ok(*kind);
     }
     if key == "destination.namespace" {
         let message = "attribute destination.namespace is replaced by the metadata.namespace";

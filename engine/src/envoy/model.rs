@@ -3,7 +3,8 @@
 use super::{matcher, trust_domain};
 use crate::{
     Mesh,
-    resource::{Action, Match, Meta, Operation, Rule, Source, Text},
+    attribute::{Attribute, Input, Kind, Part},
+    resource::{Action, FieldSet, Match, Meta, Rule, Text},
     template::is_template,
 };
 use alloc::{string::String, vec, vec::Vec};
@@ -26,34 +27,12 @@ pub(super) struct Chain<'a> {
 /// A condition that cannot be built on this chain.
 struct Unsupported;
 
-/// The attributes; the first two groups are permissions, the others principals.
-#[derive(Clone, Copy, PartialEq)]
-enum Attribute {
-    Host,
-    Method,
-    Path,
-    DestinationPort,
-    DestinationIp,
-    Sni,
-    Metadata,
-    Principal,
-    RequestPrincipal,
-    ServiceAccount,
-    TrustDomain,
-    Namespace,
-    RemoteIp,
-    SourceIp,
-    Audiences,
-    Presenter,
-    Header,
-    Claim,
-}
-
 /// A field or a condition, with its values.
 #[derive(Clone)]
 struct Field<'a> {
     attribute: Attribute,
-    key: &'a str,
+    /// Of a condition, what stands in its key behind the beginning.
+    rest: &'a str,
     values: Vec<String>,
     not_values: Vec<String>,
 }
@@ -76,12 +55,11 @@ pub(super) fn policy(meta: &Meta, rule: &Rule, action: Action, chain: &Chain<'_>
     let mut permission_conditions = Vec::new();
     let mut principal_conditions = Vec::new();
     for condition in &rule.when {
-        let key = condition.key.text.as_str();
-        let attribute = attribute(key)?;
-        let field = field(attribute, key, &condition.values);
-        match is_permission(attribute) {
-            true => permission_conditions.extend(field),
-            false => principal_conditions.extend(field),
+        let (attribute, rest) = Attribute::of_key(&condition.key.text)?;
+        let field = field(attribute, rest, &condition.values);
+        match attribute.row().part {
+            Part::Operation => permission_conditions.extend(field),
+            Part::Source => principal_conditions.extend(field),
         }
     }
     let domains = trust_domain::all(chain.mesh);
@@ -92,7 +70,7 @@ pub(super) fn policy(meta: &Meta, rule: &Rule, action: Action, chain: &Chain<'_>
 
     let mut principals = Vec::new();
     for source in &rule.from {
-        let mut fields = source_fields(source);
+        let mut fields = fields(source);
         fields.iter_mut().for_each(|field| expand(field, &domains));
         fields.extend(principal_conditions.iter().cloned());
         principals.push(all(&fields, PRINCIPAL, meta, action, chain).ok()?);
@@ -102,7 +80,7 @@ pub(super) fn policy(meta: &Meta, rule: &Rule, action: Action, chain: &Chain<'_>
     }
     let mut permissions = Vec::new();
     for operation in &rule.to {
-        let mut fields = operation_fields(operation);
+        let mut fields = fields(operation);
         fields.extend(permission_conditions.iter().cloned());
         permissions.push(all(&fields, PERMISSION, meta, action, chain).ok()?);
     }
@@ -117,44 +95,21 @@ pub(super) fn never() -> Value {
     json!({ "permissions": [{ "notRule": { "any": true } }], "principals": [{ "notId": { "any": true } }] })
 }
 
-fn source_fields(source: &Source) -> Vec<Field<'_>> {
-    [
-        field(Attribute::Principal, "", &source.principals),
-        field(Attribute::RequestPrincipal, "", &source.request_principals),
-        field(Attribute::ServiceAccount, "", &source.service_accounts),
-        field(Attribute::TrustDomain, "", &source.trust_domains),
-        field(Attribute::Namespace, "", &source.namespaces),
-        field(Attribute::RemoteIp, "", &source.remote_ip_blocks),
-        field(Attribute::SourceIp, "", &source.ip_blocks),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+fn fields(set: &FieldSet) -> Vec<Field<'_>> {
+    set.iter().filter_map(|(attribute, values)| field(attribute, "", values)).collect()
 }
 
-fn operation_fields(operation: &Operation) -> Vec<Field<'_>> {
-    [
-        field(Attribute::Host, "", &operation.hosts),
-        field(Attribute::Method, "", &operation.methods),
-        field(Attribute::Path, "", &operation.paths),
-        field(Attribute::DestinationPort, "", &operation.ports),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-fn field<'a>(attribute: Attribute, key: &'a str, values: &Match) -> Option<Field<'a>> {
+fn field<'a>(attribute: Attribute, rest: &'a str, values: &Match) -> Option<Field<'a>> {
     let texts = |values: &[Text]| values.iter().map(|value| value.text.clone()).collect();
     let field =
-        Field { attribute, key, values: texts(&values.values), not_values: texts(&values.not_values) };
+        Field { attribute, rest, values: texts(&values.values), not_values: texts(&values.not_values) };
     if values.is_empty() { None } else { Some(field) }
 }
 
 fn expand(field: &mut Field<'_>, domains: &[&str]) {
-    let expand = match field.attribute {
-        Attribute::Principal => trust_domain::expand_principals,
-        Attribute::TrustDomain => trust_domain::expand_domains,
+    let expand = match field.attribute.row().kind {
+        Kind::Principal => trust_domain::expand_principals,
+        Kind::TrustDomain => trust_domain::expand_domains,
         _ => return,
     };
     for values in [&mut field.values, &mut field.not_values] {
@@ -162,41 +117,6 @@ fn expand(field: &mut Field<'_>, domains: &[&str]) {
             *values = expand(values, domains);
         }
     }
-}
-
-/// A key of `when`. Three of them are recognized by how they begin.
-fn attribute(key: &str) -> Option<Attribute> {
-    Some(match key {
-        "destination.ip" => Attribute::DestinationIp,
-        "destination.port" => Attribute::DestinationPort,
-        "connection.sni" => Attribute::Sni,
-        "source.ip" => Attribute::SourceIp,
-        "remote.ip" => Attribute::RemoteIp,
-        "source.namespace" => Attribute::Namespace,
-        "source.trustDomain" => Attribute::TrustDomain,
-        "source.serviceAccount" => Attribute::ServiceAccount,
-        "source.principal" => Attribute::Principal,
-        "request.auth.principal" => Attribute::RequestPrincipal,
-        "request.auth.audiences" => Attribute::Audiences,
-        "request.auth.presenter" => Attribute::Presenter,
-        _ if key.starts_with("experimental.envoy.filters.") => Attribute::Metadata,
-        _ if key.starts_with("request.headers") => Attribute::Header,
-        _ if key.starts_with("request.auth.claims") => Attribute::Claim,
-        _ => return None,
-    })
-}
-
-fn is_permission(attribute: Attribute) -> bool {
-    matches!(
-        attribute,
-        Attribute::Host
-            | Attribute::Method
-            | Attribute::Path
-            | Attribute::DestinationPort
-            | Attribute::DestinationIp
-            | Attribute::Sni
-            | Attribute::Metadata
-    )
 }
 
 /// All of these fields; none: any.
@@ -237,18 +157,17 @@ impl Field<'_> {
         action: Action,
         chain: &Chain<'_>,
     ) -> Result<Option<Value>, Unsupported> {
-        if chain.tcp && self.is_http_only() {
+        let row = self.attribute.row();
+        if chain.tcp && row.http_only {
             return Err(Unsupported);
         }
-        let together = match self.attribute {
-            Attribute::Metadata => Some(self.filter_metadata(values)?),
-            Attribute::RequestPrincipal => Some(request_principals(values)),
-            Attribute::Audiences => Some(claim(&["aud"], values)),
-            Attribute::Presenter => Some(claim(&["azp"], values)),
-            Attribute::Claim => {
-                let rest = self.key.strip_prefix("request.auth.claims").unwrap_or_default();
-                Some(claim(&nested_names(rest).ok_or(Unsupported)?, values))
+        let together = match row.kind {
+            Kind::Metadata => Some(self.filter_metadata(values)?),
+            Kind::RequestPrincipal => Some(request_principals(values)),
+            Kind::Claim if row.name.is_empty() => {
+                Some(claim(&nested_names(self.rest).ok_or(Unsupported)?, values))
             }
+            Kind::Claim => Some(claim(&[row.name], values)),
             _ => None,
         };
         if together.is_some() {
@@ -265,20 +184,6 @@ impl Field<'_> {
         Ok(if any.is_empty() { None } else { Some(json!({ names.or: { names.set: any } })) })
     }
 
-    fn is_http_only(&self) -> bool {
-        matches!(
-            self.attribute,
-            Attribute::Host
-                | Attribute::Method
-                | Attribute::Path
-                | Attribute::RequestPrincipal
-                | Attribute::Audiences
-                | Attribute::Presenter
-                | Attribute::Header
-                | Attribute::Claim
-        )
-    }
-
     /// One value; `None` where it cannot be built.
     fn single(&self, value: &str, meta: &Meta, chain: &Chain<'_>) -> Option<Value> {
         let peer = |name: Value| match chain.filter_state {
@@ -286,37 +191,38 @@ impl Field<'_> {
             false => json!({ "authenticated": { "principalName": name } }),
         };
         let version = chain.mesh.istio_version;
-        Some(match self.attribute {
-            Attribute::Host => json!({ "header": matcher::header(":authority", value, true) }),
-            Attribute::Method => json!({ "header": matcher::header(":method", value, false) }),
-            Attribute::Path if is_template(value) => json!({ "uriTemplate": matcher::uri_template(value) }),
-            Attribute::Path => json!({ "urlPath": { "path": matcher::string(value) } }),
-            Attribute::DestinationPort => json!({ "destinationPort": value.parse::<u16>().ok()? }),
-            Attribute::DestinationIp => json!({ "destinationIp": matcher::cidr(value)? }),
-            Attribute::Sni => json!({ "requestedServerName": matcher::string(value) }),
-            Attribute::Principal => peer(matcher::spiffe(value, version)),
-            Attribute::ServiceAccount => peer(matcher::service_account(value, &meta.namespace, version)),
-            Attribute::TrustDomain => peer(matcher::trust_domain(value)),
-            Attribute::Namespace => peer(matcher::namespace(value, version)),
-            Attribute::RemoteIp => json!({ "remoteIp": matcher::cidr(value)? }),
-            Attribute::SourceIp => json!({ "directRemoteIp": matcher::cidr(value)? }),
-            Attribute::Header => {
-                let name = bracketed(self.key.strip_prefix("request.headers")?)?;
-                json!({ "header": matcher::header(name, value, false) })
+        let row = self.attribute.row();
+        Some(match row.kind {
+            Kind::Host => json!({ "header": matcher::header(row.name, value, true) }),
+            Kind::Header if row.name.is_empty() => {
+                json!({ "header": matcher::header(bracketed(self.rest)?, value, false) })
             }
-            Attribute::Metadata
-            | Attribute::RequestPrincipal
-            | Attribute::Audiences
-            | Attribute::Presenter
-            | Attribute::Claim => return None,
+            Kind::Header => json!({ "header": matcher::header(row.name, value, false) }),
+            Kind::Path if is_template(value) => json!({ "uriTemplate": matcher::uri_template(value) }),
+            Kind::Path => json!({ "urlPath": { "path": matcher::string(value) } }),
+            Kind::Port => json!({ "destinationPort": value.parse::<u16>().ok()? }),
+            Kind::Text => json!({ "requestedServerName": matcher::string(value) }),
+            Kind::Principal => peer(matcher::spiffe(value, version)),
+            Kind::ServiceAccount => peer(matcher::service_account(value, &meta.namespace, version)),
+            Kind::TrustDomain => peer(matcher::trust_domain(value)),
+            Kind::Namespace => peer(matcher::namespace(value, version)),
+            Kind::Cidr => {
+                let rule = match row.input {
+                    Input::SourceIp => "directRemoteIp",
+                    Input::RemoteIp => "remoteIp",
+                    _ => "destinationIp",
+                };
+                json!({ rule: matcher::cidr(value)? })
+            }
+            Kind::Metadata | Kind::RequestPrincipal | Kind::Claim => return None,
         })
     }
 
     /// `experimental.envoy.filters.F[K]`; a value in brackets asks for an element of a list.
     fn filter_metadata(&self, values: &[String]) -> Result<Value, Unsupported> {
-        let rest = self.key.strip_prefix("experimental.").unwrap_or(self.key);
-        let rest = rest.strip_suffix(']').unwrap_or(rest);
+        let rest = self.rest.strip_suffix(']').unwrap_or(self.rest);
         let (filter, key) = rest.split_once('[').ok_or(Unsupported)?;
+        let filter = ["envoy.filters.", filter].concat();
         let values = values
             .iter()
             .map(|value| match value.starts_with('[') && value.ends_with(']') {
@@ -327,7 +233,7 @@ impl Field<'_> {
                 false => json!({ "stringMatch": matcher::string(value) }),
             })
             .collect();
-        Ok(json!({ "metadata": matcher::metadata(filter, [key], matcher::any_value(values)) }))
+        Ok(json!({ "metadata": matcher::metadata(&filter, [key], matcher::any_value(values)) }))
     }
 }
 

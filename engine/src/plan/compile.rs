@@ -5,20 +5,22 @@
 //! condition (more requests refused).
 
 use super::{
-    rule::{Clause, Dropped, Named, Origin, Rule, rule_id},
-    test::{PathPattern, Test},
+    clause::{Asked, Clause},
+    matcher::{Matcher, PathPattern},
+    rule::{Dropped, Named, Origin, Rule, rule_id},
     trust_domain::TrustDomains,
 };
 use crate::{
     address::parse_cidr,
+    attribute::{Attribute, FieldPath, Input, Key, Kind, Row, Written},
     pattern::{Pattern, PeerPattern},
     request::Protocol,
-    resource::{Action, Condition, Match, Operation, Source, Text},
-    template::Template,
+    resource::{Action, FieldSet, Match, Text},
+    template::{Template, is_template},
     versions,
     workload::IstioVersion,
 };
-use alloc::{borrow::Cow, boxed::Box, format, string::String, vec, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec, vec::Vec};
 
 /// Where and for what rules are compiled.
 pub(crate) struct Compiler<'a> {
@@ -30,20 +32,12 @@ pub(crate) struct Compiler<'a> {
     pub(crate) version: IstioVersion,
 }
 
-/// What becomes of one list of values.
-enum Compiled {
-    Test(Test),
-    /// The chain cannot say it.
-    Unsupported(String),
-}
-
-use Compiled::Unsupported;
+/// What becomes of one list of values: how they are compared and, where the attribute does not say it, of what (the
+/// header, the way to the claim, the filter and its key). The error: why the chain cannot say it.
+type Compiled = Result<(Matcher, Box<[Box<str>]>), String>;
 
 /// Alternatives.
 type Groups = Box<[Box<[Clause]>]>;
-
-/// Name, name of its `not` twin, values, and how they are compiled.
-type Field<'m, 'a> = (&'static str, &'static str, &'m Match, fn(&Compiler<'a>, &[Text], &str) -> Compiled);
 
 impl<'a> Compiler<'a> {
     /// All rules of a policy; one that never matches where it has none.
@@ -81,219 +75,114 @@ impl<'a> Compiler<'a> {
     ) -> Result<(Groups, Groups, Box<[Clause]>), String> {
         let mut when = Vec::new();
         for condition in &rule.when {
-            self.condition(condition, namespace, building, &mut when)?;
+            let key = condition.key.text.as_str();
+            match Attribute::of_key(key) {
+                Some((attribute, _)) => {
+                    let written = Written::Key(key);
+                    self.clauses(attribute, written, &condition.values, namespace, building, &mut when)?;
+                }
+                None => {
+                    let why = format!("`{key}` is not an attribute");
+                    building.unsupported(format_args!("when[{key}]"), &why)?;
+                }
+            }
         }
-        let from = rule
-            .from
-            .iter()
-            .map(|source| self.source(source, namespace, building))
-            .collect::<Result<_, _>>()?;
-        let to =
-            rule.to.iter().map(|operation| self.operation(operation, building)).collect::<Result<_, _>>()?;
-        Ok((from, to, when.into()))
+        let mut groups = |sets: &[FieldSet]| -> Result<Groups, String> {
+            sets.iter().map(|set| self.group(set, namespace, building)).collect()
+        };
+        Ok((groups(&rule.from)?, groups(&rule.to)?, when.into()))
     }
 
-    fn source(
+    fn group(
         &self,
-        source: &Source,
-        namespace: &str,
-        building: &mut Building,
-    ) -> Result<Box<[Clause]>, String> {
-        let fields: [Field<'_, 'a>; 7] = [
-            ("from.source.principals", "from.source.notPrincipals", &source.principals, Self::principals),
-            (
-                "from.source.requestPrincipals",
-                "from.source.notRequestPrincipals",
-                &source.request_principals,
-                Self::request_principals,
-            ),
-            (
-                "from.source.serviceAccounts",
-                "from.source.notServiceAccounts",
-                &source.service_accounts,
-                Self::service_accounts,
-            ),
-            ("from.source.trustDomains", "from.source.notTrustDomains", &source.trust_domains, Self::domains),
-            ("from.source.namespaces", "from.source.notNamespaces", &source.namespaces, Self::namespaces),
-            (
-                "from.source.remoteIpBlocks",
-                "from.source.notRemoteIpBlocks",
-                &source.remote_ip_blocks,
-                Self::remote_ips,
-            ),
-            ("from.source.ipBlocks", "from.source.notIpBlocks", &source.ip_blocks, Self::source_ips),
-        ];
-        self.fields(&fields, namespace, building)
-    }
-
-    fn operation(&self, operation: &Operation, building: &mut Building) -> Result<Box<[Clause]>, String> {
-        let fields: [Field<'_, 'a>; 4] = [
-            ("to.operation.hosts", "to.operation.notHosts", &operation.hosts, Self::hosts),
-            ("to.operation.methods", "to.operation.notMethods", &operation.methods, Self::methods),
-            ("to.operation.paths", "to.operation.notPaths", &operation.paths, Self::paths),
-            ("to.operation.ports", "to.operation.notPorts", &operation.ports, Self::ports),
-        ];
-        self.fields(&fields, "", building)
-    }
-
-    fn fields(
-        &self,
-        fields: &[Field<'_, 'a>],
+        set: &FieldSet,
         namespace: &str,
         building: &mut Building,
     ) -> Result<Box<[Clause]>, String> {
         let mut clauses = Vec::new();
-        for (positive, negative, values, compile) in fields {
-            for (name, list, negated) in
-                [(positive, &values.values, false), (negative, &values.not_values, true)]
-            {
-                if !list.is_empty() {
-                    let compiled = compile(self, list, namespace);
-                    building.clause(compiled, Cow::Borrowed(*name), list, negated, &mut clauses)?;
-                }
-            }
+        for (attribute, values) in set.iter() {
+            self.clauses(attribute, Written::Field, values, namespace, building, &mut clauses)?;
         }
         Ok(clauses.into())
     }
 
-    fn condition(
+    /// A field or key and its `not` twin.
+    fn clauses(
         &self,
-        condition: &Condition,
+        attribute: Attribute,
+        written: Written<'_>,
+        values: &Match,
         namespace: &str,
         building: &mut Building,
         clauses: &mut Vec<Clause>,
     ) -> Result<(), String> {
-        let key = condition.key.text.as_str();
-        for (list, suffix, negated) in
-            [(&condition.values.values, "", false), (&condition.values.not_values, ".notValues", true)]
-        {
-            if !list.is_empty() {
-                let compiled = self.attribute(key, list, namespace);
-                building.clause(compiled, format!("when[{key}]{suffix}").into(), list, negated, clauses)?;
+        for (values, negated) in [(&values.values, false), (&values.not_values, true)] {
+            if values.is_empty() {
+                continue;
+            }
+            let path = FieldPath { attribute, written, negated };
+            match self.compile(attribute, written, values, namespace) {
+                Ok((matcher, name)) => clauses.push(Clause::new(matcher, Asked { path, name, values })),
+                Err(why) => building.unsupported(format_args!("{path}"), &why)?,
             }
         }
         Ok(())
     }
 
-    /// A `when` key. The three with brackets are recognised by prefix alone, as istiod does: what stands behind it may
-    /// still be malformed.
-    fn attribute(&self, key: &str, values: &[Text], namespace: &str) -> Compiled {
-        match key {
-            "destination.ip" => ips(values, Test::DestinationIp),
-            "destination.port" => self.ports(values, namespace),
-            "connection.sni" => Compiled::Test(Test::Sni(patterns(values))),
-            "source.ip" => self.source_ips(values, namespace),
-            "remote.ip" => self.remote_ips(values, namespace),
-            "source.namespace" => self.namespaces(values, namespace),
-            "source.trustDomain" => self.domains(values, namespace),
-            "source.serviceAccount" => self.service_accounts(values, namespace),
-            "source.principal" => self.principals(values, namespace),
-            "request.auth.principal" => self.request_principals(values, namespace),
-            "request.auth.audiences" => self.http(|| Compiled::Test(claim(&["aud"], values))),
-            "request.auth.presenter" => self.http(|| Compiled::Test(claim(&["azp"], values))),
-            _ => {
-                if let Some(rest) = key.strip_prefix("request.headers") {
-                    self.http(|| match in_brackets(rest) {
-                        Some(name) => {
-                            Compiled::Test(Test::Header(name.to_ascii_lowercase().into(), patterns(values)))
-                        }
-                        None => Unsupported(format!("`{key}` does not name a header in brackets")),
-                    })
-                } else if let Some(rest) = key.strip_prefix("request.auth.claims") {
-                    self.http(|| match in_nested_brackets(rest) {
-                        Some(way) => Compiled::Test(claim(&way, values)),
-                        None => Unsupported(format!("`{key}` does not name a claim in brackets")),
-                    })
-                } else if let Some(rest) = key.strip_prefix("experimental.") {
-                    metadata(rest, values)
-                        .unwrap_or_else(|| Unsupported(format!("`{key}` has no key in brackets")))
-                } else {
-                    Unsupported(format!("`{key}` is not an attribute"))
-                }
-            }
+    fn compile(
+        &self,
+        attribute: Attribute,
+        written: Written<'_>,
+        values: &[Text],
+        namespace: &str,
+    ) -> Compiled {
+        let row = attribute.row();
+        if row.http_only && self.protocol == Protocol::Tcp {
+            return Err("it is HTTP only".into());
         }
+        let name = name(row, written)?;
+        if self.waypoint && !row.on_waypoint {
+            return Ok((Matcher::Never, name));
+        }
+        Ok((self.matcher(row.kind, values, namespace)?, name))
     }
 
-    fn http(&self, compile: impl FnOnce() -> Compiled) -> Compiled {
-        match self.protocol {
-            Protocol::Http => compile(),
-            Protocol::Tcp => Unsupported("it is HTTP only".into()),
-        }
-    }
-
-    fn principals(&self, values: &[Text], _: &str) -> Compiled {
-        let expanded = values.iter().flat_map(|value| self.trust_domains.principal(&value.text));
+    fn matcher(&self, kind: Kind, values: &[Text], namespace: &str) -> Result<Matcher, String> {
         let literal = versions::quotes_names(self.version);
-        Compiled::Test(Test::Peer(expanded.map(|value| PeerPattern::principal(&value, literal)).collect()))
-    }
-
-    fn namespaces(&self, values: &[Text], _: &str) -> Compiled {
-        let literal = versions::quotes_names(self.version);
-        Compiled::Test(Test::Peer(values.iter().map(|v| PeerPattern::namespace(&v.text, literal)).collect()))
-    }
-
-    fn service_accounts(&self, values: &[Text], namespace: &str) -> Compiled {
-        let literal = versions::quotes_service_accounts(self.version);
-        Compiled::Test(Test::Peer(
-            values.iter().map(|v| PeerPattern::service_account(&v.text, namespace, literal)).collect(),
-        ))
-    }
-
-    fn domains(&self, values: &[Text], _: &str) -> Compiled {
-        let expanded = values.iter().flat_map(|value| self.trust_domains.domain(&value.text));
-        Compiled::Test(Test::Peer(expanded.map(|value| PeerPattern::trust_domain(&value)).collect()))
-    }
-
-    fn source_ips(&self, values: &[Text], _: &str) -> Compiled {
-        if self.waypoint {
-            return Compiled::Test(Test::Never);
-        }
-        ips(values, Test::SourceIp)
-    }
-
-    fn remote_ips(&self, values: &[Text], _: &str) -> Compiled {
-        ips(values, Test::RemoteIp)
-    }
-
-    fn request_principals(&self, values: &[Text], _: &str) -> Compiled {
-        self.http(|| {
-            Compiled::Test(Test::RequestPrincipal(
-                values.iter().map(|v| request_principal(&v.text)).collect(),
-            ))
-        })
-    }
-
-    fn hosts(&self, values: &[Text], _: &str) -> Compiled {
-        self.http(|| Compiled::Test(Test::Host(patterns(values))))
-    }
-
-    fn methods(&self, values: &[Text], _: &str) -> Compiled {
-        self.http(|| Compiled::Test(Test::Header(":method".into(), patterns(values))))
-    }
-
-    fn paths(&self, values: &[Text], _: &str) -> Compiled {
-        self.http(|| {
-            let path = |Text { text: value, .. }: &Text| {
-                if value.contains("{*}") || value.contains("{**}") {
-                    Template::parse(value).ok().map(|template| PathPattern::Template(template.into()))
-                } else {
-                    Some(PathPattern::Plain(Pattern::parse(value)))
-                }
-            };
+        let texts = || values.iter().map(|value| value.text.as_str());
+        Ok(match kind {
+            Kind::Text | Kind::Claim => Matcher::Text(patterns(values)),
+            Kind::Header => Matcher::Header(patterns(values)),
+            Kind::Host => Matcher::Host(patterns(values)),
             // A template that Envoy cannot load matches nothing here.
-            Compiled::Test(Test::Path(values.iter().filter_map(path).collect()))
+            Kind::Path => Matcher::Path(texts().filter_map(path).collect()),
+            Kind::Cidr => {
+                let nets = texts().map(|text| parse_cidr(text).ok()).collect::<Option<_>>();
+                Matcher::Ip(nets.ok_or("a value is not an IP address or CIDR range")?)
+            }
+            Kind::Port => {
+                let ports = texts().map(port).collect::<Option<_>>();
+                Matcher::Port(ports.ok_or("a port is not a number from 0 to 65535")?)
+            }
+            Kind::Principal => {
+                let expanded = texts().flat_map(|text| self.trust_domains.principal(text));
+                Matcher::Peer(expanded.map(|value| PeerPattern::principal(&value, literal)).collect())
+            }
+            Kind::TrustDomain => {
+                let expanded = texts().flat_map(|text| self.trust_domains.domain(text));
+                Matcher::Peer(expanded.map(|value| PeerPattern::trust_domain(&value)).collect())
+            }
+            Kind::Namespace => {
+                Matcher::Peer(texts().map(|text| PeerPattern::namespace(text, literal)).collect())
+            }
+            Kind::ServiceAccount => {
+                let literal = versions::quotes_service_accounts(self.version);
+                let account = |text| PeerPattern::service_account(text, namespace, literal);
+                Matcher::Peer(texts().map(account).collect())
+            }
+            Kind::RequestPrincipal => Matcher::RequestPrincipal(texts().map(request_principal).collect()),
+            Kind::Metadata => Matcher::Metadata(texts().map(metadata_value).collect()),
         })
-    }
-
-    fn ports(&self, values: &[Text], _: &str) -> Compiled {
-        // Go's ParseUint takes leading zeros and no sign.
-        let port = |Text { text: value, .. }: &Text| {
-            value.bytes().all(|b| b.is_ascii_digit()).then(|| value.parse::<u16>().ok()).flatten()
-        };
-        match values.iter().map(port).collect() {
-            Some(ports) => Compiled::Test(Test::Port(ports)),
-            None => Unsupported("a port is not a number from 0 to 65535".into()),
-        }
     }
 }
 
@@ -304,21 +193,11 @@ struct Building {
 }
 
 impl Building {
-    fn clause(
-        &mut self,
-        compiled: Compiled,
-        field: Cow<'static, str>,
-        values: &[Text],
-        negated: bool,
-        clauses: &mut Vec<Clause>,
-    ) -> Result<(), String> {
-        match compiled {
-            Compiled::Test(test) => clauses.push(Clause::new(test, negated, field, values)),
-            Unsupported(why) if self.action == Action::Allow => {
-                return Err(format!("Istio drops the whole rule because of `{field}`: {why}"));
-            }
-            Unsupported(why) => self.notes.push(format!("Istio drops `{field}`: {why}")),
+    fn unsupported(&mut self, field: core::fmt::Arguments<'_>, why: &str) -> Result<(), String> {
+        if self.action == Action::Allow {
+            return Err(format!("Istio drops the whole rule because of `{field}`: {why}"));
         }
+        self.notes.push(format!("Istio drops `{field}`: {why}"));
         Ok(())
     }
 }
@@ -326,22 +205,61 @@ impl Building {
 /// A note on each field that a rule lost because the mesh's Istio does not know it.
 pub(crate) fn pruned(rule: &crate::resource::Rule, version: IstioVersion) -> Vec<String> {
     let IstioVersion(major, minor) = version;
-    rule.pruned.iter().map(|field| format!("Istio {major}.{minor} does not know `{field}`")).collect()
+    let field =
+        |attribute: &Attribute| FieldPath { attribute: *attribute, written: Written::Field, negated: false };
+    let note = |attribute| format!("Istio {major}.{minor} does not know `{}`", field(attribute));
+    rule.pruned.iter().map(note).collect()
 }
 
-fn patterns(values: &[Text]) -> Box<[Pattern]> {
+pub(super) fn patterns(values: &[Text]) -> Box<[Pattern]> {
     values.iter().map(|value| Pattern::parse(&value.text)).collect()
 }
 
-fn ips(values: &[Text], test: fn(Box<[ipnet::IpNet]>) -> Test) -> Compiled {
-    match values.iter().map(|value| parse_cidr(&value.text).ok()).collect() {
-        Some(nets) => Compiled::Test(test(nets)),
-        None => Unsupported("a value is not an IP address or CIDR range".into()),
+/// What a field or key looks at, where that is one of many: the header, the way to the claim, the filter and its key.
+///
+/// The keys with brackets are recognized by how they begin, as istiod does: what stands behind may still be malformed.
+fn name(row: &Row, written: Written<'_>) -> Result<Box<[Box<str>]>, String> {
+    let (Written::Key(key), Some(Key::Bracketed(start))) = (written, row.key) else {
+        return Ok(if row.name.is_empty() { Box::default() } else { [row.name.into()].into() });
+    };
+    let rest = key.strip_prefix(start).unwrap_or_default();
+    match row.input {
+        Input::Claim => match in_nested_brackets(rest) {
+            Some(way) => Ok(way.into_iter().map(Box::from).collect()),
+            None => Err(format!("`{key}` does not name a claim in brackets")),
+        },
+        Input::Metadata => match rest.strip_suffix(']').unwrap_or(rest).split_once('[') {
+            Some((filter, name)) => Ok([["envoy.filters.", filter].concat().into(), name.into()].into()),
+            None => Err(format!("`{key}` has no key in brackets")),
+        },
+        _ => match in_brackets(rest) {
+            Some(name) if name.eq_ignore_ascii_case("host") => Ok([":authority".into()].into()),
+            Some(name) => Ok([name.to_ascii_lowercase().into()].into()),
+            None => Err(format!("`{key}` does not name a header in brackets")),
+        },
     }
 }
 
-fn claim(way: &[&str], values: &[Text]) -> Test {
-    Test::Claim(way.iter().map(|&step| step.into()).collect(), patterns(values))
+fn path(text: &str) -> Option<PathPattern> {
+    if is_template(text) {
+        Template::parse(text).ok().map(|template| PathPattern::Template(template.into()))
+    } else {
+        Some(PathPattern::Plain(Pattern::parse(text)))
+    }
+}
+
+/// Go's ParseUint takes leading zeros and no sign.
+pub(super) fn port(text: &str) -> Option<u16> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// `[v]` wants an element of a list.
+fn metadata_value(text: &str) -> (bool, Pattern) {
+    if text.starts_with('[') && text.ends_with(']') {
+        (true, Pattern::parse(text.trim_matches(['[', ']'])))
+    } else {
+        (false, Pattern::parse(text))
+    }
 }
 
 /// A value of `requestPrincipals`, split at its last slash into issuer and subject.
@@ -386,22 +304,6 @@ fn in_nested_brackets(text: &str) -> Option<Vec<&str>> {
         }
     }
     Some(names)
-}
-
-/// `envoy.filters.F[K]` and its values; `[v]` wants an element of a list.
-fn metadata(rest: &str, values: &[Text]) -> Option<Compiled> {
-    let (filter, key) = rest.strip_suffix(']').unwrap_or(rest).split_once('[')?;
-    let value = |Text { text: value, .. }: &Text| {
-        if value.starts_with('[') && value.ends_with(']') {
-            (true, Pattern::parse(value.trim_matches(['[', ']'])))
-        } else {
-            (false, Pattern::parse(value))
-        }
-    };
-    Some(Compiled::Test(Test::Metadata(
-        Box::new((filter.into(), key.into())),
-        values.iter().map(value).collect(),
-    )))
 }
 
 #[cfg(test)]

@@ -5,13 +5,15 @@ mod tokens;
 
 use super::{
     Chain, CustomStage, Plan,
+    clause::Clause,
     evaluate::{How, Run, run},
     facts::Facts,
+    matcher::Matcher,
     outcome::Verdict,
-    rule::{Clause, Dropped, Rule, RuleSet},
-    test::Test,
+    rule::{Dropped, Rule, RuleSet},
 };
 use crate::{
+    attribute,
     jwt::{Authentication, Crypto, Json},
     request::{ExtAuthzAnswer, Input, Peer, Protocol, Request},
     verdict::{Check, Explanation, Nearest, Outcome, RuleTrace, Stage, StageResult, StageTrace, Unmet},
@@ -270,12 +272,13 @@ fn dropped_trace(rule: &Dropped) -> RuleTrace {
 
 fn check(clause: &Clause, seen: &Seen<'_>) -> Check {
     let got = got(clause, &seen.facts);
+    let at = clause.at();
     Check {
-        field: clause.field.to_string(),
-        line: clause.at.line,
-        column: clause.at.column,
+        field: clause.field().into_owned(),
+        line: at.line,
+        column: at.column,
         expected: clause.expected(),
-        negated: clause.negated,
+        negated: clause.is_negated(),
         note: hint::note(clause, seen, got.as_deref()),
         got,
         met: clause.ask(&seen.facts).known(),
@@ -310,7 +313,7 @@ fn unmet_of(clauses: &[Clause], seen: &Seen<'_>) -> Option<Vec<Unmet>> {
             let expected = hint::possible(clause, seen).ok()?;
             let got = got(clause, &seen.facts);
             let note = hint::note_of_possible(clause, seen, got.as_deref());
-            Some(Unmet { field: clause.field.to_string(), expected, got, note })
+            Some(Unmet { field: clause.field().into_owned(), expected, got, note })
         })
         .collect()
 }
@@ -324,31 +327,35 @@ fn got(clause: &Clause, facts: &Facts<'_>) -> Option<String> {
             Input::Is(value) => Some(value.to_string()),
         }
     }
+    if matches!(clause.matcher(), Matcher::Never) {
+        return None;
+    }
     let request = facts.request;
-    match &clause.test {
-        Test::Peer(_) | Test::Ztunnel(..) | Test::ZtunnelAccount(_) => {
+    match clause.input {
+        attribute::Input::Peer => {
             let subject = hint::Subject::of(clause);
             let names: Vec<_> = hint::peer_names(request.peer)
                 .map(|name| hint::part_of_identity(subject, &shown(name)))
                 .collect();
             (!names.is_empty()).then(|| names.join(", "))
         }
-        Test::SourceIp(_) => input(request.source_ip),
-        Test::RemoteIp(_) => input(request.remote_ip),
-        Test::DestinationIp(_) => input(request.destination_ip),
-        Test::Port(_) => input(request.destination_port),
-        Test::Sni(_) => (!request.sni.is_empty()).then(|| shown(request.sni)),
-        Test::Host(_) => lines(facts, ":authority"),
-        // Names of cookies tell what was sent, their values may be secrets.
-        Test::Header(name, _) if **name == *"cookie" => {
-            let lines: Vec<_> =
-                facts.header_lines(b"cookie").map(|line| shown(&cookie_names(line))).collect();
-            (!lines.is_empty()).then(|| lines.join(" | "))
-        }
-        // A token is a secret: say that it is there, not what it is.
-        Test::Header(name, _) if is_secret(name) => lines(facts, name).map(|_| "(present)".into()),
-        Test::Header(name, _) => lines(facts, name),
-        Test::Path(_) => {
+        which @ (attribute::Input::SourceIp
+        | attribute::Input::RemoteIp
+        | attribute::Input::DestinationIp) => input(facts.known_address(which)),
+        attribute::Input::DestinationPort => input(request.destination_port),
+        attribute::Input::Sni => (!request.sni.is_empty()).then(|| shown(request.sni)),
+        attribute::Input::Host | attribute::Input::Header => match clause.header() {
+            // Names of cookies tell what was sent, their values may be secrets.
+            b"cookie" => {
+                let lines: Vec<_> =
+                    facts.header_lines(b"cookie").map(|line| shown(&cookie_names(line))).collect();
+                (!lines.is_empty()).then(|| lines.join(" | "))
+            }
+            // A token is a secret: say that it is there, not what it is.
+            name if is_secret(name) => lines(facts, name).map(|_| "(present)".into()),
+            name => lines(facts, name),
+        },
+        attribute::Input::Path => {
             let mut path = None;
             let _ = facts.path(|value| {
                 path = Some(shown(value));
@@ -356,7 +363,7 @@ fn got(clause: &Clause, facts: &Facts<'_>) -> Option<String> {
             });
             path
         }
-        Test::RequestPrincipal(_) => {
+        attribute::Input::RequestPrincipal => {
             facts.payload?;
             let claim = |name| match facts.claim(&[name]) {
                 Some(Json::String(text)) => shown(text.as_bytes()),
@@ -364,14 +371,13 @@ fn got(clause: &Clause, facts: &Facts<'_>) -> Option<String> {
             };
             Some(format!("{}/{}", claim("iss"), claim("sub")))
         }
-        Test::Claim(path, _) => facts.claim(path).map(json),
-        Test::Metadata(of, _) => facts.metadata(&of.0, &of.1).map(json),
-        Test::Never => None,
+        attribute::Input::Claim => facts.claim(&clause.name).map(json),
+        attribute::Input::Metadata => facts.metadata(&clause.name).map(json),
     }
 }
 
-fn is_secret(name: &str) -> bool {
-    matches!(name, "authorization" | "proxy-authorization" | "x-forwarded-client-cert")
+fn is_secret(name: &[u8]) -> bool {
+    matches!(name, b"authorization" | b"proxy-authorization" | b"x-forwarded-client-cert")
 }
 
 /// `a=…; b=…`
@@ -384,8 +390,8 @@ fn cookie_names(line: &[u8]) -> Vec<u8> {
     masked.collect::<Vec<_>>().join(&b';')
 }
 
-fn lines(facts: &Facts<'_>, name: &str) -> Option<String> {
-    let values: Vec<String> = facts.header_lines(name.as_bytes()).map(shown).collect();
+fn lines(facts: &Facts<'_>, name: &[u8]) -> Option<String> {
+    let values: Vec<String> = facts.header_lines(name).map(shown).collect();
     (!values.is_empty()).then(|| values.join(" | "))
 }
 

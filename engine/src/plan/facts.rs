@@ -2,11 +2,11 @@
 
 use super::tri::Tri;
 use crate::{
-    bytes,
+    attribute, bytes,
     jwt::{Edit, Json, edit},
     request::{Input, Peer, Request},
 };
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 use core::net::IpAddr;
 
 /// A request as one stage sees it.
@@ -79,16 +79,18 @@ impl<'r> Facts<'r> {
         (identity.is_some() || complete).then_some(identity)
     }
 
-    pub(crate) fn source_ip(&self, test: impl FnOnce(IpAddr) -> bool) -> Tri {
-        input(self.request.source_ip, test)
+    /// One of the three addresses.
+    pub(crate) fn address(&self, which: attribute::Input, test: impl FnOnce(IpAddr) -> bool) -> Tri {
+        input(self.known_address(which), test)
     }
 
-    pub(crate) fn remote_ip(&self, test: impl FnOnce(IpAddr) -> bool) -> Tri {
-        input(self.request.remote_ip, test)
-    }
-
-    pub(crate) fn destination_ip(&self, test: impl FnOnce(IpAddr) -> bool) -> Tri {
-        input(self.request.destination_ip, test)
+    /// One of the three addresses, as the request tells it.
+    pub(crate) fn known_address(&self, which: attribute::Input) -> Input<IpAddr> {
+        match which {
+            attribute::Input::SourceIp => self.request.source_ip,
+            attribute::Input::RemoteIp => self.request.remote_ip,
+            _ => self.request.destination_ip,
+        }
     }
 
     pub(crate) fn port(&self, test: impl FnOnce(u16) -> bool) -> Tri {
@@ -128,8 +130,9 @@ impl<'r> Facts<'r> {
     }
 
     /// A key of a filter's dynamic metadata.
-    pub(crate) fn metadata(&self, filter: &String, key: &str) -> Option<&'r Json> {
-        let (_, value) = self.request.metadata.iter().find(|(name, _)| name == filter)?;
+    pub(crate) fn metadata(&self, filter_and_key: &[Box<str>]) -> Option<&'r Json> {
+        let [filter, key] = filter_and_key else { return None };
+        let (_, value) = self.request.metadata.iter().find(|(name, _)| **name == **filter)?;
         member(value, key)
     }
 }

@@ -1,12 +1,7 @@
 //! What an unknown answer depends on.
 
-use super::{
-    facts::Facts,
-    rule::{Clause, Rule},
-    test::Test,
-    tri::Tri,
-};
-use crate::verdict::{Missing, RequestField, missing};
+use super::{clause::Clause, facts::Facts, rule::Rule, tri::Tri};
+use crate::verdict::{Missing, missing};
 use alloc::vec::Vec;
 
 /// The fields of the request that keep rules from being decided: those of the clauses that nobody can
@@ -24,27 +19,8 @@ pub(super) fn inputs(rules: &[Rule], facts: &Facts<'_>) -> Vec<Missing> {
             }
         }
         for clause in open.into_iter().flatten().filter(|clause| clause.ask(facts) == Tri::Unknown) {
-            missing::add(&mut found, input(&clause.test).map(Missing::Field));
+            missing::add(&mut found, [Missing::Field(clause.input.request_field())]);
         }
     }
     found
-}
-
-/// Where a test looks, by the field of a request.
-fn input(test: &Test) -> Option<RequestField> {
-    Some(match test {
-        Test::Peer(_) | Test::Ztunnel(..) | Test::ZtunnelAccount(_) => RequestField::SourcePrincipal,
-        Test::SourceIp(_) => RequestField::SourceIp,
-        Test::RemoteIp(_) => RequestField::RemoteIp,
-        Test::DestinationIp(_) => RequestField::DestinationIp,
-        Test::Port(_) => RequestField::DestinationPort,
-        Test::Sni(_) => RequestField::Sni,
-        Test::Host(_) => RequestField::Host,
-        Test::Path(_) => RequestField::Path,
-        Test::Header(..) => RequestField::Headers,
-        Test::RequestPrincipal(_) | Test::Claim(..) => RequestField::Token,
-        Test::Metadata(..) => RequestField::Metadata,
-        // Always answered.
-        Test::Never => return None,
-    })
 }

@@ -4,24 +4,28 @@
 //! order in which the proxy has them (mTLS, CUSTOM, JWT, AUDIT, DENY, ALLOW); [`Plan::explain`] walks the same way
 //! slowly, and writes down what it sees.
 
+mod clause;
 mod compile;
 mod custom;
 mod evaluate;
 mod explain;
 mod facts;
 mod index;
+mod matcher;
 mod missing;
 mod needs;
 mod outcome;
 mod rule;
-mod test;
 mod tri;
 mod trust_domain;
 mod ztunnel;
 
+pub use clause::Clause;
 pub(crate) use facts::Facts;
+pub use matcher::{IdentityPart, Matcher, PathPattern};
 pub use needs::Needs;
 pub use outcome::Verdict;
+pub use rule::{Dropped, Origin, PolicyName, Rule};
 pub(crate) use tri::Tri;
 
 use crate::{
@@ -40,7 +44,7 @@ use core::cmp::Ordering;
 use custom::{Ask, BROKEN_SUFFIX, CustomStage};
 use evaluate::How;
 use index::Index;
-use rule::{Dropped, Named, PolicyName, Rule, RuleSet};
+use rule::{Named, RuleSet};
 use trust_domain::TrustDomains;
 
 /// Everything that decides for one workload: immutable, and the same for every request.

@@ -1,6 +1,7 @@
 //! What a plan asks of a request: a proxy filter reads nothing else from its host.
 
-use super::{Plan, rule::Rule, test::Test};
+use super::{Plan, matcher::Matcher, rule::Rule};
+use crate::attribute::Input;
 
 /// What a request must tell. The flags are exact: what no rule asks for is false.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,16 +64,19 @@ impl Needs {
     fn add(&mut self, rule: &Rule) {
         let groups = rule.from.iter().chain(&rule.to).flatten().chain(&rule.when);
         for clause in groups {
-            match &clause.test {
-                Test::Peer(_) | Test::Ztunnel(..) | Test::ZtunnelAccount(_) => self.peer = true,
-                Test::SourceIp(_) => self.source_ip = true,
-                Test::RemoteIp(_) => self.remote_ip = true,
-                Test::DestinationIp(_) => self.destination_ip = true,
-                Test::Port(_) => self.destination_port = true,
-                Test::Sni(_) => self.sni = true,
-                Test::Host(_) | Test::Header(..) | Test::Path(_) => self.headers = true,
-                Test::Metadata(..) => self.metadata = true,
-                Test::RequestPrincipal(_) | Test::Claim(..) | Test::Never => {}
+            if matches!(clause.matcher(), Matcher::Never) {
+                continue;
+            }
+            match clause.input {
+                Input::Peer => self.peer = true,
+                Input::SourceIp => self.source_ip = true,
+                Input::RemoteIp => self.remote_ip = true,
+                Input::DestinationIp => self.destination_ip = true,
+                Input::DestinationPort => self.destination_port = true,
+                Input::Sni => self.sni = true,
+                Input::Host | Input::Header | Input::Path => self.headers = true,
+                Input::Metadata => self.metadata = true,
+                Input::RequestPrincipal | Input::Claim => {}
             }
         }
     }

@@ -1,71 +1,33 @@
 //! A compiled rule: what it asks, and enough about where it came from to explain itself.
 
-use super::{facts::Facts, test::Test, tri::Tri};
+use super::{clause::Clause, facts::Facts, tri::Tri};
 use crate::{
     node::Position,
     order,
-    resource::{AuthorizationPolicy, Meta, Text},
+    resource::{AuthorizationPolicy, Meta},
 };
-use alloc::{borrow::Cow, boxed::Box, format, string::String, sync::Arc, vec::Vec};
-
-/// One field of a rule.
-#[derive(Clone, Debug)]
-pub(crate) struct Clause {
-    pub(crate) test: Test,
-    /// A `not` field.
-    pub(crate) negated: bool,
-    /// The field as people write it: `from.source.principals`, `when[source.ip]`.
-    pub(crate) field: Cow<'static, str>,
-    /// Its values as written; none where the test itself tells them.
-    expected: Box<[Box<str>]>,
-    /// Where the first value stands.
-    pub(crate) at: Position,
-}
-
-impl Clause {
-    /// Of a field with its values.
-    pub(crate) fn new(test: Test, negated: bool, field: Cow<'static, str>, values: &[Text]) -> Clause {
-        let expected = match test.tells(values) {
-            true => Box::default(),
-            false => values.iter().map(|value| value.text.as_str().into()).collect(),
-        };
-        let at = values.first().map(|value| value.at).unwrap_or_default();
-        Clause { test, negated, field, expected, at }
-    }
-
-    /// One that never holds.
-    pub(crate) fn never(field: &'static str, at: Position) -> Clause {
-        Clause { test: Test::Never, negated: false, field: field.into(), expected: Box::default(), at }
-    }
-
-    /// The values as people wrote them.
-    pub(crate) fn expected(&self) -> Vec<String> {
-        if self.expected.is_empty() {
-            return self.test.written();
-        }
-        self.expected.iter().map(|value| String::from(&**value)).collect()
-    }
-
-    pub(crate) fn ask(&self, facts: &Facts<'_>) -> Tri {
-        let answer = self.test.ask(facts);
-        if self.negated { !answer } else { answer }
-    }
-}
+use alloc::{boxed::Box, format, string::String, sync::Arc, vec::Vec};
 
 /// Where a rule is written.
 #[derive(Clone, Debug)]
-pub(crate) struct Origin {
-    pub(crate) policy: Arc<PolicyName>,
+pub struct Origin {
+    /// In which policy.
+    pub policy: Arc<PolicyName>,
     /// Index in `spec.rules`.
-    pub(crate) index: usize,
-    pub(crate) at: Position,
+    pub index: usize,
+    /// Where the rule begins.
+    pub at: Position,
 }
 
+/// A policy by name, and its file.
 #[derive(Debug)]
-pub(crate) struct PolicyName {
-    pub(crate) namespace: Box<str>,
-    pub(crate) name: Box<str>,
-    pub(crate) file: Arc<str>,
+pub struct PolicyName {
+    /// `metadata.namespace`.
+    pub namespace: Box<str>,
+    /// `metadata.name`.
+    pub name: Box<str>,
+    /// The file it was read from; empty where there is none.
+    pub file: Arc<str>,
 }
 
 /// A policy and its name, which its rules on all chains share.
@@ -81,20 +43,22 @@ impl PolicyName {
     }
 }
 
-/// One rule as enforced.
+/// One rule as enforced: (any of `from`) and (any of `to`) and all of `when`. Each source and each operation is a list of
+/// clauses that all must hold.
 #[derive(Clone, Debug)]
-pub(crate) struct Rule {
+pub struct Rule {
     /// As Envoy reports it.
-    pub(crate) id: Box<str>,
-    pub(crate) origin: Origin,
+    pub id: Box<str>,
+    /// Where it is written.
+    pub origin: Origin,
     /// Sources, ORed; none: any.
-    pub(crate) from: Box<[Box<[Clause]>]>,
+    pub from: Box<[Box<[Clause]>]>,
     /// Operations, ORed; none: any.
-    pub(crate) to: Box<[Box<[Clause]>]>,
+    pub to: Box<[Box<[Clause]>]>,
     /// All must hold.
-    pub(crate) when: Box<[Clause]>,
+    pub when: Box<[Clause]>,
     /// Why it is not what is written.
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 impl Rule {
@@ -114,7 +78,7 @@ impl Rule {
 
 impl Dropped {
     /// As it would be reported; only ALLOW rules are dropped, and these have no prefix.
-    pub(crate) fn id(&self) -> String {
+    pub fn id(&self) -> String {
         let Origin { policy, index, .. } = &self.origin;
         format!("ns[{}]-policy[{}]-rule[{index}]", policy.namespace, policy.name)
     }
@@ -122,10 +86,13 @@ impl Dropped {
 
 /// A rule that istiod leaves out of the proxy.
 #[derive(Clone, Debug)]
-pub(crate) struct Dropped {
-    pub(crate) origin: Origin,
-    pub(crate) dry_run: bool,
-    pub(crate) reason: Arc<str>,
+pub struct Dropped {
+    /// Where it is written.
+    pub origin: Origin,
+    /// Its policy is evaluated without being enforced.
+    pub dry_run: bool,
+    /// Why it is left out.
+    pub reason: Arc<str>,
 }
 
 /// The rules of one action, enforced and dry-run apart.

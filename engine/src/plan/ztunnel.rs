@@ -6,21 +6,24 @@
 //! part, without trust domain aliases.
 
 use super::{
-    compile::pruned,
-    rule::{Clause, Dropped, Named, Origin, Rule, rule_id},
-    test::{Test, ZtunnelPart},
+    clause::{Asked, Clause},
+    compile::{patterns, port, pruned},
+    matcher::{IdentityPart, Matcher},
+    rule::{Dropped, Named, Origin, Rule, rule_id},
 };
 use crate::{
     address::parse_cidr,
+    attribute::{Attribute, FieldPath, Kind, Written, Ztunnel},
     node::Position,
-    pattern::Pattern,
-    resource::{Action, Condition, Match, Operation, Source, Text},
+    resource::{Action, Condition, FieldSet, Match, Text},
     workload::IstioVersion,
 };
-use alloc::{borrow::Cow, boxed::Box, format, string::String, vec::Vec};
-
-/// Name, name of its `not` twin, values, and how they are compiled.
-type Field<'m> = (Cow<'static, str>, Cow<'static, str>, &'m Match, &'m dyn Fn(&[Text]) -> Test);
+use alloc::{
+    boxed::Box,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 
 /// All rules of a policy. One without rules gives none: it is attached and matches nothing.
 pub(crate) fn policy((policy, name): &Named<'_>, version: IstioVersion) -> Vec<Result<Rule, Dropped>> {
@@ -29,10 +32,12 @@ pub(crate) fn policy((policy, name): &Named<'_>, version: IstioVersion) -> Vec<R
         .map(|(index, rule)| {
             let id = rule_id(&policy.meta, index, "");
             let origin = Origin { policy: name.clone(), index, at: rule.at };
-            let mut http = Vec::new();
-            let from = rule.from.iter().map(|s| source(s, &policy.meta.namespace, &mut http)).collect();
-            let to = rule.to.iter().map(|o| operation(o, &mut http)).collect();
-            let when = rule.when.iter().flat_map(|c| condition(c, &mut http)).collect();
+            let mut http: Vec<String> = Vec::new();
+            let namespace = &policy.meta.namespace;
+            let mut groups =
+                |sets: &[FieldSet]| sets.iter().map(|set| group(set, namespace, &mut http)).collect();
+            let (from, to) = (groups(&rule.from), groups(&rule.to));
+            let when = rule.when.iter().flat_map(|c| condition(c, namespace, &mut http)).collect();
             let mut notes = pruned(rule, version);
             if http.is_empty() {
                 return Ok(Rule { id, origin, from, to, when, notes });
@@ -51,84 +56,20 @@ pub(crate) fn policy((policy, name): &Named<'_>, version: IstioVersion) -> Vec<R
         .collect()
 }
 
-fn source(source: &Source, namespace: &str, http: &mut Vec<&'static str>) -> Box<[Clause]> {
-    let fields: [Field<'_>; 4] = [
-        ("from.source.ipBlocks".into(), "from.source.notIpBlocks".into(), &source.ip_blocks, &|v| {
-            Test::SourceIp(nets(v))
-        }),
-        ("from.source.namespaces".into(), "from.source.notNamespaces".into(), &source.namespaces, &|v| {
-            Test::Ztunnel(ZtunnelPart::Namespace, patterns(v))
-        }),
-        (
-            "from.source.serviceAccounts".into(),
-            "from.source.notServiceAccounts".into(),
-            &source.service_accounts,
-            &|v| accounts(v, namespace),
-        ),
-        ("from.source.principals".into(), "from.source.notPrincipals".into(), &source.principals, &|v| {
-            Test::Ztunnel(ZtunnelPart::Principal, patterns(v))
-        }),
-    ];
-    unsupported(
-        &[
-            ("from.source.remoteIpBlocks", &source.remote_ip_blocks),
-            ("from.source.requestPrincipals", &source.request_principals),
-        ],
-        http,
-    );
-    // trustDomains are lost without a word: neither translated nor counted as unsupported.
-    clauses(&fields)
-}
-
-fn operation(operation: &Operation, http: &mut Vec<&'static str>) -> Box<[Clause]> {
-    unsupported(
-        &[
-            ("to.operation.hosts", &operation.hosts),
-            ("to.operation.methods", &operation.methods),
-            ("to.operation.paths", &operation.paths),
-        ],
-        http,
-    );
-    clauses(&[("to.operation.ports".into(), "to.operation.notPorts".into(), &operation.ports, &|v| {
-        Test::Port(ports(v))
-    })])
-}
-
-/// Each condition is a clause of its own; one that ztunnel does not know is left empty.
-fn condition(condition: &Condition, http: &mut Vec<&'static str>) -> Box<[Clause]> {
-    let compile: &dyn Fn(&[Text]) -> Test = match condition.key.text.as_str() {
-        "source.ip" => &|v| Test::SourceIp(nets(v)),
-        "source.namespace" => &|v| Test::Ztunnel(ZtunnelPart::Namespace, patterns(v)),
-        "source.principal" => &|v| Test::Ztunnel(ZtunnelPart::Principal, patterns(v)),
-        "destination.ip" => &|v| Test::DestinationIp(nets(v)),
-        "destination.port" => &|v| Test::Port(ports(v)),
-        _ => {
-            http.push("when");
-            return [never(condition.at)].into();
-        }
-    };
-    let key = &condition.key.text;
-    clauses(&[(
-        format!("when[{key}]").into(),
-        format!("when[{key}].notValues").into(),
-        &condition.values,
-        compile,
-    )])
-}
-
-fn unsupported(fields: &[(&'static str, &Match)], http: &mut Vec<&'static str>) {
-    http.extend(fields.iter().filter(|(_, values)| !values.is_empty()).map(|(name, _)| *name));
-}
-
-fn clauses(fields: &[Field<'_>]) -> Box<[Clause]> {
+/// A source or an operation.
+fn group(set: &FieldSet, namespace: &str, http: &mut Vec<String>) -> Box<[Clause]> {
     let mut clauses = Vec::new();
-    for (positive, negative, values, compile) in fields {
-        for (field, list, negated) in
-            [(positive, &values.values, false), (negative, &values.not_values, true)]
-        {
-            if !list.is_empty() {
-                clauses.push(Clause::new(compile(list), negated, field.clone(), list));
+    for (attribute, values) in set.iter() {
+        match attribute.row().ztunnel {
+            Ztunnel::Known | Ztunnel::FieldOnly => {
+                add(attribute, Written::Field, values, namespace, &mut clauses);
             }
+            Ztunnel::Http => {
+                let path = FieldPath { attribute, written: Written::Field, negated: false };
+                http.push(path.to_string());
+            }
+            // Neither translated nor counted as unsupported.
+            Ztunnel::Lost => {}
         }
     }
     if clauses.is_empty() {
@@ -137,28 +78,67 @@ fn clauses(fields: &[Field<'_>]) -> Box<[Clause]> {
     clauses.into()
 }
 
+/// Each condition is a clause of its own; one that ztunnel does not know is left empty.
+fn condition(condition: &Condition, namespace: &str, http: &mut Vec<String>) -> Vec<Clause> {
+    let key = condition.key.text.as_str();
+    let mut clauses = Vec::new();
+    match Attribute::of_key(key) {
+        Some((attribute, _)) if attribute.row().ztunnel == Ztunnel::Known => {
+            add(attribute, Written::Key(key), &condition.values, namespace, &mut clauses);
+        }
+        _ => http.push("when".into()),
+    }
+    if clauses.is_empty() {
+        clauses.push(never(condition.at));
+    }
+    clauses
+}
+
+/// A field or key and its `not` twin.
+fn add(
+    attribute: Attribute,
+    written: Written<'_>,
+    values: &Match,
+    namespace: &str,
+    clauses: &mut Vec<Clause>,
+) {
+    for (values, negated) in [(&values.values, false), (&values.not_values, true)] {
+        if !values.is_empty() {
+            let path = FieldPath { attribute, written, negated };
+            let asked = Asked { path, name: Box::default(), values };
+            clauses.push(Clause::new(matcher(attribute.row().kind, values, namespace), asked));
+        }
+    }
+}
+
+fn matcher(kind: Kind, values: &[Text], namespace: &str) -> Matcher {
+    let texts = || values.iter().map(|value| value.text.as_str());
+    match kind {
+        Kind::Cidr => Matcher::Ip(texts().filter_map(|text| parse_cidr(text).ok()).collect()),
+        Kind::Port => Matcher::Port(texts().filter_map(port).collect()),
+        Kind::Principal => Matcher::Identity(IdentityPart::Principal, patterns(values)),
+        Kind::Namespace => Matcher::Identity(IdentityPart::Namespace, patterns(values)),
+        Kind::ServiceAccount => {
+            let account = |text: &str| -> (Box<str>, Box<str>) {
+                let (namespace, name) = text.split_once('/').unwrap_or((namespace, text));
+                (namespace.into(), name.into())
+            };
+            Matcher::IdentityAccount(texts().map(account).collect())
+        }
+        // The rows say that ztunnel has none of these.
+        Kind::Text
+        | Kind::Header
+        | Kind::Host
+        | Kind::Path
+        | Kind::TrustDomain
+        | Kind::RequestPrincipal
+        | Kind::Claim
+        | Kind::Metadata => Matcher::Never,
+    }
+}
+
 fn never(at: Position) -> Clause {
     Clause::never("(an empty clause)", at)
-}
-
-fn patterns(values: &[Text]) -> Box<[Pattern]> {
-    values.iter().map(|value| Pattern::parse(&value.text)).collect()
-}
-
-fn nets(values: &[Text]) -> Box<[ipnet::IpNet]> {
-    values.iter().filter_map(|value| parse_cidr(&value.text).ok()).collect()
-}
-
-fn ports(values: &[Text]) -> Box<[u16]> {
-    values.iter().filter_map(|value| value.text.parse().ok()).collect()
-}
-
-fn accounts(values: &[Text], namespace: &str) -> Test {
-    let account = |value: &Text| -> (Box<str>, Box<str>) {
-        let (ns, name): (&str, &str) = value.text.split_once('/').unwrap_or((namespace, &value.text));
-        (ns.into(), name.into())
-    };
-    Test::ZtunnelAccount(values.iter().map(account).collect())
 }
 
 /// ztunnel's words for a refusal, as its access log has them.

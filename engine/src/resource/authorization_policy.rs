@@ -1,5 +1,5 @@
 use super::{Meta, Target, Text};
-use crate::node::Position;
+use crate::{attribute::Attribute, node::Position};
 use alloc::vec::Vec;
 
 /// `spec.action`.
@@ -39,14 +39,14 @@ pub struct Rule {
     /// Where it begins.
     pub at: Position,
     /// `from[].source`; empty: any source.
-    pub from: Vec<Source>,
+    pub from: Vec<FieldSet>,
     /// `to[].operation`; empty: any operation.
-    pub to: Vec<Operation>,
+    pub to: Vec<FieldSet>,
     /// `when`; all must hold.
     pub when: Vec<Condition>,
     /// Fields that were cut away because Istio of the mesh's version does not know them ([`crate::versions::known`]);
     /// they are not in `from` any more.
-    pub pruned: Vec<&'static str>,
+    pub pruned: Vec<Attribute>,
 }
 
 /// Values of a field and of its `not` twin: (no values, or any matches) and no not-value matches.
@@ -65,40 +65,49 @@ impl Match {
     }
 }
 
-/// `from[].source`: all fields that are set must hold.
-#[derive(Clone, Debug, Default)]
-pub struct Source {
+/// `from[].source` or `to[].operation`: all fields that are set must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldSet {
     /// Where it begins.
     pub at: Position,
-    /// `principals`: SPIFFE ids without `spiffe://`.
-    pub principals: Match,
-    /// `requestPrincipals`: `iss/sub` of the verified token.
-    pub request_principals: Match,
-    /// `namespaces`, from the peer's SPIFFE id.
-    pub namespaces: Match,
-    /// `serviceAccounts` (Istio 1.25): `name` or `namespace/name`.
-    pub service_accounts: Match,
-    /// `ipBlocks`: the physical peer.
-    pub ip_blocks: Match,
-    /// `remoteIpBlocks`: the client after X-Forwarded-For.
-    pub remote_ip_blocks: Match,
-    /// `trustDomains` (Istio 1.31).
-    pub trust_domains: Match,
+    /// In the order of the table; none is empty.
+    fields: Vec<(Attribute, Match)>,
 }
 
-/// `to[].operation`: all fields that are set must hold.
-#[derive(Clone, Debug, Default)]
-pub struct Operation {
-    /// Where it begins.
-    pub at: Position,
-    /// `hosts`: `:authority` with its port, ignoring case.
-    pub hosts: Match,
-    /// `ports`: the port of the proxy's own connection. Admission has checked each: 0–65535.
-    pub ports: Match,
-    /// `methods`, case-sensitive.
-    pub methods: Match,
-    /// `paths`, without query, after normalization.
-    pub paths: Match,
+impl FieldSet {
+    /// Of these fields; empty ones are left out.
+    pub fn of(fields: impl IntoIterator<Item = (Attribute, Match)>) -> FieldSet {
+        let mut set = FieldSet::default();
+        for (attribute, values) in fields {
+            set.set(attribute, values);
+        }
+        set
+    }
+
+    /// The values of a field; empty where it is not set.
+    pub fn get(&self, attribute: Attribute) -> &Match {
+        const NOTHING: &Match = &Match { values: Vec::new(), not_values: Vec::new() };
+        self.fields.iter().find(|(set, _)| *set == attribute).map_or(NOTHING, |(_, values)| values)
+    }
+
+    /// Sets a field in place of what it was; no values at all remove it.
+    pub fn set(&mut self, attribute: Attribute, values: Match) {
+        self.fields.retain(|(set, _)| *set != attribute);
+        if !values.is_empty() {
+            let place = self.fields.partition_point(|(set, _)| *set < attribute);
+            self.fields.insert(place, (attribute, values));
+        }
+    }
+
+    /// The fields that are set, in istiod's order.
+    pub fn iter(&self) -> impl Iterator<Item = (Attribute, &Match)> {
+        self.fields.iter().map(|(attribute, values)| (*attribute, values))
+    }
+
+    /// No field is set.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
 }
 
 /// One of `when`.

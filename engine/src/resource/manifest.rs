@@ -3,7 +3,7 @@
 //! For configurations and suites that a program writes. `decode(manifest(x))` is `x`, but for positions.
 
 use super::{
-    Action, AuthorizationPolicy, JwtRule, Match, Meta, MtlsMode, PeerAuthentication, Presence,
+    Action, AuthorizationPolicy, FieldSet, JwtRule, Match, Meta, MtlsMode, PeerAuthentication, Presence,
     RequestAuthentication, Resources, Rule, Target, TargetKind, Text,
 };
 use alloc::{
@@ -113,25 +113,16 @@ pub fn authorization_policy(policy: &AuthorizationPolicy) -> Value {
 }
 
 fn rule(rule: &Rule) -> Value {
-    let from = rule.from.iter().map(|source| {
+    let fields = |set: &FieldSet| {
         let mut fields = Object::default();
-        fields.values("principals", "notPrincipals", &source.principals);
-        fields.values("requestPrincipals", "notRequestPrincipals", &source.request_principals);
-        fields.values("namespaces", "notNamespaces", &source.namespaces);
-        fields.values("serviceAccounts", "notServiceAccounts", &source.service_accounts);
-        fields.values("ipBlocks", "notIpBlocks", &source.ip_blocks);
-        fields.values("remoteIpBlocks", "notRemoteIpBlocks", &source.remote_ip_blocks);
-        fields.values("trustDomains", "notTrustDomains", &source.trust_domains);
-        json!({"source": Value::from(fields)})
-    });
-    let to = rule.to.iter().map(|operation| {
-        let mut fields = Object::default();
-        fields.values("hosts", "notHosts", &operation.hosts);
-        fields.values("ports", "notPorts", &operation.ports);
-        fields.values("methods", "notMethods", &operation.methods);
-        fields.values("paths", "notPaths", &operation.paths);
-        json!({"operation": Value::from(fields)})
-    });
+        for (attribute, values) in set.iter() {
+            let (name, not_name) = attribute.row().field.unwrap_or_default();
+            fields.values(name, not_name, values);
+        }
+        Value::from(fields)
+    };
+    let from = rule.from.iter().map(|source| json!({"source": fields(source)}));
+    let to = rule.to.iter().map(|operation| json!({"operation": fields(operation)}));
     let when = rule.when.iter().map(|condition| {
         let mut fields = Object::default();
         fields.set("key", condition.key.text.as_str());

@@ -7,7 +7,7 @@ pub mod manifest;
 mod peer_authentication;
 mod request_authentication;
 
-pub use authorization_policy::{Action, AuthorizationPolicy, Condition, Match, Operation, Rule, Source};
+pub use authorization_policy::{Action, AuthorizationPolicy, Condition, FieldSet, Match, Rule};
 pub use peer_authentication::{MtlsMode, PeerAuthentication};
 pub use request_authentication::{ClaimToHeader, HeaderLocation, JwtRule, Presence, RequestAuthentication};
 

@@ -22,27 +22,26 @@ pub fn problems(resources: &Resources, version: IstioVersion) -> Vec<Diagnostic>
         let object = Object { kind: "AuthorizationPolicy", meta: &policy.meta };
         found.target(&object, &policy.target);
         for (index, rule) in policy.rules.iter().enumerate() {
-            for (number, source) in rule.from.iter().enumerate() {
-                let path = format!("spec.rules[{index}].from[{number}].source");
-                let empty = !has_a_field(source, version);
-                for (name, values) in pruned(source, version) {
-                    let name = name.rsplit('.').next().unwrap_or(name);
+            let from = rule.from.iter().enumerate();
+            let from = from.map(|(number, set)| (set, format!("from[{number}].source"), "source"));
+            let to = rule.to.iter().enumerate();
+            let to = to.map(|(number, set)| (set, format!("to[{number}].operation"), "operation"));
+            for (set, path, what) in from.chain(to) {
+                let empty = !has_a_field(set, version);
+                for (attribute, values) in pruned(set, version) {
+                    let (name, _) = attribute.row().field.unwrap_or_default();
                     let at =
-                        values.values.first().or(values.not_values.first()).map_or(source.at, |text| text.at);
-                    let path = format!("{path}.{name}");
+                        values.values.first().or(values.not_values.first()).map_or(set.at, |text| text.at);
+                    let path = format!("spec.rules[{index}].{path}.{name}");
                     match empty {
-                        true => found.refused(
-                            &object,
-                            at,
-                            path,
-                            format!("does not know `{name}`, and the source says nothing else"),
-                        ),
-                        false => found.cut(
-                            &object,
-                            at,
-                            path,
-                            format!("does not know `{name}`: the rule means more than it says"),
-                        ),
+                        true => {
+                            let why = format!("does not know `{name}`, and the {what} says nothing else");
+                            found.refused(&object, at, path, why);
+                        }
+                        false => {
+                            let why = format!("does not know `{name}`: the rule means more than it says");
+                            found.cut(&object, at, path, why);
+                        }
                     }
                 }
             }

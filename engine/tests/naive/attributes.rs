@@ -6,9 +6,10 @@ use crate::{
     strings,
 };
 use gnomon_engine::{
+    Attribute,
     jwt::{Edit, Json},
     request::{Input, Peer},
-    resource::{Action, AuthorizationPolicy, Match, Rule as Written, Source, Text},
+    resource::{Action, AuthorizationPolicy, FieldSet, Match, Rule as Written, Text},
     workload::{IstioVersion, ProxyKind},
 };
 use std::net::IpAddr;
@@ -77,24 +78,24 @@ impl View<'_> {
             Ok(asked.into_iter().flatten().collect())
         };
         let own = &policy.meta.namespace;
-        let source = |s: &Source| {
+        let source = |s: &FieldSet| {
             [
-                self.field("source.principal", &s.principals, own),
-                self.field("request.auth.principal", &s.request_principals, own),
-                self.field("source.namespace", &s.namespaces, own),
-                self.field("source.serviceAccount", &s.service_accounts, own),
-                self.field("source.trustDomain", &s.trust_domains, own),
-                self.field("source.ip", &s.ip_blocks, own),
-                self.field("remote.ip", &s.remote_ip_blocks, own),
+                self.field("source.principal", s.get(Attribute::Principal), own),
+                self.field("request.auth.principal", s.get(Attribute::RequestPrincipal), own),
+                self.field("source.namespace", s.get(Attribute::Namespace), own),
+                self.field("source.serviceAccount", s.get(Attribute::ServiceAccount), own),
+                self.field("source.trustDomain", s.get(Attribute::TrustDomain), own),
+                self.field("source.ip", s.get(Attribute::SourceIp), own),
+                self.field("remote.ip", s.get(Attribute::RemoteIp), own),
             ]
         };
         let from = written.from.iter().map(|s| keep(source(s).into_iter().flatten().collect()));
         let to = written.to.iter().map(|o| {
             let fields = [
-                ("hosts", &o.hosts),
-                ("methods", &o.methods),
-                ("paths", &o.paths),
-                ("destination.port", &o.ports),
+                ("hosts", o.get(Attribute::Host)),
+                ("methods", o.get(Attribute::Method)),
+                ("paths", o.get(Attribute::Path)),
+                ("destination.port", o.get(Attribute::Port)),
             ];
             keep(fields.into_iter().flat_map(|(name, values)| self.field(name, values, own)).collect())
         });

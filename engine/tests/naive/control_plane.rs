@@ -2,9 +2,9 @@
 
 use crate::strings;
 use gnomon_engine::{
-    Mesh,
+    Attribute, Mesh,
     node::Value,
-    resource::{AuthorizationPolicy, Match, Source},
+    resource::{AuthorizationPolicy, Match},
     workload::{ExtensionProvider, IstioVersion, ProviderKind},
 };
 
@@ -12,35 +12,15 @@ use gnomon_engine::{
 /// no policy any more is not admitted.
 pub(crate) fn known_to(version: IstioVersion, policy: &AuthorizationPolicy) -> Option<AuthorizationPolicy> {
     let mut policy = policy.clone();
-    let none = |field: &Match| field.is_empty();
     for rule in &mut policy.rules {
         for source in &mut rule.from {
             if version < IstioVersion(1, 25) {
-                source.service_accounts = Match::default();
+                source.set(Attribute::ServiceAccount, Match::default());
             }
             if version < IstioVersion(1, 30) {
-                source.trust_domains = Match::default();
+                source.set(Attribute::TrustDomain, Match::default());
             }
-            let Source {
-                principals,
-                request_principals,
-                namespaces,
-                service_accounts,
-                ip_blocks,
-                remote_ip_blocks,
-                trust_domains,
-                ..
-            } = source;
-            let fields = [
-                principals,
-                request_principals,
-                namespaces,
-                service_accounts,
-                ip_blocks,
-                remote_ip_blocks,
-                trust_domains,
-            ];
-            if fields.into_iter().all(|field| none(field)) {
+            if source.is_empty() {
                 return None;
             }
         }

@@ -7,8 +7,8 @@ use crate::{
     worlds::{both, condition, request_authentication, text},
 };
 use gnomon_engine::{
-    Workload,
-    resource::{Action, AuthorizationPolicy, Match, Meta, Operation, Rule, Source, Target, Text},
+    Attribute, Workload,
+    resource::{Action, AuthorizationPolicy, FieldSet, Match, Meta, Rule, Target, Text},
     workload::{IstioVersion, ProxyKind},
 };
 
@@ -32,32 +32,37 @@ fn numbered(tape: &mut Tape<'_>, pool: &[&str], forms: &[&str]) -> Match {
 /// One of many policies: it names what nobody else does, or few.
 fn one_of_many(tape: &mut Tape<'_>, index: usize) -> AuthorizationPolicy {
     let source = |tape: &mut Tape<'_>| {
-        let mut source = Source::default();
+        let mut source = FieldSet::default();
         match tape.below(6) {
-            0 => {
-                source.principals =
-                    numbered(tape, PRINCIPALS, &["cluster.local/ns/n/sa/N", "*/sa/N", "c/ns/N/*"])
-            }
-            1 => source.namespaces = numbered(tape, NAMESPACES, &["N", "N*"]),
-            2 => source.service_accounts = numbered(tape, ACCOUNTS, &["n/N", "N"]),
-            3 => source.ip_blocks = numbered(tape, BLOCKS, &["10.N.0.0/16", "10.0.0.N", "2001:db8:N::/48"]),
-            4 => source.remote_ip_blocks = numbered(tape, BLOCKS, &["10.0.N.0/24", "10.0.N.0/23"]),
-            _ => {
-                source.request_principals = numbered(tape, REQUEST_PRINCIPALS, &["https://i/N", "N/*", "*/N"])
-            }
+            0 => source.set(
+                Attribute::Principal,
+                numbered(tape, PRINCIPALS, &["cluster.local/ns/n/sa/N", "*/sa/N", "c/ns/N/*"]),
+            ),
+            1 => source.set(Attribute::Namespace, numbered(tape, NAMESPACES, &["N", "N*"])),
+            2 => source.set(Attribute::ServiceAccount, numbered(tape, ACCOUNTS, &["n/N", "N"])),
+            3 => source.set(
+                Attribute::SourceIp,
+                numbered(tape, BLOCKS, &["10.N.0.0/16", "10.0.0.N", "2001:db8:N::/48"]),
+            ),
+            4 => source.set(Attribute::RemoteIp, numbered(tape, BLOCKS, &["10.0.N.0/24", "10.0.N.0/23"])),
+            _ => source.set(
+                Attribute::RequestPrincipal,
+                numbered(tape, REQUEST_PRINCIPALS, &["https://i/N", "N/*", "*/N"]),
+            ),
         }
         source
     };
     let operation = |tape: &mut Tape<'_>| {
-        let mut operation = Operation::default();
+        let mut operation = FieldSet::default();
         for _ in 0..=tape.below(2) {
             match tape.below(6) {
-                0 => operation.hosts = numbered(tape, HOSTS, &["hN.com", "*.N.com", "hN.*"]),
-                1 => operation.methods = both(tape, &METHODS[..2]),
-                2 => operation.ports = numbered(tape, PORTS, &["80N"]),
-                _ => {
-                    operation.paths = numbered(tape, PATHS, &["/t/N", "/t/N/*", "*/N", "/t/{*}/N", "/N/{**}"])
-                }
+                0 => operation.set(Attribute::Host, numbered(tape, HOSTS, &["hN.com", "*.N.com", "hN.*"])),
+                1 => operation.set(Attribute::Method, both(tape, &METHODS[..2])),
+                2 => operation.set(Attribute::Port, numbered(tape, PORTS, &["80N"])),
+                _ => operation.set(
+                    Attribute::Path,
+                    numbered(tape, PATHS, &["/t/N", "/t/N/*", "*/N", "/t/{*}/N", "/N/{**}"]),
+                ),
             }
         }
         operation

@@ -7,6 +7,7 @@ use crate::{
     strings,
 };
 use gnomon_engine::{
+    Attribute,
     request::Peer,
     resource::{Action, AuthorizationPolicy, Match, Rule as Written, Text},
 };
@@ -19,11 +20,13 @@ impl View<'_> {
         policy: &AuthorizationPolicy,
         written: &Written,
     ) -> Result<(Vec<Vec<Condition>>, Vec<Vec<Condition>>, Vec<Condition>), Unsupported> {
-        let http = written
-            .from
-            .iter()
-            .any(|s| !s.request_principals.is_empty() || !s.remote_ip_blocks.is_empty())
-            || written.to.iter().any(|o| !o.hosts.is_empty() || !o.methods.is_empty() || !o.paths.is_empty());
+        let http = written.from.iter().any(|s| {
+            !s.get(Attribute::RequestPrincipal).is_empty() || !s.get(Attribute::RemoteIp).is_empty()
+        }) || written.to.iter().any(|o| {
+            !o.get(Attribute::Host).is_empty()
+                || !o.get(Attribute::Method).is_empty()
+                || !o.get(Attribute::Path).is_empty()
+        });
         let layer4 =
             ["source.ip", "source.namespace", "source.principal", "destination.ip", "destination.port"];
         let http = http || written.when.iter().any(|c| !layer4.contains(&c.key.text.as_str()));
@@ -37,16 +40,19 @@ impl View<'_> {
         let own = &policy.meta.namespace;
         let from = written.from.iter().map(|s| {
             let fields = [
-                ("source.principal", &s.principals),
-                ("source.namespace", &s.namespaces),
-                ("source.serviceAccount", &s.service_accounts),
-                ("source.ip", &s.ip_blocks),
+                ("source.principal", s.get(Attribute::Principal)),
+                ("source.namespace", s.get(Attribute::Namespace)),
+                ("source.serviceAccount", s.get(Attribute::ServiceAccount)),
+                ("source.ip", s.get(Attribute::SourceIp)),
             ];
             filled(
                 fields.into_iter().flat_map(|(name, values)| self.ztunnel_field(name, values, own)).collect(),
             )
         });
-        let to = written.to.iter().map(|o| filled(self.ztunnel_field("destination.port", &o.ports, own)));
+        let to = written
+            .to
+            .iter()
+            .map(|o| filled(self.ztunnel_field("destination.port", o.get(Attribute::Port), own)));
         let when = written.when.iter().flat_map(|c| {
             let known = layer4.contains(&c.key.text.as_str());
             filled(if known { self.ztunnel_field(&c.key.text, &c.values, own) } else { vec![] })

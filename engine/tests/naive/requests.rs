@@ -2,7 +2,7 @@
 
 use crate::{evaluator::World, pools::*, tape::Tape};
 use gnomon_engine::{
-    Request,
+    Attribute, Request,
     jwt::{Json, unsigned_token},
     request::{ExtAuthzAnswer, Input, Peer},
     resource::Match,
@@ -81,19 +81,19 @@ impl Values {
             };
             for rule in &policy.rules {
                 for source in &rule.from {
-                    put(&mut values.principals, &source.principals);
-                    put(&mut values.subjects, &source.request_principals);
-                    put(&mut values.blocks, &source.ip_blocks);
-                    put(&mut values.blocks, &source.remote_ip_blocks);
-                    values.principals.extend(mapped(&source.namespaces, &in_namespace));
-                    values.principals.extend(mapped(&source.service_accounts, &account));
-                    values.principals.extend(mapped(&source.trust_domains, &in_domain));
+                    put(&mut values.principals, source.get(Attribute::Principal));
+                    put(&mut values.subjects, source.get(Attribute::RequestPrincipal));
+                    put(&mut values.blocks, source.get(Attribute::SourceIp));
+                    put(&mut values.blocks, source.get(Attribute::RemoteIp));
+                    values.principals.extend(mapped(source.get(Attribute::Namespace), &in_namespace));
+                    values.principals.extend(mapped(source.get(Attribute::ServiceAccount), &account));
+                    values.principals.extend(mapped(source.get(Attribute::TrustDomain), &in_domain));
                 }
                 for operation in &rule.to {
-                    put(&mut values.methods, &operation.methods);
-                    put(&mut values.paths, &operation.paths);
-                    put(&mut values.hosts, &operation.hosts);
-                    put(&mut values.ports, &operation.ports);
+                    put(&mut values.methods, operation.get(Attribute::Method));
+                    put(&mut values.paths, operation.get(Attribute::Path));
+                    put(&mut values.hosts, operation.get(Attribute::Host));
+                    put(&mut values.ports, operation.get(Attribute::Port));
                 }
                 for condition in &rule.when {
                     let found = &condition.values;

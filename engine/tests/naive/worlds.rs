@@ -2,11 +2,10 @@
 
 use crate::{evaluator::World, pools::*, tape::Tape};
 use gnomon_engine::{
-    Mesh, Node, Workload,
+    Attribute, Mesh, Node, Workload,
     resource::{
-        Action, AuthorizationPolicy, Condition, HeaderLocation, JwtRule, Match, Meta, MtlsMode, Operation,
-        PeerAuthentication, RequestAuthentication, Resources, Rule, Source, Target, TargetKind, TargetRef,
-        Text,
+        Action, AuthorizationPolicy, Condition, FieldSet, HeaderLocation, JwtRule, Match, Meta, MtlsMode,
+        PeerAuthentication, RequestAuthentication, Resources, Rule, Target, TargetKind, TargetRef, Text,
     },
     workload::{ExtensionProvider, IstioVersion, ProviderKind, ProxyKind},
 };
@@ -28,42 +27,40 @@ pub(crate) fn both(tape: &mut Tape<'_>, pool: &[&str]) -> Match {
     }
 }
 
-fn source(tape: &mut Tape<'_>, custom: bool) -> Source {
-    let mut source = Source::default();
+fn source(tape: &mut Tape<'_>, custom: bool) -> FieldSet {
+    let mut source = FieldSet::default();
     for _ in 0..[1, 1, 2][tape.below(3)] {
         let field = if custom { 3 + tape.below(2) } else { tape.below(7) };
         match field {
-            0 => source.principals = both(tape, PRINCIPALS),
-            1 => source.namespaces = both(tape, NAMESPACES),
-            2 => source.request_principals = both(tape, REQUEST_PRINCIPALS),
-            3 => source.ip_blocks = both(tape, BLOCKS),
-            4 => source.remote_ip_blocks = both(tape, BLOCKS),
-            5 => source.trust_domains = both(tape, DOMAINS),
+            0 => source.set(Attribute::Principal, both(tape, PRINCIPALS)),
+            1 => source.set(Attribute::Namespace, both(tape, NAMESPACES)),
+            2 => source.set(Attribute::RequestPrincipal, both(tape, REQUEST_PRINCIPALS)),
+            3 => source.set(Attribute::SourceIp, both(tape, BLOCKS)),
+            4 => source.set(Attribute::RemoteIp, both(tape, BLOCKS)),
+            5 => source.set(Attribute::TrustDomain, both(tape, DOMAINS)),
             // Not beside principals or namespaces.
             _ => {
-                source = Source {
-                    service_accounts: both(tape, ACCOUNTS),
-                    trust_domains: source.trust_domains,
-                    ..Source::default()
-                }
+                let domains = source.get(Attribute::TrustDomain).clone();
+                let accounts = (Attribute::ServiceAccount, both(tape, ACCOUNTS));
+                source = FieldSet::of([accounts, (Attribute::TrustDomain, domains)]);
             }
         }
     }
-    if !source.service_accounts.is_empty() {
-        source.principals = Match::default();
-        source.namespaces = Match::default();
+    if !source.get(Attribute::ServiceAccount).is_empty() {
+        source.set(Attribute::Principal, Match::default());
+        source.set(Attribute::Namespace, Match::default());
     }
     source
 }
 
-fn operation(tape: &mut Tape<'_>) -> Operation {
-    let mut operation = Operation::default();
+fn operation(tape: &mut Tape<'_>) -> FieldSet {
+    let mut operation = FieldSet::default();
     for _ in 0..[1, 1, 2][tape.below(3)] {
         match tape.below(4) {
-            0 => operation.methods = both(tape, METHODS),
-            1 => operation.paths = both(tape, &PATHS[..14]),
-            2 => operation.hosts = both(tape, HOSTS),
-            _ => operation.ports = both(tape, PORTS),
+            0 => operation.set(Attribute::Method, both(tape, METHODS)),
+            1 => operation.set(Attribute::Path, both(tape, &PATHS[..14])),
+            2 => operation.set(Attribute::Host, both(tape, HOSTS)),
+            _ => operation.set(Attribute::Port, both(tape, PORTS)),
         }
     }
     operation

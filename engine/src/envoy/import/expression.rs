@@ -6,6 +6,7 @@ use super::{
     text::{Header, Text, ValueTest},
 };
 use crate::{
+    attribute::Input,
     node::{Node, Position},
     plan::Tri,
     request::Peer,
@@ -210,9 +211,9 @@ impl Expression {
             Expression::Address(which, range) => {
                 let within = |ip: IpAddr| range.contains(&ip);
                 match which {
-                    Address::Source => facts.source_ip(within),
-                    Address::Remote => facts.remote_ip(within),
-                    Address::Destination => facts.destination_ip(within),
+                    Address::Source => facts.address(Input::SourceIp, within),
+                    Address::Remote => facts.address(Input::RemoteIp, within),
+                    Address::Destination => facts.address(Input::DestinationIp, within),
                 }
             }
             Expression::Port(start, end) => facts.port(|port| (*start..*end).contains(&u32::from(port))),

@@ -3,13 +3,11 @@
 
 use super::Seen;
 use crate::{
+    attribute::{Input, Kind},
     jwt::Json,
     pattern::{Pattern, PeerPattern},
-    plan::{
-        rule::Clause,
-        test::{Test, ZtunnelPart},
-    },
-    request::{Input, Peer},
+    plan::{clause::Clause, matcher::Matcher},
+    request::{self, Peer},
     resource::MtlsMode,
 };
 use alloc::{
@@ -39,36 +37,23 @@ pub(super) enum Subject<'c> {
 
 impl<'c> Subject<'c> {
     pub(super) fn of(clause: &'c Clause) -> Self {
-        match &clause.test {
-            Test::Host(_) => Subject::Host,
-            Test::Header(name, _) if **name == *":method" => Subject::Method,
-            Test::Header(name, _) => Subject::Header(name),
-            Test::Path(_) => Subject::Path,
-            Test::Sni(_) => Subject::Sni,
-            Test::Port(_) => Subject::Port,
-            Test::RequestPrincipal(_) => Subject::RequestPrincipal,
-            Test::Claim(..) => Subject::Claim,
-            Test::ZtunnelAccount(_) => Subject::ServiceAccount,
-            Test::Ztunnel(ZtunnelPart::Namespace, _) => Subject::Namespace,
-            Test::Ztunnel(ZtunnelPart::Principal, _) => Subject::Principal,
-            // One kind of test serves four fields.
-            Test::Peer(_) => {
-                let is = |word: &str| clause.field.contains(word);
-                if is("amespace") {
-                    Subject::Namespace
-                } else if is("erviceAccount") {
-                    Subject::ServiceAccount
-                } else if is("rustDomain") {
-                    Subject::TrustDomain
-                } else {
-                    Subject::Principal
-                }
-            }
-            Test::SourceIp(_)
-            | Test::RemoteIp(_)
-            | Test::DestinationIp(_)
-            | Test::Metadata(..)
-            | Test::Never => Subject::Other,
+        let kind = clause.attribute().map(|attribute| attribute.row().kind);
+        match kind.filter(|_| !matches!(clause.matcher(), Matcher::Never)) {
+            Some(Kind::Host) => Subject::Host,
+            Some(Kind::Header) => match clause.name().next().unwrap_or_default() {
+                ":method" => Subject::Method,
+                name => Subject::Header(name),
+            },
+            Some(Kind::Path) => Subject::Path,
+            Some(Kind::Text) => Subject::Sni,
+            Some(Kind::Port) => Subject::Port,
+            Some(Kind::RequestPrincipal) => Subject::RequestPrincipal,
+            Some(Kind::Claim) => Subject::Claim,
+            Some(Kind::ServiceAccount) => Subject::ServiceAccount,
+            Some(Kind::Namespace) => Subject::Namespace,
+            Some(Kind::Principal) => Subject::Principal,
+            Some(Kind::TrustDomain) => Subject::TrustDomain,
+            Some(Kind::Cidr | Kind::Metadata) | None => Subject::Other,
         }
     }
 
@@ -82,11 +67,11 @@ impl<'c> Subject<'c> {
 
 /// The values that would meet the clause, as written; an error says why no request can meet it.
 pub(super) fn possible(clause: &Clause, seen: &Seen<'_>) -> Result<Vec<String>, String> {
-    if matches!(clause.test, Test::Never) && !clause.negated {
+    if clause.is_hopeless() {
         return Err(String::new());
     }
     let written = clause.expected();
-    if clause.negated {
+    if clause.is_negated() {
         return match always_met(clause) {
             Some(why) => Err(why.into()),
             None => Ok(written),
@@ -114,7 +99,7 @@ pub(super) fn note(clause: &Clause, seen: &Seen<'_>, got: Option<&str>) -> Optio
     if clause.ask(&seen.facts).known() == Some(true) {
         return None;
     }
-    if clause.negated {
+    if clause.is_negated() {
         return always_met(clause).map(ToString::to_string);
     }
     let never = out_of_reach(clause, seen).or_else(|| {
@@ -126,7 +111,7 @@ pub(super) fn note(clause: &Clause, seen: &Seen<'_>, got: Option<&str>) -> Optio
 
 /// Why the clause is not met, where some request could meet it.
 pub(super) fn note_of_possible(clause: &Clause, seen: &Seen<'_>, got: Option<&str>) -> Option<String> {
-    if clause.negated {
+    if clause.is_negated() {
         return None;
     }
     of_token(clause, seen).or_else(|| of_header(clause, seen)).or_else(|| near(clause, seen, got?))
@@ -135,14 +120,14 @@ pub(super) fn note_of_possible(clause: &Clause, seen: &Seen<'_>, got: Option<&st
 /// A `not` field whose values match every request.
 fn always_met(clause: &Clause) -> Option<&'static str> {
     let any = |pattern: &Pattern| *pattern == Pattern::Any;
-    match (Subject::of(clause), &clause.test) {
+    match (Subject::of(clause), clause.matcher()) {
         (Subject::Path, _) if clause.expected().iter().any(|value| value == "*" || value == "/*") => {
             Some("every path begins with `/`, so no request can meet this")
         }
-        (Subject::Method, Test::Header(_, patterns)) if patterns.iter().any(any) => {
+        (Subject::Method, Matcher::Header(patterns)) if patterns.iter().any(any) => {
             Some("every request has a method, so no request can meet this")
         }
-        (Subject::Host, Test::Host(patterns)) if patterns.iter().any(any) => {
+        (Subject::Host, Matcher::Host(patterns)) if patterns.iter().any(any) => {
             Some("every request has a host, so no request can meet this")
         }
         _ => None,
@@ -165,8 +150,8 @@ fn out_of_reach(clause: &Clause, seen: &Seen<'_>) -> Option<String> {
         }
         subject if subject.is_identity() => {
             let port = match seen.facts.request.destination_port {
-                Input::Is(port) => Some(port),
-                Input::Absent | Input::Unknown => None,
+                request::Input::Is(port) => Some(port),
+                request::Input::Absent | request::Input::Unknown => None,
             };
             let mode = seen.plan.mtls.as_ref()?.modes.of(port);
             (mode == MtlsMode::Disable).then(|| "the mTLS mode is DISABLE, so no peer has an identity".into())
@@ -243,22 +228,20 @@ fn impossible(clause: &Clause, index: usize, value: &str, seen: &Seen<'_>) -> Op
 /// Istio before the fix wrote what follows a leading `*` into a regex without quoting it.
 fn reads_as_regex(clause: &Clause) -> bool {
     let regex = |pattern: &PeerPattern| matches!(pattern, PeerPattern::Glob(glob) if !glob.is_literal());
-    matches!(&clause.test, Test::Peer(patterns) if patterns.iter().any(regex))
+    matches!(clause.matcher(), Matcher::Peer(patterns) if patterns.iter().any(regex))
 }
 
 fn request_principal(clause: &Clause, index: usize, value: &str, seen: &Seen<'_>) -> Option<String> {
     if !value.contains(['/', '*']) {
         return Some(format!("`{value}`: a request principal is ISSUER/SUBJECT"));
     }
-    let Test::RequestPrincipal(pairs) = &clause.test else { return None };
+    let Matcher::RequestPrincipal(pairs) = clause.matcher() else { return None };
     not_configured(&pairs.get(index)?.0, seen)
 }
 
 fn issuer(clause: &Clause, index: usize, seen: &Seen<'_>) -> Option<String> {
-    match &clause.test {
-        Test::Claim(path, patterns) if path.len() == 1 && path.iter().all(|step| **step == *"iss") => {
-            not_configured(patterns.get(index)?, seen)
-        }
+    match (clause.matcher(), &clause.name[..]) {
+        (Matcher::Text(patterns), [name]) if **name == *"iss" => not_configured(patterns.get(index)?, seen),
         _ => None,
     }
 }
@@ -277,19 +260,19 @@ fn not_configured(issuer: &Pattern, seen: &Seen<'_>) -> Option<String> {
 /// What is special about the token's claim.
 fn of_token(clause: &Clause, seen: &Seen<'_>) -> Option<String> {
     let payload = seen.facts.payload?;
-    match &clause.test {
-        Test::RequestPrincipal(_) => {
+    match clause.input {
+        Input::RequestPrincipal => {
             let lacks = |name: &&str| payload.member(name).and_then(Json::as_str).is_none();
             ["iss", "sub"].iter().find(|name| lacks(name)).map(|name| format!("the token has no `{name}`"))
         }
-        Test::Claim(path, _) => match seen.facts.claim(path) {
+        Input::Claim => match seen.facts.claim(&clause.name) {
             Some(Json::String(_)) => None,
             Some(Json::List(items)) => {
                 let none = !items.iter().any(|item| matches!(item, Json::String(_)));
                 none.then(|| "it is a list without strings: only strings and lists of strings match".into())
             }
             Some(Json::Object(_)) => {
-                let inner: String = path.iter().map(|step| format!("[{step}]")).collect();
+                let inner: String = clause.name().map(|step| format!("[{step}]")).collect();
                 Some(format!("it is an object: for a claim within it write {inner}[NAME]"))
             }
             Some(other) => {
@@ -300,7 +283,7 @@ fn of_token(clause: &Clause, seen: &Seen<'_>) -> Option<String> {
                 };
                 Some(format!("it is {kind}: only strings and lists of strings match"))
             }
-            None => match &path[..] {
+            None => match &clause.name[..] {
                 [name] => nested(payload, name),
                 _ => None,
             },
@@ -346,7 +329,7 @@ fn near(clause: &Clause, seen: &Seen<'_>, got: &str) -> Option<String> {
             alike(host).then(|| "the port counts, too".into())
         }
         Subject::Header("cookie") => {
-            let Test::Header(_, patterns) = &clause.test else { return None };
+            let Matcher::Header(patterns) = clause.matcher() else { return None };
             let matches = |cookie: &[u8]| patterns.iter().any(|pattern| pattern.matches(cookie.trim_ascii()));
             let mut lines = seen.facts.header_lines(b"cookie");
             let alone = lines.any(|line| line.split(|byte| *byte == b';').any(matches));

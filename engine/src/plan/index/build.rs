@@ -8,10 +8,7 @@ use super::{
 };
 use crate::{
     order,
-    plan::{
-        rule::{Clause, Rule},
-        test::Test,
-    },
+    plan::{clause::Clause, matcher::Matcher, rule::Rule},
 };
 use alloc::{boxed::Box, vec, vec::Vec};
 use core::{cmp::Reverse, ops::Range};
@@ -239,33 +236,33 @@ impl Rows {
 
     fn group(&mut self, clauses: &[Clause]) -> Group {
         let mut literals = Vec::new();
-        for Clause { test, negated, .. } in clauses {
-            let start = self.atoms.len();
-            let dimension = match test {
-                Test::Never => None,
-                test => {
-                    let Some(number) = self.dimension(test) else { return Group::Unknown };
+        for clause in clauses {
+            let (start, negated) = (self.atoms.len(), clause.is_negated());
+            let dimension = match clause.matcher() {
+                Matcher::Never => None,
+                matcher => {
+                    let Some(number) = self.dimension(clause) else { return Group::Unknown };
                     if let Some(dimension) = self.dimensions.get_mut(usize::from(number)) {
-                        dimension.intern(test, &mut self.atoms);
+                        dimension.intern(matcher, &mut self.atoms);
                     }
                     Some(number)
                 }
             };
             match dimension.filter(|_| self.atoms.len() > start) {
                 Some(dimension) => {
-                    literals.push(Literal { dimension, negated: *negated, atoms: start..self.atoms.len() });
+                    literals.push(Literal { dimension, negated, atoms: start..self.atoms.len() });
                 }
                 // No value can match: always true where that is what is asked.
-                None if *negated => {}
+                None if negated => {}
                 None => return Group::Never,
             }
         }
         Group::All(literals)
     }
 
-    /// The number of the dimension that a test looks at.
-    fn dimension(&mut self, test: &Test) -> Option<u8> {
-        let source = Place::of(test)?;
+    /// The number of the dimension that a clause looks at.
+    fn dimension(&mut self, clause: &Clause) -> Option<u8> {
+        let source = Place::of(clause)?;
         let number = match self.dimensions.iter().position(|known| known.source == source) {
             Some(number) => number,
             None if self.dimensions.len() == DIMENSIONS => return None,

@@ -2,66 +2,52 @@
 
 use super::{atoms::Atoms, cidr::Ranges, pairs::Pairs, peer::Peers, seen::Lines, table::Table, text::Texts};
 use crate::{
+    attribute::Input,
     jwt::Json,
     path::without_query,
     plan::{
+        clause::Clause,
         facts::Facts,
-        test::{Test, ZtunnelPart},
+        matcher::{IdentityPart, Matcher},
     },
-    request::{Input, Peer},
+    request::{self, Peer},
 };
 use alloc::{boxed::Box, vec::Vec};
 use core::net::IpAddr;
 
 /// Where a dimension looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    Peer,
-    ZtunnelPrincipal,
-    ZtunnelNamespace,
-    ZtunnelAccount,
-    SourceIp,
-    RemoteIp,
-    DestinationIp,
-    Port,
-    Sni,
-    Host,
-    Header(Box<str>),
-    Path,
-    RequestPrincipal,
-    Claim(Box<[Box<str>]>),
+pub(super) struct Place {
+    input: Input,
+    /// Of ztunnel, which part of the identity.
+    part: Option<Part>,
+    name: Box<[Box<str>]>,
+}
+
+/// What ztunnel compares of an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Text(IdentityPart),
+    Account,
 }
 
 impl Place {
     /// `None`: the index does not know it.
-    pub(super) fn of(test: &Test) -> Option<Place> {
-        Some(match test {
-            Test::Peer(_) => Place::Peer,
-            Test::Ztunnel(ZtunnelPart::Principal, _) => Place::ZtunnelPrincipal,
-            Test::Ztunnel(ZtunnelPart::Namespace, _) => Place::ZtunnelNamespace,
-            Test::ZtunnelAccount(_) => Place::ZtunnelAccount,
-            Test::SourceIp(_) => Place::SourceIp,
-            Test::RemoteIp(_) => Place::RemoteIp,
-            Test::DestinationIp(_) => Place::DestinationIp,
-            Test::Port(_) => Place::Port,
-            Test::Sni(_) => Place::Sni,
-            Test::Host(_) => Place::Host,
-            Test::Header(name, _) if **name == *"host" => Place::Header(":authority".into()),
-            Test::Header(name, _) => Place::Header(name.clone()),
-            Test::Path(_) => Place::Path,
-            Test::RequestPrincipal(_) => Place::RequestPrincipal,
-            Test::Claim(way, _) => Place::Claim(way.clone()),
+    pub(super) fn of(clause: &Clause) -> Option<Place> {
+        let part = match clause.matcher() {
             // Rare enough to be looked at one by one.
-            Test::Metadata(..) | Test::Never => return None,
-        })
+            Matcher::Metadata(_) | Matcher::Never => return None,
+            Matcher::Identity(part, _) => Some(Part::Text(*part)),
+            Matcher::IdentityAccount(_) => Some(Part::Account),
+            _ => None,
+        };
+        Some(Place { input: clause.input, part, name: clause.name.clone() })
     }
 
     /// The header whose lines are its values.
     pub(super) fn header(&self) -> Option<&[u8]> {
-        match self {
-            Place::Host => Some(b":authority"),
-            Place::Path => Some(b":path"),
-            Place::Header(name) => Some(name.as_bytes()),
+        match self.input {
+            Input::Host | Input::Path | Input::Header => self.name.first().map(|name| name.as_bytes()),
             _ => None,
         }
     }
@@ -88,48 +74,48 @@ pub(super) struct Dimension {
 
 impl Dimension {
     pub(super) fn new(source: Place) -> Dimension {
-        let values = match &source {
-            Place::Peer => Values::Peers(Peers::default()),
-            Place::SourceIp | Place::RemoteIp | Place::DestinationIp => Values::Ranges(Ranges::default()),
-            Place::Port => Values::Ports(Table::default()),
-            Place::RequestPrincipal | Place::ZtunnelAccount => Values::Pairs(Pairs::default()),
-            text => {
-                let folded = *text == Place::Host;
-                Values::Texts(Texts::new(folded || matches!(text, Place::Header(_)), folded))
+        let values = match (source.input, source.part) {
+            (_, Some(Part::Account)) | (Input::RequestPrincipal, _) => Values::Pairs(Pairs::default()),
+            (Input::Peer, None) => Values::Peers(Peers::default()),
+            (Input::SourceIp | Input::RemoteIp | Input::DestinationIp, _) => {
+                Values::Ranges(Ranges::default())
+            }
+            (Input::DestinationPort, _) => Values::Ports(Table::default()),
+            (text, _) => {
+                let folded = text == Input::Host;
+                Values::Texts(Texts::new(folded || text == Input::Header, folded))
             }
         };
         Dimension { source, values, count: 0 }
     }
 
-    /// Gives the values of a test numbers; one that can never match gets none.
-    pub(super) fn intern(&mut self, test: &Test, atoms: &mut Vec<u32>) {
+    /// Gives the values of a matcher numbers; one that can never match gets none.
+    pub(super) fn intern(&mut self, matcher: &Matcher, atoms: &mut Vec<u32>) {
         let next = &mut self.count;
-        match (&mut self.values, test) {
-            (Values::Peers(peers), Test::Peer(patterns)) => {
+        match (&mut self.values, matcher) {
+            (Values::Peers(peers), Matcher::Peer(patterns)) => {
                 patterns.iter().for_each(|pattern| atoms.push(peers.intern(pattern, next)));
             }
             (
                 Values::Texts(texts),
-                Test::Ztunnel(_, patterns)
-                | Test::Sni(patterns)
-                | Test::Host(patterns)
-                | Test::Header(_, patterns)
-                | Test::Claim(_, patterns),
+                Matcher::Identity(_, patterns)
+                | Matcher::Text(patterns)
+                | Matcher::Host(patterns)
+                | Matcher::Header(patterns),
             ) => patterns.iter().for_each(|pattern| atoms.push(texts.intern(pattern, next))),
-            (Values::Texts(texts), Test::Path(patterns)) => {
+            (Values::Texts(texts), Matcher::Path(patterns)) => {
                 atoms.extend(patterns.iter().filter_map(|pattern| texts.intern_path(pattern, next)));
             }
-            (
-                Values::Ranges(ranges),
-                Test::SourceIp(nets) | Test::RemoteIp(nets) | Test::DestinationIp(nets),
-            ) => nets.iter().for_each(|net| atoms.push(ranges.intern(net, next))),
-            (Values::Ports(table), Test::Port(ports)) => {
+            (Values::Ranges(ranges), Matcher::Ip(nets)) => {
+                nets.iter().for_each(|net| atoms.push(ranges.intern(net, next)))
+            }
+            (Values::Ports(table), Matcher::Port(ports)) => {
                 ports.iter().for_each(|port| atoms.push(table.intern(0, &port.to_be_bytes(), next)));
             }
-            (Values::Pairs(pairs), Test::RequestPrincipal(wanted)) => {
+            (Values::Pairs(pairs), Matcher::RequestPrincipal(wanted)) => {
                 wanted.iter().for_each(|pair| atoms.push(pairs.intern(pair, next)));
             }
-            (Values::Pairs(pairs), Test::ZtunnelAccount(accounts)) => {
+            (Values::Pairs(pairs), Matcher::IdentityAccount(accounts)) => {
                 for (namespace, name) in accounts {
                     atoms.push(pairs.intern_exact(namespace.as_bytes(), name.as_bytes(), next));
                 }
@@ -168,17 +154,13 @@ impl Dimension {
                 complete
             }
             (Values::Ranges(ranges), source) => {
-                let address = match source {
-                    Place::SourceIp => request.source_ip,
-                    Place::RemoteIp => request.remote_ip,
-                    _ => request.destination_ip,
-                };
+                let address = facts.known_address(source.input);
                 known(address, |address: IpAddr| ranges.find(address, found))
             }
             (Values::Ports(table), _) => {
                 known(request.destination_port, |port| found.extend(table.get(0, &port.to_be_bytes())))
             }
-            (Values::Pairs(pairs), Place::RequestPrincipal) => {
+            (Values::Pairs(pairs), Place { input: Input::RequestPrincipal, .. }) => {
                 let claim = |name| match facts.claim(&[name]) {
                     Some(Json::String(text)) => Some(text.as_bytes()),
                     _ => None,
@@ -195,12 +177,13 @@ impl Dimension {
                 }
                 true
             }
-            (Values::Texts(texts), source) => match source {
-                Place::ZtunnelPrincipal | Place::ZtunnelNamespace => {
+            (Values::Texts(texts), source) => match source.input {
+                Input::Peer => {
                     let Some(identity) = facts.known_identity() else { return false };
-                    let value = match (source, identity) {
-                        (Place::ZtunnelPrincipal, Some(id)) => id.whole,
-                        (Place::ZtunnelPrincipal, None) => return true,
+                    let whole = source.part == Some(Part::Text(IdentityPart::Principal));
+                    let value = match (whole, identity) {
+                        (true, Some(id)) => id.whole,
+                        (true, None) => return true,
                         (_, Some(id)) => id.namespace,
                         // ztunnel compares with an empty namespace where there is no identity.
                         (_, None) => b"",
@@ -210,12 +193,12 @@ impl Dimension {
                     found.overflow |= value.contains(&b'\n');
                     true
                 }
-                Place::Sni => {
+                Input::Sni => {
                     texts.find(request.sni, found);
                     true
                 }
-                Place::Claim(way) => {
-                    match facts.claim(way) {
+                Input::Claim => {
+                    match facts.claim(&source.name) {
                         Some(Json::String(text)) => texts.find(text.as_bytes(), found),
                         Some(Json::List(items)) => {
                             for item in items {
@@ -228,7 +211,7 @@ impl Dimension {
                     }
                     true
                 }
-                Place::Path => {
+                Input::Path => {
                     lines.each(facts, found, |path, found| texts.find(without_query(path), found));
                     true
                 }
@@ -242,11 +225,11 @@ impl Dimension {
 }
 
 /// False where the input is not known.
-fn known<T>(input: Input<T>, find: impl FnOnce(T)) -> bool {
+fn known<T>(input: request::Input<T>, find: impl FnOnce(T)) -> bool {
     match input {
-        Input::Is(value) => find(value),
-        Input::Absent => {}
-        Input::Unknown => return false,
+        request::Input::Is(value) => find(value),
+        request::Input::Absent => {}
+        request::Input::Unknown => return false,
     }
     true
 }

@@ -2,7 +2,7 @@
 //! O(length of the value), however many patterns there are.
 
 use super::{atoms::Atoms, path::Templates, table::Table, trie::Trie};
-use crate::{pattern::Pattern, plan::test::PathPattern};
+use crate::{pattern::Pattern, plan::matcher::PathPattern};
 
 /// All patterns of one dimension.
 #[derive(Debug, Default)]

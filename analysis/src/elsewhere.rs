@@ -207,7 +207,7 @@ spec: {selector: {matchLabels: {app: web}}, mtls: {mode: STRICT}}
 
     #[test]
     fn each_has_its_reason() {
-        let loaded = load_text(POLICIES, "p.yaml");
+        let loaded = load_text(POLICIES, "p.yaml").unwrap();
         assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics);
         let web = vec![("app".to_string(), "web".to_string())];
         let workload = Workload { namespace: "shop".into(), labels: web, ..Workload::default() };
@@ -240,7 +240,7 @@ spec: {selector: {matchLabels: {app: web}}, mtls: {mode: STRICT}}
 
     #[test]
     fn a_waypoint_wants_target_refs() {
-        let loaded = load_text(POLICIES, "p.yaml");
+        let loaded = load_text(POLICIES, "p.yaml").unwrap();
         let workload =
             Workload { namespace: "shop".into(), proxy: ProxyKind::Waypoint, ..Workload::default() };
         let told = elsewhere(&loaded.resources, &workload, &Mesh::default());

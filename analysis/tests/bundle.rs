@@ -65,7 +65,8 @@ fn everything() -> Resources {
         }
     }
     let loaded =
-        load_text(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string(), "all.json");
+        load_text(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string(), "all.json")
+            .unwrap();
     assert!(!loaded.has_errors(), "{:#?}", loaded.diagnostics);
     loaded.resources
 }

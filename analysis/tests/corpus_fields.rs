@@ -343,8 +343,7 @@ fn every_field_has_its_cases() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host-tests/corpus");
     let (mut seen, mut cases) = (Seen::new(), 0);
     for path in find(&[folder]).0 {
-        let loaded =
-            load(&path).unwrap_or_else(|found| panic!("{}: {:?}", path.display(), found.diagnostics));
+        let loaded = load(&path).unwrap_or_else(|wrong| panic!("{}: {wrong}", path.display()));
         for (test, resources) in loaded.suite.tests.iter().zip(&loaded.resources) {
             let plan = Plan::build(resources, &test.workload, &test.mesh);
             let results = Runner::new(&SoftwareCrypto, NOW).test(test, resources);

@@ -92,7 +92,7 @@ fn run(folder: &str, at_least: usize) {
     let (mut compared, mut beyond) = (0, 0);
     let mut wrong = Vec::new();
     for file in &files {
-        let loaded = load(file).unwrap_or_else(|found| panic!("{}: {:?}", file.display(), found.diagnostics));
+        let loaded = load(file).unwrap_or_else(|wrong| panic!("{}: {wrong}", file.display()));
         let mut runner = Runner::new(&SoftwareCrypto, NOW);
         for (test, resources) in loaded.suite.tests.iter().zip(&loaded.resources) {
             let native = runner.test(test, resources);

@@ -15,9 +15,7 @@ fn run(folder: &str, at_least: usize) {
     let mut cases = 0;
     let mut failures = Vec::new();
     for file in &files {
-        let loaded = load(file).unwrap_or_else(|problems| {
-            panic!("{}", problems.diagnostics.iter().map(|d| format!("{d}\n")).collect::<String>())
-        });
+        let loaded = load(file).unwrap_or_else(|wrong| panic!("{wrong}"));
         let mut runner = Runner::new(&SoftwareCrypto, NOW);
         for (test, resources) in loaded.suite.tests.iter().zip(&loaded.resources) {
             let result = runner.test(test, resources);

@@ -41,6 +41,7 @@ fn entry_from_right(value: &[u8], skip: u32) -> Option<IpAddr> {
 
 /// A text that is neither an IP address nor a CIDR range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CidrError {
     /// No IP address. One with a zone (`fe80::1%eth0`) is refused too: no range can have one.
     Address,
@@ -56,6 +57,8 @@ impl fmt::Display for CidrError {
         })
     }
 }
+
+impl core::error::Error for CidrError {}
 
 /// An address or range as `ipBlocks` has it: a bare address is a range of one, host bits are allowed.
 ///

@@ -1,8 +1,8 @@
 //! What is wrong with an input, where, and what to do.
 
 use crate::node::Position;
-use alloc::{string::String, sync::Arc};
-use core::fmt;
+use alloc::{string::String, sync::Arc, vec::Vec};
+use core::{error::Error, fmt};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -64,3 +64,38 @@ impl fmt::Display for Diagnostic {
         Ok(())
     }
 }
+
+impl Error for Diagnostic {}
+
+/// All findings about an input that is refused, at least one of them an error. Displayed one a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostics(pub Vec<Diagnostic>);
+
+impl From<Vec<Diagnostic>> for Diagnostics {
+    fn from(found: Vec<Diagnostic>) -> Self {
+        Diagnostics(found)
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = alloc::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, found) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{found}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for Diagnostics {}

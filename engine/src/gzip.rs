@@ -12,6 +12,7 @@ use core::fmt;
 
 /// Why it cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Broken {
     /// Not base64.
     Base64,
@@ -42,6 +43,8 @@ impl fmt::Display for Broken {
         })
     }
 }
+
+impl core::error::Error for Broken {}
 
 /// Reads what `gzip | base64` writes. Line breaks are skipped, padding may be missing, both alphabets are taken.
 ///

@@ -5,6 +5,7 @@
 
 use crate::node::{Key, Node, Position, Value};
 use alloc::{string::String, vec::Vec};
+use core::fmt;
 
 /// How deep lists and maps may nest.
 pub const MAX_DEPTH: u32 = 128;
@@ -17,6 +18,14 @@ pub struct JsonError {
     /// What, as the rest of "not JSON: …".
     pub message: &'static str,
 }
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: not JSON: {}", self.at.line, self.at.column, self.message)
+    }
+}
+
+impl core::error::Error for JsonError {}
 
 /// Reads a whole text. Linear in its length; nesting is bounded by [`MAX_DEPTH`].
 ///

@@ -39,7 +39,7 @@ pub mod versions;
 pub mod workload;
 
 pub use attribute::Attribute;
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use node::{Node, Position, Value};
 pub use plan::{Plan, Verdict};
 pub use request::Request;

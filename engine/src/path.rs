@@ -21,6 +21,8 @@ impl fmt::Display for Rejected {
     }
 }
 
+impl core::error::Error for Rejected {}
+
 pub(crate) const CODEC: Rejected = Rejected { status: 400, details: "http1.codec_error" };
 pub(crate) const CHARACTERS: Rejected = Rejected { status: 400, details: "http1.invalid_characters" };
 const TARGET: Rejected = Rejected { status: 400, details: "http1.invalid_url" };

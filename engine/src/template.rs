@@ -2,6 +2,7 @@
 
 use crate::bytes;
 use alloc::{boxed::Box, string::String, vec::Vec};
+use core::fmt;
 
 /// A path template as Envoy's `uri_template` matcher carries it out.
 ///
@@ -33,6 +34,7 @@ pub(crate) enum Segment {
 
 /// A template that istiod's admission refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TemplateError {
     /// An operator behind `{**}`.
     OperatorAfterAny,
@@ -41,6 +43,18 @@ pub enum TemplateError {
     /// A segment with a character that a literal may not have, or without any.
     Literal,
 }
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TemplateError::OperatorAfterAny => "an operator follows {**}",
+            TemplateError::Brace => "a brace is not part of a whole segment {*} or {**}",
+            TemplateError::Literal => "a segment is empty or has a character that a template may not have",
+        })
+    }
+}
+
+impl core::error::Error for TemplateError {}
 
 /// True where a value of `paths` is a template rather than a plain string.
 pub fn is_template(value: &str) -> bool {

@@ -60,8 +60,7 @@ pub fn policies(data: &[u8]) {
 
 /// Policies with every field, for each kind of proxy.
 fn rich() -> Vec<(World, Plan)> {
-    let loaded = load_text(include_str!("rich.yaml"), "rich.yaml");
-    assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics);
+    let loaded = load_text(include_str!("rich.yaml"), "rich.yaml").unwrap();
     let of = |proxy: ProxyKind, version: IstioVersion| {
         let workload = Workload {
             name: "gw".into(),

@@ -5,7 +5,7 @@ use gnomon_engine::{
     Workload,
     resource::{Resources, manifest},
 };
-use gnomon_manifests::load_text;
+use gnomon_manifests::Loader;
 use serde_json::{Value, json};
 
 /// The workload that all sets are for.
@@ -77,13 +77,20 @@ pub fn varied(count: usize) -> Vec<Value> {
 /// The policies as they are bundled.
 fn written_again(policies: &[Value]) -> Vec<Value> {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": policies});
-    manifest::manifests(&load_text(&list.to_string(), "scene.json").resources)
+    manifest::manifests(&read(&list))
 }
 
 /// [`manifests`], decoded.
 pub fn resources(count: usize) -> Resources {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": manifests(count)});
-    load_text(&list.to_string(), "scene.json").resources
+    read(&list)
+}
+
+/// All that is right in a list.
+pub fn read(list: &Value) -> Resources {
+    let mut loader = Loader::new();
+    loader.text(&list.to_string(), "scene.json");
+    loader.finish().resources
 }
 
 /// A path that only the last of so many policies allows: RBAC tries them in the order of their names.

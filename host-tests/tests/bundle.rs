@@ -93,8 +93,7 @@ fn web() -> Workload {
 
 /// The policies above as a candidate for `web`.
 fn candidate(workload: &Workload) -> Vec<Value> {
-    let loaded = load_text(POLICIES, "policies.yaml");
-    assert!(!loaded.has_errors());
+    let loaded = load_text(POLICIES, "policies.yaml").unwrap();
     let mesh = Mesh::default();
     let reach = Reach::new(workload, &[], &mesh, false);
     let (selected, left_out) = bundle::select(&loaded.resources, &reach);

@@ -60,7 +60,7 @@ fn the_dump_gives_the_verdicts_of_the_policies() {
     assert!(unread.is_empty(), "{unread:?}");
     let loaded: Vec<LoadedSuite> = files
         .iter()
-        .map(|file| load(file).unwrap_or_else(|found| panic!("{}: {:?}", file.display(), found.diagnostics)))
+        .map(|file| load(file).unwrap_or_else(|wrong| panic!("{}: {wrong}", file.display())))
         .collect();
     let ca = Ca::new("cluster.local").unwrap();
     let identity = ca.issue(&Names::principal("cluster.local/ns/web/sa/web")).unwrap();

@@ -11,6 +11,7 @@ mod files;
 mod imported;
 mod indent;
 mod input;
+mod load_error;
 mod loader;
 mod merge;
 mod render;
@@ -23,6 +24,7 @@ mod tree;
 
 pub use imported::{imported, imported_text};
 pub use input::{MAX_BYTES, decode_bytes, read_file};
+pub use load_error::LoadError;
 pub use loader::{Loaded, Loader, load, load_text};
 pub use merge::merged;
 pub use render::{Colour, render};

@@ -1,6 +1,6 @@
 //! Texts, files and folders to [`Resources`].
 
-use crate::{Colour, files, input, render, traffic::Traffic, tree};
+use crate::{Colour, LoadError, files, input, render, traffic::Traffic, tree};
 use gnomon_engine::{
     Diagnostic, Node, Position, Severity,
     decode::{self, Bound, MAX_PROBLEMS, Tally},
@@ -36,6 +36,15 @@ impl Loaded {
         self.diagnostics.iter().any(|found| found.severity == Severity::Error)
     }
 
+    /// An error where any finding is one.
+    ///
+    /// # Errors
+    ///
+    /// Holds all of this.
+    pub fn checked(self) -> Result<Loaded, LoadError> {
+        if self.has_errors() { Err(self.into()) } else { Ok(self) }
+    }
+
     /// [`Loaded::skipped`] for who reads [`Loaded::traffic`] too.
     pub fn unread(&self) -> BTreeMap<String, usize> {
         let Traffic { gateways, destination_rules } = &self.traffic;
@@ -56,20 +65,28 @@ impl Loaded {
     }
 }
 
-/// Reads files, folders (recursively; see formats) and `-` for standard input. A file that is named twice is read once.
-pub fn load(paths: &[PathBuf]) -> Loaded {
+/// Reads files, folders (recursively) and `-` for standard input. A file that is named twice is read once.
+///
+/// # Errors
+///
+/// There is an error among the findings; the error holds all of them, and what was read.
+pub fn load(paths: &[PathBuf]) -> Result<Loaded, LoadError> {
     let mut loader = Loader::default();
     for path in paths {
         loader.path(path);
     }
-    loader.finish()
+    loader.finish().checked()
 }
 
 /// Reads one text; `file` is how diagnostics call it.
-pub fn load_text(text: &str, file: &str) -> Loaded {
+///
+/// # Errors
+///
+/// As for [`load`].
+pub fn load_text(text: &str, file: &str) -> Result<Loaded, LoadError> {
     let mut loader = Loader::default();
     loader.text(text, file);
-    loader.finish()
+    loader.finish().checked()
 }
 
 /// Collects resources from several sources.

@@ -1,7 +1,7 @@
 //! Requests as people write them (formats §3).
 
 use gnomon_engine::{
-    Diagnostic, Node, Severity, Value,
+    Diagnostic, Diagnostics, Node, Severity, Value,
     decode::{Cursor, Fields, Reader, quoted},
     jwt::Json,
     node::Position,
@@ -74,7 +74,7 @@ impl Requests {
 ///
 /// All that is wrong with any of them. A field that is not known is an error here, unlike in a policy: nothing would
 /// be asked about it, and a test that asks nothing passes.
-pub fn requests(file: &Arc<str>, document: &Node) -> Result<Requests, Vec<Diagnostic>> {
+pub fn requests(file: &Arc<str>, document: &Node) -> Result<Requests, Diagnostics> {
     let reader = Reader::new(file, "");
     let root = reader.root(document);
     let requests = match &document.value {
@@ -107,21 +107,16 @@ pub fn requests(file: &Arc<str>, document: &Node) -> Result<Requests, Vec<Diagno
 /// # Errors
 ///
 /// As [`requests`].
-pub fn request(
-    file: &Arc<str>,
-    object: &str,
-    path: &str,
-    node: &Node,
-) -> Result<RequestSpec, Vec<Diagnostic>> {
+pub fn request(file: &Arc<str>, object: &str, path: &str, node: &Node) -> Result<RequestSpec, Diagnostics> {
     let reader = Reader::new(file, object);
     let request = read(reader.at_path(node, path));
     finish(reader, request)
 }
 
 /// The value, unless something was wrong; unknown fields count.
-pub(crate) fn finish<T>(reader: Reader, value: T) -> Result<T, Vec<Diagnostic>> {
+pub(crate) fn finish<T>(reader: Reader, value: T) -> Result<T, Diagnostics> {
     let found = strict(reader.into_diagnostics());
-    if found.iter().any(|found| found.severity == Severity::Error) { Err(found) } else { Ok(value) }
+    if found.iter().any(|found| found.severity == Severity::Error) { Err(found.into()) } else { Ok(value) }
 }
 
 /// Makes errors of unknown fields: in requests and suites they are never right.

@@ -7,6 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What is read, with or without errors.
+fn read(paths: &[PathBuf]) -> Loaded {
+    load(paths).unwrap_or_else(|wrong| *wrong.loaded)
+}
+
 /// A folder of its own, removed at the end.
 struct Folder(PathBuf);
 
@@ -53,7 +58,7 @@ fn a_folder() {
     folder.write("notes.txt", "not: [read");
     folder.write(".hidden/d.yaml", "not: [read");
     folder.write(".e.yaml", "not: [read");
-    let loaded = load(&[folder.0.clone(), folder.0.join("a.yml")]);
+    let loaded = read(&[folder.0.clone(), folder.0.join("a.yml")]);
     assert_eq!(loaded.diagnostics, []);
     assert_eq!(folder.files(&loaded), ["a.yml", "b.yaml", "sub/c.json"]);
     let names: Vec<_> = loaded.resources.authorization.iter().map(|read| read.meta.name.as_str()).collect();
@@ -65,7 +70,7 @@ fn a_folder() {
 fn a_suite_that_is_named_is_read() {
     let folder = Folder::new("a_suite");
     let path = folder.write("tests.gnomon.yaml", policy("a"));
-    assert_eq!(load(&[path]).resources.authorization.len(), 1);
+    assert_eq!(read(&[path]).resources.authorization.len(), 1);
 }
 
 #[test]
@@ -76,7 +81,7 @@ fn problems_name_their_file() {
     let missing = folder.0.join("missing.yaml");
     let empty = folder.0.join("empty");
     fs::create_dir_all(&empty).unwrap();
-    let loaded = load(&[bad.clone(), bytes.clone(), missing.clone(), empty.clone()]);
+    let loaded = read(&[bad.clone(), bytes.clone(), missing.clone(), empty.clone()]);
     let found: Vec<_> = loaded.diagnostics.iter().map(|found| (found.code, found.file.to_string())).collect();
     let text = |path: &Path| path.to_string_lossy().to_string();
     assert_eq!(
@@ -96,7 +101,7 @@ fn the_same_object_in_two_files() {
     let folder = Folder::new("two_files");
     folder.write("a.yaml", policy("p"));
     folder.write("b.yaml", format!("# second\n{}", policy("p")));
-    let loaded = load(std::slice::from_ref(&folder.0));
+    let loaded = read(std::slice::from_ref(&folder.0));
     let [found] = loaded.diagnostics.as_slice() else { panic!("{:?}", loaded.diagnostics) };
     assert_eq!((found.code, found.at.line), ("duplicate-object", 2));
     assert!(found.message.contains("a.yaml:1:1"), "{found}");
@@ -110,7 +115,7 @@ fn links_in_a_circle() {
     std::os::unix::fs::symlink(&folder.0, folder.0.join("sub/up")).unwrap();
     std::os::unix::fs::symlink("sub", folder.0.join("other")).unwrap();
     std::os::unix::fs::symlink("nowhere.yaml", folder.0.join("dangling.yaml")).unwrap();
-    let loaded = load(std::slice::from_ref(&folder.0));
+    let loaded = read(std::slice::from_ref(&folder.0));
     assert_eq!(loaded.resources.authorization.len(), 1);
     let codes: Vec<_> = loaded.diagnostics.iter().map(|found| found.code).collect();
     assert_eq!(codes, ["unreadable"]);
@@ -119,6 +124,6 @@ fn links_in_a_circle() {
 #[cfg(unix)]
 #[test]
 fn an_endless_file() {
-    let loaded = load(&[PathBuf::from("/dev/zero")]);
+    let loaded = read(&[PathBuf::from("/dev/zero")]);
     assert_eq!(loaded.diagnostics[0].code, "too-big");
 }

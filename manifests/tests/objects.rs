@@ -3,7 +3,12 @@
 mod common;
 
 use common::{check, object};
-use gnomon_manifests::{load_text, parse};
+use gnomon_manifests::{Loaded, load_text, parse};
+
+/// What is read, with or without errors.
+fn read_text(text: &str, file: &str) -> Loaded {
+    load_text(text, file).unwrap_or_else(|wrong| *wrong.loaded)
+}
 
 #[test]
 fn what_kubectl_prints() {
@@ -106,7 +111,7 @@ fn kinds_and_versions() {
     ] {
         check(name, text, expected);
     }
-    let skipped = load_text("kind: A\n---\nkind: A\n---\nkind: B\n---\n{}\n", "t").skipped;
+    let skipped = read_text("kind: A\n---\nkind: A\n---\nkind: B\n---\n{}\n", "t").skipped;
     let counts: Vec<_> = skipped.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
     assert_eq!(counts, [("(no kind)", 1), ("A", 2), ("B", 1)]);
 }
@@ -114,7 +119,7 @@ fn kinds_and_versions() {
 #[test]
 fn namespaces() {
     let text = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a}\n";
-    assert_eq!(load_text(text, "t").resources.peer_authentication[0].meta.namespace, "default");
+    assert_eq!(read_text(text, "t").resources.peer_authentication[0].meta.namespace, "default");
 }
 
 #[test]
@@ -158,7 +163,7 @@ fn all_problems_of_all_documents() {
 #[test]
 fn problems_are_bounded() {
     let ports = "x,".repeat(5_000);
-    let loaded = load_text(
+    let loaded = read_text(
         &object("AuthorizationPolicy", &format!("rules: [{{to: [{{operation: {{ports: [{ports}]}}}}]}}]")),
         "t",
     );
@@ -170,7 +175,7 @@ fn problems_are_bounded() {
 #[test]
 fn unknown_fields_are_bounded() {
     let fields: String = (0..100_000).map(|n| format!("selectr{n}: x\n")).collect();
-    let loaded = load_text(&object("AuthorizationPolicy", &fields), "t");
+    let loaded = read_text(&object("AuthorizationPolicy", &fields), "t");
     assert_eq!(loaded.diagnostics.len(), 1_001);
     assert!(!loaded.has_errors());
 }
@@ -180,7 +185,7 @@ fn problems_of_many_objects_are_bounded() {
     let objects = "kind: PeerAuthentication\n---\n".repeat(3_000);
     let list = format!("kind: List\nitems: [{}]", "{kind: PeerAuthentication},".repeat(3_000));
     for text in [objects, list] {
-        let loaded = load_text(&text, "t");
+        let loaded = read_text(&text, "t");
         assert!((1_001..1_010).contains(&loaded.diagnostics.len()), "{}", loaded.diagnostics.len());
         assert_eq!(loaded.diagnostics.last().map(|found| found.code), Some("too-many-problems"));
     }
@@ -198,7 +203,7 @@ fn warnings_are_bounded_and_refuse_nothing() {
     let list =
         objects.iter().map(|text| format!("- {}", text.trim_end().replace('\n', "\n  "))).collect::<Vec<_>>();
     for text in [objects.join("---\n"), format!("kind: List\nitems:\n{}\n", list.join("\n"))] {
-        let loaded = load_text(&text, "t");
+        let loaded = read_text(&text, "t");
         assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics.last());
         assert_eq!(loaded.resources.peer_authentication.len(), 2_500);
         assert_eq!(loaded.diagnostics.len(), 1_001);
@@ -207,7 +212,7 @@ fn warnings_are_bounded_and_refuse_nothing() {
     // An error behind so many warnings is still found.
     let broken =
         format!("{}---\n{}", objects.join("---\n"), policy(9_999).replace("mtsl: {}", "mtls: {mode: NO}"));
-    assert!(load_text(&broken, "t").has_errors());
+    assert!(read_text(&broken, "t").has_errors());
 }
 
 #[test]
@@ -215,6 +220,6 @@ fn lists_in_lists() {
     let deep = (0..100).fold("{kind: Foo}".to_string(), |inner, _| {
         if inner.len() > 1_000 { inner } else { format!("{{kind: List, items: [{inner}]}}") }
     });
-    let loaded = load_text(&deep, "t");
+    let loaded = read_text(&deep, "t");
     assert_eq!(loaded.diagnostics[0].code, "list-too-deep");
 }

@@ -40,7 +40,7 @@ fn suite(folder: &Path, head: &str, test: &str) -> Result<LoadedSuite, Vec<Strin
     )
     .unwrap();
     load(&path).map_err(|problems| {
-        let found = problems.diagnostics.iter();
+        let found = problems.loaded.diagnostics.iter();
         found
             .map(|d| {
                 format!("{}:{}:{}: {}", d.file.rsplit('/').next().unwrap(), d.at.line, d.at.column, d.message)
@@ -123,13 +123,13 @@ fn problems() {
         }
     }
     let found = load(&folder.join("none.gnomon.yaml")).unwrap_err();
-    assert!(found.diagnostics[0].message.starts_with("cannot be read"));
+    assert!(found.loaded.diagnostics[0].message.starts_with("cannot be read"));
 }
 
 #[test]
 fn one_suite_to_a_file() {
     let file = "s.gnomon.yaml".into();
-    let message = |text: &str| from_text(text, &file).unwrap_err()[0].message.clone();
+    let message = |text: &str| from_text(text, &file).unwrap_err().0[0].message.clone();
     assert_eq!(message(""), "the file is empty");
     let one = "tests: [{expect: allow}]\n";
     assert!(from_text(one, &file).is_ok());

@@ -116,7 +116,9 @@ fn files(input: &SuiteInput) -> BTreeMap<String, String> {
 pub fn run_suite(input: &SuiteInput) -> SuiteRun {
     let loaded = match load_texts(&files(input), &input.path) {
         Ok(loaded) => loaded,
-        Err(found) => return SuiteRun { diagnostics: findings(found.diagnostics), ..SuiteRun::default() },
+        Err(found) => {
+            return SuiteRun { diagnostics: findings(found.loaded.diagnostics), ..SuiteRun::default() };
+        }
     };
     let checker = Checker::default();
     let mut runner = Runner::of(&loaded, &checker, input.now as i64);
@@ -157,7 +159,10 @@ pub fn read_suite(input: &SuiteInput) -> SuiteContents {
     let loaded = match load_texts(&files, &input.path) {
         Ok(loaded) => loaded,
         Err(found) => {
-            return SuiteContents { diagnostics: findings(found.diagnostics), ..SuiteContents::default() };
+            return SuiteContents {
+                diagnostics: findings(found.loaded.diagnostics),
+                ..SuiteContents::default()
+            };
         }
     };
     let suite = loaded.suite;

@@ -15,7 +15,7 @@ spec:
 ";
 
 fn resources(yaml: &str) -> Resources {
-    let loaded = load_text(yaml, "t.yaml");
+    let loaded = load_text(yaml, "t.yaml").unwrap();
     assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics);
     loaded.resources
 }

@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         let loaded = match load(&file) {
             Ok(loaded) => loaded,
             Err(problems) => {
-                findings::print(&problems, &mut seen, "the suite was not run");
+                findings::print(&problems.loaded, &mut seen, "the suite was not run");
                 session.broken += 1;
                 continue;
             }

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{Diagnostic, Node, Severity, node::Position};
 use alloc::{format, string::String, sync::Arc, vec::Vec};
-use core::cell::{Cell, RefCell};
+use core::{
+    cell::{Cell, RefCell},
+    fmt,
+};
 
 /// Collects what is wrong with one object.
 ///
@@ -102,6 +105,15 @@ pub struct Problem {
     /// See [`Diagnostic::help`]; may be empty.
     pub help: String,
 }
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if self.help.is_empty() { Ok(()) } else { write!(f, "; {}", self.help) }
+    }
+}
+
+impl core::error::Error for Problem {}
 
 impl Problem {
     /// A problem with a message and what to do about it; `help` may be empty.

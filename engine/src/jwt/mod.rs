@@ -42,6 +42,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use core::fmt;
 use guess::Guesses;
 use requirement::{Refusal, Run};
 use status::Status;
@@ -281,8 +282,9 @@ impl Authentication {
     }
 }
 
-/// Why the JWT stage did not pass.
+/// Why the JWT stage did not pass. Displayed as Envoy's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// 401, or 403 for a wrong audience.
     pub status: u16,
@@ -293,3 +295,11 @@ pub struct Failure {
     /// Set where the answer depends on a key set that could not be had; then the other fields say nothing.
     pub missing: Option<Missing>,
 }
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message)
+    }
+}
+
+impl core::error::Error for Failure {}

@@ -52,6 +52,7 @@ impl Default for Place {
 
 /// What is wrong with the key set of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Problem {
     /// The rule, by its index in the list given to [`Authenticator::compile`].
     pub rule: usize,
@@ -66,6 +67,7 @@ pub struct Problem {
 
 /// One token of a request, or the lack of one, as one rule sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TokenTrace {
     /// The rule, by its index in the list given to [`Authenticator::compile`].
     pub rule: usize,

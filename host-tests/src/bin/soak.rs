@@ -54,11 +54,9 @@ spec:
 "#;
 
 fn enforced() -> Result<Vec<Value>> {
-    let mut loaded = load_text(ENFORCED, "enforced.yaml");
-    let authentication = load_text(&authentication().to_string(), "jwt.json");
-    if loaded.has_errors() || authentication.has_errors() {
-        return Err(Error::new("the policies of the soak are not right"));
-    }
+    let read = |text: &str, file| load_text(text, file).map_err(|wrong| Error::new(wrong.to_string()));
+    let mut loaded = read(ENFORCED, "enforced.yaml")?;
+    let authentication = read(&authentication().to_string(), "jwt.json")?;
     loaded.resources.request_authentication = authentication.resources.request_authentication;
     Ok(export(&loaded.resources, &scene::workload(), &Mesh::default(), Protocol::Http))
 }

@@ -20,8 +20,7 @@ fn envoy_answers_as_the_suites_expect() {
     assert!(suites.len() >= 30, "only {} suites", suites.len());
     let judge = Judge::new().unwrap();
     for file in suites {
-        let loaded =
-            load(&file).unwrap_or_else(|found| panic!("{}: {:?}", file.display(), found.diagnostics));
+        let loaded = load(&file).unwrap_or_else(|wrong| panic!("{}: {wrong}", file.display()));
         let mut runner = Runner::new(&SoftwareCrypto, tokens::now());
         let mut questions = Vec::new();
         for (test, resources) in loaded.suite.tests.iter().zip(&loaded.resources) {

@@ -16,8 +16,7 @@ fn the_filter_enforces_as_the_suites_expect() {
     let judge = Judge::new().unwrap();
     let (mut asked, mut beyond, mut wrong) = (0, 0, Vec::new());
     for file in find(&[root.join("corpus"), root.join("../examples")]).0 {
-        let loaded =
-            load(&file).unwrap_or_else(|found| panic!("{}: {:?}", file.display(), found.diagnostics));
+        let loaded = load(&file).unwrap_or_else(|wrong| panic!("{}: {wrong}", file.display()));
         let mut questions = Vec::new();
         for (test, resources) in loaded.suite.tests.iter().zip(&loaded.resources) {
             for case in &test.cases {

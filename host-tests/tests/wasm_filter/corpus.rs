@@ -21,7 +21,7 @@ fn the_filter_answers_as_the_suites_expect() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut compared, mut beyond, mut wrong) = (0, 0, Vec::new());
     for file in suite::find(&[root.join("corpus"), root.join("../examples")]).0 {
-        let loaded = suite::load(&file).unwrap_or_else(|found| panic!("{:?}", found.diagnostics));
+        let loaded = suite::load(&file).unwrap_or_else(|wrong| panic!("{wrong}"));
         let mut last: Option<(Arc<Resources>, suite::Test, bool, WasmHost)> = None;
         for (test, resources) in loaded.suite.tests.iter().zip(&loaded.resources) {
             for case in &test.cases {

@@ -3,7 +3,7 @@ use super::*;
 fn read(json: &str) -> Result<Requests, Vec<String>> {
     let node: Node = serde_json::from_str(json).unwrap();
     requests(&"r.json".into(), &node)
-        .map_err(|found| found.iter().map(|d| format!("{}: {}", d.field, d.message)).collect())
+        .map_err(|found| found.0.iter().map(|d| format!("{}: {}", d.field, d.message)).collect())
 }
 
 fn one(json: &str) -> RequestSpec {

@@ -1,6 +1,6 @@
 use crate::request::finish;
 use gnomon_engine::{
-    Diagnostic, Node, Value,
+    Diagnostics, Node, Value,
     decode::{Cursor, Fields, Reader},
     node::Position,
     verdict::{Outcome, Stage},
@@ -82,7 +82,7 @@ const STAGES: [(&str, Stage); 6] = [
 /// # Errors
 ///
 /// All that is wrong with it.
-pub fn expectation(file: &Arc<str>, node: &Node) -> Result<Option<Expect>, Vec<Diagnostic>> {
+pub fn expectation(file: &Arc<str>, node: &Node) -> Result<Option<Expect>, Diagnostics> {
     let reader = Reader::new(file, "");
     let root = reader.at_path(node, "expect");
     let read = if root.is_null() { None } else { Some(expect(root)) };

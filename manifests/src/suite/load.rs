@@ -1,9 +1,9 @@
 //! Suites from files, with the policies that they name.
 
 use super::{Sources, Suite};
-use crate::{Loaded, Loader, imported, input::error, read_file, tree};
+use crate::{LoadError, Loaded, Loader, imported, input::error, read_file, tree};
 use gnomon_engine::{
-    Diagnostic,
+    Diagnostic, Diagnostics,
     decode::quoted,
     envoy::import::Imported,
     resource::{Resources, Text},
@@ -31,13 +31,13 @@ pub struct LoadedSuite {
 /// # Errors
 ///
 /// All that is wrong with the suite, or with any of the policies.
-pub fn load(path: &Path) -> Result<LoadedSuite, Box<Loaded>> {
+pub fn load(path: &Path) -> Result<LoadedSuite, LoadError> {
     let mut findings = Loaded::default();
     let text = match read_file(path) {
         Ok(text) => text,
         Err(unread) => {
             findings.diagnostics.push(*unread);
-            return Err(Box::new(findings));
+            return Err(findings.into());
         }
     };
     let file: Arc<str> = Arc::from(&*path.to_string_lossy());
@@ -46,8 +46,8 @@ pub fn load(path: &Path) -> Result<LoadedSuite, Box<Loaded>> {
     let suite = match read {
         Ok(suite) => suite,
         Err(problems) => {
-            findings.diagnostics = problems;
-            return Err(Box::new(findings));
+            findings.diagnostics = problems.0;
+            return Err(findings.into());
         }
     };
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -81,7 +81,7 @@ pub(super) fn assemble(
     suite: Suite,
     mut findings: Loaded,
     files: &dyn Files,
-) -> Result<LoadedSuite, Box<Loaded>> {
+) -> Result<LoadedSuite, LoadError> {
     let file = suite.file.clone();
     let mut resources: Vec<Arc<Resources>> = Vec::with_capacity(suite.tests.len());
     let mut known: Vec<(&Sources, Arc<Resources>)> = Vec::new();
@@ -120,7 +120,7 @@ pub(super) fn assemble(
     let envoy_config = suite.envoy_config.as_ref();
     let envoy_config = envoy_config.and_then(|entry| files.envoy_config(entry, &mut findings)).map(Arc::new);
     if findings.has_errors() {
-        Err(Box::new(findings))
+        Err(findings.into())
     } else {
         Ok(LoadedSuite { suite, resources, envoy_config, findings })
     }
@@ -131,10 +131,10 @@ pub(super) fn assemble(
 /// # Errors
 ///
 /// All that is wrong with it.
-pub fn from_text(text: &str, file: &Arc<str>) -> Result<Suite, Vec<Diagnostic>> {
+pub fn from_text(text: &str, file: &Arc<str>) -> Result<Suite, Diagnostics> {
     let (documents, mut problems) = tree::parse(text, file);
     if !problems.is_empty() {
-        return Err(problems);
+        return Err(problems.into());
     }
     match documents.as_slice() {
         [document] => Suite::read(file, document),
@@ -146,12 +146,12 @@ pub fn from_text(text: &str, file: &Arc<str>) -> Result<Suite, Vec<Diagnostic>> 
                 "the file is empty",
                 "a suite needs `tests`",
             ));
-            Err(problems)
+            Err(problems.into())
         }
         [_, second, ..] => {
             let message = "a file holds one suite, and here begins another document";
             problems.push(error("second-document", file, second.at, message, "move it to a file of its own"));
-            Err(problems)
+            Err(problems.into())
         }
     }
 }

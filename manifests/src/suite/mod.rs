@@ -14,7 +14,7 @@ pub use matrix::MAX_CASES;
 pub use texts::{load_texts, policies_of};
 
 use crate::request::RequestSpec;
-use gnomon_engine::{Diagnostic, Mesh, Node, Workload, node::Position, resource::Text};
+use gnomon_engine::{Diagnostics, Mesh, Node, Workload, node::Position, resource::Text};
 use std::sync::Arc;
 
 /// One `*.gnomon.yaml` file: everything read and checked but for the policies, which are still names of files.
@@ -42,7 +42,7 @@ impl Suite {
     /// # Errors
     ///
     /// All that is wrong with it. An unknown field is an error.
-    pub fn read(file: &Arc<str>, document: &Node) -> Result<Suite, Vec<Diagnostic>> {
+    pub fn read(file: &Arc<str>, document: &Node) -> Result<Suite, Diagnostics> {
         read::suite(file, document)
     }
 

@@ -4,12 +4,12 @@ use crate::{
     request::{finish, strict},
 };
 use gnomon_engine::{
-    Diagnostic, Mesh, Node, Severity, Workload,
+    Diagnostic, Diagnostics, Mesh, Node, Severity, Workload,
     decode::{self, Fields, Reader},
 };
 use std::sync::Arc;
 
-pub(super) fn suite(file: &Arc<str>, document: &Node) -> Result<Suite, Vec<Diagnostic>> {
+pub(super) fn suite(file: &Arc<str>, document: &Node) -> Result<Suite, Diagnostics> {
     let reader = Reader::new(file, "");
     let mut found = Vec::new();
     let suite = read(file, &reader, document, &mut found);
@@ -18,7 +18,7 @@ pub(super) fn suite(file: &Arc<str>, document: &Node) -> Result<Suite, Vec<Diagn
         Some(suite) if !found.iter().any(|found| found.severity == Severity::Error) => Ok(suite),
         _ => {
             found.sort_by_key(|found| found.at);
-            Err(found)
+            Err(found.into())
         }
     }
 }
@@ -136,7 +136,7 @@ fn mesh(file: &Arc<str>, object: &str, node: &Node, found: &mut Vec<Diagnostic>)
     keep(finish(reader, mesh), found)
 }
 
-fn keep<T: Default>(read: Result<T, Vec<Diagnostic>>, found: &mut Vec<Diagnostic>) -> T {
+fn keep<T: Default>(read: Result<T, Diagnostics>, found: &mut Vec<Diagnostic>) -> T {
     read.unwrap_or_else(|problems| {
         found.extend(problems);
         T::default()

@@ -3,8 +3,9 @@ use gnomon_engine::verdict::{Outcome, Stage};
 
 fn read(json: &str) -> Result<Suite, Vec<String>> {
     let node: Node = serde_json::from_str(json).unwrap();
-    Suite::read(&"a/b.gnomon.yaml".into(), &node)
-        .map_err(|found| found.iter().map(|d| format!("{}: {}: {}", d.object, d.field, d.message)).collect())
+    Suite::read(&"a/b.gnomon.yaml".into(), &node).map_err(|found| {
+        found.0.iter().map(|d| format!("{}: {}: {}", d.object, d.field, d.message)).collect()
+    })
 }
 
 fn tests(tests: &str) -> Suite {

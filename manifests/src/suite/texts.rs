@@ -4,7 +4,7 @@ use super::{
     LoadedSuite, Sources, from_text,
     load::{Files, GLOB, assemble, is_suite, no_policies, no_such},
 };
-use crate::{Loaded, Loader, files::is_manifest, imported_text, input::error};
+use crate::{LoadError, Loaded, Loader, files::is_manifest, imported_text, input::error};
 use gnomon_engine::{Diagnostic, Position, decode::quoted, envoy::import::Imported, resource::Text};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 /// # Errors
 ///
 /// All that is wrong with the suite, or with any of the policies.
-pub fn load_texts(files: &BTreeMap<String, String>, path: &str) -> Result<LoadedSuite, Box<Loaded>> {
+pub fn load_texts(files: &BTreeMap<String, String>, path: &str) -> Result<LoadedSuite, LoadError> {
     let mut findings = Loaded::default();
     let file: Arc<str> = Arc::from(path);
     let Some(text) = files.get(path) else {
@@ -25,15 +25,15 @@ pub fn load_texts(files: &BTreeMap<String, String>, path: &str) -> Result<Loaded
             "there is no such file",
             "",
         ));
-        return Err(Box::new(findings));
+        return Err(findings.into());
     };
     let read = from_text(text, &file);
     findings.sources.insert(file, text.clone());
     match read {
         Ok(suite) => assemble(suite, findings, &Texts { files, folder: folder_of(path) }),
         Err(problems) => {
-            findings.diagnostics = problems;
-            Err(Box::new(findings))
+            findings.diagnostics = problems.0;
+            Err(findings.into())
         }
     }
 }

@@ -9,7 +9,6 @@ use gnomon_host_tests::{
     process, scene,
     tokens::{self, TestKey},
 };
-use gnomon_manifests::load_text;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -113,7 +112,7 @@ impl Chains {
         let mut listeners = vec![
             Listener::http(NONE, Vec::new()),
             Listener::http(JWT_NONE, ours(&with_jwt)),
-            Listener::http(NATIVE_TOKEN, envoys(&load_text(&list.to_string(), "bench.json").resources)),
+            Listener::http(NATIVE_TOKEN, envoys(&scene::read(&list))),
         ];
         for count in COUNTS {
             listeners.push(Listener::http(&native(count), envoys(&scene::resources(count))));

@@ -8,10 +8,7 @@ use gnomon_engine::{
 };
 use gnomon_host_tests::{Error, Result};
 use serde_json::Value;
-use std::{
-    fmt::Write,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// The scenario's stages build on each other; this is all of them.
 const CURRENT: [&str; 3] = ["1-authentication", "2-require-a-token", "3-who-may-do-what"];
@@ -69,14 +66,8 @@ impl Scenario {
 }
 
 fn read(paths: &[PathBuf]) -> Result<Resources> {
-    let loaded = gnomon_manifests::load(paths);
-    if loaded.has_errors() {
-        let mut text = String::from("the demo's policies are not right:");
-        for found in &loaded.diagnostics {
-            let _ = write!(text, "\n{found}");
-        }
-        return Err(Error::new(text));
-    }
+    let loaded = gnomon_manifests::load(paths)
+        .map_err(|wrong| Error::new(format!("the demo's policies have errors:\n{wrong}")))?;
     Ok(loaded.resources)
 }
 

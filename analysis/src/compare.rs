@@ -7,7 +7,7 @@ use serde_json::Value;
 /// A field that is not as expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The field as formats §4 has it: `status`, `dryRun.allow.result`, `nearest.unmet[0].got`.
+    /// The field as in docs/formats.md, "Verdict": `status`, `dryRun.allow.result`, `nearest.unmet[0].got`.
     pub field: String,
     /// What the test expects.
     pub expected: Value,
@@ -15,7 +15,7 @@ pub struct Difference {
     pub got: Value,
 }
 
-/// Every named field that differs, in the order of formats §4.
+/// Every named field that differs, in the order of docs/formats.md, "Verdict".
 pub fn differences(expect: &Expect, report: &Report) -> Vec<Difference> {
     let mut found = Found(Vec::new());
     if let Some(verdict) = expect.verdict {
@@ -105,7 +105,7 @@ impl Found {
     }
 }
 
-/// A word as formats §4 has it.
+/// A word as in docs/formats.md, "Verdict".
 fn word(value: impl serde::Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }

@@ -141,7 +141,7 @@ fn spiffe_id(principal: &str) -> Vec<u8> {
 }
 
 impl Materialized {
-    /// The verdict as formats §4 has it, without the nearest miss. `crypto` checks the signatures of real tokens.
+    /// The verdict as in docs/formats.md, "Verdict", without the nearest miss. `crypto` checks the signatures of real tokens.
     ///
     /// An address that the request does not state is absent and matches nothing. Where that decided,
     /// [`Report::missing`] names it, as a hint that the request says too little.
@@ -265,7 +265,7 @@ impl Materialized {
     }
 }
 
-/// What is not stated is absent (formats §3).
+/// What is not stated is absent (docs/formats.md, "Request").
 fn input<T>(stated: Option<T>) -> Input<T> {
     stated.map_or(Input::Absent, Input::Is)
 }

@@ -1,4 +1,4 @@
-//! Reads gzip: how a long list of policies fits into a Kubernetes object (formats §7, `candidate.gzip`).
+//! Reads gzip: how a long list of policies fits into a Kubernetes object (docs/formats.md, "Filter configuration", `candidate.gzip`).
 //!
 //! Written out here because the filter must stay small. What is read is a few hundred kB, once for each configuration, so
 //! that it goes bit by bit. The output is bounded, and nothing in the input can make it take more time than its own

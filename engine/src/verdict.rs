@@ -65,7 +65,7 @@ impl Stage {
     }
 }
 
-/// A verdict as people, suites and reports read it (formats §4). Field names are a contract.
+/// A verdict as people, suites and reports read it (docs/formats.md, "Verdict"). Field names are a contract.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {

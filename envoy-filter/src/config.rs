@@ -1,4 +1,4 @@
-//! The plugin configuration (formats §7): JSON text to resources, workload, mesh and what to write.
+//! The plugin configuration (docs/formats.md, "Filter configuration"): JSON text to resources, workload, mesh and what to write.
 //!
 //! The text is JSON, as Istio passes `pluginConfig` on; the resources in it are manifests. Everything that is wrong is
 //! reported, in the words of the command line.

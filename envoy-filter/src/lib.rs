@@ -1,6 +1,6 @@
 //! The candidate verdict inside Envoy: a proxy-wasm filter that looks at the traffic and never touches it.
 //!
-//! The plugin configuration (formats §7) names policies, the *candidate*. When a request's headers come, the filter
+//! The plugin configuration (docs/formats.md, "Filter configuration") names policies, the *candidate*. When a request's headers come, the filter
 //! evaluates the candidate for it; when the stream has ended, it compares that verdict with what the proxy's own
 //! filters did, counts, writes filter state `wasm.gnomon` and, where they differ, a log line.
 //!

@@ -108,7 +108,7 @@ impl Ended<'_> {
 }
 
 /// One line of the proxy's log: JSON, so that nothing in a request can make two of it. The comparison stands first, to
-/// be searched for; the words are those of formats §4.
+/// be searched for; the words are those of docs/formats.md, "Verdict".
 pub fn log_line(
     workload: &str,
     request: &Subject,

@@ -54,7 +54,7 @@ fn target_folder() -> PathBuf {
 /// The HTTP filter entry as Istio makes one of a WasmPlugin: the configuration as JSON text in a StringValue,
 /// a VM of its own, `FAIL_OPEN`.
 ///
-/// `configuration` is what formats §7 describes.
+/// `configuration` is as in docs/formats.md, "Filter configuration".
 pub fn http_filter(wasm: &Path, configuration: &Value) -> Value {
     entry("envoy.extensions.filters.http.wasm.v3.Wasm", wasm, configuration)
 }

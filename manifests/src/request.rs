@@ -1,4 +1,4 @@
-//! Requests as people write them (formats §3).
+//! Requests as people write them (docs/formats.md, "Request").
 
 use gnomon_engine::{
     Diagnostic, Diagnostics, Node, Severity, Value,

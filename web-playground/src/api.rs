@@ -29,7 +29,7 @@ pub struct Input {
     /// Which listener of it: a name or a port.
     #[serde(default)]
     pub listener: Option<String>,
-    /// The workloads that requests go to, each `{workload, mesh}` as formats §2 has them.
+    /// The workloads that requests go to, each `{workload, mesh}` as in docs/formats.md, "Workload and mesh".
     #[serde(default)]
     pub targets: Vec<Node>,
     /// The requests.
@@ -42,13 +42,13 @@ pub struct Input {
 /// One request.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Question {
-    /// As formats §3 has it.
+    /// As in docs/formats.md, "Request".
     #[serde(default)]
     pub request: Node,
     /// Index of its target; the first by default.
     #[serde(default)]
     pub target: usize,
-    /// As formats §5 has it, or nothing.
+    /// As in docs/formats.md, "Suite", or nothing.
     #[serde(default)]
     pub expect: Node,
 }
@@ -80,7 +80,7 @@ pub struct Outcome {
 /// A field that is not as expected.
 #[derive(Debug, Serialize)]
 pub struct Difference {
-    /// As formats §4 has it.
+    /// As in docs/formats.md, "Verdict".
     pub field: String,
     /// For people.
     pub expected: String,

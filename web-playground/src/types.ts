@@ -1,7 +1,7 @@
 /** A text with a name: a file of policies, or a proxy's configuration. */
 export interface Source { name: string; text: string }
 
-/** A request (formats §3). Every field is optional; what is absent is absent, as on the wire. */
+/** A request (docs/formats.md, "Request"). Every field is optional; what is absent is absent, as on the wire. */
 export interface RequestSpec {
   protocol?: "http" | "tcp";
   method?: string;
@@ -20,7 +20,7 @@ export interface RequestSpec {
   metadata?: Record<string, Record<string, unknown>>;
 }
 
-/** Whom requests reach (formats §2). */
+/** Whom requests reach (docs/formats.md, "Workload and mesh"). */
 export interface WorkloadSpec {
   name?: string;
   namespace?: string;
@@ -30,7 +30,7 @@ export interface WorkloadSpec {
   services?: string[];
 }
 
-/** What of MeshConfig bears on a verdict (formats §2). */
+/** What of MeshConfig bears on a verdict (docs/formats.md, "Workload and mesh"). */
 export interface MeshSpec {
   rootNamespace?: string;
   trustDomain?: string;
@@ -47,7 +47,7 @@ export interface Target { workload?: WorkloadSpec; mesh?: MeshSpec }
 export type Verdict = "allow" | "deny" | "unknown";
 export type StageName = "mtls" | "custom" | "jwt" | "audit" | "deny" | "allow" | "none";
 
-/** What is expected of a verdict (formats §5): a verdict alone, or the fields to compare. */
+/** What is expected of a verdict (docs/formats.md, "Suite"): a verdict alone, or the fields to compare. */
 export type Expectation = Verdict | {
   verdict?: Verdict;
   status?: number | null;
@@ -109,7 +109,7 @@ export interface Unmet {
   note?: string;
 }
 
-/** A verdict (formats §4). */
+/** A verdict (docs/formats.md, "Verdict"). */
 export interface Report {
   verdict: Verdict;
   status: number | null;

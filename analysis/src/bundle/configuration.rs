@@ -1,4 +1,4 @@
-//! The filter's configuration (formats §7).
+//! The filter's configuration (docs/formats.md, "Filter configuration").
 
 use gnomon_engine::{Mesh, Workload, workload::ProviderKind};
 use serde_json::{Map, Value, json};

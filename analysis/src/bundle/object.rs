@@ -39,7 +39,7 @@ pub struct Plugin<'a> {
     pub sha256: &'a str,
     /// A Secret with the registry's credentials; empty: none.
     pub pull_secret: &'a str,
-    /// formats §7.
+    /// docs/formats.md, "Filter configuration".
     pub configuration: Value,
 }
 

@@ -202,7 +202,7 @@ impl<'p> Verdict<'p> {
         }
     }
 
-    /// The verdict as formats §4 has it. The nearest miss only comes from [`Plan::explain`].
+    /// The verdict as in docs/formats.md, "Verdict". The nearest miss only comes from [`Plan::explain`].
     pub fn report(&self) -> Report {
         Report {
             verdict: self.outcome,

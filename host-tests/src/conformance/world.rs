@@ -1,4 +1,4 @@
-//! A set of policies, a workload, a mesh and requests: a suite (formats §5) as JSON, so that it can be taken apart and
+//! A set of policies, a workload, a mesh and requests: a suite (docs/formats.md, "Suite") as JSON, so that it can be taken apart and
 //! written down.
 
 use gnomon_engine::{Mesh, Node, Workload, resource::Resources};

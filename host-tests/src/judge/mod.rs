@@ -54,7 +54,7 @@ pub enum Answer {
 pub struct Seen {
     /// allow or deny.
     pub verdict: Outcome,
-    /// As formats §4 has it: 200 for allow, `None` for a refused connection.
+    /// As in docs/formats.md, "Verdict": 200 for allow, `None` for a refused connection.
     pub status: Option<u16>,
     /// Envoy's details of a refusal.
     pub details: Option<String>,

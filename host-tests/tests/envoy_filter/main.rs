@@ -62,7 +62,7 @@ fn native(resources: &Value) -> Vec<Value> {
     native_for(&workload(), &json!({}), resources, Protocol::Http)
 }
 
-/// The same for any workload, in a mesh as formats §2 has it.
+/// The same for any workload, in a mesh as in docs/formats.md, "Workload and mesh".
 fn native_for(workload: &Workload, mesh: &Value, resources: &Value, protocol: Protocol) -> Vec<Value> {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": resources});
     let loaded = load_text(&list.to_string(), "native.json").unwrap();

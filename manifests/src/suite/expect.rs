@@ -7,7 +7,7 @@ use gnomon_engine::{
 };
 use std::sync::Arc;
 
-/// What a test expects of a verdict (formats §4). `None`: not named, so not compared; an inner `None`: named `null`.
+/// What a test expects of a verdict (docs/formats.md, "Verdict"). `None`: not named, so not compared; an inner `None`: named `null`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expect {
     /// Where it is written.

@@ -1,4 +1,4 @@
-//! Test suites as people write them (formats §5).
+//! Test suites as people write them (docs/formats.md, "Suite").
 
 mod expect;
 mod find;

@@ -2,7 +2,7 @@ import type { Outcome } from "../engine/client.ts";
 import { caller, targetName, type Document } from "./document.ts";
 import { stringify } from "./yaml.ts";
 
-/** A suite of formats §5; `policies` names files beside it, or `resources` holds them. */
+/** A suite of docs/formats.md, "Suite"; `policies` names files beside it, or `resources` holds them. */
 export function suite(doc: Document, policies: { policies: string[] } | { resources: unknown[] }): string {
   const one = doc.targets.length === 1;
   const [first = {}] = doc.targets;

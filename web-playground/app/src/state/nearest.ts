@@ -1,6 +1,6 @@
 import type { RequestSpec, Unmet } from "../engine/client.ts";
 
-/** The request's field that a policy's field looks at, as formats has it: what the form focuses. */
+/** The request's field that a policy's field looks at, as in docs/formats.md: what the form focuses. */
 export function fieldOf(policyField: string): string {
   const name = policyField.replace(/^(from\.source|to\.operation)\./, "").replace(/^not([A-Z])/, (_, first: string) => first.toLowerCase());
   const when = /^when\[(.+)\]$/.exec(name)?.[1] ?? name;

@@ -33,7 +33,7 @@ export class Store {
   side: "candidate" | "baseline" = $state("candidate");
   /** Where the editor should go. */
   place: Place | null = $state.raw(null);
-  /** A field of the form that wants the focus: the request's field as formats has it. */
+  /** A field of the form that wants the focus: the request's field as in docs/formats.md. */
   wanted: { field: string; nonce: number } | null = $state.raw(null);
 
   /** By request id: the last verdicts that could be had. */

@@ -6,8 +6,17 @@ use crate::{
     setup,
     workspace::Workspace,
 };
-use std::{env, fs, path::PathBuf, process::Command};
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
+/// Makes the npm packages of a release, and the page's wherever it is installed; found in PATH in any version, else
+/// installed in this one.
+const WASM_PACK: &str = "0.15.0";
 /// What Vite 8 runs on.
 const NODE: (u32, u32) = (20, 19);
 
@@ -41,7 +50,17 @@ pub(crate) fn serve(workspace: &Workspace, port: Option<&str>) -> Result<(), Fai
 
 /// Sets up what is missing and builds; the static folder.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
-    engines(workspace)?;
+    let packer = installed_wasm_pack(workspace).map_or(Packer::Library, Packer::WasmPack);
+    build_with(workspace, &packer)
+}
+
+/// [`build`] as releases are made: by wasm-pack, which is installed if need be.
+pub(crate) fn build_release(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    build_with(workspace, &Packer::WasmPack(wasm_pack(workspace)?))
+}
+
+fn build_with(workspace: &Workspace, packer: &Packer) -> Result<PathBuf, Failure> {
+    engines(workspace, packer)?;
     let page = Page::of(workspace)?;
     heading("building the page");
     run(page.npm().args(["run", "build"]))?;
@@ -61,26 +80,76 @@ pub(crate) fn test(workspace: &Workspace, tests: &mut Tally) -> Result<(), Failu
     count(browser.env("GNOMON_BIN", workspace.target.join("debug/gnomon")), tests)
 }
 
+/// What writes the JavaScript beside a wasm module. Both call the same library of wasm-bindgen's, of the version in the
+/// lock file.
+enum Packer {
+    /// This wasm-pack.
+    WasmPack(OsString),
+    /// The library alone (`xtask/bindgen`): compiling wasm-pack and the program `wasm-bindgen` takes seven minutes on two
+    /// cores, compiling this one minute.
+    Library,
+}
+
 /// The wasm packages that the page imports: the engine, and what checks signatures, which is loaded when there is one.
-fn engines(workspace: &Workspace) -> Result<(), Failure> {
+fn engines(workspace: &Workspace, packer: &Packer) -> Result<(), Failure> {
     setup::rust_target(workspace, setup::BROWSER_TARGET)?;
-    let bindgen = bindgen(workspace)?;
     let flags = dist::without_paths(workspace)?.join("\u{1f}");
-    let builds: [(&str, &str, &[&str]); 2] = [
-        ("gnomon-web-playground", "engine", &["--no-default-features"]),
-        ("gnomon-web-signatures", "signatures", &[]),
+    let builds: [(&str, &str, &str, &[&str]); 2] = [
+        ("gnomon-web-playground", ".", "engine", &["--no-default-features"]),
+        ("gnomon-web-signatures", "signatures", "signatures", &[]),
     ];
-    for (package, name, features) in builds {
+    for (package, folder, name, features) in builds {
         heading(&format!("building web-playground/app/engine/{name}"));
-        let mut build = workspace.cargo();
-        build.env("CARGO_ENCODED_RUSTFLAGS", &flags).args(["build", "--lib", "--profile", "wasm"]);
-        run(build.args(["--target", setup::BROWSER_TARGET, "--package", package]).args(features))?;
-        let module = format!("{}/wasm/{}.wasm", setup::BROWSER_TARGET, package.replace('-', "_"));
-        let mut write = Command::new(&bindgen);
-        write.arg(workspace.target.join(module)).arg(name);
-        run(write.arg(workspace.root.join("web-playground/app/engine").join(name)))?;
+        let out = workspace.root.join("web-playground/app/engine").join(name);
+        match packer {
+            Packer::WasmPack(program) => {
+                let mut command = Command::new(program);
+                command
+                    .env("CARGO_ENCODED_RUSTFLAGS", &flags)
+                    .current_dir(workspace.root.join("web-playground").join(folder))
+                    .env("CARGO_TARGET_DIR", &workspace.target)
+                    .args(["build", "--target", "web", "--profile", "wasm", "--out-name", name, "--out-dir"])
+                    .arg(&out)
+                    .args([".", "--"])
+                    .args(features);
+                run(&mut command)?;
+            }
+            Packer::Library => {
+                let mut build = workspace.cargo();
+                build.env("CARGO_ENCODED_RUSTFLAGS", &flags).args(["build", "--lib", "--profile", "wasm"]);
+                run(build.args(["--target", setup::BROWSER_TARGET, "--package", package]).args(features))?;
+                let module = format!("{}/wasm/{}.wasm", setup::BROWSER_TARGET, package.replace('-', "_"));
+                bind(workspace, &workspace.target.join(module), name, &out)?;
+            }
+        }
     }
     Ok(())
+}
+
+fn bind(workspace: &Workspace, module: &Path, name: &str, out: &Path) -> Result<(), Failure> {
+    run(Command::new(bindgen(workspace)?).arg(module).arg(name).arg(out))
+}
+
+/// wasm-pack in PATH, or the one that [`wasm_pack`] installed.
+fn installed_wasm_pack(workspace: &Workspace) -> Option<OsString> {
+    let own = workspace.installed().join("tools/bin").join(format!("wasm-pack{}", env::consts::EXE_SUFFIX));
+    ["wasm-pack".into(), own.into_os_string()]
+        .into_iter()
+        .find(|program| output(Command::new(program).arg("--version")).is_some())
+}
+
+/// Its path; installed below the target folder if need be.
+fn wasm_pack(workspace: &Workspace) -> Result<OsString, Failure> {
+    if let Some(found) = installed_wasm_pack(workspace) {
+        return Ok(found);
+    }
+    let root = workspace.installed().join("tools");
+    heading(&format!("installing wasm-pack {WASM_PACK} into {} (once)", workspace.show(&root)));
+    let mut command = workspace.cargo();
+    command.args(["install", "wasm-pack", "--version", WASM_PACK, "--locked", "--root"]).arg(&root);
+    run(command.env("CARGO_TARGET_DIR", root.join("build")))?;
+    fs::remove_dir_all(root.join("build")).ok();
+    installed_wasm_pack(workspace).ok_or_else(|| Failure::new("wasm-pack was installed and does not run"))
 }
 
 /// The path of the program that writes the JavaScript beside a module, built if need be.

@@ -1,4 +1,4 @@
-//! `gnomon-bindgen MODULE NAME FOLDER`: the part of wasm-pack that the page needs, without wasm-pack. Compiling that and
+//! `gnomon-bindgen MODULE NAME FOLDER`: what wasm-pack does for the page behind the compiler, where there is no wasm-pack. Compiling that and
 //! the whole program `wasm-bindgen` takes seven minutes on two cores, compiling this one minute.
 
 use std::{env, process::ExitCode};

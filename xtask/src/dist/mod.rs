@@ -98,7 +98,7 @@ impl Source {
 
 /// The page for browsers, file by file.
 fn page(workspace: &Workspace) -> Result<Vec<Artefact>, Failure> {
-    let folder = playground::build(workspace)?;
+    let folder = playground::build_release(workspace)?;
     let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", folder.display()));
     let mut artefacts = Vec::new();
     let mut waiting = vec![folder.clone()];

@@ -1,0 +1,6 @@
+//! Sets of requests.
+#![no_std]
+#![forbid(unsafe_code)]
+extern crate alloc;
+pub mod bdd;
+pub mod text;

@@ -4,6 +4,7 @@ mod bench;
 mod callbacks;
 mod conformance;
 mod demo;
+mod dependencies;
 mod dist;
 mod docs;
 mod filter;
@@ -51,6 +52,7 @@ cargo xtask <command>
   playground [--build | --test | --port N]
                   build the page for browsers and serve it; --build only builds web-playground/app/dist, --test runs
                   its tests in Chromium
+  dependencies    licences and sources by cargo-deny, and a check with the oldest Rust that is promised
   docs            write the outputs that documents show anew
   fmt             format everything
   setup           install what all of these need: Rust targets, rustfmt, clippy, Envoy in a Python environment
@@ -113,6 +115,11 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["playground", "--build"] => playground::build(&Workspace::find()?).map(drop),
         ["playground", "--test"] => test::playground(&Workspace::find()?),
         ["playground", "--port", port] => playground::serve(&Workspace::find()?, Some(port)),
+        ["dependencies"] => {
+            let workspace = Workspace::find()?;
+            dependencies::check(&workspace)?;
+            dependencies::oldest_rust(&workspace)
+        }
         ["docs"] => docs::docs(&Workspace::find()?),
         ["fmt"] => {
             let workspace = Workspace::find()?;

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that has to hold, in one go.
 
 use crate::{
-    filter, instructions, playground,
+    dependencies, filter, instructions, playground,
     run::{Failure, Steps, Tally, count, run},
     setup,
     workspace::Workspace,
@@ -37,6 +37,9 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
     steps.step("the lock file of the fuzz targets", || {
         cargo(&["fetch", "--quiet", "--locked", "--manifest-path", "fuzz/Cargo.toml"])
     });
+
+    steps.step("licences and sources of dependencies", || dependencies::check(workspace));
+    steps.step("the oldest Rust that is promised", || dependencies::oldest_rust(workspace));
 
     let no_std = ["build", "--package", "gnomon-engine", "--no-default-features", "--target"];
     steps.step("the engine without std", || {

@@ -193,7 +193,7 @@ impl Materialized {
 
     /// The addresses that are not stated and that the answer depends on.
     fn decisive(&self, plan: &Plan, crypto: &dyn Crypto) -> Vec<Missing> {
-        let needs = plan.needs();
+        let needs = plan.required_inputs();
         let wanted = (needs.source_ip && self.source_ip.is_none())
             || (needs.remote_ip && self.remote_ip.is_none())
             || (needs.destination_ip && self.destination_ip.is_none())
@@ -287,6 +287,7 @@ pub(crate) fn rejection(rejected: &path::Rejected) -> Report {
         audit: false,
         missing: Vec::new(),
         nearest: None,
+        without_token: false,
     }
 }
 

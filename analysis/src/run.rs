@@ -140,5 +140,6 @@ fn undecided(why: String) -> Report {
         audit: false,
         missing: vec![Missing::Listener],
         nearest: None,
+        without_token: false,
     }
 }

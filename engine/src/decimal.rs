@@ -1,4 +1,4 @@
-//! Doubles out of decimal digits and back, exactly rounded both ways.
+//! Decimal digits to doubles and back, correctly rounded in both directions.
 //!
 //! The standard library does this with tables and code of 30 kB, an eighth of the module that every proxy of a mesh
 //! carries, for speed that nobody needs here: numbers stand in claims, seconds mostly, which take the short way. What

@@ -87,7 +87,7 @@ const HOP_BY_HOP: &[&str] = &[
     "x-forwarded-client-cert",
 ];
 
-/// Envoy's own headers that it takes from nobody but an internal client, and without `internal_address_config` no
+/// Envoy's own headers that it takes from internal clients only, and without `internal_address_config` no
 /// client is internal.
 const NEVER_FROM_OUTSIDE: &[&str] = &[
     "x-envoy-expected-rq-timeout-ms",
@@ -241,7 +241,7 @@ pub struct Edge {
 
 /// What Envoy's connection manager adds before any filter looks.
 ///
-/// `x-request-id`, with a value that nobody can foretell (here all zeros) unless the client's is kept;
+/// `x-request-id`, with a random value (here all zeros) unless the client's is kept;
 /// `x-forwarded-proto`; on a gateway the peer at the end of `x-forwarded-for`, so that a rule on that header never
 /// sees what the client sent alone, and `x-envoy-external-address`. Derive the remote address *before*.
 pub fn add_proxy_headers(map: &mut Vec<Line>, edge: &Edge) {

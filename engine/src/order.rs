@@ -1,6 +1,6 @@
 //! Sorting that is compiled once, for all types.
 //!
-//! The standard library's sort is made anew for every type, 3 kB each time, and every proxy of a mesh carries this
+//! The standard library's sort is compiled again for every type, 3 kB each time, and every proxy of a mesh carries this
 //! code. Nothing here is sorted per request.
 
 use alloc::vec::Vec;

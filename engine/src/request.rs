@@ -13,15 +13,15 @@ pub enum Protocol {
     Tcp,
 }
 
-/// A value that may be absent on the wire, or that whoever built the request could not find out.
+/// A value that may be absent on the wire, or that the caller could not find out.
 ///
-/// Absent matches nothing, so every `not` field holds. Unknown makes the verdict `unknown` where it hangs on it.
+/// Absent matches nothing, so every `not` field holds. Unknown makes the verdict `unknown` where it depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Input<T> {
     /// Not there.
     #[default]
     Absent,
-    /// There or not: nobody can say.
+    /// Not known, not even whether it is there.
     Unknown,
     /// There.
     Is(T),

@@ -89,6 +89,9 @@ pub struct Report {
     pub missing: Vec<Missing>,
     /// The ALLOW rule that came nearest, for a refusal by the ALLOW stage; `None` also where no request can match any.
     pub nearest: Option<Nearest>,
+    /// Refused because a required token is absent: the challenge that Envoy answers with then names no error.
+    #[serde(skip)]
+    pub without_token: bool,
 }
 
 /// Results of the shadow engines, ALLOW and DENY apart as Istio has them; `None` where there is no such policy or
@@ -110,7 +113,7 @@ pub struct ShadowResult {
     pub policy: Option<String>,
 }
 
-/// A rule that would have matched, and what stood in its way.
+/// The rule that came nearest to a match, and the conditions that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Nearest {
     /// The rule's id.
@@ -133,7 +136,7 @@ pub struct Unmet {
     pub note: Option<String>,
 }
 
-/// A verdict with the whole way to it.
+/// A verdict with the trace of every stage.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {

@@ -110,17 +110,17 @@ fn a_peer_with_further_names_is_unknown_where_the_known_ones_do_not_match() {
 
 #[test]
 fn a_plan_needs_only_what_its_rules_look_at() {
-    let needs = plan(vec![]).needs();
+    let needs = plan(vec![]).required_inputs();
     assert_eq!(needs, Default::default());
-    let needs = plan(vec![policy("a", Action::Allow, from_ip("10.0.0.1"))]).needs();
+    let needs = plan(vec![policy("a", Action::Allow, from_ip("10.0.0.1"))]).required_inputs();
     assert!(needs.source_ip && !needs.headers && !needs.peer && !needs.sni && !needs.now);
     let condition = Condition {
         at: Default::default(),
         key: Text { text: "connection.sni".into(), ..Text::default() },
         values: values(&["a"]),
     };
-    let needs =
-        plan(vec![policy("a", Action::Deny, Rule { when: vec![condition], ..method("GET") })]).needs();
+    let needs = plan(vec![policy("a", Action::Deny, Rule { when: vec![condition], ..method("GET") })])
+        .required_inputs();
     assert!(needs.sni && needs.headers && !needs.source_ip);
 }
 

@@ -20,7 +20,7 @@ use core::cell::Cell;
 use gnomon_engine::{
     Plan, Request,
     jwt::{Authentication, Edit, Json, Place, unsigned_token},
-    plan::{Needs, Verdict},
+    plan::{RequiredInputs, Verdict},
     request::{ExtAuthzAnswer, Header, Protocol},
     verdict::{DryRun, Missing, Outcome, Report, RequestField, Stage},
 };
@@ -157,9 +157,9 @@ pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol, passed: bo
     Decision { baseline, ..judge(&mut scene, &active.plan, &good) }
 }
 
-fn needs(active: &Active) -> Needs {
-    let needs = active.plan.needs();
-    active.baseline.as_ref().map_or(needs, |baseline| needs.or(baseline.needs()))
+fn needs(active: &Active) -> RequiredInputs {
+    let needs = active.plan.required_inputs();
+    active.baseline.as_ref().map_or(needs, |baseline| needs.or(baseline.required_inputs()))
 }
 
 fn judge(scene: &mut Scene<'_>, plan: &Plan, good: &Cell<Option<Digest>>) -> Decision {
@@ -266,6 +266,7 @@ fn allowed(verdict: &Verdict<'_>) -> Report {
         audit: verdict.audit,
         missing: Vec::new(),
         nearest: None,
+        without_token: false,
     }
 }
 
@@ -286,6 +287,7 @@ fn unknown_because(missing: RequestField, reason: &str) -> Decision {
         audit: false,
         missing: vec![missing.into()],
         nearest: None,
+        without_token: false,
     };
     Decision { report, baseline: None, provider_unasked: false, subject: None, edits: Vec::new() }
 }

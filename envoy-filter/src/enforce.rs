@@ -45,22 +45,22 @@ pub fn reply(report: &Report, headers: &[Header<'_>]) -> Option<Reply> {
             // What jwt_authn says when its fetch has failed.
             let message = "Jwks remote fetch is failed";
             let details = format!("{JWT}{}}}", message.replace(' ', "_"));
-            Some(Reply { challenge: Some(challenge(message, headers)), ..refusal(401, &details, message) })
+            Some(Reply { challenge: Some(challenge(true, headers)), ..refusal(401, &details, message) })
         }
         Outcome::Unknown => Some(refusal(403, "gnomon_verdict_unknown", "RBAC: access denied")),
         Outcome::Deny if report.stage == Stage::Jwt => {
             let message =
                 details.strip_prefix(JWT).and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
             let message = message.replace('_', " ");
-            let challenge = Some(challenge(&message, headers));
+            let challenge = Some(challenge(!report.without_token, headers));
             Some(Reply { challenge, ..refusal(report.status.unwrap_or(401), details, &message) })
         }
         Outcome::Deny => Some(refusal(report.status.unwrap_or(403), details, "RBAC: access denied")),
     }
 }
 
-/// `Bearer realm="http://host/path", error="invalid_token"`
-fn challenge(message: &str, headers: &[Header<'_>]) -> Vec<u8> {
+/// `Bearer realm="http://host/path", error="invalid_token"`; the error only where there is a token.
+fn challenge(invalid: bool, headers: &[Header<'_>]) -> Vec<u8> {
     let value = |name: &[u8]| {
         let line = headers.iter().find(|(other, _)| *other == name);
         line.map(|(_, value)| *value).filter(|value| !value.is_empty())
@@ -73,7 +73,7 @@ fn challenge(message: &str, headers: &[Header<'_>]) -> Vec<u8> {
     text.extend_from_slice(value(b":authority").unwrap_or_default());
     text.extend_from_slice(path.get(..LONGEST_REALM).unwrap_or(path));
     text.push(b'"');
-    if message != "Jwt is missing" {
+    if invalid {
         text.extend_from_slice(b", error=\"invalid_token\"");
     }
     text

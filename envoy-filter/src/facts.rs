@@ -18,7 +18,7 @@ use core::{
 };
 use gnomon_engine::{
     jwt::Json,
-    plan::Needs,
+    plan::RequiredInputs,
     request::{Input, Peer},
     verdict::RequestField,
     workload::ProxyKind,
@@ -100,7 +100,7 @@ pub struct Facts {
 
 impl Facts {
     /// What decides nearly always.
-    pub fn first(asked: &Asked<'_>, needs: Needs, proxy: ProxyKind, peers: &Peers) -> Facts {
+    pub fn first(asked: &Asked<'_>, needs: RequiredInputs, proxy: ProxyKind, peers: &Peers) -> Facts {
         let mut facts = Facts::default();
         if needs.peer {
             match proxy {

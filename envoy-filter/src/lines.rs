@@ -264,6 +264,7 @@ mod tests {
             audit: false,
             missing: vec![],
             nearest: None,
+            without_token: false,
         };
         assert_eq!(
             header_value(&report),

@@ -45,7 +45,7 @@ impl Loaded {
         if self.has_errors() { Err(self.into()) } else { Ok(self) }
     }
 
-    /// [`Loaded::skipped`] for who reads [`Loaded::traffic`] too.
+    /// [`Loaded::skipped`] without what is in [`Loaded::traffic`].
     pub fn unread(&self) -> BTreeMap<String, usize> {
         let Traffic { gateways, destination_rules } = &self.traffic;
         let mut unread = self.skipped.clone();
@@ -187,7 +187,7 @@ impl Loader {
         }
     }
 
-    /// What was read. An object that appears twice is an error: nobody can say which one is meant.
+    /// What was read. An object that appears twice is an error: which one is meant is ambiguous.
     pub fn finish(mut self) -> Loaded {
         let resources = &self.loaded.resources;
         let mut twice = Vec::new();

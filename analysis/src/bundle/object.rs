@@ -109,7 +109,7 @@ fn module(plugin: &Plugin<'_>) -> Map<String, Value> {
     if plugin.protocol == Protocol::Tcp {
         fields.insert("type".into(), "NETWORK".into());
     }
-    // A filter that only looks must never be in the way.
+    // A filter that only observes must never fail a request.
     fields.insert("failStrategy".into(), "FAIL_OPEN".into());
     fields.insert("pluginConfig".into(), plugin.configuration.clone());
     fields

@@ -23,6 +23,7 @@ fn report() -> Report {
             policy: "n".into(),
             unmet: vec![Unmet { field: "f".into(), expected: vec!["e".into()], got: None, note: None }],
         }),
+        without_token: false,
     }
 }
 

@@ -17,7 +17,7 @@ pub use table::Attribute;
 
 use crate::{verdict::RequestField, workload::IstioVersion};
 
-/// What the engine knows of an attribute. What people are told of it is [`Attribute::prose`].
+/// What the engine knows of an attribute. Its descriptions for people are in [`Attribute::prose`].
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// Which half of a rule it belongs to: `from` (Envoy's principals) or `to` (Envoy's permissions). For keys of `when`

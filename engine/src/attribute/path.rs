@@ -1,4 +1,4 @@
-//! The way to a condition as explanations and reports write it: `from.source.notPrincipals`, `when[source.ip]`.
+//! The path of a condition as explanations and reports write it: `from.source.notPrincipals`, `when[source.ip]`.
 
 use super::{Attribute, Key, Part};
 use core::fmt;

@@ -1,8 +1,8 @@
-//! What people are told of an attribute. Apart from the rows, so that a program that tells nothing does not carry it.
+//! Descriptions of attributes for people. Apart from the rows, so that a program that prints none does not carry them.
 
 use super::{Attribute, Kind};
 
-/// What people are told of an attribute.
+/// How an attribute is described to people.
 #[derive(Clone, Copy, Debug)]
 pub struct Prose {
     /// What people call it in a sentence: `source principal`. The name in the brackets of a key follows.

@@ -143,7 +143,7 @@ impl<'a> Fields<'a> {
         self.get(name).map(|cursor| cursor.string_map()).unwrap_or_default()
     }
 
-    /// Warns `unknown-field` about every field that nobody asked for, with the known name that it resembles.
+    /// Warns `unknown-field` about every field that was not read, with the known name that it resembles.
     pub fn finish(self) {
         for (key, node) in self.entries {
             if self.asked.contains(&key.name.as_str()) {

@@ -24,7 +24,7 @@ pub(super) fn check(cursor: &Cursor<'_>, text: &str) {
 }
 
 /// Checks the text of `jwks`: a JSON object with a list `keys` of JSON Web Keys with what their type needs. Warns about
-/// private keys: whoever reads the policy can sign with them.
+/// private keys: anyone who can read the policy can sign with them.
 fn admitted(cursor: &Cursor<'_>, text: &str) -> bool {
     let good = Cell::new(true);
     let bad = |why: &dyn core::fmt::Display, help: &str| {

@@ -93,7 +93,7 @@ impl Locations {
         self.headers.iter().map(|place| &*place.name).chain(path).chain(cookie)
     }
 
-    /// What must stand before a token in this header, for each way in which it is read.
+    /// What must stand before a token in this header, for each location that names it.
     pub(super) fn prefixes(&self, header: &str) -> Vec<String> {
         let places = self.headers.iter().filter(|place| place.name == header);
         places.map(|place| place.prefix.clone()).collect()

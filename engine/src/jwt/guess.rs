@@ -1,4 +1,4 @@
-//! Key sets that nobody has: what would the answer be with any possible content?
+//! Key sets that are not known: what would the answer be with each possible content?
 
 use super::verify::{Assume, Rule};
 use crate::verdict::Missing;

@@ -23,7 +23,7 @@ impl Key {
         Key { kid, alg, material, spki }
     }
 
-    /// A key out of its numbers alone, for who checks signatures elsewhere; `None`: its point does not lie on its
+    /// A key out of its numbers alone, for callers that check signatures elsewhere; `None`: its point does not lie on its
     /// curve. The numbers are taken as [`Key::material`] of a key set's key has them.
     #[cfg(feature = "crypto")]
     pub fn usable(material: Material) -> Option<Key> {

@@ -12,13 +12,13 @@ mod json;
 mod jwks;
 mod key;
 mod output;
-mod people;
 mod query;
 mod requirement;
 #[cfg(feature = "crypto")]
 mod software;
 mod status;
 mod token;
+mod trace;
 mod verify;
 mod view;
 
@@ -27,10 +27,10 @@ pub use edit::Edit;
 pub use json::Json;
 pub use jwks::KeySet;
 pub use key::{Algorithm, Curve, Key, Material};
-pub(crate) use people::key_set_problems;
-pub use people::{Place, Problem, TokenTrace, unsigned_token};
 #[cfg(feature = "crypto")]
 pub use software::SoftwareCrypto;
+pub(crate) use trace::key_set_problems;
+pub use trace::{Place, Problem, TokenTrace, unsigned_token};
 pub use verify::Passed;
 
 use crate::{
@@ -116,7 +116,7 @@ impl Authenticator {
         self.rules.is_empty()
     }
 
-    /// The names of all headers that an answer may hang on, in lower case and sorted, pseudo headers included
+    /// The names of all headers that an answer may depend on, in lower case and sorted, pseudo headers included
     /// (`:path` where tokens are looked for in the query).
     pub fn reads_headers(&self) -> impl Iterator<Item = &str> {
         self.read.iter().map(|name| &**name)
@@ -174,7 +174,7 @@ fn is_cors_preflight(view: &View<'_>) -> bool {
     view.first(":method") == Some(b"OPTIONS") && filled("origin") && filled("access-control-request-method")
 }
 
-/// One way through the rules.
+/// What one evaluation of the rules came to.
 struct Attempt {
     result: Result<(), Refusal>,
     payload: Option<(Json, usize)>,
@@ -234,7 +234,7 @@ pub trait Crypto {
         false
     }
 
-    /// The key set at this address (a rule's `jwksUri`), where somebody has fetched it; the default is nobody.
+    /// The key set at this address (a rule's `jwksUri`), where it has been fetched; by default it has not.
     fn key_set(&self, _address: &str) -> Option<Rc<KeySet>> {
         None
     }
@@ -246,14 +246,14 @@ pub trait Crypto {
     }
 
     /// This rule has let this token pass. Its times are looked at again whenever it is recalled, and a key set that
-    /// has been fetched anew since makes it void.
+    /// has been fetched since makes it void.
     fn remember(&self, _rule: usize, _token: &[u8], _passed: &Rc<Passed>) {}
 }
 
 /// The outcome of the JWT stage.
 #[derive(Clone, Debug, Default)]
 pub struct Authentication {
-    /// `None`: passed. Otherwise why it was refused, or that nobody can say.
+    /// `None`: passed. Otherwise why it was refused, or that the answer is not known.
     pub failure: Option<Failure>,
     /// The claims in dynamic metadata, space-delimited ones already split. A refused request may have some too: those
     /// of a token that passed before another one failed.

@@ -23,7 +23,7 @@ impl Outputs {
     /// `space_delimited`: the version of Istio knows `spaceDelimitedClaims`.
     pub(super) fn of(rule: &JwtRule, space_delimited: bool) -> Self {
         let configured = if space_delimited { rule.space_delimited_claims.as_slice() } else { &[] };
-        let way = |claim: &str| claim.split('.').map(ToOwned::to_owned).collect();
+        let path = |claim: &str| claim.split('.').map(ToOwned::to_owned).collect();
         // istiod always adds these two.
         let mut space_delimited = vec!["permission".to_string(), "scope".to_string()];
         space_delimited.extend(configured.iter().cloned());
@@ -36,7 +36,7 @@ impl Outputs {
             claim_headers: rule
                 .output_claim_to_headers
                 .iter()
-                .map(|output| (lookup_name(&output.header), way(&output.claim)))
+                .map(|output| (lookup_name(&output.header), path(&output.claim)))
                 .collect(),
             space_delimited,
         }
@@ -77,8 +77,8 @@ impl Outputs {
         if let Some(name) = &self.payload_header {
             view.add(name, token.payload_section().to_vec());
         }
-        for (name, way) in &self.claim_headers {
-            if let Some(value) = token.payload.get(way).and_then(header_value) {
+        for (name, path) in &self.claim_headers {
+            if let Some(value) = token.payload.get(path).and_then(header_value) {
                 view.add(name, value.into_bytes());
             }
         }

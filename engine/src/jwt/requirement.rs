@@ -1,4 +1,4 @@
-//! The requirement that istiod writes over all rules, and Envoy's way through it.
+//! The requirement that istiod writes over all rules, and how Envoy evaluates it.
 //!
 //! With rules P0 … Pn in issuer order it is `any(P0, missing)` for one rule and
 //! `any(P0, …, Pn, all(any(P0, missing), …, any(Pn, missing)))` for several. A rule that passes removes its token from
@@ -14,7 +14,7 @@ use super::{
 /// A refusal and the rule (by position in issuer order) that it comes from.
 pub(super) type Refusal = (Status, usize);
 
-/// One request on its way through the rules.
+/// The state of one request while the rules are evaluated.
 pub(super) struct Run<'r, 'v, 'a> {
     pub(super) rules: &'r [Rule],
     pub(super) view: &'v mut View<'a>,

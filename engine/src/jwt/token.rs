@@ -1,4 +1,4 @@
-//! The parse of a token: everything that is wrong with it whoever issued it.
+//! Parsing a token: all checks that do not depend on its issuer.
 
 use super::{Algorithm, Json, status::Status};
 use crate::base64;

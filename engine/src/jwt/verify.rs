@@ -40,7 +40,7 @@ pub(super) enum Keys {
     Remote(String),
 }
 
-/// Which of the possible contents of a key set that nobody has is assumed.
+/// Which of the possible contents of an unknown key set is assumed.
 pub(super) trait Assume {
     /// Would the key set of this rule verify this token?
     fn verifies(&mut self, rule: &Rule, token: &[u8]) -> bool;
@@ -143,7 +143,7 @@ impl Rule {
     }
 }
 
-/// A token that a rule has let pass: for who evaluates to keep, so that the same token need not be read and verified
+/// A token that a rule has let pass, for the caller to keep, so that the same token need not be parsed and verified
 /// again ([`Crypto::recall`]). There is no `Debug`: nothing of it may reach a log.
 pub struct Passed {
     pub(super) token: Token,

@@ -40,7 +40,7 @@ enum Subject {
 #[derive(Clone, Debug)]
 pub(super) struct Asked<'a> {
     pub(super) path: FieldPath<'a>,
-    /// The header, the way to the claim, or the filter and its key.
+    /// The header, the path to the claim, or the filter and its key.
     pub(super) name: Box<[Box<str>]>,
     pub(super) values: &'a [Text],
 }
@@ -83,7 +83,7 @@ impl Clause {
         }
     }
 
-    /// Which header (in lower case, `host` as `:authority`), which claim (the way through objects), which filter's which
+    /// Which header (in lower case, `host` as `:authority`), which claim (the path through objects), which filter's which
     /// metadata; empty for other attributes. Fields and keys that name it in themselves have it here, too: `:method`,
     /// `aud`.
     pub fn name(&self) -> impl Iterator<Item = &str> {

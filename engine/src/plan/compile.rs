@@ -33,7 +33,7 @@ pub(crate) struct Compiler<'a> {
 }
 
 /// What becomes of one list of values: how they are compared and, where the attribute does not say it, of what (the
-/// header, the way to the claim, the filter and its key). The error: why the chain cannot say it.
+/// header, the path to the claim, the filter and its key). The error: why the chain cannot say it.
 type Compiled = Result<(Matcher, Box<[Box<str>]>), String>;
 
 /// Alternatives.
@@ -215,7 +215,7 @@ pub(super) fn patterns(values: &[Text]) -> Box<[Pattern]> {
     values.iter().map(|value| Pattern::parse(&value.text)).collect()
 }
 
-/// What a field or key looks at, where that is one of many: the header, the way to the claim, the filter and its key.
+/// What a field or key looks at, where that is one of many: the header, the path to the claim, the filter and its key.
 ///
 /// The keys with brackets are recognized by how they begin, as istiod does: what stands behind may still be malformed.
 fn name(row: &Row, written: Written<'_>) -> Result<Box<[Box<str>]>, String> {
@@ -225,7 +225,7 @@ fn name(row: &Row, written: Written<'_>) -> Result<Box<[Box<str>]>, String> {
     let rest = key.strip_prefix(start).unwrap_or_default();
     match row.input {
         Input::Claim => match in_nested_brackets(rest) {
-            Some(way) => Ok(way.into_iter().map(Box::from).collect()),
+            Some(path) => Ok(path.into_iter().map(Box::from).collect()),
             None => Err(format!("`{key}` does not name a claim in brackets")),
         },
         Input::Metadata => match rest.strip_suffix(']').unwrap_or(rest).split_once('[') {

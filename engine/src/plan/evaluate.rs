@@ -19,14 +19,14 @@ use crate::{
 };
 use core::ops::ControlFlow;
 
-/// A verdict and what the JWT stage found on the way.
+/// A verdict, and what the JWT stage found.
 pub(super) struct Run<'p> {
     pub(super) verdict: Verdict<'p>,
     /// `None`: not reached, or no rule applies.
     pub(super) authentication: Option<Authentication>,
 }
 
-/// One request on its way through the stages.
+/// The state of one request between the stages.
 struct Walk<'p> {
     verdict: Verdict<'p>,
     /// Stages that may have refused it: from here on "allow" is out of reach.

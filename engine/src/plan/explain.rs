@@ -1,4 +1,4 @@
-//! The verdict with the whole way to it: a second, slow walk over the same plan.
+//! The verdict with the trace of every stage: a second, slow evaluation of the same plan.
 
 mod hint;
 mod tokens;
@@ -227,7 +227,7 @@ impl StageTrace {
         (!any(None)).then_some(false)
     }
 
-    /// A stage of which nobody can say whether it refuses has not let pass, though a later one refuses for certain.
+    /// A stage whose answer is not known has not passed the request, even where a later one refuses it for certain.
     fn doubt(&mut self) {
         if self.stage != Stage::Audit && self.result == StageResult::Passed && self.is_matched().is_none() {
             self.result = StageResult::Unknown;

@@ -1,4 +1,4 @@
-//! What a test can ask of a request, after the JWT stage has had its way with the headers.
+//! What a matcher sees of a request, after the changes that the JWT stage made to the headers.
 
 use super::tri::Tri;
 use crate::{
@@ -124,9 +124,9 @@ impl<'r> Facts<'r> {
         self.header(b":path", |path| test(crate::path::without_query(path)))
     }
 
-    /// The claim at the end of a way through objects.
-    pub(crate) fn claim<S: AsRef<str>>(&self, way: &[S]) -> Option<&'r Json> {
-        way.iter().try_fold(self.payload?, |value, key| member(value, key.as_ref()))
+    /// The claim at a path of member names.
+    pub(crate) fn claim<S: AsRef<str>>(&self, path: &[S]) -> Option<&'r Json> {
+        path.iter().try_fold(self.payload?, |value, key| member(value, key.as_ref()))
     }
 
     /// A key of a filter's dynamic metadata.

@@ -4,8 +4,8 @@ use super::{clause::Clause, facts::Facts, rule::Rule, tri::Tri};
 use crate::verdict::{Missing, missing};
 use alloc::vec::Vec;
 
-/// The fields of the request that keep rules from being decided: those of the clauses that nobody can
-/// answer, unless another alternative holds or the clause's own one fails anyway.
+/// The fields of the request that keep rules from being decided: those of the clauses whose
+/// answer is not known, unless another alternative holds or the clause's own one fails anyway.
 pub(super) fn inputs(rules: &[Rule], facts: &Facts<'_>) -> Vec<Missing> {
     let mut found = Vec::new();
     for rule in rules.iter().filter(|rule| rule.matches(facts) == Tri::Unknown) {

@@ -1,8 +1,8 @@
 //! The compiled form of all policies that apply to one workload.
 //!
-//! [`Plan::build`] does all the work that does not hang on a request; [`Plan::evaluate`] goes through the stages in the
-//! order in which the proxy has them (mTLS, CUSTOM, JWT, AUDIT, DENY, ALLOW); [`Plan::explain`] walks the same way
-//! slowly, and writes down what it sees.
+//! [`Plan::build`] does all the work that does not depend on a request; [`Plan::evaluate`] goes through the stages in the
+//! order in which the proxy has them (mTLS, CUSTOM, JWT, AUDIT, DENY, ALLOW); [`Plan::explain`] does the same
+//! slowly, and records each stage.
 
 mod clause;
 mod compile;
@@ -13,8 +13,8 @@ mod facts;
 mod index;
 mod matcher;
 mod missing;
-mod needs;
 mod outcome;
+mod required_inputs;
 mod rule;
 mod tri;
 mod trust_domain;
@@ -23,8 +23,8 @@ mod ztunnel;
 pub use clause::Clause;
 pub(crate) use facts::Facts;
 pub use matcher::{IdentityPart, Matcher, PathPattern};
-pub use needs::Needs;
 pub use outcome::Verdict;
+pub use required_inputs::RequiredInputs;
 pub use rule::{Dropped, Origin, PolicyName, Rule};
 pub(crate) use tri::Tri;
 
@@ -63,7 +63,7 @@ pub struct Plan {
     joins_lines: bool,
     /// Policies read that do not apply here.
     elsewhere: usize,
-    needs: Needs,
+    required_inputs: RequiredInputs,
 }
 
 /// The mTLS gate.
@@ -128,9 +128,9 @@ impl Plan {
             tcp,
             elsewhere: attached.elsewhere.saturating_add(refused),
             joins_lines: !versions::matches_lines_apart(mesh.istio_version),
-            needs: Needs::default(),
+            required_inputs: RequiredInputs::default(),
         };
-        plan.needs = Needs::of(&plan);
+        plan.required_inputs = RequiredInputs::of(&plan);
         plan
     }
 
@@ -145,8 +145,8 @@ impl Plan {
     }
 
     /// What a request must tell for this plan.
-    pub fn needs(&self) -> Needs {
-        self.needs
+    pub fn required_inputs(&self) -> RequiredInputs {
+        self.required_inputs
     }
 
     /// How many AuthorizationPolicy rules are enforced or shadowed on the HTTP chain (on ztunnel: at layer 4).
@@ -167,8 +167,8 @@ impl Plan {
         evaluate::run(self, request, crypto, How::Indexed).verdict
     }
 
-    /// As [`Plan::evaluate`], together with what the JWT stage found on the way; `None`: it was not reached, or there
-    /// is none. For whoever needs claims or edits besides, or asks again with [`Plan::evaluate_authenticated`].
+    /// As [`Plan::evaluate`], together with what the JWT stage found; `None`: it was not reached, or there
+    /// is none. For callers that also need the claims or edits, or evaluate again with [`Plan::evaluate_authenticated`].
     pub fn evaluate_and_authenticate(
         &self,
         request: &Request<'_>,

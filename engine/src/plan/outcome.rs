@@ -30,7 +30,7 @@ pub struct Verdict<'p> {
     /// What the answer depends on that is not known. A refusal may name some too: then the request is refused either
     /// way, though perhaps by another stage.
     pub missing: Vec<Missing>,
-    /// Nothing unknown was met on the way. Where it was, an answer other than `unknown` still stands, but the stage, the
+    /// Nothing unknown was met. Where it was, an answer other than `unknown` still stands, but the stage, the
     /// policy and what the dry run says may be others'.
     pub certain: bool,
     pub(super) plan: &'p Plan,
@@ -218,6 +218,7 @@ impl<'p> Verdict<'p> {
             audit: self.audit,
             missing: self.missing.clone(),
             nearest: None,
+            without_token: matches!(self.refusal, Some(Refusal::Jwt { without_token: true, .. })),
         }
     }
 }

@@ -114,7 +114,7 @@ pub(crate) struct RuleSet {
 pub(crate) enum Found<'p> {
     /// The first rule that matches.
     Match(&'p Rule),
-    /// None matches, but nobody can say for some.
+    /// None matches for certain, but some may.
     Unknown,
     /// None matches.
     Nothing,

@@ -320,7 +320,9 @@ fn beyond(question: &Question<'_>) -> Option<&'static str> {
     if !request.metadata.is_empty() && request.protocol == Protocol::Tcp {
         return Some("dynamic metadata of a TCP connection: nothing here sets it");
     }
-    if workload.proxy == ProxyKind::Waypoint && Plan::build(resources, workload, mesh).needs().source_ip {
+    if workload.proxy == ProxyKind::Waypoint
+        && Plan::build(resources, workload, mesh).required_inputs().source_ip
+    {
         return Some("a waypoint's listener is internal and its connections have no address; ours have one");
     }
     None

@@ -65,6 +65,7 @@ fn allowed() -> Report {
         audit: false,
         missing: Vec::new(),
         nearest: None,
+        without_token: false,
     }
 }
 
@@ -147,6 +148,7 @@ impl Walk<'_> {
                             return Ok(());
                         }
                         Some(failure) => {
+                            self.report.without_token = failure.without_token;
                             let details =
                                 format!("jwt_authn_access_denied{{{}}}", underscored(failure.message));
                             let reason = format!("jwt_authn refused the token: {}", failure.message);

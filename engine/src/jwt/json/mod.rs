@@ -57,7 +57,7 @@ impl Json {
         }
     }
 
-    /// The value at the end of a way through objects. Lists are not walked into: neither does Envoy.
+    /// The value at a path of member names. Lists have no members, as in Envoy.
     pub fn get<S: AsRef<str>>(&self, path: &[S]) -> Option<&Json> {
         path.iter().try_fold(self, |value, name| value.member(name.as_ref()))
     }

@@ -114,7 +114,8 @@ pub(super) fn note_of_possible(clause: &Clause, seen: &Seen<'_>, got: Option<&st
     if clause.is_negated() {
         return None;
     }
-    of_token(clause, seen).or_else(|| of_header(clause, seen)).or_else(|| near(clause, seen, got?))
+    let value = of_token(clause, seen).or_else(|| of_metadata(clause, seen));
+    value.or_else(|| of_header(clause, seen)).or_else(|| near(clause, seen, got?))
 }
 
 /// A `not` field whose values match every request.
@@ -289,6 +290,22 @@ fn of_token(clause: &Clause, seen: &Seen<'_>) -> Option<String> {
             },
         },
         _ => None,
+    }
+}
+
+/// `[v]` matches elements of lists, `v` a text.
+fn of_metadata(clause: &Clause, seen: &Seen<'_>) -> Option<String> {
+    let Matcher::Metadata(patterns) = clause.matcher() else { return None };
+    let lists = patterns.iter().any(|(list, _)| *list);
+    let texts = patterns.iter().any(|(list, _)| !*list);
+    match seen.facts.metadata(&clause.name)? {
+        Json::String(_) if texts => None,
+        Json::String(_) => Some("it is a string: a value in brackets matches elements of a list".into()),
+        Json::List(_) if lists => None,
+        Json::List(_) => {
+            Some("it is a list: write the value in brackets, `[…]`, to match one of its elements".into())
+        }
+        _ => Some("it is neither a string nor a list".into()),
     }
 }
 

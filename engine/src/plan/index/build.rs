@@ -27,7 +27,7 @@ struct Literal {
     atoms: Range<usize>,
 }
 
-/// One way for a rule to match.
+/// One alternative of a rule.
 #[derive(Debug)]
 struct Row {
     stage: usize,

@@ -4,7 +4,7 @@
 //!
 //! Every rule is a few *rows*: one for each pair of a source and an operation, with all conditions. A row is an AND of
 //! tests; a test is an OR of values ("atoms") of one *dimension* (the peer, the path, a header …), or the negation of
-//! one. For each dimension a small module finds the atoms that a request has, at a cost that hangs on the length of the
+//! one. For each dimension a small module finds the atoms that a request has, at a cost that depends on the length of the
 //! request's value and not on the number of atoms:
 //!
 //! | module | values | how |

@@ -1,4 +1,4 @@
-//! One way through the rules of a stage for one request.
+//! One pass over the rules of a stage for one request.
 
 use super::{
     Index, NONE, Stage,
@@ -19,7 +19,7 @@ pub(super) enum Mode {
     Possible,
 }
 
-/// What does not change on the way.
+/// What stays the same during the pass.
 pub(super) struct Pass<'i> {
     pub(super) index: &'i Index,
     /// Those that the stage was built from.

@@ -1,6 +1,6 @@
 //! Path templates: one small automaton for all of them, a tree of segments.
 //!
-//! A state is a node and how much of the path is behind it. A node is reached by one way only, so a path costs at most
+//! A state is a node and how much of the path is behind it. Each node is reached by a single path, so a path costs at most
 //! its length for each node that fits, and not the number of templates.
 
 use super::{atoms::Atoms, set::position, table::Table};

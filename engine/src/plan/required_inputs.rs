@@ -5,7 +5,7 @@ use crate::attribute::Input;
 
 /// What a request must tell. The flags are exact: what no rule asks for is false.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
+pub struct RequiredInputs {
     /// Headers, method, host or path.
     pub headers: bool,
     /// Whether there is TLS, and the names in the peer's certificate.
@@ -26,10 +26,10 @@ pub struct Needs {
     pub now: bool,
 }
 
-impl Needs {
+impl RequiredInputs {
     /// What either of two plans needs.
-    pub fn or(self, other: Needs) -> Needs {
-        Needs {
+    pub fn or(self, other: RequiredInputs) -> RequiredInputs {
+        RequiredInputs {
             headers: self.headers || other.headers,
             peer: self.peer || other.peer,
             source_ip: self.source_ip || other.source_ip,
@@ -42,9 +42,9 @@ impl Needs {
         }
     }
 
-    pub(super) fn of(plan: &Plan) -> Needs {
+    pub(super) fn of(plan: &Plan) -> RequiredInputs {
         let jwt = !plan.authenticator.is_empty();
-        let mut needs = Needs { headers: jwt, now: jwt, ..Needs::default() };
+        let mut needs = RequiredInputs { headers: jwt, now: jwt, ..RequiredInputs::default() };
         if let Some(mtls) = &plan.mtls {
             // PERMISSIVE everywhere refuses nobody.
             let gate = |mode| mode != crate::resource::MtlsMode::Permissive;

@@ -71,6 +71,8 @@ pub struct Answer {
 pub struct Outcome {
     /// `None`: see `problems`.
     pub report: Option<Report>,
+    /// How many policies apply to the workload; `None` where there are no policies, but what a proxy has loaded.
+    pub applying: Option<usize>,
     /// What is wrong with the request or with what is expected of it.
     pub problems: Vec<Finding>,
     /// What is not as expected; `None` where nothing is expected.

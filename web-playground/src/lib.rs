@@ -9,11 +9,13 @@
 
 mod api;
 mod check;
+mod inventory;
 mod session;
 mod shape;
 mod suites;
 
 pub use api::{Answer, Finding, Input, Question, Source};
+pub use inventory::Inventory;
 pub use session::Session;
 pub use suites::{SuiteInput, read_suite, run_suite};
 
@@ -38,6 +40,9 @@ extern "C" {
     /// See `types.ts`.
     #[wasm_bindgen(typescript_type = "Explained")]
     pub type JsExplained;
+    /// See `types.ts`.
+    #[wasm_bindgen(typescript_type = "Inventory")]
+    pub type JsInventory;
     /// See `types.ts`.
     #[wasm_bindgen(typescript_type = "Source[]")]
     pub type JsSources;
@@ -117,6 +122,18 @@ pub fn evaluate(input: &JsInput) -> Result<JsAnswer, JsError> {
 pub fn explain(input: &JsInput) -> Result<JsExplained, JsError> {
     let input: Input = read(input)?;
     write(&SESSION.with_borrow_mut(|session| session.explain(&input)))
+}
+
+/// Whom the policies are about: the workloads among the manifests, else those that the policies name, and which policy
+/// reaches which. Of the targets only the first one's mesh is asked.
+///
+/// # Errors
+///
+/// The argument is no `Input`.
+#[wasm_bindgen]
+pub fn inventory(input: &JsInput) -> Result<JsInventory, JsError> {
+    let input: Input = read(input)?;
+    write(&SESSION.with_borrow_mut(|session| session.inventory(&input)))
 }
 
 /// What Istio's admission would refuse, and what does not say what it seems to say.

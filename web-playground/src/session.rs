@@ -3,6 +3,7 @@
 use crate::{
     api::{Answer, Difference, Explained, Finding, Input, Outcome, Question, Source, Token, findings},
     check::Checker,
+    inventory::{Inventory, inventory},
 };
 use gnomon_analysis::{Materialized, differences, elsewhere, imported::Proxy, materialize, shown};
 use gnomon_engine::{
@@ -37,7 +38,16 @@ pub struct Session {
 struct PolicySet {
     sources: Vec<Source>,
     loaded: Loaded,
-    plans: VecDeque<(Rc<Aim>, Rc<Plan>)>,
+    plans: VecDeque<Rc<Planned>>,
+}
+
+/// What applies to one workload.
+#[derive(Debug)]
+struct Planned {
+    aim: Rc<Aim>,
+    plan: Plan,
+    /// How many policies apply.
+    applying: usize,
 }
 
 /// A proxy's configuration.
@@ -68,7 +78,8 @@ impl Session {
                 match (&loading.imported, has_errors(&found)) {
                     (Some(imported), false) => {
                         let ask = |question: &Question, spec: &RequestSpec, _| {
-                            proxy_report(input, imported, &aim_of(&aims, question), spec, &checker)
+                            let aim = aim_of(&aims, question);
+                            Ok((proxy_report(input, imported, &aim, spec, &checker)?, None))
                         };
                         outcomes(input, ask)
                     }
@@ -83,12 +94,14 @@ impl Session {
                 } else {
                     outcomes(input, |question, spec, nearest| {
                         let aim = aim_of(&aims, question);
-                        let plan = set.plan(&aim);
-                        let ready = ready(spec, &plan, &aim, input.now);
-                        Ok(match nearest {
-                            true => ready.explain(&plan, &checker).report,
-                            false => ready.report(&plan, &checker),
-                        })
+                        let planned = set.plan(&aim);
+                        let plan = &planned.plan;
+                        let ready = ready(spec, plan, &aim, input.now);
+                        let report = match nearest {
+                            true => ready.explain(plan, &checker).report,
+                            false => ready.report(plan, &checker),
+                        };
+                        Ok((report, Some(planned.applying)))
                     })
                 }
             }
@@ -115,15 +128,27 @@ impl Session {
         } else {
             let set = self.set(&input.policies);
             if !set.loaded.has_errors() && !has_errors(&found) {
-                let plan = set.plan(&aim);
-                let ready = ready(&spec, &plan, &aim, input.now);
-                explained.explanation = Some(ready.explain(&plan, &checker));
-                explained.tokens = tokens(&set.loaded, &aim, &plan, &ready, &checker);
+                let planned = set.plan(&aim);
+                let plan = &planned.plan;
+                let ready = ready(&spec, plan, &aim, input.now);
+                explained.explanation = Some(ready.explain(plan, &checker));
+                explained.tokens = tokens(&set.loaded, &aim, plan, &ready, &checker);
                 explained.elsewhere = elsewhere(&set.loaded.resources, &aim.workload, &aim.mesh);
             }
         }
         explained.needs_signatures = checker.wanted();
         explained
+    }
+
+    /// Whom the policies are about, in the mesh of the first target. Empty where they have errors.
+    pub fn inventory(&mut self, input: &Input) -> Inventory {
+        let aims = aims(&input.targets, &mut Vec::new());
+        let set = self.set(&input.policies);
+        if set.loaded.has_errors() {
+            return Inventory::default();
+        }
+        let mesh = aims.first().map(|aim| aim.mesh.clone()).unwrap_or_default();
+        inventory(&input.policies, &set.loaded.resources, &mesh)
     }
 
     fn set(&mut self, sources: &[Source]) -> &mut PolicySet {
@@ -156,14 +181,22 @@ impl Session {
 }
 
 impl PolicySet {
-    fn plan(&mut self, aim: &Rc<Aim>) -> Rc<Plan> {
-        if let Some((_, plan)) = self.plans.iter().find(|(known, _)| known == aim) {
-            return plan.clone();
+    fn plan(&mut self, aim: &Rc<Aim>) -> Rc<Planned> {
+        if let Some(planned) = self.plans.iter().find(|planned| planned.aim == *aim) {
+            return planned.clone();
         }
-        let plan = Rc::new(Plan::build(&self.loaded.resources, &aim.workload, &aim.mesh));
-        self.plans.push_front((aim.clone(), plan.clone()));
+        let resources = &self.loaded.resources;
+        let all = resources.authorization.len()
+            + resources.request_authentication.len()
+            + resources.peer_authentication.len();
+        let planned = Rc::new(Planned {
+            aim: aim.clone(),
+            plan: Plan::build(resources, &aim.workload, &aim.mesh),
+            applying: all.saturating_sub(elsewhere(resources, &aim.workload, &aim.mesh).len()),
+        });
+        self.plans.push_front(planned.clone());
         self.plans.truncate(KEPT_PLANS);
-        plan
+        planned
     }
 }
 
@@ -225,7 +258,7 @@ fn aim_of(aims: &[Rc<Aim>], question: &Question) -> Rc<Aim> {
 /// wanted, which costs more than a verdict.
 fn outcomes(
     input: &Input,
-    mut ask: impl FnMut(&Question, &RequestSpec, bool) -> Result<Report, String>,
+    mut ask: impl FnMut(&Question, &RequestSpec, bool) -> Result<(Report, Option<usize>), String>,
 ) -> Vec<Outcome> {
     let outcome = |(index, question): (usize, &Question)| {
         let file = named("request", index);
@@ -233,8 +266,12 @@ fn outcomes(
         let expect = expectation(&file, &question.expect);
         let mut problems = Vec::new();
         let nearest = matches!(&expect, Ok(Some(Expect { nearest: Some(_), .. })));
+        let mut applying = None;
         let report = match spec.map(|spec| ask(question, &spec, nearest)) {
-            Ok(Ok(report)) => Some(report),
+            Ok(Ok((report, count))) => {
+                applying = count;
+                Some(report)
+            }
             Ok(Err(why)) => {
                 problems.push(undecided(&file, why));
                 None
@@ -257,7 +294,7 @@ fn outcomes(
             told.collect()
         };
         let differences = expect.zip(report.as_ref()).map(told);
-        Outcome { report, problems: findings(problems), differences }
+        Outcome { report, applying, problems: findings(problems), differences }
     };
     input.requests.iter().enumerate().map(outcome).collect()
 }

@@ -172,6 +172,8 @@ export interface Difference { field: string; expected: string; got: string }
 export interface Outcome {
   /** `null`: see `problems`. */
   report: Report | null;
+  /** How many policies apply to the workload; `null` where what a proxy has loaded stands in place of policies. */
+  applying: number | null;
   problems: Diagnostic[];
   /** What is not as expected; `null` where nothing is expected. */
   differences: Difference[] | null;
@@ -208,6 +210,27 @@ export interface Explained {
   tokens: TokenTrace[];
   elsewhere: Elsewhere[];
   needsSignatures: boolean;
+}
+
+/** What {@link inventory} answers; empty where the policies have errors. */
+export interface Inventory {
+  /** At most a hundred. */
+  workloads: FoundWorkload[];
+  policies: PolicyOf[];
+}
+
+/** A workload, and what says that it exists: `Deployment shop/orders`, `the selector of AuthorizationPolicy shop/orders`. */
+export interface FoundWorkload { workload: WorkloadSpec; origin: string }
+
+/** A policy, and the indices of the workloads that it reaches. */
+export interface PolicyOf {
+  kind: string;
+  namespace: string;
+  name: string;
+  action: "ALLOW" | "DENY" | "AUDIT" | "CUSTOM" | null;
+  file: string;
+  line: number;
+  workloads: number[];
 }
 
 /** What {@link lint} answers. */

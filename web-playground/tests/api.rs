@@ -34,6 +34,8 @@ fn verdicts_and_what_was_expected() {
         json!({"field": "status", "expected": "200", "got": "403"})
     );
     assert_eq!(answer["results"][2]["differences"], Value::Null);
+    let applying = |index: usize| answer["results"][index]["applying"].clone();
+    assert_eq!([applying(0), applying(2), applying(3)], [json!(1), json!(0), Value::Null]);
     assert_eq!(answer["results"][3]["report"], Value::Null);
     assert_eq!(answer["results"][3]["problems"][0]["code"], "unknown-field");
 }
@@ -87,4 +89,105 @@ fn a_suite_with_its_texts() {
     let answer = Session::default().evaluate(&serde_json::from_value(again).unwrap());
     assert_eq!(answer.results.len(), run.passed);
     assert!(answer.results.iter().all(|r| r.differences.as_ref().is_some_and(Vec::is_empty)));
+}
+
+/// Workloads come from manifests, and where these have none from selectors, references and namespaces.
+#[test]
+fn whom_policies_are_about() {
+    let policy = |kind: &str, meta: &str, spec: &str| {
+        format!("apiVersion: security.istio.io/v1\nkind: {kind}\nmetadata: {meta}\nspec: {spec}\n---\n")
+    };
+    let authorization = |meta: &str, spec: &str| policy("AuthorizationPolicy", meta, spec);
+    let orders = authorization("{name: orders, namespace: shop}", "{selector: {matchLabels: {app: orders}}}");
+    let version =
+        authorization("{name: v1, namespace: shop}", "{selector: {matchLabels: {app: orders, version: v1}}}");
+    let whole = policy("PeerAuthentication", "{name: strict, namespace: shop}", "{mtls: {mode: STRICT}}");
+    let mesh_wide = authorization("{name: all, namespace: istio-system}", "{}");
+    let gateway = policy(
+        "RequestAuthentication",
+        "{name: jwt, namespace: istio-system}",
+        "{selector: {matchLabels: {istio: ingressgateway}}, jwtRules: [{issuer: i}]}",
+    );
+    let waypoint = authorization(
+        "{name: w, namespace: shop}",
+        "{targetRefs: [{kind: Gateway, group: gateway.networking.k8s.io, name: waypoint}]}",
+    );
+    let service =
+        authorization("{name: s, namespace: shop}", "{targetRefs: [{kind: Service, group: '', name: cart}]}");
+    let pods = |kind: &str, name: &str, labels: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{template: {{metadata: {{labels: {labels}}}, spec: {{serviceAccountName: {name}, containers: []}}}}}}\n---\n"
+        )
+    };
+    let deployment = pods("Deployment", "orders", "{app: orders, tier: back}");
+    let cron = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c}\nspec: {jobTemplate: {spec: {template: {metadata: {labels: {app: c}}, spec: {containers: []}}}}}\n---\n";
+    let gateways = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: edge, namespace: shop}\nspec: {gatewayClassName: istio}\n---\napiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: w, namespace: shop}\nspec: {gatewayClassName: istio-waypoint}\n";
+    let found = |text: String| {
+        let answer = Session::default().inventory(
+            &serde_json::from_value(json!({"policies": [{"name": "a.yaml", "text": text}], "now": 0}))
+                .unwrap(),
+        );
+        let answer = serde_json::to_value(answer).unwrap();
+        let list = |value: &Value| value.as_array().unwrap().clone();
+        let workloads: Vec<String> = list(&answer["workloads"])
+            .iter()
+            .map(|one| {
+                let of = &one["workload"];
+                let labels: Vec<String> = of["labels"]
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(key, value)| format!("{key}={}", value.as_str().unwrap()))
+                    .collect();
+                let more = [
+                    of["proxy"].as_str().map(str::to_string),
+                    of["services"].as_array().map(|all| json!(all).to_string()),
+                ];
+                [
+                    vec![of["namespace"].as_str().unwrap().to_string()],
+                    labels,
+                    more.into_iter().flatten().collect(),
+                ]
+                .concat()
+                .join(" ")
+            })
+            .collect();
+        let reaches: Vec<String> = list(&answer["policies"])
+            .iter()
+            .map(|one| format!("{}:{}", one["name"].as_str().unwrap(), one["workloads"]))
+            .collect();
+        (workloads.join("; "), reaches.join(" "))
+    };
+    let check = |text: String, workloads: &str, reaches: &str| {
+        assert_eq!(found(text), (workloads.to_string(), reaches.to_string()))
+    };
+    check(orders.clone(), "shop app=orders", "orders:[0]");
+    // A workload with more labels is one that the shorter selector reaches too.
+    check(format!("{orders}{version}"), "shop app=orders version=v1", "orders:[0] v1:[0]");
+    check(format!("{orders}{whole}{mesh_wide}"), "shop app=orders", "orders:[0] all:[0] strict:[0]");
+    check(whole.clone(), "shop", "strict:[0]");
+    check(mesh_wide.clone(), "", "all:[]");
+    check(
+        format!("{gateway}{orders}"),
+        "shop app=orders; istio-system istio=ingressgateway gateway",
+        "orders:[0] jwt:[1]",
+    );
+    check(waypoint.clone(), "shop gateway.networking.k8s.io/gateway-name=waypoint waypoint", "w:[0]");
+    check(service, "shop waypoint [\"cart\"]", "s:[0]");
+    // What the manifests have needs no guess.
+    check(format!("{orders}{deployment}"), "shop app=orders tier=back", "orders:[0]");
+    check(
+        format!("{version}{deployment}"),
+        "shop app=orders tier=back; shop app=orders version=v1",
+        "v1:[1]",
+    );
+    check(
+        format!("{cron}{gateways}"),
+        "default app=c; shop gateway.networking.k8s.io/gateway-name=edge gateway; shop gateway.networking.k8s.io/gateway-name=w waypoint",
+        "",
+    );
+    // A list, as kubectl prints it; and what has errors is about nobody.
+    let list = json!({"kind": "List", "apiVersion": "v1", "items": [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "labels": {"app": "p"}}, "spec": {"containers": []}}]});
+    check(list.to_string(), "default app=p", "");
+    check(orders.replace("app: orders", "app: [orders]"), "", "");
 }

@@ -1,5 +1,5 @@
 import type {
-  Answer, Documents, Explained, Input, Lint, Source, SuiteContents, SuiteInput, SuiteRun,
+  Answer, Documents, Explained, Input, Inventory, Lint, Source, SuiteContents, SuiteInput, SuiteRun,
 } from "../../engine/engine/engine.js";
 import type { Answered, Asked, Method } from "./worker.ts";
 
@@ -32,6 +32,9 @@ export class Engine {
   }
   explain(input: Input): Promise<Explained> {
     return this.#ask("explain", input) as Promise<Explained>;
+  }
+  inventory(input: Input): Promise<Inventory> {
+    return this.#ask("inventory", input) as Promise<Inventory>;
   }
   lint(policies: Source[]): Promise<Lint> {
     return this.#ask("lint", policies) as Promise<Lint>;

@@ -1,4 +1,4 @@
-import type { Expectation, RequestSpec, Source, Target } from "../engine/client.ts";
+import type { Expectation, Report, RequestSpec, Source, Target, WorkloadSpec } from "../engine/client.ts";
 
 /** One line of the list of requests. */
 export interface Item {
@@ -9,6 +9,11 @@ export interface Item {
   /** Index in {@link Document.targets}. */
   target: number;
   expect: Expectation | null;
+}
+
+/** Let through because nothing applies: no rule has allowed it. */
+export function isOpen(report: Report | null | undefined, applying: number | null | undefined): boolean {
+  return report?.verdict === "allow" && applying === 0;
 }
 
 /** Everything that undo, sharing and exports are about. Never changed in place. */
@@ -57,8 +62,15 @@ export function freshName(files: readonly Source[], wanted: string): string {
 /** A workload as people call it. */
 export function targetName({ workload = {} }: Target): string {
   const { name, namespace = "default", labels = {} } = workload;
-  const own = name ?? labels.app ?? "";
+  const own = name ?? labels.app ?? labels["app.kubernetes.io/name"] ?? labels["gateway.networking.k8s.io/gateway-name"] ?? labels.istio ?? "";
   return own ? `${namespace}/${own}` : namespace;
+}
+
+/** What makes two workloads the same, whatever order their fields have. */
+export function sameWorkload(one: WorkloadSpec | undefined, other: WorkloadSpec | undefined): boolean {
+  const key = ({ name, namespace = "default", labels = {}, serviceAccount, proxy = "sidecar", services = [] }: WorkloadSpec) =>
+    JSON.stringify([name ?? "", namespace, Object.entries(labels).sort(), serviceAccount ?? "", proxy, services]);
+  return key(one ?? {}) === key(other ?? {});
 }
 
 /** Who asks, in a few characters: the service account, then the token. */

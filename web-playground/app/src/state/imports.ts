@@ -1,5 +1,6 @@
 import type { Documents, Source } from "../engine/client.ts";
-import { freshName, type Document } from "./document.ts";
+import { EMPTY, freshName, targetName, type Document } from "./document.ts";
+import { LIMITS } from "./read.ts";
 import { store } from "./store.svelte.ts";
 import { documentOf } from "./suites.ts";
 import { stringify } from "./yaml.ts";
@@ -60,7 +61,7 @@ export async function take(files: Source[], add: boolean): Promise<Imported> {
     if (typeof first === "object" && first !== null && "tests" in first) return suite([{ ...only, name: "pasted.gnomon.yaml" }], { ...only, name: "pasted.gnomon.yaml" }, 1);
     if (documents.diagnostics.length === 0 && isProxy(documents.documents)) {
       const said = `${only.name} is evaluated in place of policies.`;
-      return { doc: { ...store.doc, envoyConfig: only, listener: null, baseline: null }, said, parts: [] };
+      return { doc: { ...EMPTY, envoyConfig: only }, said, parts: [] };
     }
   }
   const policies: Source[] = add ? [...store.doc.policies.filter((file) => file.text.trim() !== "")] : [];
@@ -85,7 +86,21 @@ export async function take(files: Source[], add: boolean): Promise<Imported> {
   const broken = [...parsed.values()].some(({ diagnostics }) => diagnostics.length > 0);
   if (taken === 0 && !broken) return nothing("No AuthorizationPolicy, RequestAuthentication or PeerAuthentication was found in it.");
   const said = `${taken} ${taken === 1 ? "policy" : "policies"}${others > 0 ? `, ${others} of other kinds left out` : ""}.`;
-  return { doc: { ...store.doc, policies, envoyConfig: null, baseline: add ? store.doc.baseline : null }, said, parts: [] };
+  if (add) return { doc: { ...store.doc, policies, envoyConfig: null }, said, parts: [] };
+  // A document of its own: the workloads are those of its manifests, and what was asked before is not about them.
+  const { targets, about } = await targetsOf([...parsed.keys()]);
+  return { doc: { ...EMPTY, policies, targets }, said: `${said}${about}`, parts: [] };
+}
+
+/** The workloads that files are about, those first that most policies reach. */
+async function targetsOf(files: Source[]): Promise<{ targets: Document["targets"]; about: string }> {
+  const { workloads, policies } = await store.engine.inventory({ policies: files, now: 0 });
+  const count = workloads.map((_, index) => policies.filter((policy) => policy.workloads.includes(index)).length);
+  const order = [...workloads.keys()].sort((a, b) => count[b]! - count[a]!);
+  const targets = order.slice(0, LIMITS.targets).map((index) => ({ workload: workloads[index]!.workload, mesh: {} }));
+  if (!targets[0]) return { targets: EMPTY.targets, about: "" };
+  const others = targets.length > 1 ? `; ${targets.length - 1} more ${targets.length === 2 ? "workload is" : "workloads are"} in the list` : "";
+  return { targets, about: ` The request goes to ${targetName(targets[0])}${others}.` };
 }
 
 /** Without what the cluster adds and nobody reads. */

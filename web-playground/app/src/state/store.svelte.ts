@@ -1,5 +1,5 @@
-import { Crash, Engine, type Diagnostic, type Explained, type Input, type Outcome, type Source } from "../engine/client.ts";
-import { EMPTY, freshId, freshName, type Document, type Item } from "./document.ts";
+import { Crash, Engine, type Diagnostic, type Explained, type Input, type Inventory, type Outcome, type Source, type WorkloadSpec } from "../engine/client.ts";
+import { EMPTY, freshId, freshName, sameWorkload, targetName, type Document, type Item } from "./document.ts";
 import { learn, placesOf } from "./places.ts";
 import { redacted } from "./secrets.ts";
 import { deserialize, serialize } from "./share.ts";
@@ -44,6 +44,8 @@ export class Store {
   /** The verdicts are those of an earlier text: the present one has errors. */
   stale = $state(false);
   explained: Explained | null = $state.raw(null);
+  /** Whom the policies are about. */
+  inventory: Inventory = $state.raw({ workloads: [], policies: [] });
   crash: Crash | null = $state.raw(null);
   /** The first verdicts are there. */
   ready = $state(false);
@@ -63,6 +65,10 @@ export class Store {
   #again = false;
   #nonce = 0;
   #saving = 0;
+  /** What {@link inventory} was made of. */
+  #counted: { policies: readonly Source[]; mesh: string } | null = null;
+  /** The workload that was found in the policies and taken. */
+  #taken: WorkloadSpec | null = null;
 
   get canUndo() { return this.#past.length > 0; }
   get canRedo() { return this.#future.length > 0; }
@@ -224,6 +230,33 @@ export class Store {
     this.#ask();
   }
 
+  /** Sends the chosen request to this workload; all requests, where they go to one that nobody has chosen. */
+  reach(workload: WorkloadSpec): void {
+    const { targets, requests } = this.doc;
+    const known = targets.findIndex((target) => sameWorkload(target.workload, workload));
+    const at = known >= 0 ? known : targets.length === 1 && this.#unchosen() ? 0 : targets.length;
+    const next = { ...(targets[at] ?? targets[this.selected?.target ?? 0]), workload };
+    const items = requests.map((item) => (item.id === this.selected?.id ? { ...item, target: at } : item));
+    this.change({ targets: known >= 0 ? targets : [...targets.slice(0, at), next, ...targets.slice(at + 1)], requests: items });
+    this.notice = `The request goes to ${targetName(next)}`;
+  }
+
+  /** The only workload is the one of an empty page, or was found by itself. */
+  #unchosen(): boolean {
+    const [target, ...others] = this.doc.targets;
+    return others.length === 0 && (sameWorkload(target?.workload, EMPTY.targets[0]?.workload) || (this.#taken !== null && sameWorkload(target?.workload, this.#taken)));
+  }
+
+  /** Where no policy reaches a workload that nobody has chosen, and the policies are about one, that one is meant. */
+  #take(policies: readonly Source[], reached: boolean): void {
+    const [found, ...others] = this.inventory.workloads;
+    if (reached || !found || others.length > 0 || this.doc.policies !== policies || !this.#unchosen()) return;
+    const target = { ...this.doc.targets[0], workload: found.workload };
+    this.#taken = found.workload;
+    this.notice = `The request goes to ${targetName(target)}, which ${found.origin} says`;
+    this.#set({ ...this.#state, doc: { ...this.doc, targets: [target] } });
+  }
+
   show(file: string, line: number, column = 1): void {
     if (line === 0) return;
     if (this.side === "baseline") this.side = "candidate";
@@ -291,10 +324,13 @@ export class Store {
     const item = this.selected;
     const one = item ? [{ request: item.request, target: item.target }] : [];
     const input = this.input();
+    const mesh = JSON.stringify(doc.targets[0]?.mesh ?? {});
+    const count = doc.policies !== this.#counted?.policies || mesh !== this.#counted.mesh;
     try {
-      const [answer, explained, baseline] = await Promise.all([
+      const [answer, explained, inventory, baseline] = await Promise.all([
         this.engine.evaluate(input),
         item ? this.engine.explain({ ...input, requests: one }) : null,
+        count ? this.engine.inventory({ ...input, requests: [], targets: doc.targets.slice(0, 1) }) : null,
         doc.baseline ? this.engine.evaluate({ ...input, policies: doc.baseline, envoyConfig: null }) : null,
       ]);
       const byId = (outcomes: Outcome[]) => new Map(doc.requests.map((item, index) => [item.id, outcomes[index]!]));
@@ -308,6 +344,12 @@ export class Store {
       if (!baseline) this.baselines = new Map();
       else if (baseline.results.length > 0 || doc.requests.length === 0) this.baselines = byId(baseline.results);
       this.crash = null;
+      if (inventory && !this.stale) {
+        const anew = doc.policies !== this.#counted?.policies;
+        this.inventory = inventory;
+        this.#counted = { policies: doc.policies, mesh };
+        if (anew) this.#take(doc.policies, answer.results.some((outcome) => outcome.applying !== 0));
+      }
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
       this.crash = error;

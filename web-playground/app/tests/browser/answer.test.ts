@@ -32,7 +32,7 @@ async function fresh(policy = POLICY): Promise<void> {
   page = await site.visit();
   await page.getByRole("button", { name: "Scenario" }).click();
   await page.getByRole("button", { name: "Empty page" }).click();
-  await expect.poll(() => headline(page)).toBe("allowed");
+  await expect.poll(() => headline(page)).toBe("no policy applies");
   await write(page, policy);
 }
 
@@ -70,7 +70,7 @@ describe("policies", () => {
     await fresh();
     await expect.poll(() => headline(page)).toBe("403 denied");
     await page.keyboard.press("ControlOrMeta+z");
-    await expect.poll(() => headline(page)).toBe("allowed");
+    await expect.poll(() => headline(page)).toBe("no policy applies");
     await page.keyboard.press("ControlOrMeta+Shift+z");
     await expect.poll(() => headline(page)).toBe("403 denied");
   });
@@ -80,7 +80,7 @@ describe("policies", () => {
     const underline = page.locator(".cm-lintRange-error");
     await expect.poll(() => underline.allInnerTexts()).toEqual(["http"]);
     await expect.poll(() => page.locator(".cm-lintRange-warning").allInnerTexts()).toEqual(["metods"]);
-    expect(await headline(page)).toBe("allowed");
+    expect(await headline(page)).toBe("no policy applies");
     expect(await page.locator(".answer .badge").innerText()).toBe("stale");
     await expect.poll(() => page.getByText("problems (2)").count()).toBe(1);
     await page.locator(".problem").filter({ hasText: "error" }).click();
@@ -121,7 +121,7 @@ describe("policies", () => {
     await page.keyboard.press("Enter");
     await expect.poll(() => page.locator(".tab").allInnerTexts()).toEqual(["policies.yaml", "deny.yaml"]);
     await page.getByRole("button", { name: "Remove policies.yaml" }).click();
-    await expect.poll(() => headline(page)).toBe("allowed");
+    await expect.poll(() => headline(page)).toBe("no policy applies");
     await page.getByRole("button", { name: "Undo" }).click();
     await expect.poll(() => headline(page)).toBe("403 denied");
   });
@@ -130,9 +130,9 @@ describe("policies", () => {
     await fresh();
     await page.getByText("workload and mesh").click();
     await page.getByLabel("namespace", { exact: true }).first().fill("bank");
-    await expect.poll(() => headline(page)).toBe("allowed");
-    await page.getByText("1 policy does not apply").click();
-    expect(await page.locator(".elsewhere li").innerText()).toContain("it is in the namespace default; the workload is in bank, the root namespace is istio-system");
+    await expect.poll(() => headline(page)).toBe("no policy applies");
+    await expect.poll(() => page.locator(".not-applied summary").innerText()).toContain("The only policy does not apply to bank/web");
+    expect(await page.locator(".not-applied li").innerText()).toContain("it is in the namespace default; the workload is in bank, the root namespace is istio-system");
   });
 });
 

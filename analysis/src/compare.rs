@@ -1,4 +1,4 @@
-//! Expected against got, in the fields that a test names.
+//! Comparison of a verdict with what a test expects.
 
 use gnomon_engine::verdict::{Nearest, Report, ShadowResult};
 use gnomon_manifests::suite::{Expect, ExpectNearest, ExpectShadow};
@@ -11,7 +11,7 @@ pub struct Difference {
     pub field: String,
     /// What the test expects.
     pub expected: Value,
-    /// What came out.
+    /// The actual value.
     pub got: Value,
 }
 

@@ -1,9 +1,9 @@
-//! Where a token goes in a request as sent.
+//! Placing a token in a request as sent.
 
 use gnomon_engine::jwt::Place;
 use gnomon_manifests::request::RequestSpec;
 
-/// The request with a token at this place, beside whatever is there already.
+/// The request with a token added at this place.
 pub fn with_token(request: &RequestSpec, place: &Place, token: &str) -> RequestSpec {
     let mut request = request.clone();
     match place {

@@ -1,6 +1,6 @@
-//! Short texts, eight bytes at a time.
+//! Operations on short texts, eight bytes at a time.
 //!
-//! `core` does not show its `memchr`, and its comparisons call the C library's `memcmp`: slower than this for a dozen
+//! `core` does not export its `memchr`, and its comparisons call the C library's `memcmp`: slower than this for a dozen
 //! bytes, and a loop over single bytes in WebAssembly.
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -38,7 +38,7 @@ pub(crate) fn word(text: &[u8]) -> u64 {
     }
 }
 
-/// Are they the same?
+/// True where they are equal.
 #[inline]
 pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {

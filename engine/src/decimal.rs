@@ -1,8 +1,8 @@
 //! Decimal digits to doubles and back, correctly rounded in both directions.
 //!
 //! The standard library does this with tables and code of 30 kB, an eighth of the module that every proxy of a mesh
-//! carries, for speed that nobody needs here: numbers stand in claims, seconds mostly, which take the short way. What
-//! takes the long way costs some microseconds, whatever its digits and exponent are.
+//! carries, for speed that is not needed here: numbers are in claims, seconds mostly, which take the fast path. The slow
+//! path takes some microseconds, whatever the digits and the exponent are.
 
 use alloc::{string::String, vec::Vec};
 use core::cmp::Ordering;
@@ -112,7 +112,7 @@ fn digits(value: f64) -> (Vec<u8>, i32) {
     (digits, point)
 }
 
-/// A text taken apart: `number` times ten to the `exponent`.
+/// A parsed text: `number` times ten to the `exponent`.
 struct Decimal {
     number: Big,
     exponent: i32,
@@ -304,7 +304,7 @@ impl Big {
         self.trim();
     }
 
-    /// Takes `other` away, unless that is more. True where it did.
+    /// Subtracts `other` unless it is larger. True where it did.
     fn subtract(&mut self, other: &Big) -> bool {
         let (ours, others) = (self.0.len(), other.0.len());
         let less = ours.cmp(&others).then_with(|| self.0.iter().rev().cmp(other.0.iter().rev()));

@@ -1,8 +1,7 @@
 //! Reads gzip: how a long list of policies fits into a Kubernetes object (docs/formats.md, "Filter configuration", `candidate.gzip`).
 //!
-//! Written out here because the filter must stay small. What is read is a few hundred kB, once for each configuration, so
-//! that it goes bit by bit. The output is bounded, and nothing in the input can make it take more time than its own
-//! length and that bound.
+//! Implemented here because the filter must stay small. The input is a few hundred kB, once for each configuration, so
+//! reading it bit by bit is fast enough. The output is bounded, and the time is linear in the input and that bound.
 //!
 //! RFC 1951 (deflate) and RFC 1952 (gzip); one member, no preset dictionary, the checksum must be right.
 
@@ -20,13 +19,13 @@ pub enum Broken {
     NotGzip,
     /// The end is missing.
     Short,
-    /// Something that no gzip writer writes.
+    /// A code that no gzip writer writes.
     Code,
-    /// More comes out than the bound allows.
+    /// The output is longer than the limit.
     TooLong,
-    /// What comes out is not what went in.
+    /// The checksum does not match.
     Altered,
-    /// It goes on after its end.
+    /// Bytes follow the end.
     Trailing,
 }
 
@@ -50,7 +49,7 @@ impl core::error::Error for Broken {}
 ///
 /// # Errors
 ///
-/// The first thing that is wrong; `limit` is how many bytes may come out.
+/// The first thing that is wrong; `limit` is the most bytes of output.
 pub fn unpack(text: &str, limit: usize) -> Result<Vec<u8>, Broken> {
     gunzip(&base64::decode_either(text.as_bytes()).ok_or(Broken::Base64)?, limit)
 }

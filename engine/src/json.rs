@@ -1,7 +1,7 @@
 //! JSON text to a [`Node`] tree: RFC 8259 to the letter, for configurations and key sets.
 //!
-//! Errors have their place, nodes have none: what is read here was written by a program, mostly on one line. serde's way
-//! to a `Node` costs the filter a good part of its size. (What tokens carry is read as leniently as Envoy reads it: [`crate::jwt::Json`].)
+//! Errors have positions, nodes have none: what is read here was written by a program, mostly on one line. Deserializing
+//! a `Node` with serde would cost the filter a good part of its size. (What tokens carry is read as leniently as Envoy reads it: [`crate::jwt::Json`].)
 
 use crate::node::{Key, Node, Position, Value};
 use alloc::{string::String, vec::Vec};
@@ -37,7 +37,7 @@ pub fn parse(text: &str) -> Result<Node, JsonError> {
 }
 
 /// As [`parse`], but a list under the key `left` (the text itself, where that is empty) has the texts of its elements
-/// for elements, as [`Value::String`]. Each of them is right, and can be parsed when its turn comes: the tree of a
+/// for elements, as [`Value::String`]. Each of them is valid and can be parsed when it is needed: the tree of a
 /// large text takes several times the memory of the text.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use crate::bytes;
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
-/// A path template as Envoy's `uri_template` matcher carries it out.
+/// A path template as Envoy's `uri_template` matcher evaluates it.
 ///
 /// `{*}` is one segment of one or more characters; `{**}` is zero or more characters, slashes included, of the
 /// same set. Traps: `/f/{**}` matches `/f/` but not `/f`, and `/f/{**}/x` does not match `/f/x`; a character outside
@@ -96,7 +96,7 @@ impl Template {
         self.parts.as_ref().map(|parts| (&parts.head[..], parts.tail.as_deref()))
     }
 
-    /// Does the whole path match? `path` is without its query ([`crate::path::without_query`]). Linear, without
+    /// True where the whole path matches. `path` is without its query ([`crate::path::without_query`]). Linear, without
     /// allocation.
     pub fn matches(&self, path: &[u8]) -> bool {
         self.parts.as_ref().is_some_and(|parts| parts.matches(path))
@@ -163,7 +163,7 @@ pub(crate) fn is_glob(byte: u8) -> bool {
     GLOB.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
-/// A table, since whole paths are gone through.
+/// A table, since every byte of a path is looked up.
 #[expect(clippy::indexing_slicing, reason = "done by the compiler, which would say so")]
 static GLOB: [bool; 256] = {
     let mut table = [false; 256];

@@ -1,4 +1,4 @@
-//! What to do about an error of syntax: the parser says what it expected, people ask what they did wrong.
+//! Advice on syntax errors: the parser says what it expected, not what is likely wrong.
 
 use gnomon_engine::Position;
 
@@ -31,6 +31,6 @@ pub(crate) fn help(info: &str, text: &str, at: Position) -> &'static str {
     }
 }
 
-/// Said where braces make no sense as YAML.
+/// Used where braces are not valid YAML.
 pub(crate) const TEMPLATE: &str =
     "this looks like a template of a Helm chart: give what `helm template` prints";

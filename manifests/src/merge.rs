@@ -1,8 +1,8 @@
-//! Node trees laid over each other: the defaults of a suite under its requests, a test's workload over the suite's.
+//! Merging node trees: the defaults of a suite under its requests, a test's workload over the suite's.
 
 use gnomon_engine::{Node, Value, node::Key};
 
-/// Deeper than any request goes; what is below is replaced rather than merged.
+/// Deeper than any request; below it values are replaced rather than merged.
 const MAX_DEPTH: usize = 32;
 
 /// `over` on top of `base`: maps are merged key by key, everything else is replaced. A null stays, and says that the

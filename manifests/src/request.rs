@@ -26,8 +26,8 @@ pub struct RequestSpec {
     pub headers: Vec<(String, String)>,
     /// `token`: sent as `authorization: Bearer …`.
     pub token: Option<String>,
-    /// `claims`, always an object: a well signed token with these, put where a rule of its issuer looks. Never
-    /// together with `token`.
+    /// `claims`, always an object: a token with these and a good signature, put where a rule of its issuer looks.
+    /// Excludes `token`.
     pub claims: Option<Json>,
     /// `source.principal` as written; `None`: plaintext.
     pub principal: Option<String>,
@@ -72,8 +72,8 @@ impl Requests {
 ///
 /// # Errors
 ///
-/// All that is wrong with any of them. A field that is not known is an error here, unlike in a policy: nothing would
-/// be asked about it, and a test that asks nothing passes.
+/// All that is wrong with any of them. An unknown field is an error here, unlike in a policy: it would have no
+/// effect, and a test of it would pass.
 pub fn requests(file: &Arc<str>, document: &Node) -> Result<Requests, Diagnostics> {
     let reader = Reader::new(file, "");
     let root = reader.root(document);
@@ -119,7 +119,7 @@ pub(crate) fn finish<T>(reader: Reader, value: T) -> Result<T, Diagnostics> {
     if found.iter().any(|found| found.severity == Severity::Error) { Err(found.into()) } else { Ok(value) }
 }
 
-/// Makes errors of unknown fields: in requests and suites they are never right.
+/// Turns unknown fields into errors: in requests and suites they are never intended.
 pub(crate) fn strict(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     for found in found.iter_mut().filter(|found| found.code == "unknown-field") {
         found.severity = Severity::Error;

@@ -1,4 +1,4 @@
-//! What a plain scalar is: the rules of the YAML library in front of Kubernetes' API (go-yaml 2, YAML 1.1 with octals
+//! The type of a plain scalar: the rules of the YAML library in front of Kubernetes' API (go-yaml 2, YAML 1.1 with octals
 //! of both spellings).
 
 use gnomon_engine::Value;

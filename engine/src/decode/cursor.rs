@@ -108,7 +108,7 @@ impl<'a> Cursor<'a> {
         Some(self.elements().collect())
     }
 
-    /// The elements of a list; none, and no complaint, where it is something else.
+    /// The elements of a list; none, without an error, for other values.
     pub fn elements(&self) -> impl Iterator<Item = Cursor<'a>> {
         let items = self.node.as_list().unwrap_or_default();
         items.iter().enumerate().map(|(index, node)| self.element(index, node))
@@ -130,7 +130,7 @@ impl<'a> Cursor<'a> {
         self.texts(None)
     }
 
-    /// `help` is what is said of a boolean or a number, in place of the advice to put it in quotes.
+    /// `help` replaces the advice to put a boolean or a number in quotes.
     fn texts(&self, help: Option<&str>) -> Vec<Text> {
         let Value::List(items) = &self.node.value else {
             self.wrong_type("a list of strings");
@@ -149,7 +149,7 @@ impl<'a> Cursor<'a> {
         items.iter().enumerate().filter_map(read).collect()
     }
 
-    /// [`Cursor::strings`], each put to `check`; what it objects to is reported as an error at the element.
+    /// As [`Cursor::strings`], with `check` run on each; its problems are reported as errors at the element.
     pub fn strings_checked(&self, check: impl Fn(&str) -> Result<(), Problem>) -> Vec<Text> {
         self.strings_put_to(&check, None)
     }

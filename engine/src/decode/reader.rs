@@ -1,4 +1,4 @@
-//! Typed reading of a [`Node`] tree that records every problem and goes on.
+//! Typed reading of a [`Node`] tree that records every problem and continues.
 
 use super::{
     Cursor,
@@ -95,7 +95,7 @@ impl Reader {
     }
 }
 
-/// What a check of one value objects to.
+/// Why a check of one value failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// See [`Diagnostic::code`].

@@ -1,4 +1,4 @@
-//! `selector`, `targetRef` and `targetRefs`: whom a policy names.
+//! `selector`, `targetRef` and `targetRefs`: the workloads that a policy names.
 
 use super::{Cursor, Fields, quoted, short};
 use crate::resource::{Labels, Target, TargetKind, TargetRef};

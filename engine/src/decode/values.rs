@@ -10,10 +10,10 @@ use crate::{
 use alloc::{format, string::String};
 use core::net::IpAddr;
 
-/// What a check of one value says.
+/// The result of checking one value.
 pub(super) type Check = Result<(), Problem>;
 
-/// The empty string is refused in every list of an AuthorizationPolicy.
+/// Refuses the empty string, as in every list of an AuthorizationPolicy.
 pub(super) fn not_empty(value: &str) -> Check {
     match value {
         "" => Err(Problem::new(

@@ -1,4 +1,4 @@
-//! The little of DER that public keys and ECDSA signatures need.
+//! The subset of DER that public keys and ECDSA signatures need.
 
 use alloc::vec::Vec;
 

@@ -30,7 +30,7 @@ impl fmt::Debug for Edit {
 }
 
 impl Edit {
-    /// Is it about this header?
+    /// True where it changes this header.
     pub(crate) fn concerns(&self, header: &[u8]) -> bool {
         match self {
             Edit::Remove(name) | Edit::Set(name, _) | Edit::Add(name, _) => {
@@ -40,7 +40,7 @@ impl Edit {
         }
     }
 
-    /// The line that it makes.
+    /// The line that it writes.
     fn value(&self) -> Option<&[u8]> {
         match self {
             Edit::Remove(_) => None,

@@ -4,7 +4,7 @@ use super::{query, view::View};
 use crate::{headers::lookup_name, order, resource::JwtRule};
 use alloc::{borrow::ToOwned, format, string::String, vec, vec::Vec};
 
-/// The places where a rule looks, in Envoy's order.
+/// The token locations of a rule, in Envoy's order.
 #[derive(Debug, Default)]
 pub(super) struct Locations {
     headers: Vec<HeaderPlace>,
@@ -12,7 +12,7 @@ pub(super) struct Locations {
     cookies: Vec<String>,
 }
 
-/// A header and what must stand before the token in it.
+/// A header and the prefix of the token in it.
 #[derive(Debug)]
 struct HeaderPlace {
     name: String,
@@ -34,7 +34,7 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    /// Takes the token out of the request: the **whole** header with all its lines, or the parameter. A cookie stays.
+    /// Removes the token from the request: the **whole** header with all its lines, or the parameter. A cookie is kept.
     pub(super) fn remove(&self, view: &mut View<'_>) {
         match self {
             Origin::Header(name) => view.remove(name),
@@ -93,7 +93,7 @@ impl Locations {
         self.headers.iter().map(|place| &*place.name).chain(path).chain(cookie)
     }
 
-    /// What must stand before a token in this header, for each location that names it.
+    /// The prefixes with which this header is read for tokens.
     pub(super) fn prefixes(&self, header: &str) -> Vec<String> {
         let places = self.headers.iter().filter(|place| place.name == header);
         places.map(|place| place.prefix.clone()).collect()
@@ -136,9 +136,9 @@ impl Locations {
 
 /// The token in a header's value; `None`: there is none.
 ///
-/// The prefix is searched anywhere in the value, in exactly this spelling. The token begins at the next character of
-/// base64url or dot and reaches to the end of the value; where there is no such character, it is the whole value, so
-/// that `Bearer !!` is a malformed token and no missing one. Without a prefix the value is the token, even if empty.
+/// The prefix is searched for anywhere in the value, case-sensitively. The token begins at the next base64url character
+/// or dot and extends to the end of the value; without such a character it is the whole value, so that `Bearer !!` is a
+/// malformed token rather than a missing one. Without a prefix the value is the token, even if empty.
 fn after_prefix<'l>(line: &'l [u8], prefix: &[u8]) -> Option<&'l [u8]> {
     if prefix.is_empty() {
         return Some(line);

@@ -4,10 +4,10 @@ use super::verify::{Assume, Rule};
 use crate::verdict::Missing;
 use alloc::vec::Vec;
 
-/// Goes through all combinations of "the key set verifies this token" and "it does not".
+/// Enumerates all combinations of "the key set verifies this token" and "it does not".
 #[derive(Default)]
 pub(super) struct Guesses {
-    /// The answers given, in the order of the questions.
+    /// The answers so far, in the order of the questions.
     script: Vec<bool>,
     /// The questions of the current run: position of the rule, token.
     asked: Vec<(usize, Vec<u8>)>,

@@ -25,7 +25,7 @@ impl KeySet {
         parse(text)
     }
 
-    /// There is a key in it that can be used.
+    /// True if any key in it is usable.
     pub fn is_usable(&self) -> bool {
         !self.keys.is_empty()
     }
@@ -133,7 +133,7 @@ fn rsa(n: &[u8], e: &[u8]) -> Result<Material, &'static str> {
     Ok(Material::Rsa { n: n.to_vec(), e: e.to_vec() })
 }
 
-/// Either of `crv` and `alg` says the curve, and they must agree; neither means P-256.
+/// `crv` or `alg` names the curve, and they must agree; without either it is P-256.
 fn curve(crv: Option<Result<&str, ()>>, alg: &str) -> Result<Curve, &'static str> {
     if !alg.is_empty() && !alg.starts_with("ES") {
         return Err("`alg` is not one for an EC key");

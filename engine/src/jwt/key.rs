@@ -23,8 +23,8 @@ impl Key {
         Key { kid, alg, material, spki }
     }
 
-    /// A key out of its numbers alone, for callers that check signatures elsewhere; `None`: its point does not lie on its
-    /// curve. The numbers are taken as [`Key::material`] of a key set's key has them.
+    /// A key from its numbers alone, for callers that check signatures elsewhere; `None`: its point does not lie on its
+    /// curve. The numbers are as in [`Key::material`].
     #[cfg(feature = "crypto")]
     pub fn usable(material: Material) -> Option<Key> {
         let off =
@@ -42,7 +42,7 @@ impl Key {
         &self.alg
     }
 
-    /// The numbers themselves.
+    /// The numbers that the key consists of.
     pub fn material(&self) -> &Material {
         &self.material
     }
@@ -181,11 +181,11 @@ impl Algorithm {
         }
     }
 
-    /// What `key` is really used with for a token that says `self`; `None`: it cannot verify such a token.
+    /// The algorithm that `key` is used with for a token whose `alg` is `self`; `None`: it cannot verify such a token.
     ///
     /// Envoy compares `alg` of the token with that of the JWK; where the JWK has none, the kind of key decides: an EC
     /// or `oct` key checks a token of any `alg`, with SHA-256 unless it says `ES384`, `HS512` and so on, and an
-    /// Ed25519 key does not look at it at all. Only RSA keys insist on `RS…` or `PS…`.
+    /// Ed25519 key ignores it. Only RSA keys require `RS…` or `PS…`.
     pub(super) fn with(self, key: &Material) -> Option<Self> {
         match (key, self) {
             (Material::Rsa { .. }, Algorithm::Rs256 | Algorithm::Rs384 | Algorithm::Rs512) => Some(self),

@@ -1,4 +1,4 @@
-//! RequestAuthentication as Envoy's `jwt_authn` filter carries it out, configured by istiod.
+//! RequestAuthentication as Envoy's `jwt_authn` filter enforces it, configured by istiod.
 //!
 //! [`Authenticator`] is compiled once from the rules that apply to a workload and answers per request with an
 //! [`Authentication`]: the status, the verified claims, and what the filter did to the headers. Behaviour is that of
@@ -49,19 +49,19 @@ use status::Status;
 use verify::Rule;
 use view::View;
 
-/// How many combinations of unknown key sets are tried before the answer is given up as unknown.
+/// How many combinations of unknown key sets are tried before the answer is unknown.
 const MAX_GUESSES: usize = 64;
 
 /// The rules of all RequestAuthentications that apply to a workload, in issuer order.
 #[derive(Debug, Default)]
 pub struct Authenticator {
-    /// Sorted by issuer.
+    /// In issuer order.
     rules: Vec<Rule>,
-    /// Where a token for each of them goes.
+    /// Where a token for each of them is put.
     places: Vec<Place>,
-    /// All headers that some rule writes: no copy sent by the client passes.
+    /// All headers that a rule writes: copies sent by the client are removed.
     written: Vec<String>,
-    /// All headers that are looked at.
+    /// All headers that are read.
     read: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ impl Authenticator {
     /// Compiles `rules`, given in the order attached (istiod's order of policies, then of rules).
     ///
     /// They are sorted by issuer, byte by byte. istiod's sort keeps the order of rules with equal issuers only up to
-    /// twelve rules; beyond that, which of two such rules comes first is arbitrary there, and here is the order given.
+    /// twelve rules; beyond that, their order is arbitrary there; here it is the order given.
     /// Fields that `version` does not know are ignored: `spaceDelimitedClaims` before 1.28, `presence` before 1.32.
     pub fn compile(rules: &[&JwtRule], version: IstioVersion) -> Self {
         let mut sorted: Vec<(usize, &JwtRule)> = rules.iter().copied().enumerate().collect();
@@ -103,15 +103,15 @@ impl Authenticator {
         Authenticator { rules: compiled, places, written, read }
     }
 
-    /// Replaces the space-delimited claims of a rule, those that istiod always adds included: a proxy's own
-    /// configuration says them all.
+    /// Replaces the space-delimited claims of a rule, including those that istiod always adds: a proxy's own
+    /// configuration lists them all.
     pub(crate) fn set_space_delimited(&mut self, index: usize, claims: &[String]) {
         for rule in self.rules.iter_mut().filter(|rule| rule.index == index) {
             rule.outputs.set_space_delimited(claims);
         }
     }
 
-    /// No rule applies: nothing is looked at.
+    /// No rule applies, so no token is read.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
@@ -122,8 +122,8 @@ impl Authenticator {
         self.read.iter().map(|name| &**name)
     }
 
-    /// The addresses of key sets that are not inline. A rule without an address has its issuer's discovery document
-    /// read by istiod, which hands the proxy an inline set.
+    /// The addresses of key sets that are not inline. For a rule without an address istiod reads the issuer's
+    /// discovery document and gives the proxy an inline set.
     pub fn key_set_addresses(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().filter_map(Rule::key_set_address)
     }
@@ -168,7 +168,7 @@ impl Authenticator {
     }
 }
 
-/// Browsers send no credentials with these; istiod lets them through whatever the rules say.
+/// Browsers send no credentials with these; the configuration that istiod writes passes them whatever the rules say.
 fn is_cors_preflight(view: &View<'_>) -> bool {
     let filled = |name| view.first(name).is_some_and(|value| !value.is_empty());
     view.first(":method") == Some(b"OPTIONS") && filled("origin") && filled("access-control-request-method")
@@ -182,7 +182,7 @@ struct Attempt {
 }
 
 impl Attempt {
-    /// Would anybody outside see a difference?
+    /// True where no difference can be observed from outside.
     fn agrees(&self, other: &Attempt) -> bool {
         match (&self.result, &other.result) {
             (Ok(()), Ok(())) => self.payload == other.payload && self.edits == other.edits,
@@ -207,29 +207,29 @@ impl Attempt {
     }
 }
 
-/// How a signature check ended.
+/// The result of a signature check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signature {
-    /// The key made it.
+    /// It verifies.
     Good,
-    /// It did not, or the key does not fit the algorithm.
+    /// It does not verify, or the key does not fit the algorithm.
     Bad,
-    /// The key is none, and Envoy would not have loaded it: its point does not lie on its curve. Only who reads key sets
-    /// without the feature `crypto`, which finds that out at once, has this to say.
+    /// Not a key that Envoy would have loaded: its point does not lie on its curve. Needed only without the feature
+    /// `crypto`, which finds that when the key set is read.
     NoKey,
 }
 
-/// Who checks signatures: [`SoftwareCrypto`] (feature `crypto`, part of `std`), or Envoy's own BoringSSL in the filter.
+/// Checks signatures: [`SoftwareCrypto`] (feature `crypto`, part of `std`), or Envoy's own BoringSSL in the filter.
 pub trait Crypto {
-    /// Is `signature` a signature of `message` by `key` under `algorithm`?
+    /// Checks that `signature` is a signature of `message` by `key` under `algorithm`.
     ///
     /// The algorithm always fits the kind of key, but the hash that it names may be used with any curve: `ES384` with
     /// P-256 is SHA-384 over P-256. An ECDSA signature is r and s in two halves of any length (see [`der_signature`]),
     /// the salt of `PS…` is as long as the hash.
     fn verify(&self, algorithm: Algorithm, key: &Key, message: &[u8], signature: &[u8]) -> Signature;
 
-    /// True where this whole token is known to be signed by a key of its rule, whatever the key set says. Only
-    /// front ends that invent tokens from given claims say so; the default is false.
+    /// True where this whole token is known to be signed by a key of its rule, whatever the key set says. For
+    /// front ends that make tokens from given claims; the default is false.
     fn vouches_for(&self, _token: &[u8]) -> bool {
         false
     }
@@ -240,13 +240,13 @@ pub trait Crypto {
     }
 
     /// What [`Crypto::remember`] was given for this rule and this whole token, as long as it is kept. `rule` is an index
-    /// into the list given to [`Authenticator::compile`]: rules of another list are others. The default keeps nothing.
+    /// into the list given to [`Authenticator::compile`], and means nothing for another list. The default keeps nothing.
     fn recall(&self, _rule: usize, _token: &[u8]) -> Option<Rc<Passed>> {
         None
     }
 
-    /// This rule has let this token pass. Its times are looked at again whenever it is recalled, and a key set that
-    /// has been fetched since makes it void.
+    /// This rule has let this token pass. Its times are checked again whenever it is recalled, and a key set
+    /// fetched since invalidates it.
     fn remember(&self, _rule: usize, _token: &[u8], _passed: &Rc<Passed>) {}
 }
 
@@ -266,7 +266,7 @@ pub struct Authentication {
 }
 
 impl Authentication {
-    /// The request showed no token, whether it was refused for that (`Jwt is missing`) or let through.
+    /// The request has no token, whether it was refused for that (`Jwt is missing`) or let through.
     pub fn is_without_token(&self) -> bool {
         self.payload.is_none() && self.failure.as_ref().is_none_or(|failure| failure.without_token)
     }
@@ -292,7 +292,7 @@ pub struct Failure {
     pub message: &'static str,
     /// A rule with `presence: REQUIRED` found no token.
     pub without_token: bool,
-    /// Set where the answer depends on a key set that could not be had; then the other fields say nothing.
+    /// Set where the answer depends on a key set that is not known; then the other fields mean nothing.
     pub missing: Option<Missing>,
 }
 

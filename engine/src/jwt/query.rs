@@ -1,4 +1,4 @@
-//! Query strings as Envoy takes them apart and puts them together again.
+//! Query strings as Envoy parses and rewrites them.
 
 use crate::order;
 use alloc::{borrow::Cow, vec::Vec};
@@ -42,7 +42,7 @@ pub(super) fn without(path: &[u8], name: &str) -> Vec<u8> {
     out
 }
 
-/// Percent escapes that are none stay as they are.
+/// Malformed percent escapes are kept.
 fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     if !text.contains(&b'%') {
         return Cow::Borrowed(text);

@@ -36,7 +36,7 @@ impl Run<'_, '_, '_> {
         }
     }
 
-    /// The first rule that passes ends it. Otherwise the last hard error counts, then an unknown issuer.
+    /// Stops at the first rule that passes. Otherwise the last hard error is reported, then an unknown issuer.
     fn any(&mut self) -> Result<(), Refusal> {
         let mut answer = (Status::Missing, 0);
         for position in 0..self.rules.len() {
@@ -54,7 +54,7 @@ impl Run<'_, '_, '_> {
         }
     }
 
-    /// The first refusal ends it.
+    /// Stops at the first refusal.
     fn all(&mut self) -> Result<(), Refusal> {
         for position in 0..self.rules.len() {
             if self.rules.get(position).is_some_and(|rule| rule.required) {
@@ -73,8 +73,8 @@ impl Run<'_, '_, '_> {
         }
     }
 
-    /// All tokens that a rule finds must pass. They are taken from the last to the first, so the payload that stays is
-    /// the first one's, and a refusal is that of the last bad one.
+    /// All tokens that a rule finds must pass. They are verified from the last to the first, so the payload that is kept is
+    /// the first one's, and the reported refusal that of the last bad one.
     fn provider(&mut self, position: usize) -> Result<(), Status> {
         let Some(rule) = self.rules.get(position) else {
             return Err(Status::Missing);

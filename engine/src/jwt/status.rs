@@ -1,6 +1,6 @@
-//! How the check of a token ends.
+//! The results of checking a token.
 
-/// Outcomes in Envoy's words.
+/// Results as Envoy names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
     Missing,
@@ -73,7 +73,7 @@ impl Status {
         }
     }
 
-    /// The answer's code: only a wrong audience is 403.
+    /// The status of Envoy's answer: 403 for a wrong audience, else 401.
     pub(super) fn code(self) -> u16 {
         if self == Status::AudienceNotAllowed { 403 } else { 401 }
     }

@@ -8,7 +8,7 @@ use alloc::{
     vec::Vec,
 };
 
-/// Longer tokens are refused unread. Envoy refuses a request whose headers exceed 60 KiB before any filter runs.
+/// Longer tokens are refused without parsing. Envoy refuses a request whose headers exceed 60 KiB before any filter runs.
 const MAX_LENGTH: usize = 1 << 20;
 
 /// A token that is well formed. There is no `Debug`: nothing of it may reach a log.
@@ -27,7 +27,7 @@ pub(super) struct Token {
     nbf: u64,
     /// `exp`, or 0: never.
     exp: u64,
-    /// What is signed.
+    /// The signing input: header and payload as sent.
     pub(super) signed: Vec<u8>,
     /// Where the payload begins in it.
     payload_at: usize,
@@ -74,7 +74,7 @@ impl Token {
         Ok(Token { algorithm, kid, payload, issuer, audiences, nbf, exp, signed, payload_at, signature })
     }
 
-    /// `nbf` and `exp`, give or take a minute. `now` in seconds since 1970.
+    /// Checks `nbf` and `exp` with a minute of clock skew. `now` in seconds since 1970.
     pub(super) fn in_time(&self, now: i64) -> Result<(), Status> {
         const SKEW: u64 = 60;
         let now = u64::try_from(now).unwrap_or(0);
@@ -87,7 +87,7 @@ impl Token {
         Ok(())
     }
 
-    /// The payload as the token spells it.
+    /// The payload section as sent, in base64url.
     pub(super) fn payload_section(&self) -> &[u8] {
         self.signed.get(self.payload_at..).unwrap_or_default()
     }

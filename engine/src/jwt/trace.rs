@@ -1,4 +1,4 @@
-//! What people and front ends ask an [`Authenticator`] beside its answer.
+//! How an [`Authenticator`] comes to its answer, and what front ends need to know of its rules.
 
 use super::{
     Authenticator, Crypto, Json,
@@ -15,14 +15,14 @@ use alloc::{
     vec::Vec,
 };
 
-/// Where a token is put so that a rule finds it.
+/// Where to put a token so that a rule finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A header: its value is the prefix and then the token.
     Header {
         /// The name, in lower case.
         name: String,
-        /// What stands before the token.
+        /// The text before the token.
         prefix: String,
     },
     /// A query parameter.
@@ -65,7 +65,7 @@ pub struct Problem {
     pub message: String,
 }
 
-/// One token of a request, or the lack of one, as one rule sees it.
+/// The result of one rule for one token of a request, or for the lack of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenTrace {
@@ -75,18 +75,18 @@ pub struct TokenTrace {
     pub issuer: String,
     /// Where the token is: `header authorization`; empty where there is none.
     pub location: String,
-    /// `passes`, or Envoy's message. Never anything out of the token.
+    /// `passes`, or Envoy's message. Never a part of the token.
     pub status: &'static str,
-    /// `status` is that of a token which passes.
+    /// The token passes.
     pub passes: bool,
-    /// `status` is that of a token of another issuer, which this rule does not look into.
+    /// The token is of another issuer, so this rule does not verify it.
     pub other_issuer: bool,
     /// The rule's `presence` is REQUIRED: no other rule's token will do.
     pub required: bool,
 }
 
 impl Authenticator {
-    /// Where a token of `issuer` is to be put: where the first rule of exactly this issuer looks for it, else the
+    /// Where to put a token of `issuer`: where the first rule of exactly this issuer looks for it, else the
     /// first rule without an issuer, else in `authorization: Bearer …`.
     pub fn place(&self, issuer: &str) -> Place {
         let rule_of = |issuer: &str| self.rules.iter().position(|rule| rule.issuer == issuer);
@@ -94,9 +94,9 @@ impl Authenticator {
         position.and_then(|position| self.places.get(position)).cloned().unwrap_or_default()
     }
 
-    /// Every rule in the order asked, alone, on the request as it came: which tokens it finds and what it says to
-    /// each. The answer as a whole is that of [`Authenticator::authenticate`], where a rule also sees what earlier
-    /// ones have removed.
+    /// Each rule in order, by itself, on the request as received: the tokens that it finds, and its result for each.
+    /// [`Authenticator::authenticate`] gives the answer as a whole, where earlier rules have removed their tokens from
+    /// the request.
     pub fn trace(&self, request: &Request<'_>, crypto: &dyn Crypto) -> Vec<TokenTrace> {
         let mut view = View::new(request);
         self.written.iter().for_each(|name| view.remove(name));
@@ -177,7 +177,7 @@ impl Authenticator {
     }
 }
 
-/// What [`Authenticator::problems`] says of a key set, for those who have not compiled a rule of it.
+/// What [`Authenticator::problems`] reports of a key set, without a compiled rule.
 pub(crate) fn key_set_problems(jwks: &str) -> Vec<(Severity, String)> {
     let set = jwks::parse(jwks);
     told(set.keys.is_empty(), &set.faults)
@@ -203,8 +203,8 @@ fn judge(rule: &Rule, token: &[u8], view: &View<'_>, crypto: &dyn Crypto) -> Res
     result.map(|_| ()).map_err(Status::message)
 }
 
-/// A token with these claims that parses but is not signed: its signature is a placeholder. For front ends that are
-/// given claims, and a [`Crypto`] of theirs that vouches for it.
+/// A token with these claims that parses but is not signed: its signature is a placeholder. For front ends that
+/// are given claims and have a [`Crypto`] that vouches for it.
 pub fn unsigned_token(claims: &Json) -> String {
     let section = |text: &str| base64::encode(text.as_bytes());
     format!(

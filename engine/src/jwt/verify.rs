@@ -9,10 +9,10 @@ use alloc::{
     vec::Vec,
 };
 
-/// A rule, compiled: a provider in Envoy's words.
+/// A compiled rule: a provider in Envoy's terms.
 #[derive(Debug)]
 pub(super) struct Rule {
-    /// Its place in the list that was compiled.
+    /// Its index in the list that was compiled.
     pub(super) index: usize,
     /// `issuer`; empty: any.
     pub(super) issuer: String,
@@ -36,7 +36,7 @@ pub(super) struct Rule {
 pub(super) enum Keys {
     /// Inline: the usable keys; faults of the others.
     Inline { keys: Vec<Key>, faults: Vec<String> },
-    /// To be fetched from this address, if it is known. Who evaluates may have done so ([`Crypto::key_set`]).
+    /// To be fetched from this address, if it is known. The caller may have done so ([`Crypto::key_set`]).
     Remote(String),
 }
 
@@ -72,7 +72,7 @@ impl Rule {
         }
     }
 
-    /// Where the key set stands, where it is not inline.
+    /// The address of a key set that is not inline.
     pub(super) fn key_set_address(&self) -> Option<&str> {
         match &self.keys {
             Keys::Remote(address) if !address.is_empty() => Some(address),
@@ -85,7 +85,7 @@ impl Rule {
         Missing::KeySet(self.key_set_name.clone())
     }
 
-    /// Checks in Envoy's order; the first that fails is the answer.
+    /// Runs the checks in Envoy's order and returns the first that fails.
     pub(super) fn verify(
         &self,
         text: &[u8],
@@ -147,7 +147,7 @@ impl Rule {
 /// again ([`Crypto::recall`]). There is no `Debug`: nothing of it may reach a log.
 pub struct Passed {
     pub(super) token: Token,
-    /// The set that its key was in, where that can change.
+    /// The set that its key was in, where it was fetched.
     keys: Option<Rc<KeySet>>,
 }
 

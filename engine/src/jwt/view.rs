@@ -4,7 +4,7 @@ use super::{Edit, edit};
 use crate::{Request, headers::is_inline};
 use alloc::vec::Vec;
 
-/// Header lines of a request with edits laid over; costs nothing while there are none.
+/// The header lines of a request with edits applied; free of cost without edits.
 pub(super) struct View<'a> {
     request: &'a Request<'a>,
     pub(super) edits: Vec<Edit>,

@@ -9,7 +9,7 @@ pub(crate) enum CustomStage {
     /// No CUSTOM policy applies.
     #[default]
     Absent,
-    /// Requests that match a rule are put to the provider.
+    /// The provider is asked about requests that match a rule.
     Ask(Ask),
     /// The provider cannot be asked: Istio enforces the rules as DENY.
     Broken { rules: Vec<Rule>, why: String },
@@ -28,12 +28,12 @@ impl CustomStage {
     }
 }
 
-/// A provider and what is put to it.
+/// A provider, and the rules that select what it is asked about.
 #[derive(Debug)]
 pub(crate) struct Ask {
     pub(crate) provider: String,
     pub(crate) rules: Vec<Rule>,
-    /// A provider that does not answer lets pass.
+    /// `failOpen`: a provider that does not answer lets the request pass.
     pub(crate) fail_open: bool,
     /// The status when it does not answer.
     pub(crate) status_on_error: u16,

@@ -29,9 +29,9 @@ pub(super) struct Run<'p> {
 /// The state of one request between the stages.
 struct Walk<'p> {
     verdict: Verdict<'p>,
-    /// Stages that may have refused it: from here on "allow" is out of reach.
+    /// The first stage that may have refused it: the verdict can no longer be "allow".
     doubtful: Option<Stage>,
-    /// The last stage that let it through by a say of its own.
+    /// The last stage that decided to let it pass.
     decided: Stage,
 }
 
@@ -122,7 +122,7 @@ pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto
     Run { verdict: from_jwt_on(plan, request, authentication.as_ref(), walk, how), authentication }
 }
 
-/// All stages, the JWT stage's answer being known.
+/// All stages, with a JWT answer that is already known.
 pub(super) fn authenticated<'p>(
     plan: &'p Plan,
     request: &Request<'_>,
@@ -191,7 +191,7 @@ fn until_jwt<'p>(plan: &'p Plan, request: &Request<'_>, how: How) -> ControlFlow
     ControlFlow::Continue(walk)
 }
 
-/// JWT and what comes after it; `found`: what the JWT stage says, `None` where there is none.
+/// JWT and the later stages; `found`: the JWT stage's answer, `None` where there is none.
 fn from_jwt_on<'p>(
     plan: &'p Plan,
     request: &Request<'_>,

@@ -1,4 +1,4 @@
-//! A verdict that borrows from its plan: nothing is formatted before somebody asks.
+//! A verdict that borrows from its plan: nothing is formatted before it is needed.
 
 use super::{
     CustomStage, Plan,
@@ -31,7 +31,7 @@ pub struct Verdict<'p> {
     /// way, though perhaps by another stage.
     pub missing: Vec<Missing>,
     /// Nothing unknown was met. Where it was, an answer other than `unknown` still stands, but the stage, the
-    /// policy and what the dry run says may be others'.
+    /// policy and the dry-run results may differ.
     pub certain: bool,
     pub(super) plan: &'p Plan,
     pub(super) protocol: Protocol,
@@ -62,7 +62,7 @@ pub(super) enum Refusal<'p> {
     Rbac(Option<&'p Rule>),
 }
 
-/// What the dry-run rules of one action say.
+/// The result of the dry-run rules of one action.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shadow<'p> {
     Match(&'p Rule),
@@ -71,7 +71,7 @@ pub(super) enum Shadow<'p> {
 }
 
 impl<'p> Verdict<'p> {
-    /// Allowed, until a stage says otherwise.
+    /// Allowed, until a stage refuses.
     pub(super) fn allow(plan: &'p Plan, protocol: Protocol) -> Self {
         Verdict {
             outcome: Outcome::Allow,

@@ -1,4 +1,4 @@
-//! A compiled rule: what it asks, and enough about where it came from to explain itself.
+//! A compiled rule: its conditions, and where it is written.
 
 use super::{clause::Clause, facts::Facts, tri::Tri};
 use crate::{
@@ -57,7 +57,7 @@ pub struct Rule {
     pub to: Box<[Box<[Clause]>]>,
     /// All must hold.
     pub when: Box<[Clause]>,
-    /// Why it is not what is written.
+    /// How it differs from what is written, and why.
     pub notes: Vec<String>,
 }
 
@@ -109,7 +109,7 @@ pub(crate) struct RuleSet {
     pub(crate) dropped: Vec<Dropped>,
 }
 
-/// How a set of rules fares.
+/// The result of evaluating a set of rules.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Found<'p> {
     /// The first rule that matches.
@@ -120,8 +120,8 @@ pub(crate) enum Found<'p> {
     Nothing,
 }
 
-/// Goes through rules in Envoy's order. `certain` becomes false where one before the answer cannot be told: the answer
-/// stands, but perhaps that rule gives it.
+/// Evaluates rules in Envoy's order. `certain` becomes false where a rule before the answer is unknown: the answer
+/// stands, but that rule may be the one that gives it.
 pub(crate) fn first_match<'p>(rules: &'p [Rule], facts: &Facts<'_>, certain: &mut bool) -> Found<'p> {
     let mut unknown = false;
     let found = rules.iter().find(|rule| {

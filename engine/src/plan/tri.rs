@@ -1,4 +1,4 @@
-//! Three-valued logic: what a request does not tell is neither true nor false.
+//! Three-valued logic: what is not known of a request is neither true nor false.
 
 /// Kleene's logic; the order False < Unknown < True makes `and` a minimum and `or` a maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

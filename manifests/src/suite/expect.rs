@@ -77,7 +77,7 @@ const STAGES: [(&str, Stage); 6] = [
     ("none", Stage::None),
 ];
 
-/// Reads `expect` where it stands alone; null expects nothing.
+/// Reads `expect` by itself; null expects nothing.
 ///
 /// # Errors
 ///

@@ -20,7 +20,7 @@ pub struct LoadedSuite {
     pub suite: Suite,
     /// One for each test, in order; the same `Arc` where tests have the same policies.
     pub resources: Vec<Arc<Resources>>,
-    /// What `envoyConfig` holds.
+    /// The configuration that `envoyConfig` names.
     pub envoy_config: Option<Arc<Imported>>,
     /// Warnings about the policies, with the texts that they point into. Its resources are empty.
     pub findings: Loaded,
@@ -126,7 +126,7 @@ pub(super) fn assemble(
     }
 }
 
-/// Reads a suite out of a text; the policies that it names are not looked for.
+/// Reads a suite out of a text; the policies that it names are not read.
 ///
 /// # Errors
 ///
@@ -175,7 +175,7 @@ fn expand(folder: &Path, entry: &Text, file: &Arc<str>) -> Result<Vec<PathBuf>, 
     if paths.is_empty() { Err(wrong(format!("nothing matches {}", quoted(&entry.text)))) } else { Ok(paths) }
 }
 
-/// How a `*` in `policies` is meant.
+/// How globs in `policies` match.
 pub(super) const GLOB: glob::MatchOptions = glob::MatchOptions {
     require_literal_separator: true,
     require_literal_leading_dot: true,

@@ -178,7 +178,8 @@ fn exceptions<'a>(except: &Cursor<'a>) -> Vec<Exception<'a>> {
     exceptions
 }
 
-/// Is the value the one wanted, or one of those wanted? A null wants an absent field; of a map the fields named.
+/// True where the value is the wanted one, or one of a list. A null wants an absent field; of a map only the named
+/// fields are compared.
 fn matches(value: Option<&Node>, wanted: &Node) -> bool {
     let absent = Node::default();
     let value = value.unwrap_or(&absent);

@@ -67,7 +67,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Nothing is named.
+    /// True without policies and resources.
     pub fn is_empty(&self) -> bool {
         self.policies.is_empty() && self.resources.is_empty()
     }
@@ -95,11 +95,11 @@ pub struct Test {
 /// One request and what is expected of it.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// What tells it from the other cases of its matrix: `method=GET, source.principal=-`; empty without a matrix.
+    /// What distinguishes it from the other cases of its matrix: `method=GET, source.principal=-`; empty without a matrix.
     pub variant: String,
     /// The request.
     pub request: RequestSpec,
-    /// What must come out.
+    /// The expected verdict.
     pub expect: Arc<Expect>,
 }
 

@@ -23,7 +23,7 @@ pub(super) fn suite(file: &Arc<str>, document: &Node) -> Result<Suite, Diagnosti
     }
 }
 
-/// What the suite says for all its tests.
+/// What all tests of the suite share.
 struct Shared {
     workload_node: Node,
     mesh_node: Node,

@@ -1,4 +1,4 @@
-//! Suites from texts that are no files: a browser has none.
+//! Suites from texts rather than files, for the browser.
 
 use super::{
     LoadedSuite, Sources, from_text,

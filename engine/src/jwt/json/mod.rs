@@ -78,7 +78,7 @@ impl Json {
     }
 }
 
-/// A number that is no JSON number (`0x1f`, `.inf`) becomes what it means, or where no double can say it, its text.
+/// A number that is not a JSON number (`0x1f`, `.inf`) is converted to its value, or to its text where no double has it.
 impl From<&Node> for Json {
     fn from(node: &Node) -> Json {
         match &node.value {

@@ -4,7 +4,7 @@ use super::Json;
 use crate::decimal;
 use alloc::{string::String, vec::Vec};
 
-/// protobuf's own limit.
+/// protobuf's nesting limit.
 const MAX_DEPTH: usize = 100;
 
 pub(super) fn value(text: &[u8]) -> Option<Json> {
@@ -109,7 +109,7 @@ impl Reader<'_> {
         unique(&members).then_some(Json::Object(members))
     }
 
-    /// After an element: is it the last? A comma before the bracket does no harm, none between elements does.
+    /// After an element: is it the last? A trailing comma is accepted, a missing one between elements is not.
     fn ends(&mut self, bracket: &[u8]) -> Option<bool> {
         let comma = self.eat(b",");
         if self.eat(bracket) {

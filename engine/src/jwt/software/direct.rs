@@ -1,9 +1,9 @@
-//! The signatures that Envoy takes and `jsonwebtoken` does not, by the RustCrypto crates themselves.
+//! The signatures that Envoy accepts and `jsonwebtoken` does not, by the RustCrypto crates directly.
 //!
 //! - The curve P-521 (`ES512`): the library has none.
 //! - A curve with another's hash: Envoy takes the hash from the token and the curve from the key, so that `ES384` with
 //!   a key on P-256 is SHA-384 over P-256. In the library the algorithm is both.
-//! - ECDSA signatures whose two numbers are not exactly as long as the field: Envoy cuts in the middle whatever comes.
+//! - ECDSA signatures whose two numbers are not exactly as long as the field: Envoy splits any length in the middle.
 //! - RSA keys of more than 4096 bits: the library refuses them.
 
 use super::super::{Algorithm, Curve, Material, der::strip_zeros};

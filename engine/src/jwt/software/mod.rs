@@ -28,7 +28,7 @@ impl Crypto for SoftwareCrypto {
 
 /// The library's names for this check, where it makes of it what Envoy does; `None`: see [`direct`].
 ///
-/// Building the library's key copies the numbers; it computes nothing that would be worth keeping.
+/// Building the library's key copies the numbers; it computes nothing worth caching.
 fn library(algorithm: Algorithm, key: &Material, signature: &[u8]) -> Option<(Jws, DecodingKey)> {
     match key {
         Material::Rsa { n, e } if n.len() <= LIBRARY_MODULUS_BYTES => {

@@ -1,6 +1,6 @@
 //! The values of policies that one request has: a short list without allocation.
 
-/// More than this and the rules are walked through one by one.
+/// With more than this the rules are evaluated one by one.
 const ROOM: usize = 48;
 
 /// Numbers of values found, dimension after dimension.
@@ -8,7 +8,7 @@ const ROOM: usize = 48;
 pub(super) struct Atoms {
     items: [u32; ROOM],
     used: usize,
-    /// Something did not fit, or cannot be told by the index.
+    /// Something did not fit, or the index cannot decide it.
     pub(super) overflow: bool,
 }
 

@@ -13,9 +13,9 @@ use crate::{
 use alloc::{boxed::Box, vec, vec::Vec};
 use core::{cmp::Reverse, ops::Range};
 
-/// A rule with more pairs of source and operation is asked by itself.
+/// A rule with more pairs of source and operation is evaluated directly, without rows.
 pub(super) const ROWS: usize = 256;
-/// A rule with no more values is asked by itself once its row is the only one left.
+/// A rule with at most this many values is evaluated directly once its row is the only one left.
 pub(super) const SMALL: usize = 16;
 
 /// A test on one dimension.
@@ -55,7 +55,7 @@ impl Row {
 enum Group {
     All(Vec<Literal>),
     Never,
-    /// Not for the index.
+    /// Not supported by the index.
     Unknown,
 }
 
@@ -67,7 +67,7 @@ struct Rows {
 }
 
 impl Index {
-    /// From the rules of each stage, in the order in which they are gone through.
+    /// Builds from the rules of each stage, in evaluation order.
     pub(crate) fn build(stages: &[&[Rule]]) -> Index {
         let mut rows = Rows::default();
         let mut built: Vec<Stage> = Vec::new();
@@ -196,7 +196,7 @@ fn place(rows: &[Row], stages: &mut [Stage]) -> Vec<u32> {
 }
 
 impl Rows {
-    /// Makes a rule's rows. False: it has to be asked by itself.
+    /// Adds the rows of a rule. False: it has to be evaluated directly.
     fn add(&mut self, stage: usize, rank: u32, rule: &Rule) -> bool {
         let before = self.atoms.len();
         let when = match self.group(&rule.when) {
@@ -218,7 +218,7 @@ impl Rows {
         true
     }
 
-    /// Alternatives, those left out that never hold; an empty one where there are none. `None`: not for the index.
+    /// Alternatives, those left out that never hold; an empty one where there are none. `None`: not supported by the index.
     fn groups(&mut self, groups: &[Box<[Clause]>]) -> Option<Vec<Vec<Literal>>> {
         let mut possible = Vec::new();
         if groups.is_empty() {
@@ -260,7 +260,7 @@ impl Rows {
         Group::All(literals)
     }
 
-    /// The number of the dimension that a clause looks at.
+    /// The number of the dimension of a clause.
     fn dimension(&mut self, clause: &Clause) -> Option<u8> {
         let source = Place::of(clause)?;
         let number = match self.dimensions.iter().position(|known| known.source == source) {

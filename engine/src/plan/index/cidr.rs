@@ -1,4 +1,4 @@
-//! Address ranges: all that hold an address, found from the longest on.
+//! Address ranges: all that contain an address, from the longest prefix on.
 //!
 //! Two ranges are nested or apart. Sorted by their first address, with the wider first, the last one that begins at or
 //! before an address is within every range that holds it: the rest is a walk along links to the next wider range.

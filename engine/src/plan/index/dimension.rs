@@ -1,4 +1,4 @@
-//! One thing that rules look at, with all the values that they want of it.
+//! One attribute that rules compare, with all the values that they compare it with.
 
 use super::{atoms::Atoms, cidr::Ranges, pairs::Pairs, peer::Peers, seen::Lines, table::Table, text::Texts};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 use alloc::{boxed::Box, vec::Vec};
 use core::net::IpAddr;
 
-/// Where a dimension looks.
+/// What a dimension reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     input: Input,
@@ -53,7 +53,7 @@ impl Place {
     }
 }
 
-/// The values wanted, by their form.
+/// The values compared with, by their form.
 #[derive(Debug)]
 enum Values {
     Texts(Texts),
@@ -63,12 +63,12 @@ enum Values {
     Pairs(Pairs),
 }
 
-/// One of the things that rules look at.
+/// One of the attributes that rules compare.
 #[derive(Debug)]
 pub(super) struct Dimension {
     pub(super) source: Place,
     values: Values,
-    /// How many values have a number.
+    /// How many values are numbered.
     pub(super) count: u32,
 }
 
@@ -134,7 +134,7 @@ impl Dimension {
         }
     }
 
-    /// Does this value take nearly everything?
+    /// True for a value that matches nearly every request.
     pub(super) fn is_broad(&self, atom: u32) -> bool {
         let any = match &self.values {
             Values::Texts(texts) => texts.any(),
@@ -144,7 +144,7 @@ impl Dimension {
         any == Some(atom)
     }
 
-    /// The numbers of all values that the request has. False: it does not tell, and there may be others.
+    /// The numbers of all values that the request has. False: the attribute is not known, and others may match.
     pub(super) fn find(&self, facts: &Facts<'_>, lines: &Lines<'_>, found: &mut Atoms) -> bool {
         let request = facts.request;
         match (&self.values, &self.source) {

@@ -1,6 +1,6 @@
 //! Path templates: one small automaton for all of them, a tree of segments.
 //!
-//! A state is a node and how much of the path is behind it. Each node is reached by a single path, so a path costs at most
+//! A state is a node and the offset in the path. Each node is reached by a single path, so a path costs at most
 //! its length for each node that fits, and not the number of templates.
 
 use super::{atoms::Atoms, set::position, table::Table};
@@ -10,12 +10,12 @@ use crate::{
 };
 use alloc::vec::Vec;
 
-/// States that may be open at once: each `{*}` beside a fitting literal opens one more.
+/// How many states may be active at once: each `{*}` beside a matching literal adds one.
 const OPEN: usize = 8;
 
 #[derive(Debug, Default)]
 struct Node {
-    /// Where `{*}` leads.
+    /// The node that `{*}` leads to.
     one: Option<u32>,
     /// The template that ends here.
     end: Option<u32>,
@@ -33,7 +33,7 @@ pub(super) struct Templates {
 }
 
 impl Templates {
-    /// `None`: Envoy refuses it, so that it never matches.
+    /// `None`: Envoy refuses the template, so it never matches.
     pub(super) fn intern(&mut self, template: &Template, next: &mut u32) -> Option<u32> {
         let (head, tail) = template.parts()?;
         if self.nodes.is_empty() {

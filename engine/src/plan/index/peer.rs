@@ -1,4 +1,4 @@
-//! The names in a peer's certificate. A SPIFFE id is gone through once: whole names by a hash table, prefixes and
+//! The names in a peer's certificate. A SPIFFE id is scanned once: whole names by a hash table, prefixes and
 //! suffixes by tries, namespaces and service accounts by the segments behind each `ns`. O(length of the name), but for
 //! patterns with a wildcard inside, which are tried one by one.
 
@@ -33,13 +33,13 @@ pub(super) struct Peers {
     others: Vec<(PeerPattern, u32)>,
 }
 
-/// Can it be found by comparing a segment? `.` is any byte where names are not literal.
+/// True where comparing a segment finds it: `.` is any byte where names are not literal.
 fn is_plain(segment: &[u8], literal: bool) -> bool {
     !segment.contains(&b'/') && !segment.contains(&b'\n') && (literal || !segment.contains(&b'.'))
 }
 
 impl Peers {
-    /// The number of the pattern that takes every name.
+    /// The number of the pattern that matches every name.
     pub(super) fn any(&self) -> Option<u32> {
         self.present
     }

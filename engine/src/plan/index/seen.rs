@@ -1,4 +1,4 @@
-//! What has been found out about one request: every dimension is looked at when first asked for, and once.
+//! What is known about one request: each dimension is read once, when it is first needed.
 //!
 //! Lives on the stack for the time of one verdict. It has room for what requests have; one with more (dozens of values
 //! that policies name, or dozens of lines of a header that they look at) is put to the rules one by one.
@@ -17,7 +17,7 @@ pub(super) struct Looked {
     done: bool,
     from: u8,
     to: u8,
-    /// The request does not tell: other values may be there, too.
+    /// Not known: there may be other values, too.
     pub(super) unknown: bool,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Seen {
     lines: [(u8, u16); LINES],
     line_count: usize,
     lines_read: bool,
-    /// Something was met that the request does not tell.
+    /// Something unknown was met.
     pub(super) unknown: bool,
 }
 

@@ -25,12 +25,12 @@ pub(super) struct Sets {
     words: Vec<u64>,
 }
 
-/// A number kept short, as a position.
+/// A position from its `u32`.
 pub(super) fn position(number: u32) -> usize {
     number as usize
 }
 
-/// A position, kept short. Nothing in an index has 2³² of anything; what would have ends up in no set.
+/// A position as `u32`. Nothing in an index has 2³² elements; what would have is in no set.
 pub(super) fn short(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }

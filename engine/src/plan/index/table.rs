@@ -1,8 +1,8 @@
 //! Exact values: a hash table from text to a number. O(length of the text).
 //!
 //! A key has a tag beside its text, so that pairs (issuer and subject, namespace and account, node of an automaton and
-//! segment) need no text of their own. Keys come from policies and are fixed once a plan stands, so requests cannot
-//! make the table slow: they only look up.
+//! segment) need no text of their own. Keys come from policies and are fixed once the plan is built, so
+//! requests, which only look up, cannot degrade the table.
 
 use super::set::{position, short};
 use crate::bytes;
@@ -28,9 +28,9 @@ struct Slot {
 pub(super) struct Table {
     text: Vec<u8>,
     keys: Vec<Key>,
-    /// A power of two, with at most three quarters taken; none as long as there are no keys.
+    /// A power of two, at most three quarters full; empty without keys.
     slots: Vec<Slot>,
-    /// The lengths of all texts, a bit each: most of what is asked for has another one.
+    /// The lengths of all texts, a bit each: most lookups end here.
     lengths: Lengths,
 }
 

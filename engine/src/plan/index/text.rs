@@ -20,7 +20,7 @@ pub(super) struct Texts {
     templates: Templates,
 }
 
-/// A host with capitals; longer ones than this are left to the walk through all rules.
+/// The longest host with capitals that the index takes; with a longer one all rules are evaluated.
 const LONGEST_FOLDED: usize = 128;
 
 impl Texts {
@@ -28,7 +28,7 @@ impl Texts {
         Texts { present, folded, ..Texts::default() }
     }
 
-    /// The number of the pattern that takes every value.
+    /// The number of the pattern that matches every value.
     pub(super) fn any(&self) -> Option<u32> {
         self.any
     }

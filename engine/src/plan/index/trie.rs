@@ -12,9 +12,9 @@ const NONE: u32 = u32::MAX;
 
 #[derive(Debug)]
 struct Node {
-    /// What leads here from the node above: a piece of `labels`.
+    /// The label of the edge from the parent: a range of `labels`.
     label: (u32, u32),
-    /// The nodes below, next to each other, by their first bytes.
+    /// The children, adjacent, in the order of their first bytes.
     children: (u32, u32),
     /// The number of the prefix that ends here.
     atom: u32,
@@ -89,7 +89,7 @@ impl Trie {
         self.nodes.push(Node { label: label_at, children: (0, 0), atom: NONE });
     }
 
-    /// Tells `found` the numbers of all that `value` begins (ends) with, the shortest first.
+    /// Passes to `found` the numbers of all that `value` begins (ends) with, the shortest first.
     #[inline]
     pub(super) fn find(&self, value: &[u8], found: &mut Atoms) {
         if !self.nodes.is_empty() {

@@ -2,8 +2,8 @@
 
 use crate::{Materialized, materialize::rejection, materialize_at};
 use gnomon_engine::{
-    Mesh, Workload,
-    envoy::import::{Chain, HttpSettings, Imported, Selected, no_filter_chain},
+    Mesh, Request, Workload,
+    envoy::import::{Chain, HttpSettings, Imported, Selected},
     jwt::{Authenticator, Crypto},
     request::Protocol,
     verdict::Report,
@@ -43,8 +43,12 @@ impl Proxy<'_> {
         // What is known about the connection does not depend on the chain.
         let connection = RequestSpec { protocol: Protocol::Tcp, ..spec.clone() };
         let connection = materialize_at(&connection, &Authenticator::default(), &told, now);
-        let chain = match connection.with_request(|request| self.imported.select(self.listener, request))? {
-            Selected::NoChain => return Ok(no_filter_chain()),
+        let selected = connection.with_request(|request| {
+            let request = Request { protocol: spec.protocol, ..*request };
+            self.imported.select(self.listener, &request)
+        })?;
+        let chain = match selected {
+            Selected::Refused(refusal) => return Ok(refusal.report()),
             Selected::Chain(chain) => chain,
         };
         if chain.protocol == Protocol::Tcp {

@@ -35,7 +35,7 @@ fn wrappings() {
         let imported = import(&document);
         assert_eq!(imported.listeners.len(), 1, "{document}");
         assert_eq!(imported.findings, [], "{document}");
-        let report = ask(&document, &request(HEADERS));
+        let report = ask(&document, &Request { peer: Peer::Plaintext, sni: b"", ..request(HEADERS) });
         assert_eq!((report.verdict, report.policy.as_deref()), (Outcome::Deny, Some("p")), "{document}");
     }
     for document in [
@@ -45,7 +45,23 @@ fn wrappings() {
         json!("x"),
         json!({ "filterChains": [] }),
         json!({ "a": { "b": 1 } }),
+        // Dumps of other things, and dumps that have listeners no more.
+        json!({ "configs": [{ "@type": "x/envoy.admin.v3.SecretsConfigDump" }] }),
+        json!({ "configs": [{ "@type": "x/envoy.admin.v3.RoutesConfigDump", "dynamicRouteConfigs": [{ "routeConfig": {} }] }] }),
+        json!({ "configs": [{ "@type": "x/envoy.admin.v3.ListenersConfigDump", "versionInfo": "1" }] }),
+        json!({ "configs": [{ "@type": "x/envoy.admin.v3.ClustersConfigDump", "staticClusters": [] }] }),
+        json!({ "@type": "x/envoy.admin.v3.SecretsConfigDump" }),
+        json!([{ "name": "r", "virtualHosts": [] }]),
+        json!({ "name": "envoy.access_loggers.file", "typedConfig": { "@type": "x/envoy.extensions.access_loggers.file.v3.FileAccessLog" } }),
+        json!({ "name": "tls", "typedConfig": { "@type": "x/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext" } }),
+        json!([{ "name": "envoy.filters.http.router", "typedConfig": {} }]),
+        json!({ "name": "pass", "filters": [] }),
     ] {
+        assert_eq!(
+            import(&document).listeners.len(),
+            usize::from(document.get("filterChains").is_some()),
+            "{document}"
+        );
         assert!(import(&document).select(None, &request(HEADERS)).is_err(), "{document}");
     }
     // A Lua filter may do anything: it is named.
@@ -128,7 +144,7 @@ fn listeners_and_chains() {
         assert_eq!(imported.findings, []);
         let found = match imported.select(wanted, &request) {
             Ok(Selected::Chain(chain)) => Some(chain.name.as_str()),
-            Ok(Selected::NoChain) => None,
+            Ok(Selected::Refused(_)) => None,
             Err(error) => panic!("{wanted:?} {port:?}: {error}"),
         };
         assert_eq!(found, expected, "{wanted:?} {port:?} {peer:?} {sni}");

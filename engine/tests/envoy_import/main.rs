@@ -6,13 +6,14 @@
     reason = "tests may be blunt, and clippy.toml reaches only the #[test] functions"
 )]
 
+mod chains;
 mod documents;
 mod filters;
 mod matchers;
 
 use gnomon_engine::{
     Node, Request,
-    envoy::import::{Imported, Selected},
+    envoy::import::{Imported, Refusal, Selected},
     jwt::{Json, SoftwareCrypto},
     request::{ExtAuthzAnswer, Input, Peer},
     verdict::{Missing, Outcome, Report, Stage},
@@ -35,7 +36,7 @@ fn ask(document: &Value, request: &Request<'_>) -> Report {
     let imported = import(document);
     match imported.select(None, request).unwrap() {
         Selected::Chain(chain) => chain.evaluate(request, IstioVersion::NEWEST, &SoftwareCrypto),
-        Selected::NoChain => gnomon_engine::envoy::import::no_filter_chain(),
+        Selected::Refused(refusal) => refusal.report(),
     }
 }
 

@@ -1,9 +1,16 @@
 //! One filter chain: its security filters in order, and for which connections it is.
 
-use super::{ext_authz::ExtAuthz, fields::Unread, jwt::Jwt, rbac::Rbac};
-use crate::{jwt::Authenticator, request::Protocol, verdict::Stage, workload::PathNormalization};
+use super::{
+    connection::Bytes, criteria::Criteria, ext_authz::ExtAuthz, fields::Unread, jwt::Jwt, rbac::Rbac,
+    refusal::Refusal,
+};
+use crate::{
+    jwt::Authenticator,
+    request::{Peer, Protocol},
+    verdict::Stage,
+    workload::PathNormalization,
+};
 use alloc::{string::String, vec::Vec};
-use ipnet::IpNet;
 
 /// A filter chain of a listener.
 #[derive(Debug)]
@@ -15,11 +22,28 @@ pub struct Chain {
     /// What the HTTP connection manager does before its filters look; `None`: there is none.
     pub http: Option<HttpSettings>,
     pub(super) filters: Vec<Filter>,
-    pub(super) serves: Serves,
+    pub(super) criteria: Criteria,
+    /// It is the `defaultFilterChain`.
+    pub(super) fallback: bool,
+    /// Its transport socket.
+    pub(super) socket: Socket,
+    /// It leads to Istio's cluster without endpoints, so that nothing gets through.
+    pub(super) black_hole: bool,
     /// Filters without a listener around them: what is not among them may still be in the proxy.
     pub(super) bare: bool,
     /// The listener is an internal one, as a waypoint's.
     pub(super) internal: bool,
+}
+
+/// What a chain does with the bytes of a connection before its filters see them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Socket {
+    /// Not in the document, which is a part of a listener only.
+    Unknown,
+    /// Nothing.
+    Raw,
+    /// It ends TLS; without a client's certificate too, unless that is demanded.
+    Tls { mutual: bool },
 }
 
 /// What the HTTP connection manager does that bears on RBAC.
@@ -36,10 +60,35 @@ pub struct HttpSettings {
 impl Chain {
     /// The rules that say where a token is looked for; `None`: there is no jwt_authn filter, or it is not evaluated.
     pub fn authenticator(&self) -> Option<&Authenticator> {
-        self.filters.iter().find_map(|filter| match filter {
-            Filter::Jwt(jwt) => Some(&jwt.authenticator),
+        self.filters.iter().find_map(|filter| match &filter.does {
+            Does::Jwt(jwt) => Some(&jwt.authenticator),
             _ => None,
         })
+    }
+
+    /// Why nothing of a connection that begins so reaches this chain's filters.
+    pub(super) fn refuses(&self, bytes: Bytes, protocol: Protocol) -> Option<Refusal> {
+        let tls = matches!(bytes, Bytes::Tls { .. });
+        let parsed = protocol == Protocol::Http && tls == (self.socket != Socket::Raw);
+        match self.socket {
+            Socket::Unknown => None,
+            Socket::Tls { .. } if !tls => Some(Refusal::NotTls),
+            Socket::Tls { mutual: true } if bytes == (Bytes::Tls { certificate: false }) => {
+                Some(Refusal::NoCertificate)
+            }
+            _ if self.protocol == Protocol::Http && !parsed => Some(Refusal::NotHttp),
+            _ => None,
+        }
+    }
+
+    /// The peer as this chain's filters see it: its certificate is seen where the chain ends TLS, and on an internal
+    /// listener its name is in the filter state.
+    pub(super) fn peer<'r>(&self, peer: Peer<'r>) -> Peer<'r> {
+        match (self.socket, peer) {
+            (Socket::Raw, _) if !self.internal => Peer::Plaintext,
+            (Socket::Tls { mutual: false }, Peer::Plaintext) => Peer::Tls { names: &[], complete: true },
+            _ => peer,
+        }
     }
 
     /// Does it have any filter that decides?
@@ -48,31 +97,18 @@ impl Chain {
     }
 }
 
-/// A filter that decides.
+/// A filter that decides, under the name by which routes change it.
 #[derive(Debug)]
-pub(super) enum Filter {
+pub(super) struct Filter {
+    pub(super) name: String,
+    pub(super) does: Does,
+}
+
+/// What a filter does.
+#[derive(Debug)]
+pub(super) enum Does {
     Rbac(Rbac),
     Jwt(Jwt),
     ExtAuthz(ExtAuthz),
     Unread(Stage, Unread),
-}
-
-/// `filterChainMatch`
-#[derive(Clone, Debug, Default)]
-pub(super) struct Serves {
-    pub(super) port: Option<u16>,
-    /// Destination addresses; none: any.
-    pub(super) ranges: Vec<IpNet>,
-    /// SNI, with `*.` in front or not; none: any.
-    pub(super) names: Vec<String>,
-    /// TLS, or plaintext.
-    pub(super) tls: Option<bool>,
-    /// None: any.
-    pub(super) protocols: Vec<String>,
-    /// The transport socket demands a certificate.
-    pub(super) mutual: bool,
-    /// Not evaluated, so that nobody can say whether a connection comes here.
-    pub(super) unread: Option<Unread>,
-    /// `defaultFilterChain`
-    pub(super) fallback: bool,
 }

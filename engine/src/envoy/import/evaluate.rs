@@ -1,7 +1,7 @@
 //! A request on its way through the filters of a chain.
 
 use super::{
-    chain::{Chain, Filter},
+    chain::{Chain, Does},
     ext_authz::ExtAuthz,
     fields::not_evaluated,
     rbac::{Action, Found, Rbac, Rules},
@@ -23,6 +23,10 @@ use alloc::{
 
 /// The shadow rules that only tell ext_authz whom to ask have this prefix.
 const CUSTOM_PREFIX: &str = "istio_ext_authz_";
+
+/// The cluster without endpoints to which istiod sends what must not get through: connections to the port that the
+/// sidecar's own listener is bound to, and to unknown destinations under `REGISTRY_ONLY`.
+pub(super) const BLACK_HOLE: &str = "BlackHoleCluster";
 
 /// What is known so far.
 struct Walk<'c> {
@@ -53,7 +57,7 @@ impl Chain {
 }
 
 /// Nothing has had a say yet.
-fn allowed() -> Report {
+pub(super) fn allowed() -> Report {
     Report {
         verdict: Outcome::Allow,
         status: Some(200),
@@ -69,44 +73,32 @@ fn allowed() -> Report {
     }
 }
 
-/// The answer where a listener has no filter chain for a connection.
-pub fn no_filter_chain() -> Report {
-    Report {
-        verdict: Outcome::Deny,
-        status: None,
-        stage: Stage::Mtls,
-        details: Some("filter_chain_not_found".into()),
-        reason: "the listener has no filter chain for this connection: plaintext where only mutual TLS is taken, or \
-                 the other way round"
-            .into(),
-        ..allowed()
-    }
-}
-
 impl Walk<'_> {
     fn run(&mut self, request: &Request<'_>, crypto: &dyn Crypto) -> Result<(), Refused> {
         let chain = self.chain;
-        if let Some(name) = &chain.serves.unread {
+        if let Some(name) = &chain.criteria.unread {
             self.doubt(Stage::Mtls, [not_evaluated(name)]);
         }
+        let request = Request { peer: chain.peer(request.peer), ..*request };
         // Network filters see the connection only.
-        let connection = Request { protocol: Protocol::Tcp, headers: &[], ..*request };
-        let request = if chain.protocol == Protocol::Tcp { &connection } else { request };
+        let connection = Request { protocol: Protocol::Tcp, headers: &[], ..request };
+        let request = if chain.protocol == Protocol::Tcp { connection } else { request };
+        let request = &request;
         let mut authentication: Option<(Authentication, &str)> = None;
         let mut unknown_claims = None;
         let has_jwt = chain
             .filters
             .iter()
-            .any(|filter| matches!(filter, Filter::Jwt(_) | Filter::Unread(Stage::Jwt, _)));
+            .any(|filter| matches!(filter.does, Does::Jwt(_) | Does::Unread(Stage::Jwt, _)));
         if chain.bare && !has_jwt {
             unknown_claims = Some(Missing::FilterMetadata(JWT_FILTER.into()));
         }
-        let asked = chain.filters.iter().filter(|filter| matches!(filter, Filter::ExtAuthz(_))).count();
-        for filter in &chain.filters {
+        let asked = chain.filters.iter().filter(|filter| matches!(filter.does, Does::ExtAuthz(_))).count();
+        for filter in chain.filters.iter().map(|filter| &filter.does) {
             let network = match filter {
-                Filter::Rbac(rbac) => rbac.network,
-                Filter::ExtAuthz(filter) => filter.network,
-                Filter::Jwt(_) | Filter::Unread(..) => false,
+                Does::Rbac(rbac) => rbac.network,
+                Does::ExtAuthz(filter) => filter.network,
+                Does::Jwt(_) | Does::Unread(..) => false,
             };
             let claims = match (&unknown_claims, &authentication) {
                 (Some(missing), _) => Claims::Unknown(missing),
@@ -127,16 +119,16 @@ impl Walk<'_> {
             let scene = Scene { facts, claims, left: &left, internal: chain.internal };
             let mut new = Vec::new();
             let result = match filter {
-                Filter::Unread(stage, name) => {
+                Does::Unread(stage, name) => {
                     self.doubt(*stage, [not_evaluated(name)]);
                     if *stage == Stage::Jwt {
                         unknown_claims = Some(not_evaluated(name));
                     }
                     Ok(())
                 }
-                Filter::Rbac(rbac) => self.rbac(rbac, &scene, &mut new),
-                Filter::ExtAuthz(filter) => self.ext_authz(filter, &scene, asked == 1),
-                Filter::Jwt(jwt) => {
+                Does::Rbac(rbac) => self.rbac(rbac, &scene, &mut new),
+                Does::ExtAuthz(filter) => self.ext_authz(filter, &scene, asked == 1),
+                Does::Jwt(jwt) => {
                     if let Some(name) = jwt.unread(seen) {
                         self.doubt(Stage::Jwt, [not_evaluated(name)]);
                     }
@@ -289,6 +281,17 @@ impl Walk<'_> {
             self.report.stage = stage;
             self.report.status = None;
             self.report.reason = format!("the verdict depends on {}", missing::clause(&self.report.missing));
+        }
+        if self.chain.black_hole && !refused {
+            // Envoy closes such a connection with the flag UH: no healthy upstream.
+            self.report.verdict = Outcome::Deny;
+            self.report.stage = Stage::None;
+            self.report.status = None;
+            self.report.policy = None;
+            self.report.reason = format!(
+                "this chain leads to {BLACK_HOLE}, which has no endpoints: Envoy closes the connection, whatever the \
+                 policies say"
+            );
         }
         if self.report.reason.is_empty() {
             self.report.reason = match self.chain.is_secured() {

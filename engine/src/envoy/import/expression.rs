@@ -218,6 +218,8 @@ impl Expression {
             }
             Expression::Port(start, end) => facts.port(|port| (*start..*end).contains(&u32::from(port))),
             Expression::Sni(text) => text.matches(facts.request.sni),
+            // What an internal listener gets is plaintext; the peer is in the filter state.
+            Expression::Peer(_) if scene.internal => Tri::False,
             Expression::Peer(None) => matches!(facts.request.peer, Peer::Tls { .. }).into(),
             Expression::Peer(Some(text)) => peer(facts.request.peer, text, true),
             Expression::PeerState(text) => peer(facts.request.peer, text, false),

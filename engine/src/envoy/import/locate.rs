@@ -1,13 +1,16 @@
 //! Where filters stand in what people have: dumps, lists of listeners, single filters.
 
 use super::{
-    Listener,
-    chain::{Chain, Filter, HttpSettings, Serves},
-    expression::cidr,
+    Direction, Listener,
+    chain::{Chain, Does, Filter, HttpSettings, Socket},
+    connection::{Inspectors, bound_to},
+    criteria::Criteria,
+    evaluate::BLACK_HOLE,
     ext_authz::ExtAuthz,
-    fields::{Context, Fields, Place, get, integer, is_true, list, same_field, text},
+    fields::{Context, Place, get, integer, is_true, list, same_field, text},
     jwt::Jwt,
     rbac::Rbac,
+    tree::Tree,
 };
 use crate::{
     node::{Key, Node, Value},
@@ -15,11 +18,7 @@ use crate::{
     verdict::Stage,
     workload::PathNormalization,
 };
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{format, string::String, vec::Vec};
 
 /// What a filter is.
 #[derive(Clone, Copy, PartialEq)]
@@ -51,7 +50,7 @@ fn document(node: &Node, place: &Place<'_>, depth: usize, found: &mut Vec<Listen
     if let Value::List(items) = &node.value {
         let all_filters = !items.is_empty() && items.iter().all(|item| filter_kind(item).is_some());
         if all_filters {
-            found.push(bare(items, place, context));
+            found.extend(bare(items, place, context));
         } else {
             for (index, item) in items.iter().enumerate() {
                 document(item, &place.index(index), depth, found, context);
@@ -92,21 +91,42 @@ fn document(node: &Node, place: &Place<'_>, depth: usize, found: &mut Vec<Listen
     } else if has("filters") {
         let mut chain = chain(node, place, context);
         chain.bare = true;
-        found.push(Listener { name: String::new(), port: None, inbound: true, chains: [chain].into() });
+        unless_known(&mut chain);
+        let filters = list(node, "filters");
+        // Other things have filters too.
+        if !filters.is_empty() && filters.iter().all(|item| filter_kind(item).is_some()) {
+            found.push(Listener::around(chain));
+        }
     } else if has("httpFilters") || filter_kind(node).is_some() {
-        found.push(bare(core::slice::from_ref(node), place, context));
+        found.extend(bare(core::slice::from_ref(node), place, context));
     }
 }
 
-/// Filters without a listener.
-fn bare(items: &[Node], place: &Place<'_>, context: &mut Context) -> Listener {
+/// Filters without a listener; `None`: none of them decides anything, so it is no proxy's configuration that this is.
+fn bare(items: &[Node], place: &Place<'_>, context: &mut Context) -> Option<Listener> {
     let mut chain = empty_chain();
     chain.bare = true;
     for (index, item) in items.iter().enumerate() {
         let place = if items.len() == 1 { *place } else { place.index(index) };
         filter(item, &place, &mut chain, context);
     }
-    Listener { name: String::new(), port: None, inbound: true, chains: [chain].into() }
+    (chain.is_secured() || chain.http.is_some()).then(|| Listener::around(chain))
+}
+
+impl Listener {
+    /// One that has this chain and no more.
+    fn around(chain: Chain) -> Listener {
+        Listener {
+            name: String::new(),
+            port: None,
+            direction: Direction::Unspecified,
+            chains: [chain].into(),
+            address: None,
+            internal: false,
+            inspectors: Inspectors::default(),
+            matcher: None,
+        }
+    }
 }
 
 fn empty_chain() -> Chain {
@@ -115,7 +135,10 @@ fn empty_chain() -> Chain {
         protocol: Protocol::Tcp,
         http: None,
         filters: Vec::new(),
-        serves: Serves::default(),
+        criteria: Criteria::default(),
+        fallback: false,
+        socket: Socket::Unknown,
+        black_hole: false,
         bare: false,
         internal: false,
     }
@@ -124,8 +147,7 @@ fn empty_chain() -> Chain {
 fn listener(node: &Node, place: &Place<'_>, context: &mut Context) -> Listener {
     let name = text(node, "name").unwrap_or_default();
     context.object = format!("listener {}", crate::decode::short(name));
-    let address = get(node, "address").and_then(|address| get(address, "socketAddress"));
-    let port = address.and_then(|address| get(address, "portValue")).and_then(integer);
+    let (address, port) = bound_to(node);
     let mut chains = Vec::new();
     let internal = get(node, "internalListener").is_some();
     let chains_place = place.field("filterChains");
@@ -134,16 +156,32 @@ fn listener(node: &Node, place: &Place<'_>, context: &mut Context) -> Listener {
     }
     if let Some(item) = get(node, "defaultFilterChain") {
         let mut fallback = chain(item, &place.field("defaultFilterChain"), context);
-        fallback.serves.fallback = true;
+        fallback.fallback = true;
         chains.push(fallback);
     }
     chains.iter_mut().for_each(|chain| chain.internal = internal);
+    // Every listener has an address; without it, other things may be missing too.
+    if get(node, "address").is_none() && !internal {
+        chains.iter_mut().for_each(unless_known);
+    }
+    let mut inspectors = Inspectors::read(node, place, context);
+    inspectors.inject(&chains);
+    let matcher = get(node, "filterChainMatcher")
+        .map(|matcher| Tree::read(matcher, &place.field("filterChainMatcher"), context));
     context.object.clear();
     Listener {
         name: name.into(),
-        port: port.and_then(|port| u16::try_from(port).ok()),
-        inbound: text(node, "trafficDirection") != Some("OUTBOUND"),
+        port,
+        direction: match text(node, "trafficDirection") {
+            Some("INBOUND") => Direction::Inbound,
+            Some("OUTBOUND") => Direction::Outbound,
+            _ => Direction::Unspecified,
+        },
         chains,
+        address,
+        internal,
+        inspectors,
+        matcher,
     }
 }
 
@@ -151,43 +189,42 @@ fn chain(node: &Node, place: &Place<'_>, context: &mut Context) -> Chain {
     let mut chain = empty_chain();
     chain.name = text(node, "name").unwrap_or_default().into();
     if let Some(matching) = get(node, "filterChainMatch") {
-        chain.serves = serves(matching, &place.field("filterChainMatch"), context);
+        chain.criteria = Criteria::read(matching, &place.field("filterChainMatch"), context);
     }
-    let socket = get(node, "transportSocket");
-    let tls = socket.and_then(|socket| get(socket, "typedConfig")).or_else(|| get(node, "tlsContext"));
-    chain.serves.mutual =
-        tls.map(unwrapped).and_then(|tls| get(tls, "requireClientCertificate")).is_some_and(is_true);
     let place = place.field("filters");
     for (index, item) in list(node, "filters").iter().enumerate() {
         filter(item, &place.index(index), &mut chain, context);
     }
+    chain.socket = socket(node, &chain);
     chain
 }
 
-fn serves(node: &Node, place: &Place<'_>, context: &mut Context) -> Serves {
-    let mut serves = Serves::default();
-    let Some(mut fields) = Fields::of(node) else { return serves };
-    serves.port = fields
-        .take("destinationPort")
-        .and_then(|port| integer(port.get("value").unwrap_or(port)))
-        .and_then(|port| u16::try_from(port).ok());
-    serves.ranges = fields.list("prefixRanges").iter().filter_map(cidr).collect();
-    let texts = |items: &[Node]| -> Vec<String> {
-        items.iter().filter_map(Node::as_str).map(ToString::to_string).collect()
-    };
-    serves.names = texts(fields.list("serverNames"));
-    serves.protocols = texts(fields.list("applicationProtocols"));
-    serves.tls = match fields.text("transportProtocol") {
-        Some("tls") => Some(true),
-        Some("raw_buffer") => Some(false),
-        _ => None,
-    };
-    fields.ignore(&["name"]);
-    if let Some((name, node)) = fields.rest().next() {
-        let why = "which connections this chain is for is not evaluated";
-        serves.unread = Some(context.unread(&place.field(name), node.at, why));
+/// In a part of a listener, a socket that is not there may have been left out.
+fn unless_known(chain: &mut Chain) {
+    if chain.socket == Socket::Raw {
+        chain.socket = Socket::Unknown;
     }
-    serves
+}
+
+/// The transport socket of a chain.
+///
+/// Configurations that people pass on are often cut: a chain that only TLS can reach, and that has to end it to be of
+/// use, is taken to do so where its socket is not there. Istio's own protocols come with mutual TLS.
+fn socket(node: &Node, chain: &Chain) -> Socket {
+    let socket = get(node, "transportSocket");
+    let config = socket.and_then(|socket| get(socket, "typedConfig")).or_else(|| get(node, "tlsContext"));
+    if socket.is_none() && config.is_none() {
+        let Criteria { transport, names, protocols, .. } = &chain.criteria;
+        let istios = protocols.iter().any(|name| name.starts_with("istio"));
+        let ended = chain.protocol == Protocol::Http && (transport == "tls" || !names.is_empty());
+        return if istios || ended { Socket::Tls { mutual: istios } } else { Socket::Raw };
+    }
+    let name = socket.and_then(|socket| text(socket, "name")).unwrap_or_default();
+    if name.ends_with("raw_buffer") || config.is_some_and(|config| type_of(config).ends_with(".RawBuffer")) {
+        return Socket::Raw;
+    }
+    let demanded = config.map(unwrapped).and_then(|tls| get(tls, "requireClientCertificate"));
+    Socket::Tls { mutual: demanded.is_some_and(is_true) }
 }
 
 /// The message of a `typedConfig`, out of the wrappings that name its type only in a field.
@@ -199,8 +236,8 @@ pub(super) fn unwrapped(config: &Node) -> &Node {
     config
 }
 
-/// The type of a filter's configuration, without its address.
-fn type_of(config: &Node) -> &str {
+/// The type of a configuration, without its address.
+pub(super) fn type_of(config: &Node) -> &str {
     let written = config.get("@type").and_then(Node::as_str).unwrap_or_default();
     let written = match written.ends_with(".TypedStruct") {
         true => text(config, "typeUrl").unwrap_or(written),
@@ -236,7 +273,7 @@ fn filter_kind(node: &Node) -> Option<Kind> {
         || get(node, "httpFilters").is_some()
     {
         Kind::HttpManager
-    } else if is_filter || !type_name.is_empty() {
+    } else if is_filter || type_name.split('.').any(|part| part == "filters" || part == "filter") {
         // A part of `envoy.filters.http.router`, or of `envoy.extensions.filters.http.router.v3.Router`.
         match name.split('.').chain(type_name.split('.')).any(|part| HARMLESS.contains(&part)) {
             true => Kind::Harmless,
@@ -287,10 +324,13 @@ fn filter(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Conte
     let place = &inner;
     // A filter whose configuration comes from elsewhere has nothing here to read.
     let elsewhere = get(node, "configDiscovery").is_some();
+    let name = text(node, "name").unwrap_or_default();
+    let mut push = |does| chain.filters.push(Filter { name: name.into(), does });
     match kind {
-        Kind::Harmless => {}
+        Kind::Harmless => {
+            chain.black_hole |= text(config, "cluster") == Some(BLACK_HOLE);
+        }
         Kind::Other => {
-            let name = text(node, "name").unwrap_or_default();
             let what = match name {
                 "" => "this is no security filter; what it may do to a request is not evaluated".into(),
                 name => format!(
@@ -303,7 +343,7 @@ fn filter(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Conte
         Kind::Rbac { .. } | Kind::Jwt | Kind::ExtAuthz { .. } if elsewhere => {
             let stage = stage(kind);
             let why = "its configuration is not in this document";
-            chain.filters.push(Filter::Unread(stage, context.unread(place, node.at, why)));
+            push(Does::Unread(stage, context.unread(place, node.at, why)));
         }
         Kind::Rbac { network } => {
             // `envoy.config.rbac.v3.RBAC` is one engine's rules.
@@ -320,14 +360,14 @@ fn filter(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Conte
                 },
                 false => Rbac::read(config, network, place, context),
             };
-            chain.filters.push(Filter::Rbac(rbac));
+            push(Does::Rbac(rbac));
         }
-        Kind::Jwt => chain.filters.push(match Jwt::read(config, place, context) {
-            Ok(jwt) => Filter::Jwt(jwt),
-            Err(name) => Filter::Unread(Stage::Jwt, name),
+        Kind::Jwt => push(match Jwt::read(config, place, context) {
+            Ok(jwt) => Does::Jwt(jwt),
+            Err(name) => Does::Unread(Stage::Jwt, name),
         }),
         Kind::ExtAuthz { network } => {
-            chain.filters.push(Filter::ExtAuthz(ExtAuthz::read(config, network, place, context)));
+            push(Does::ExtAuthz(ExtAuthz::read(config, network, place, context)));
         }
         Kind::HttpManager => manager(config, place, chain, context),
     }
@@ -379,22 +419,22 @@ fn manager(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Cont
     }
     if let Some(routes) = get(node, "routeConfig") {
         overrides(routes, &place.field("routeConfig"), 12, &mut |key, entry, place| {
-            let is_rbac = key.name.ends_with(".rbac");
-            let is_jwt = key.name.ends_with(".jwt_authn");
-            let is_ext = key.name.ends_with(".ext_authz");
-            if !(is_rbac || is_jwt || is_ext) {
+            // Envoy goes by the filter's name, which need not be that of its type.
+            let mut changed =
+                chain.filters.iter_mut().skip(before).filter(|filter| filter.name == key.name).peekable();
+            if changed.peek().is_none() {
                 return;
             }
             let why = "a route changes this filter; which route a request takes is not evaluated";
-            let name = context.unread(place, entry.at, why);
-            for filter in chain.filters.iter_mut().skip(before) {
-                let changed = match filter {
-                    Filter::Rbac(_) if is_rbac => Stage::Allow,
-                    Filter::Jwt(_) if is_jwt => Stage::Jwt,
-                    Filter::ExtAuthz(_) if is_ext => Stage::Custom,
-                    _ => continue,
+            let unread = context.unread(place, entry.at, why);
+            for filter in changed {
+                let stage = match &filter.does {
+                    Does::Rbac(_) => Stage::Allow,
+                    Does::Jwt(_) => Stage::Jwt,
+                    Does::ExtAuthz(_) => Stage::Custom,
+                    Does::Unread(stage, _) => *stage,
                 };
-                *filter = Filter::Unread(changed, name.clone());
+                filter.does = Does::Unread(stage, unread.clone());
             }
         });
     }

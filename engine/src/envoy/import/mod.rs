@@ -9,6 +9,9 @@
 //! kept. Time and memory are linear in the document.
 
 mod chain;
+mod connection;
+mod criteria;
+mod descend;
 mod evaluate;
 mod expression;
 mod ext_authz;
@@ -16,6 +19,7 @@ mod fields;
 mod jwt;
 mod locate;
 mod rbac;
+mod refusal;
 mod regex;
 #[cfg(test)]
 #[path = "regex/tests.rs"]
@@ -23,14 +27,18 @@ mod regex_tests;
 mod scene;
 mod select;
 mod text;
+mod tree;
 
 pub use chain::{Chain, HttpSettings};
-pub use evaluate::no_filter_chain;
+pub use refusal::Refusal;
 pub use select::Selected;
 
 use crate::{Diagnostic, Node};
 use alloc::{string::String, sync::Arc, vec::Vec};
-use fields::{Context, Place};
+use connection::Inspectors;
+use core::net::IpAddr;
+use fields::{Context, Place, Unread};
+use tree::Tree;
 
 /// A proxy's configuration.
 #[derive(Debug)]
@@ -49,10 +57,29 @@ pub struct Listener {
     pub name: String,
     /// The port of its address.
     pub port: Option<u16>,
-    /// It is not marked as outbound.
-    pub inbound: bool,
+    /// `trafficDirection`
+    pub direction: Direction,
     /// Its filter chains, the default one last.
     pub chains: Vec<Chain>,
+    /// The address that it is bound to.
+    address: Option<IpAddr>,
+    /// It is an internal one, as a waypoint's.
+    internal: bool,
+    inspectors: Inspectors,
+    /// How a chain is chosen, where not by the chains' own criteria.
+    matcher: Option<Result<Tree, Unread>>,
+}
+
+/// Whose traffic a listener is for. Gateways have theirs marked as outbound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Not stated.
+    #[default]
+    Unspecified,
+    /// What others send to the workload.
+    Inbound,
+    /// What the workload sends.
+    Outbound,
 }
 
 impl Imported {

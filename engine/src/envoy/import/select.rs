@@ -1,95 +1,137 @@
 //! Which listener and which of its chains a connection meets.
 
-use super::{Imported, Listener, chain::Chain};
-use crate::request::{Input, Peer, Request};
+use super::{
+    Direction, Imported, Listener,
+    chain::Chain,
+    connection::Connection,
+    descend::{Descent, Outcomes},
+    refusal::Refusal,
+    tree::{Answer, Subject},
+};
+use crate::request::{Input, Request};
 use alloc::{
     format,
     string::{String, ToString},
     vec::Vec,
 };
 
-/// The chain for a connection.
+/// Where a connection goes.
 #[derive(Clone, Copy, Debug)]
 pub enum Selected<'i> {
-    /// This one.
+    /// To the filters of this chain.
     Chain(&'i Chain),
-    /// The listener has none for it: Envoy closes the connection, `filter_chain_not_found`.
-    NoChain,
+    /// It ends before any filter sees it.
+    Refused(Refusal),
 }
 
 impl Imported {
-    /// The chain that a connection meets.
+    /// The chain that a connection gets, chosen as Envoy chooses it.
     ///
     /// `wanted` names a listener, or one of its chains, or gives the port of one. Without it: the only listener; else
-    /// the inbound one on `destination.port`; else the only inbound one with security filters. Among a listener's
-    /// chains Envoy's rule decides: destination port, then address, then SNI, then TLS or not, then ALPN, of
-    /// which a peer with a certificate is taken to offer Istio's.
+    /// the one bound to `destination.port`, inbound where there are such; else the one that takes connections for any
+    /// port. In the listener its filters detect TLS and HTTP, and then the chains' criteria decide, or its
+    /// `filterChainMatcher`. A peer with a certificate is taken to offer what Istio's clients do in ALPN
+    /// (`istio-http/1.1`, `istio`), plaintext HTTP is version 1.1.
     ///
     /// # Errors
     ///
-    /// A sentence that says what to add, where several remain.
+    /// A sentence that says what the choice depends on and the request does not state.
     pub fn select(&self, wanted: Option<&str>, request: &Request<'_>) -> Result<Selected<'_>, String> {
         let listeners: Vec<&Listener> =
             self.listeners.iter().filter(|listener| !listener.chains.is_empty()).collect();
         if listeners.is_empty() {
             return Err("there is no listener and no filter in this configuration".into());
         }
-        let asked_port = wanted.and_then(|wanted| wanted.parse::<u16>().ok());
-        let stated_port = match request.destination_port {
+        let stated = match request.destination_port {
             Input::Is(port) => Some(port),
             Input::Absent | Input::Unknown => None,
         };
-        let on_port = |listener: &Listener, port: u16| {
-            listener.port == Some(port) || listener.chains.iter().any(|chain| chain.serves.port == Some(port))
+        let Some(wanted) = wanted else {
+            let pool = inbound(&listeners);
+            return bound(&pool, stated, request)?.chain(None, stated, request);
         };
-        let mut port = stated_port;
-        let candidates: Vec<&Listener> = if let Some(wanted) = wanted {
-            let chain =
-                listeners.iter().flat_map(|listener| &listener.chains).find(|chain| chain.name == wanted);
-            let named: Vec<&Listener> =
-                listeners.iter().copied().filter(|listener| listener.name == wanted).collect();
-            match (asked_port, chain) {
-                _ if !named.is_empty() => named,
-                (_, Some(chain)) => return Ok(Selected::Chain(chain)),
-                (Some(asked), _) => {
-                    port = Some(stated_port.unwrap_or(asked));
-                    let found: Vec<&Listener> =
-                        listeners.iter().copied().filter(|listener| on_port(listener, asked)).collect();
-                    let inbound: Vec<&Listener> =
-                        found.iter().copied().filter(|found| found.inbound).collect();
-                    if inbound.is_empty() { found } else { inbound }
-                }
-                _ => Vec::new(),
-            }
-        } else if let [_] = listeners.as_slice() {
-            listeners.clone()
-        } else {
-            let inbound = || listeners.iter().copied().filter(|listener| listener.inbound);
-            let matching: Vec<&Listener> = match port {
-                Some(port) => inbound().filter(|listener| on_port(listener, port)).collect(),
-                None => Vec::new(),
+        let named: Vec<&Listener> =
+            listeners.iter().copied().filter(|listener| listener.name == wanted).collect();
+        if !named.is_empty() {
+            return bound(&named, stated, request)?.chain(None, stated, request);
+        }
+        let holds = |listener: &Listener| listener.chains.iter().any(|chain| chain.name == wanted);
+        let holding: Vec<&Listener> = listeners.iter().copied().filter(|listener| holds(listener)).collect();
+        if !holding.is_empty() {
+            return bound(&holding, stated, request)?.chain(Some(wanted), stated, request);
+        }
+        if let Ok(port) = wanted.parse::<u16>() {
+            let at = |listener: &Listener| {
+                let chains = || listener.chains.iter();
+                listener.port == Some(port) || chains().any(|chain| chain.criteria.port == Some(port))
             };
-            match matching.is_empty() {
-                false => matching,
-                true => inbound().filter(|listener| listener.chains.iter().any(Chain::is_secured)).collect(),
-            }
-        };
-        match candidates.as_slice() {
-            [only] => only.chain(port, request),
-            found => {
-                let shown = if found.is_empty() { listeners.as_slice() } else { found };
-                let shown = names(shown.iter().map(|listener| listener.called()));
-                Err(match wanted {
-                    Some(wanted) if found.is_empty() => format!(
-                        "no listener or filter chain has the name or port {}; the listeners are {shown}",
-                        crate::decode::quoted(wanted)
-                    ),
-                    _ => format!(
-                        "it is not clear which listener is meant; choose one with --listener: {shown}"
-                    ),
-                })
+            let found: Vec<&Listener> = listeners.iter().copied().filter(|listener| at(listener)).collect();
+            if !found.is_empty() {
+                let port = stated.unwrap_or(port);
+                return bound(&inbound(&found), Some(port), request)?.chain(None, Some(port), request);
             }
         }
+        Err(format!(
+            "no listener or filter chain has the name or port {}; the listeners are {}",
+            crate::decode::quoted(wanted),
+            called(&listeners)
+        ))
+    }
+}
+
+/// Those that are not for what the workload sends; all where none is for what it gets, as on a gateway.
+fn inbound<'i>(listeners: &[&'i Listener]) -> Vec<&'i Listener> {
+    if listeners.iter().all(|listener| listener.direction != Direction::Inbound) {
+        return listeners.to_vec();
+    }
+    listeners.iter().copied().filter(|listener| listener.direction != Direction::Outbound).collect()
+}
+
+/// The listener that gets a connection to this port.
+fn bound<'i>(
+    pool: &[&'i Listener],
+    port: Option<u16>,
+    request: &Request<'_>,
+) -> Result<&'i Listener, String> {
+    if let [only] = pool {
+        return Ok(only);
+    }
+    let those = |fits: &dyn Fn(&Listener) -> bool| -> Vec<&'i Listener> {
+        pool.iter().copied().filter(|listener| fits(listener)).collect()
+    };
+    let mut missing = "destination.port";
+    let mut found = those(&|listener| listener.port.is_some() && listener.port == port);
+    if found.len() > 1 {
+        missing = "destination.ip";
+        if let Input::Is(ip) = request.destination_ip {
+            let exact = those(&|listener| listener.port == port && listener.address == Some(ip));
+            let any = those(&|listener| {
+                listener.port == port && listener.address.is_some_and(|address| address.is_unspecified())
+            });
+            found = if exact.is_empty() { any } else { exact };
+        }
+    }
+    if found.is_empty() {
+        let any = those(&Listener::takes_any_port);
+        let inbound: Vec<&Listener> =
+            any.iter().copied().filter(|listener| listener.direction == Direction::Inbound).collect();
+        found = if inbound.is_empty() { any } else { inbound };
+        // Sidecars in ambient have both; what comes out of a tunnel is asked for by its listener's name.
+        if found.iter().any(|listener| !listener.internal) {
+            found.retain(|listener| !listener.internal);
+        }
+    }
+    match (found.as_slice(), port) {
+        ([only], _) => Ok(only),
+        (_, Some(port)) if missing == "destination.port" => Err(format!(
+            "no listener takes connections to port {port}; choose one with --listener: {}",
+            called(pool)
+        )),
+        _ => Err(format!(
+            "which listener gets the connection depends on {missing}, which the request does not state; state it, or \
+             choose one with --listener: {}",
+            called(if found.is_empty() { pool } else { &found })
+        )),
     }
 }
 
@@ -103,82 +145,125 @@ impl Listener {
         }
     }
 
-    fn chain(&self, port: Option<u16>, request: &Request<'_>) -> Result<Selected<'_>, String> {
-        if let [only] = self.chains.as_slice()
-            && (only.bare || only.serves.fallback)
+    /// It is for what is redirected to it, whatever port it was for.
+    fn takes_any_port(&self) -> bool {
+        let others = |chain: &Chain| chain.criteria.port.is_some_and(|port| Some(port) != self.port);
+        self.inspectors.any_destination || self.chains.iter().any(others)
+    }
+
+    /// The chain for a connection; `wanted`: among those of this name.
+    fn chain(
+        &self,
+        wanted: Option<&str>,
+        port: Option<u16>,
+        request: &Request<'_>,
+    ) -> Result<Selected<'_>, String> {
+        let named = |chain: &&Chain| wanted.is_none_or(|wanted| chain.name == wanted);
+        let chains: Vec<&Chain> = self.chains.iter().filter(named).collect();
+        if let ([only], true) = (chains.as_slice(), wanted.is_some()) {
+            return Ok(Selected::Chain(only));
+        }
+        if let [only] = chains.as_slice()
+            && only.bare
         {
             return Ok(Selected::Chain(only));
         }
-        let mut left: Vec<&Chain> = self.chains.iter().filter(|chain| !chain.serves.fallback).collect();
-        // At each step the most specific match wins, and nothing goes back.
-        if left.iter().any(|chain| chain.serves.port.is_some() && chain.serves.port == port) {
-            left.retain(|chain| chain.serves.port == port);
-        } else if port.is_some() {
-            left.retain(|chain| chain.serves.port.is_none());
+        let mut connection = Connection::of(request, self.internal);
+        // What is not redirected comes to the listener's own port.
+        connection.port = port.or(if self.takes_any_port() { None } else { self.port });
+        let mut missing = Vec::new();
+        let outcomes = match &self.matcher {
+            Some(matcher) if wanted.is_none() => self.by_tree(matcher, &connection, &mut missing)?,
+            _ => {
+                let mut descent = Descent {
+                    connection: &connection,
+                    inspectors: &self.inspectors,
+                    internal: self.internal,
+                    missing: Vec::new(),
+                };
+                let matched: Vec<&Chain> = chains.iter().copied().filter(|chain| !chain.fallback).collect();
+                let outcomes = descent.find(&matched);
+                missing = descent.missing;
+                outcomes
+            }
+        };
+        let fallback = chains.iter().copied().find(|chain| chain.fallback);
+        match outcomes.as_slice() {
+            [only] => Ok(match only.or(fallback) {
+                None => Selected::Refused(Refusal::NoChain),
+                Some(chain) => chain
+                    .refuses(connection.bytes, request.protocol)
+                    .map_or(Selected::Chain(chain), Selected::Refused),
+            }),
+            several => Err(self.undecided(several, &missing)),
         }
-        if let Input::Is(ip) = request.destination_ip {
-            let longest = |chain: &&Chain| {
-                let fitting = chain.serves.ranges.iter().filter(|range| range.contains(&ip));
-                fitting.map(|range| u16::from(range.prefix_len()) + 1).max()
-            };
-            let fits = |chain: &&Chain| chain.serves.ranges.is_empty() || longest(chain).is_some();
-            left.retain(|chain| fits(chain));
-            let best = left.iter().map(|chain| longest(chain).unwrap_or(0)).max().unwrap_or(0);
-            left.retain(|chain| longest(chain).unwrap_or(0) == best);
-        }
-        let best = left.iter().map(|chain| name_match(chain, request.sni)).max().unwrap_or(0);
-        left.retain(|chain| best > 0 && name_match(chain, request.sni) == best);
-        let tls = matches!(request.peer, Peer::Tls { .. });
-        let exact = left.iter().any(|chain| chain.serves.tls == Some(tls));
-        left.retain(|chain| chain.serves.tls == if exact { Some(tls) } else { None });
-        let certified = matches!(request.peer, Peer::Tls { names, .. } if !names.is_empty());
-        let istios = |chain: &&Chain| chain.serves.protocols.iter().any(|name| name.starts_with("istio"));
-        if left.len() > 1 && tls {
-            let certified = certified && left.iter().any(|chain| istios(chain) || chain.serves.mutual);
-            left.retain(|chain| (istios(chain) || chain.serves.mutual) == certified);
-        }
-        // A plain client names no protocol.
-        if left.iter().any(|chain| chain.serves.protocols.is_empty()) && left.len() > 1 && !certified {
-            left.retain(|chain| chain.serves.protocols.is_empty());
-        }
-        if let [only] = left.as_slice() {
-            // Mutual TLS does not come about without a certificate.
-            let refused = only.serves.mutual && tls && !certified;
-            return Ok(if refused { Selected::NoChain } else { Selected::Chain(only) });
-        }
-        if left.is_empty() {
-            let fallback = self.chains.iter().find(|chain| chain.serves.fallback);
-            return Ok(fallback.map_or(Selected::NoChain, Selected::Chain));
-        }
-        let secured: Vec<&Chain> = left.iter().copied().filter(|chain| chain.is_secured()).collect();
-        if let ([only], None) = (secured.as_slice(), port) {
-            return Ok(Selected::Chain(only));
-        }
-        Err(format!(
-            "listener {} has several filter chains for this connection; say destination.port, source.principal or \
-             sni, or choose one with --listener: {}",
+    }
+
+    /// What `filterChainMatcher` says.
+    fn by_tree<'i>(
+        &'i self,
+        matcher: &Result<super::tree::Tree, super::fields::Unread>,
+        connection: &Connection<'_>,
+        missing: &mut Vec<&'static str>,
+    ) -> Result<Outcomes<'i>, String> {
+        let detected = self.inspectors.detect(connection, connection.port);
+        let subject = Subject { connection, detected, internal: self.internal };
+        let unread = |name: &str| {
+            format!(
+                "which filter chain of listener {} a connection gets depends on {name}, which is not evaluated; choose \
+                 one with --listener: {}",
+                self.called(),
+                names(self.chains.iter().map(|chain| chain.name.clone()))
+            )
+        };
+        let answer = match matcher {
+            Ok(tree) => tree.ask(&subject),
+            Err(name) => return Err(unread(name)),
+        };
+        let all = self.chains.iter().filter(|chain| !chain.fallback);
+        Ok(match answer {
+            Answer::Chain(name) => [all.into_iter().find(|chain| chain.name == name)].into(),
+            Answer::NoMatch => [None].into(),
+            Answer::Unread(name) => return Err(unread(name)),
+            Answer::Missing(name) => {
+                missing.push(name);
+                all.map(Some).chain([None]).collect()
+            }
+        })
+    }
+
+    fn undecided(&self, outcomes: &[Option<&Chain>], missing: &[&str]) -> String {
+        let possible = names(outcomes.iter().map(|chain| match chain {
+            Some(chain) => chain.name.clone(),
+            None => "none".into(),
+        }));
+        format!(
+            "which filter chain of listener {} the connection gets depends on {}, which the request does not state; \
+             state it, or choose a chain with --listener: {possible}",
             self.called(),
-            names(left.iter().map(|chain| chain.name.clone()))
-        ))
+            missing.join(" and ")
+        )
     }
 }
 
-/// 0: no match; the longer the better; 1: any name.
-fn name_match(chain: &Chain, sni: &[u8]) -> usize {
-    if chain.serves.names.is_empty() {
-        return 1;
-    }
-    let score = |name: &String| match name.strip_prefix('*') {
-        Some(suffix) if sni.ends_with(suffix.as_bytes()) => suffix.len().saturating_add(2),
-        None if sni == name.as_bytes() => usize::MAX,
-        _ => 0,
-    };
-    chain.serves.names.iter().map(score).max().unwrap_or(0)
+fn called(listeners: &[&Listener]) -> String {
+    names(listeners.iter().map(|listener| listener.called()))
 }
 
-/// The first few.
+/// The first few, each once.
 fn names(all: impl Iterator<Item = String>) -> String {
-    let all: Vec<String> = all.map(|name| crate::decode::short(&name)).collect();
-    let shown = all.get(..all.len().min(12)).unwrap_or_default().join(", ");
-    if all.len() > 12 { format!("{shown}, …") } else { shown }
+    let mut shown: Vec<String> = Vec::new();
+    for name in all.map(|name| crate::decode::short(&name)) {
+        if !shown.contains(&name) {
+            shown.push(name);
+        }
+        if shown.len() > 12 {
+            break;
+        }
+    }
+    if shown.len() > 12 {
+        shown.pop();
+        shown.push("…".into());
+    }
+    shown.join(", ")
 }

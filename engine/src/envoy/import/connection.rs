@@ -154,13 +154,14 @@ impl Inspectors {
         found
     }
 
-    /// Envoy adds a `tls_inspector` where the chains cannot be told apart without and none is configured.
-    pub(super) fn inject(&mut self, chains: &[Chain]) {
+    /// A listener of which no filters are shown has been cut: a `tls_inspector` is assumed where its chains cannot be told
+    /// apart without one. Envoy itself adds none (seen in 1.40): its TLS chains would never be taken.
+    pub(super) fn assume(&mut self, chains: &[Chain]) {
         let asks = |chain: &Chain| {
             let Criteria { transport, names, protocols, .. } = &chain.criteria;
             transport == "tls" || (transport.is_empty() && !(names.is_empty() && protocols.is_empty()))
         };
-        if self.tls.is_none() && chains.iter().any(asks) {
+        if chains.iter().any(asks) {
             self.tls = Some(Predicate::Never);
         }
     }

@@ -165,7 +165,9 @@ fn listener(node: &Node, place: &Place<'_>, context: &mut Context) -> Listener {
         chains.iter_mut().for_each(unless_known);
     }
     let mut inspectors = Inspectors::read(node, place, context);
-    inspectors.inject(&chains);
+    if get(node, "listenerFilters").is_none() {
+        inspectors.assume(&chains);
+    }
     let matcher = get(node, "filterChainMatcher")
         .map(|matcher| Tree::read(matcher, &place.field("filterChainMatcher"), context));
     context.object.clear();

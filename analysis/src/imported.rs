@@ -34,20 +34,8 @@ impl Proxy<'_> {
     ///
     /// Which chain is meant cannot be told; the text says what to add.
     pub fn report(&self, spec: &RequestSpec, now: i64, crypto: &dyn Crypto) -> Result<Report, String> {
-        let gateway = self.workload.proxy == ProxyKind::Gateway;
-        let told = HttpSettings {
-            path_normalization: self.mesh.path_normalization,
-            gateway,
-            hops: if gateway { self.mesh.num_trusted_proxies } else { 0 },
-        };
-        // What is known about the connection does not depend on the chain.
-        let connection = RequestSpec { protocol: Protocol::Tcp, ..spec.clone() };
-        let connection = materialize_at(&connection, &Authenticator::default(), &told, now);
-        let selected = connection.with_request(|request| {
-            let request = Request { protocol: spec.protocol, ..*request };
-            self.imported.select(self.listener, &request)
-        })?;
-        let chain = match selected {
+        let (connection, told) = self.connection(spec, now);
+        let chain = match self.selected(spec, &connection)? {
             Selected::Refused(refusal) => return Ok(refusal.report()),
             Selected::Chain(chain) => chain,
         };
@@ -59,6 +47,38 @@ impl Proxy<'_> {
         let authenticator = chain.authenticator().unwrap_or(&nothing);
         let ready = materialize_at(&http, authenticator, chain.http.as_ref().unwrap_or(&told), now);
         Ok(report(&ready, chain, self.mesh.istio_version, crypto))
+    }
+
+    /// The filter chain that a request's connection gets; `None`: it ends before any filter sees it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Proxy::report`].
+    pub fn chain(&self, spec: &RequestSpec, now: i64) -> Result<Option<&Chain>, String> {
+        let (connection, _) = self.connection(spec, now);
+        Ok(match self.selected(spec, &connection)? {
+            Selected::Chain(chain) => Some(chain),
+            Selected::Refused(_) => None,
+        })
+    }
+
+    /// What is known about the connection whatever its chain, and about HTTP where the chain does not say.
+    fn connection(&self, spec: &RequestSpec, now: i64) -> (Materialized, HttpSettings) {
+        let gateway = self.workload.proxy == ProxyKind::Gateway;
+        let told = HttpSettings {
+            path_normalization: self.mesh.path_normalization,
+            gateway,
+            hops: if gateway { self.mesh.num_trusted_proxies } else { 0 },
+        };
+        let connection = RequestSpec { protocol: Protocol::Tcp, ..spec.clone() };
+        (materialize_at(&connection, &Authenticator::default(), &told, now), told)
+    }
+
+    fn selected(&self, spec: &RequestSpec, connection: &Materialized) -> Result<Selected<'_>, String> {
+        connection.with_request(|request| {
+            let request = Request { protocol: spec.protocol, ..*request };
+            self.imported.select(self.listener, &request)
+        })
     }
 }
 

@@ -41,6 +41,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("details", "%RESPONSE_CODE_DETAILS%"),
     ("termination", "%CONNECTION_TERMINATION_DETAILS%"),
     ("flags", "%RESPONSE_FLAGS%"),
+    ("chain", "%FILTER_CHAIN_NAME%"),
     // After x-forwarded-for; of the connection (a PROXY header included); of the socket; where it arrived.
     ("remote", "%DOWNSTREAM_REMOTE_ADDRESS%"),
     ("direct", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"),

@@ -14,6 +14,7 @@ pub mod err;
 pub mod ext_authz;
 pub mod filter;
 pub mod judge;
+pub mod listeners;
 pub mod load;
 pub mod metrics;
 pub mod process;

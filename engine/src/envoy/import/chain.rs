@@ -1,16 +1,21 @@
 //! One filter chain: its security filters in order, and for which connections it is.
 
 use super::{
-    connection::Bytes, criteria::Criteria, ext_authz::ExtAuthz, fields::Unread, jwt::Jwt, rbac::Rbac,
+    connection::{Bytes, Connection, Inspectors},
+    criteria::Criteria,
+    ext_authz::ExtAuthz,
+    fields::Unread,
+    jwt::Jwt,
+    rbac::Rbac,
     refusal::Refusal,
 };
 use crate::{
     jwt::Authenticator,
-    request::{Peer, Protocol},
+    request::{Peer, Protocol, Request},
     verdict::Stage,
     workload::PathNormalization,
 };
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 /// A filter chain of a listener.
 #[derive(Debug)]
@@ -33,6 +38,8 @@ pub struct Chain {
     pub(super) bare: bool,
     /// The listener is an internal one, as a waypoint's.
     pub(super) internal: bool,
+    /// What its listener detects; `None`: nothing is known of that.
+    pub(super) inspectors: Option<Arc<Inspectors>>,
 }
 
 /// What a chain does with the bytes of a connection before its filters see them.
@@ -79,6 +86,13 @@ impl Chain {
             _ if self.protocol == Protocol::Http && !parsed => Some(Refusal::NotHttp),
             _ => None,
         }
+    }
+
+    /// The SNI as this chain's filters see it: where no `tls_inspector` has looked, there is none.
+    pub(super) fn sni<'r>(&self, request: &Request<'r>) -> &'r [u8] {
+        let Some(inspectors) = &self.inspectors else { return request.sni };
+        let connection = Connection::of(request, self.internal);
+        inspectors.detect(&connection, connection.port).sni
     }
 
     /// The peer as this chain's filters see it: its certificate is seen where the chain ends TLS, and on an internal

@@ -11,13 +11,13 @@ use crate::{
     request::{Input, Peer, Protocol, Request},
 };
 use alloc::{boxed::Box, vec::Vec};
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What Istio's clients offer in mutual TLS: `istio.alpn` of an HTTP/1.1 request, and the cluster's own for TCP.
 const ISTIO_HTTP: &[&str] = &["istio-http/1.1", "istio", "http/1.1"];
 const ISTIO_TCP: &[&str] = &["istio-peer-exchange", "istio"];
-/// Any other TLS client that speaks HTTP.
-const WEB: &[&str] = &["h2", "http/1.1"];
+/// Any other TLS client that speaks HTTP/1.1.
+const WEB: &[&str] = &["http/1.1"];
 /// What `http_inspector` makes of a plaintext HTTP/1.1 request.
 const INSPECTED: &[&str] = &["http/1.1"];
 /// How deep predicates of listener filters may nest.
@@ -78,10 +78,12 @@ impl<'r> Connection<'r> {
         }
     }
 
-    /// Does it come from the same host? `None`: the request does not say.
+    /// Does it come from the same host? `None`: the request does not say. Of the loopback, Envoy knows only 127.0.0.1 and
+    /// ::1.
     pub(super) fn source_type(&self) -> Option<SourceType> {
+        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         let local = match (self.source, self.destination) {
-            (Some(source), _) if source.is_loopback() => true,
+            (Some(source), _) if loopback.contains(&source) => true,
             (Some(source), Some(destination)) => source == destination,
             _ => return None,
         };

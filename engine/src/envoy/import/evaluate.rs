@@ -79,7 +79,7 @@ impl Walk<'_> {
         if let Some(name) = &chain.criteria.unread {
             self.doubt(Stage::Mtls, [not_evaluated(name)]);
         }
-        let request = Request { peer: chain.peer(request.peer), ..*request };
+        let request = Request { peer: chain.peer(request.peer), sni: chain.sni(request), ..*request };
         // Network filters see the connection only.
         let connection = Request { protocol: Protocol::Tcp, headers: &[], ..request };
         let request = if chain.protocol == Protocol::Tcp { connection } else { request };

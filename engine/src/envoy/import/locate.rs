@@ -18,7 +18,7 @@ use crate::{
     verdict::Stage,
     workload::PathNormalization,
 };
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String, sync::Arc, vec::Vec};
 
 /// What a filter is.
 #[derive(Clone, Copy, PartialEq)]
@@ -123,7 +123,7 @@ impl Listener {
             chains: [chain].into(),
             address: None,
             internal: false,
-            inspectors: Inspectors::default(),
+            inspectors: Arc::default(),
             matcher: None,
         }
     }
@@ -141,6 +141,7 @@ fn empty_chain() -> Chain {
         black_hole: false,
         bare: false,
         internal: false,
+        inspectors: None,
     }
 }
 
@@ -160,13 +161,16 @@ fn listener(node: &Node, place: &Place<'_>, context: &mut Context) -> Listener {
         chains.push(fallback);
     }
     chains.iter_mut().for_each(|chain| chain.internal = internal);
-    // Every listener has an address; without it, other things may be missing too.
-    if get(node, "address").is_none() && !internal {
-        chains.iter_mut().for_each(unless_known);
-    }
     let mut inspectors = Inspectors::read(node, place, context);
     if get(node, "listenerFilters").is_none() {
         inspectors.assume(&chains);
+    }
+    let inspectors = Arc::new(inspectors);
+    // Every listener has an address; without it, other things may be missing too.
+    if get(node, "address").is_none() && !internal {
+        chains.iter_mut().for_each(unless_known);
+    } else {
+        chains.iter_mut().for_each(|chain| chain.inspectors = Some(inspectors.clone()));
     }
     let matcher = get(node, "filterChainMatcher")
         .map(|matcher| Tree::read(matcher, &place.field("filterChainMatcher"), context));

@@ -65,7 +65,7 @@ pub struct Listener {
     address: Option<IpAddr>,
     /// It is an internal one, as a waypoint's.
     internal: bool,
-    inspectors: Inspectors,
+    inspectors: Arc<Inspectors>,
     /// How a chain is chosen, where not by the chains' own criteria.
     matcher: Option<Result<Tree, Unread>>,
 }

@@ -1,9 +1,10 @@
-//! `cargo xtask conformance`: random worlds before the engine and before real Envoy.
+//! `cargo xtask conformance`: random worlds before the engine and before real Envoy, or random listeners before the import.
 
 use gnomon_host_tests::{
     conformance::{self, Settings, Summary, compare::engine, shrink::shrink, yaml},
     err::{Context, Error, Result},
     judge::Judge,
+    listeners,
 };
 use std::{
     env, fs,
@@ -17,6 +18,8 @@ use std::{
 const SHRUNK: usize = 5;
 
 struct Arguments {
+    /// So many listeners for the import, in place of cases.
+    listeners: Option<usize>,
     cases: usize,
     seed: u64,
     out: PathBuf,
@@ -34,18 +37,23 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<Arguments> {
-    let mut arguments =
-        Arguments { cases: 100_000, seed: 1, out: env::temp_dir().join("gnomon-conformance") };
+    let mut arguments = Arguments {
+        listeners: None,
+        cases: 100_000,
+        seed: 1,
+        out: env::temp_dir().join("gnomon-conformance"),
+    };
     let mut words = env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| Error::new(format!("{word} wants a value")));
         match word.as_str() {
+            "--listeners" => arguments.listeners = Some(value()?.parse().or_cannot("read --listeners")?),
             "--cases" => arguments.cases = value()?.parse().or_cannot("read --cases")?,
             "--seed" => arguments.seed = value()?.parse().or_cannot("read --seed")?,
             "--out" => arguments.out = value()?.into(),
             _ => {
                 return Err(Error::new(format!(
-                    "unknown argument {word}; there are --cases, --seed and --out"
+                    "unknown argument {word}; there are --cases, --listeners, --seed and --out"
                 )));
             }
         }
@@ -54,14 +62,20 @@ fn arguments() -> Result<Arguments> {
 }
 
 fn conform(arguments: &Arguments) -> Result<bool> {
-    let Arguments { cases, seed, out } = arguments;
+    let Arguments { listeners, cases, seed, out } = arguments;
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    if let Some(listeners) = listeners {
+        let summary = listeners::run(*seed, *listeners, cores)?;
+        print!("{summary}");
+        summary.kept.iter().for_each(|kept| println!("\n{kept}"));
+        return Ok(summary.disagreements == 0);
+    }
     let live = std::io::stderr().is_terminal();
     let progress = |done: usize, taken: Duration| {
         if live {
             eprint!("\r    {done} of {cases} in {:.0} s", taken.as_secs_f64());
         }
     };
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let summary = conformance::run(&Settings {
         seed: *seed,
         cases: *cases,

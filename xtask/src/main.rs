@@ -46,6 +46,8 @@ cargo xtask <command>
   conformance [--cases N] [--seed S] [--out FOLDER]
                   random policies and requests: the engine's answers against real Envoy's; a disagreement is made
                   small and written as a suite
+  conformance --listeners N [--seed S]
+                  random listeners as istiod writes them: the filter chains that gnomon and real Envoy choose
   filter [--software-crypto]
                   build the Envoy filter and check its size
                   --software-crypto builds the larger one, which also checks PS*, EdDSA and HS* signatures

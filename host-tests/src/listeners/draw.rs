@@ -344,7 +344,7 @@ fn any_criteria(random: &mut Random, claims: bool) -> Drawn {
             picked.into_iter().map(|(address, length)| range(address, length)).collect()
         };
         if claims && random.chance(30) {
-            put(&mut matching, "destinationPort", random.pick(&PORTS[..3]).into());
+            put(&mut matching, "destinationPort", random.pick(&[80_u16, 443, 5000]).into());
         }
         if claims && random.chance(40) {
             let ranges = ranges(random, &destinations);

@@ -1,6 +1,9 @@
 //! The header map that Envoy's filters see, from an HTTP/1.1 request as sent.
 
-use crate::path::{CHARACTERS, CODEC, Rejected};
+use crate::{
+    order,
+    path::{CHARACTERS, CODEC, Rejected},
+};
 use alloc::{borrow::ToOwned, format, vec, vec::Vec};
 use core::net::IpAddr;
 
@@ -119,7 +122,11 @@ const NEVER_INTO_GATEWAY: &[&str] = &[
 
 /// Does Envoy keep one entry for this name (in lower case)?
 pub fn is_inline(name: &[u8]) -> bool {
-    INLINE.binary_search_by(|entry| entry.as_bytes().cmp(name)).is_ok()
+    inline_number(name).is_some()
+}
+
+fn inline_number(name: &[u8]) -> Option<usize> {
+    INLINE.binary_search_by(|entry| entry.as_bytes().cmp(name)).ok()
 }
 
 /// The name under which the header map knows a header: lower case, and `:authority` for `host`.
@@ -134,7 +141,7 @@ pub fn lookup_name(name: &str) -> alloc::string::String {
 /// cut; `Host` lines joined into `:authority` behind `authority`; [`INLINE`] headers joined where the first line
 /// stands; hop-by-hop headers and Envoy's own ones gone. `path` must be normalized already
 /// ([`crate::path::normalize`]), and the lines admissible ([`check`]). One thing is not redone: Envoy drops a `Referer`
-/// that is no URL. Linear in the size of the request times the number of its lines.
+/// that is no URL. Linear in the size of the request, but for sorting what `Connection` nominates.
 pub fn normalize_lines(method: &[u8], path: &[u8], authority: &[u8], lines: &[(&[u8], &[u8])]) -> Vec<Line> {
     let mut map = vec![
         (b":authority".to_vec(), authority.trim_ascii().to_vec()),
@@ -142,6 +149,13 @@ pub fn normalize_lines(method: &[u8], path: &[u8], authority: &[u8], lines: &[(&
         (b":method".to_vec(), method.to_vec()),
         (b":scheme".to_vec(), b"http".to_vec()),
     ];
+    // Where the first line of an inline header stands.
+    let mut inline: [Option<usize>; INLINE.len()] = [None; INLINE.len()];
+    for (place, (name, _)) in map.iter().enumerate() {
+        if let Some(first) = inline_number(name).and_then(|number| inline.get_mut(number)) {
+            *first = Some(place);
+        }
+    }
     for (name, value) in lines {
         let mut name = name.to_ascii_lowercase();
         if name == b"host" {
@@ -151,7 +165,9 @@ pub fn normalize_lines(method: &[u8], path: &[u8], authority: &[u8], lines: &[(&
             continue;
         }
         let value = trim(value);
-        match map.iter_mut().find(|(known, _)| *known == name && is_inline(&name)) {
+        let first = inline_number(&name).and_then(|number| inline.get_mut(number));
+        let place = first.map_or(map.len(), |first| *first.get_or_insert(map.len()));
+        match map.get_mut(place) {
             // An empty value leaves no comma behind.
             Some((_, joined)) => {
                 if !joined.is_empty() && !value.is_empty() {
@@ -172,15 +188,18 @@ pub fn normalize_lines(method: &[u8], path: &[u8], authority: &[u8], lines: &[(&
         trailers
     });
     // Headers that `Connection` nominates are hop-by-hop too.
-    let nominated: Vec<Vec<u8>> = map
+    let mut nominated: Vec<Vec<u8>> = map
         .iter()
         .filter(|(name, _)| name == b"connection")
         .flat_map(|(_, value)| value.split(|&byte| byte == b','))
         .map(|token| token.trim_ascii().to_ascii_lowercase())
         .collect();
+    order::sort(&mut nominated);
     map.retain(|(name, _)| {
         name.first() == Some(&b':')
-            || !(is_in(HOP_BY_HOP, name) || is_in(NEVER_FROM_OUTSIDE, name) || nominated.contains(name))
+            || !(is_in(HOP_BY_HOP, name)
+                || is_in(NEVER_FROM_OUTSIDE, name)
+                || nominated.binary_search(name).is_ok())
     });
     map
 }

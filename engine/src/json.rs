@@ -3,7 +3,10 @@
 //! Errors have positions, nodes have none: what is read here was written by a program, mostly on one line. Deserializing
 //! a `Node` with serde would cost the filter a good part of its size. (What tokens carry is read as leniently as Envoy reads it: [`crate::jwt::Json`].)
 
-use crate::node::{Key, Node, Position, Value};
+use crate::{
+    node::{Key, Node, Position, Value},
+    order,
+};
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
@@ -27,7 +30,7 @@ impl fmt::Display for JsonError {
 
 impl core::error::Error for JsonError {}
 
-/// Reads a whole text. Linear in its length; nesting is bounded by [`MAX_DEPTH`].
+/// Reads a whole text. Linear in its length, but for sorting the keys of an object; nesting is bounded by [`MAX_DEPTH`].
 ///
 /// # Errors
 ///
@@ -118,7 +121,7 @@ impl<'t> Reader<'t> {
 
     fn map(&mut self, depth: u32) -> Result<Value, JsonError> {
         self.next();
-        let (mut entries, mut seen) = (Vec::new(), Vec::<String>::new());
+        let (mut entries, mut places) = (Vec::<(Key, Node)>::new(), Vec::new());
         if self.take('}') {
             return Ok(Value::Map(entries));
         }
@@ -129,10 +132,7 @@ impl<'t> Reader<'t> {
                 return self.fail("a key in quotes is missing");
             }
             let name = self.string()?;
-            match seen.binary_search(&name) {
-                Ok(_) => return Err(JsonError { at, message: "the key is there twice" }),
-                Err(place) => seen.insert(place, name.clone()),
-            }
+            places.push(at);
             if !self.take(':') {
                 return self.fail("a colon is missing");
             }
@@ -143,6 +143,11 @@ impl<'t> Reader<'t> {
             if self.take('}') {
                 // Most have one entry or two, and room for four: a third of the tree, and its memory is the filter's.
                 entries.shrink_to_fit();
+                let name = |index: usize| entries.get(index).map(|(key, _)| &key.name);
+                let again = order::repeated(entries.len(), &|a, b| Ord::cmp(&name(a), &name(b)));
+                if let Some(at) = again.and_then(|index| places.get(index).copied()) {
+                    return Err(JsonError { at, message: "the key is there twice" });
+                }
                 return Ok(Value::Map(entries));
             }
             if !self.take(',') {
@@ -322,6 +327,17 @@ mod tests {
         assert_eq!(texts(inner), [r#"{"a": [2]}"#, r#""x\"]""#, "null", "[]"]);
         assert_eq!(texts(&parse_leaving(" [1, [2]]", "").unwrap()), ["1", "[2]"]);
         assert_eq!(parse_leaving(r#"{"a": {"b": [1]}}"#, ""), parse(r#"{"a": {"b": [1]}}"#));
+    }
+
+    #[test]
+    fn many_keys_in_any_order() {
+        let keys = |again: &str| {
+            let all: String = (0..200_000).rev().map(|key| format!("\"{key:06}\":1,")).collect();
+            format!("{{{all}\n{again}\"x\":0}}")
+        };
+        assert_eq!(parse(&keys("")).unwrap().as_map().unwrap().len(), 200_001);
+        let twice = parse(&keys("\"000007\":1,\"000006\":1,")).unwrap_err();
+        assert_eq!((twice.at.line, twice.at.column), (2, 1), "the first key that was there before");
     }
 
     #[test]

@@ -23,6 +23,15 @@ pub(crate) fn sort<T: Ord>(items: &mut Vec<T>) {
     sort_by(items, T::cmp);
 }
 
+/// The index of the first element that equals one before it. `compare` orders the elements by their indices.
+pub(crate) fn repeated(length: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Option<usize> {
+    let mut order: Vec<usize> = (0..length).collect();
+    indices(&mut order, compare);
+    // Equal ones are neighbours, in their order.
+    let pairs = order.iter().zip(order.iter().skip(1));
+    pairs.filter(|(a, b)| compare(**a, **b) == Ordering::Equal).map(|(_, second)| *second).min()
+}
+
 /// Merge sort, from runs of one upwards.
 #[inline(never)]
 fn indices(order: &mut Vec<usize>, compare: &dyn Fn(usize, usize) -> Ordering) {
@@ -53,6 +62,10 @@ mod tests {
     use super::*;
     use alloc::vec;
 
+    fn expected_at(keys: &[u32], index: usize) -> bool {
+        keys[..index].contains(&keys[index])
+    }
+
     #[test]
     fn as_the_standard_library_does() {
         // A linear congruential generator: many equal keys, all lengths.
@@ -63,10 +76,26 @@ mod tests {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 items.push((state >> 28, index));
             }
+            let keys: Vec<u32> = items.iter().map(|(key, _)| *key).collect();
             let mut expected = items.clone();
             expected.sort_by_key(|(key, _)| *key);
             sort_by(&mut items, |a, b| a.0.cmp(&b.0));
             assert_eq!(items, expected);
+            let again = (1..length).find(|index| expected_at(&keys, *index));
+            assert_eq!(repeated(length, &|a, b| keys[a].cmp(&keys[b])), again);
+        }
+    }
+
+    #[test]
+    fn comparisons_grow_with_n_log_n() {
+        for keys in [(0..100_000).collect::<Vec<u32>>(), (0..100_000).rev().collect()] {
+            let count = core::cell::Cell::new(0_usize);
+            let compare = |a: usize, b: usize| {
+                count.set(count.get() + 1);
+                keys[a].cmp(&keys[b])
+            };
+            assert_eq!(repeated(keys.len(), &compare), None);
+            assert!(count.get() < 18 * keys.len(), "{}", count.get());
         }
     }
 }

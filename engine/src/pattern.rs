@@ -4,7 +4,7 @@
 //! value, but [`Glob`], which is linear in value × number of `*`.
 
 use crate::bytes;
-use alloc::{boxed::Box, string::String};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 /// `*`, `*suffix`, `prefix*` or an exact value, tested in this order: `*foo*` is a suffix with a literal asterisk, and
 /// `a*b` is exact.
@@ -28,6 +28,16 @@ impl Pattern {
             (_, Some(suffix), _) => Pattern::Suffix(suffix.as_bytes().into()),
             (_, _, Some(prefix)) => Pattern::Prefix(prefix.as_bytes().into()),
             _ => Pattern::Exact(text.as_bytes().into()),
+        }
+    }
+
+    /// Which kind it is, as a number below four, and its text.
+    pub(crate) fn parts(&self) -> (u32, &[u8]) {
+        match self {
+            Pattern::Any => (0, b""),
+            Pattern::Exact(text) => (1, text),
+            Pattern::Prefix(text) => (2, text),
+            Pattern::Suffix(text) => (3, text),
         }
     }
 
@@ -202,6 +212,30 @@ impl PeerPattern {
             Pattern::Prefix(text) => PeerPattern::Name(Pattern::Prefix(with_scheme(&text))),
             Pattern::Suffix(text) => PeerPattern::Glob(Glob::new([SPIFFE.into(), text], literal)),
         }
+    }
+
+    /// Bytes that are equal exactly where the patterns are.
+    pub(crate) fn key(&self) -> Vec<u8> {
+        let mut key = Vec::new();
+        let mut add = |kind: u8, text: &[u8]| {
+            key.push(kind);
+            key.extend_from_slice(&text.len().to_le_bytes());
+            key.extend_from_slice(text);
+        };
+        match self {
+            PeerPattern::Present => add(0, b""),
+            PeerPattern::Name(pattern) => add(1 + pattern.parts().0 as u8, pattern.parts().1),
+            PeerPattern::Glob(glob) => {
+                glob.parts.iter().for_each(|part| add(5 + u8::from(glob.literal), part))
+            }
+            PeerPattern::TrustDomain { prefix, suffix } => {
+                [prefix, suffix].iter().for_each(|text| add(7, text))
+            }
+            PeerPattern::ServiceAccount { namespace, name, literal } => {
+                [namespace, name].iter().for_each(|text| add(8 + u8::from(*literal), text.as_bytes()));
+            }
+        }
+        key
     }
 
     /// The principal that this is as a whole.

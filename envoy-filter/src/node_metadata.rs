@@ -64,9 +64,8 @@ fn labels(host: &dyn Host) -> Option<Vec<(String, String)>> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
     let mut labels: Vec<(String, String)> = Vec::new();
     for (key, value) in wire::pairs(&bytes)? {
-        let (key, value) = (text(key)?, text(value)?);
-        let place = labels.partition_point(|(other, _)| *other < key);
-        labels.insert(place, (key, value));
+        labels.push((text(key)?, text(value)?));
     }
+    labels.sort_by(|(one, _), (other, _)| one.cmp(other));
     Some(labels)
 }

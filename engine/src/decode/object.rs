@@ -23,7 +23,7 @@ pub struct Tally {
     pub read: usize,
     /// Objects of a kind that is read that have errors.
     pub refused: usize,
-    /// Objects of other kinds, by kind.
+    /// Objects of other kinds: kinds and how many objects in a row. A kind may be there more than once.
     pub skipped: Vec<(String, usize)>,
 }
 
@@ -38,9 +38,9 @@ impl Tally {
     }
 
     fn skip(&mut self, kind: String, more: usize) {
-        match self.skipped.iter_mut().find(|(other, _)| *other == kind) {
-            Some((_, count)) => *count += more,
-            None => self.skipped.push((kind, more)),
+        match self.skipped.last_mut() {
+            Some((last, count)) if *last == kind => *count += more,
+            _ => self.skipped.push((kind, more)),
         }
     }
 }

@@ -1,15 +1,27 @@
 //! Trust domain aliases: what istiod writes into the proxy for a principal or a trust domain
 //! (`pilot/pkg/security/trustdomain/bundle.go`).
 
+use crate::order;
 use alloc::{format, string::String, vec::Vec};
 
 /// The mesh's trust domain and its aliases.
 #[derive(Clone, Debug)]
-pub(crate) struct TrustDomains(Vec<String>);
+pub(crate) struct TrustDomains {
+    /// As written.
+    all: Vec<String>,
+    /// Each once.
+    distinct: Vec<String>,
+}
 
 impl TrustDomains {
     pub(crate) fn new(own: &str, aliases: &[String]) -> Self {
-        TrustDomains([own].into_iter().map(String::from).chain(aliases.iter().cloned()).collect())
+        let all: Vec<String> = [own].into_iter().map(String::from).chain(aliases.iter().cloned()).collect();
+        let mut order: Vec<usize> = (0..all.len()).collect();
+        order::sort_by(&mut order, |a, b| all.get(*a).cmp(&all.get(*b)));
+        order.dedup_by(|later, first| all.get(*later) == all.get(*first));
+        order::sort(&mut order);
+        let distinct = order.into_iter().filter_map(|index| all.get(index).cloned()).collect();
+        TrustDomains { all, distinct }
     }
 
     /// `principals` value → the values enforced.
@@ -21,16 +33,20 @@ impl TrustDomains {
         let [domain, rest @ ..] = &parts[..] else { return alloc::vec![value.into()] };
         let enforced = rest.len() == 4
             && *domain != "*"
-            && (*domain == "cluster.local" || self.0.iter().any(|own| wildcards_meet(domain, own)));
+            && (*domain == "cluster.local" || self.distinct.iter().any(|own| wildcards_meet(domain, own)));
         if !enforced {
             return alloc::vec![value.into()];
         }
         let mut values = Vec::new();
-        for own in &self.0 {
-            let replaced =
-                if suffix_match(own, domain) { value.into() } else { format!("{own}/{}", rest.join("/")) };
-            if !values.contains(&replaced) {
-                values.push(replaced);
+        let rest = rest.join("/");
+        let mut kept = false;
+        for own in &self.distinct {
+            // What is kept may be what another domain is replaced by.
+            let keeps = suffix_match(own, domain) || own == domain;
+            if !keeps {
+                values.push(format!("{own}/{rest}"));
+            } else if !core::mem::replace(&mut kept, true) {
+                values.push(value.into());
             }
         }
         values
@@ -38,7 +54,7 @@ impl TrustDomains {
 
     /// `trustDomains` value → the values enforced: all of ours where it is literally one of them.
     pub(crate) fn domain(&self, value: &str) -> Vec<String> {
-        if self.0.iter().any(|own| own == value) { self.0.clone() } else { alloc::vec![value.into()] }
+        if self.all.iter().any(|own| own == value) { self.all.clone() } else { alloc::vec![value.into()] }
     }
 }
 
@@ -80,6 +96,10 @@ mod tests {
             assert_eq!(domains.principal(value), expected, "{value}");
         }
         assert_eq!(TrustDomains::new("corp", &[]).principal("cluster.local/ns/a/sa/b"), ["corp/ns/a/sa/b"]);
+        let twice = TrustDomains::new("corp", &["x".into(), "corp".into(), "x".into()]);
+        assert_eq!(twice.principal("corp/ns/a/sa/b"), ["corp/ns/a/sa/b", "x/ns/a/sa/b"]);
+        assert_eq!(twice.principal("*rp/ns/a/sa/b"), ["*rp/ns/a/sa/b", "x/ns/a/sa/b"]);
+        assert_eq!(twice.domain("x"), ["corp", "x", "corp", "x"]);
         assert_eq!(domains.domain("x"), ["corp", "old-corp", "x"]);
         assert_eq!(domains.domain("cluster.local"), ["cluster.local"]);
     }

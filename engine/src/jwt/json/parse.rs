@@ -1,7 +1,7 @@
 //! protobuf's JSON reader (its legacy mode, which is what Envoy calls) for `google.protobuf.Value`.
 
 use super::Json;
-use crate::decimal;
+use crate::{decimal, order};
 use alloc::{string::String, vec::Vec};
 
 /// protobuf's nesting limit.
@@ -242,7 +242,6 @@ fn unique(members: &[(String, Json)]) -> bool {
             .enumerate()
             .all(|(i, (name, _))| members.iter().skip(i + 1).all(|(other, _)| name != other));
     }
-    let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
-    crate::order::sort(&mut names);
-    names.windows(2).all(|pair| pair.first() != pair.last())
+    let name = |index: usize| members.get(index).map(|(name, _)| name);
+    order::repeated(members.len(), &|a, b| name(a).cmp(&name(b))).is_none()
 }

@@ -19,6 +19,11 @@ pub(super) struct Pairs {
     /// By the number of the first part.
     any_second: Vec<Option<u32>>,
     others: Vec<((Pattern, Pattern), u32)>,
+    /// The first patterns of the others, tagged with their kind.
+    other_firsts: Table,
+    other_count: u32,
+    /// Their second patterns, tagged with the number of the first and their kind.
+    other_seconds: Table,
 }
 
 impl Pairs {
@@ -29,14 +34,16 @@ impl Pairs {
                 let tag = self.firsts.intern(0, first, &mut self.count);
                 number_at(&mut self.any_second, tag, next)
             }
-            pair => match self.others.iter().find(|(known, _)| known == pair) {
-                Some((_, atom)) => *atom,
-                None => {
-                    *next += 1;
-                    self.others.push((pair.clone(), *next - 1));
-                    *next - 1
+            (first, second) => {
+                let ((kind, text), new) = (first.parts(), *next);
+                let tag = self.other_firsts.intern(kind, text, &mut self.other_count);
+                let (kind, text) = second.parts();
+                let atom = self.other_seconds.intern(tag.saturating_mul(4).saturating_add(kind), text, next);
+                if atom == new {
+                    self.others.push((pair.clone(), atom));
                 }
-            },
+                atom
+            }
         }
     }
 

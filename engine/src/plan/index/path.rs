@@ -30,6 +30,8 @@ pub(super) struct Templates {
     /// From a node (the tag) by a literal segment.
     literals: Table,
     count: u32,
+    /// From a node (the tag) by what must stand at the very end behind `{**}`.
+    tails: Table,
 }
 
 impl Templates {
@@ -59,20 +61,19 @@ impl Templates {
             at = child;
         }
         let node = self.nodes.get_mut(position(at))?;
-        let mut new = || {
-            *next += 1;
-            *next - 1
-        };
         Some(match tail {
-            None => *node.end.get_or_insert_with(new),
-            Some(tail) => match node.any.iter().find(|(known, _)| known == tail) {
-                Some((_, atom)) => *atom,
-                None => {
-                    let atom = new();
+            None => *node.end.get_or_insert_with(|| {
+                *next += 1;
+                *next - 1
+            }),
+            Some(tail) => {
+                let new = *next;
+                let atom = self.tails.intern(at, tail, next);
+                if atom == new {
                     node.any.push((tail.to_vec(), atom));
-                    atom
                 }
-            },
+                atom
+            }
         })
     }
 

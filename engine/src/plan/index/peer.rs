@@ -31,6 +31,8 @@ pub(super) struct Peers {
     /// Tagged with the number of the namespace.
     accounts: Table,
     others: Vec<(PeerPattern, u32)>,
+    /// By all that they are.
+    other_keys: Table,
 }
 
 /// True where comparing a segment finds it: `.` is any byte where names are not literal.
@@ -75,20 +77,19 @@ impl Peers {
             }
             PeerPattern::Name(_) | PeerPattern::TrustDomain { .. } => {}
         }
-        match self.others.iter().find(|(known, _)| known == pattern) {
-            Some((_, atom)) => *atom,
-            None => {
-                *next += 1;
-                self.others.push((pattern.clone(), *next - 1));
-                *next - 1
-            }
+        let new = *next;
+        let atom = self.other_keys.intern(0, &pattern.key(), next);
+        if atom == new {
+            self.others.push((pattern.clone(), atom));
         }
+        atom
     }
 
     pub(super) fn finish(&mut self) {
         self.by_prefix = Trie::build(&core::mem::take(&mut self.prefixes), false);
         self.by_suffix = Trie::build(&core::mem::take(&mut self.suffixes), true);
         self.exact.shrink();
+        self.other_keys = Table::default();
     }
 
     pub(super) fn find(&self, name: &[u8], found: &mut Atoms) {

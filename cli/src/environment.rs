@@ -86,7 +86,7 @@ fn read<T>(path: &Path, findings: &mut Loaded, decode: Decode<T>) -> Option<T> {
     let (documents, problems) = parse(&text, &file);
     findings.diagnostics.extend(problems);
     let decoded = documents.first().map(|document| decode(document, &file, &mut findings.diagnostics));
-    findings.sources.insert(file, text);
+    findings.sources.insert(file, text.into());
     decoded
 }
 

@@ -135,7 +135,7 @@ fn read_requests(path: Option<&Path>, inline: Option<&Node>, loaded: &mut Loaded
         };
         file = Arc::from(&*path.to_string_lossy());
         let (mut documents, problems) = parse(&text, &file);
-        loaded.sources.insert(file.clone(), text);
+        loaded.sources.insert(file.clone(), text.into());
         if !problems.is_empty() {
             // A text that is no YAML has no fields to complain about.
             loaded.diagnostics.extend(problems);

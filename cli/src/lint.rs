@@ -86,12 +86,13 @@ fn add(loaded: &mut Loaded, found: Vec<Diagnostic>) {
         if !loaded.sources.contains_key(&finding.file)
             && let Ok(text) = read_file(Path::new(&*finding.file))
         {
-            loaded.sources.insert(finding.file.clone(), text);
+            loaded.sources.insert(finding.file.clone(), text.into());
         }
     }
-    loaded.diagnostics.extend(found);
-    let rank = |found: &Diagnostic| loaded.files.iter().position(|file| *file == found.file);
-    loaded.diagnostics.sort_by_key(|found| (rank(found), found.at));
+    let mut all = std::mem::take(&mut loaded.diagnostics);
+    all.extend(found);
+    loaded.sort(&mut all);
+    loaded.diagnostics = all;
 }
 
 fn explained(lint: &Lint) -> String {

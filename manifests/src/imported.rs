@@ -20,7 +20,7 @@ pub fn imported(path: &Path, loaded: &mut Loaded) -> Option<Imported> {
 pub fn imported_text(text: String, file: &str, loaded: &mut Loaded) -> Option<Imported> {
     let file: Arc<str> = Arc::from(file);
     let (documents, problems) = parse(&text, &file);
-    loaded.sources.insert(file.clone(), text);
+    loaded.sources.insert(file.clone(), text.into());
     let sound = problems.is_empty();
     loaded.diagnostics.extend(problems);
     let imported = Imported::read(documents.first()?, &file);

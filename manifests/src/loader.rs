@@ -1,6 +1,6 @@
 //! Texts, files and folders to [`Resources`].
 
-use crate::{Colour, LoadError, files, input, render, traffic::Traffic, tree};
+use crate::{Colour, LoadError, Source, files, input, render::draw, traffic::Traffic, tree};
 use gnomon_engine::{
     Diagnostic, Node, Position, Severity,
     decode::{self, Bound, MAX_PROBLEMS, Tally},
@@ -27,7 +27,7 @@ pub struct Loaded {
     /// The files read, in order, as they are called in diagnostics.
     pub files: Vec<Arc<str>>,
     /// The texts of the files that diagnostics point into.
-    pub sources: BTreeMap<Arc<str>, String>,
+    pub sources: BTreeMap<Arc<str>, Source>,
 }
 
 impl Loaded {
@@ -60,8 +60,13 @@ impl Loaded {
 
     /// One finding for people, with the line that it points at.
     pub fn render(&self, diagnostic: &Diagnostic, colour: Colour) -> String {
-        let source = self.sources.get(&diagnostic.file).map_or("", String::as_str);
-        render(diagnostic, source, colour)
+        draw(diagnostic, self.sources.get(&diagnostic.file).unwrap_or(&Source::default()), colour)
+    }
+
+    /// Puts findings into the order of the files, then of the text.
+    pub fn sort(&self, found: &mut [Diagnostic]) {
+        let ranks: HashMap<&str, usize> = self.files.iter().map(|file| &**file).zip(0..).collect();
+        found.sort_by_key(|found| (ranks.get(&*found.file).copied(), found.at));
     }
 }
 
@@ -163,7 +168,7 @@ impl Loader {
         if let Some(found) = self.loaded.diagnostics.get_mut(before..) {
             found.sort_by_key(|found| found.at);
             if !found.is_empty() {
-                self.loaded.sources.insert(file.clone(), text);
+                self.loaded.sources.insert(file.clone(), text.into());
             }
         }
         self.loaded.files.push(file);
@@ -199,6 +204,7 @@ impl Loader {
             "PeerAuthentication",
             resources.peer_authentication.iter().map(|p| &p.meta).collect(),
         ));
+        twice.truncate(MAX_PROBLEMS);
         self.loaded.diagnostics.extend(twice);
         self.loaded
     }

@@ -1,5 +1,6 @@
 //! A diagnostic for people: the message, the line of the text and a caret.
 
+use crate::Source;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use gnomon_engine::{Diagnostic, Severity, decode::short};
 
@@ -18,6 +19,11 @@ const LONGEST: usize = 400;
 /// Renders a diagnostic over several lines. The first one is `file:line:column: error[code]: message`; the source line
 /// with a caret follows where `source` has it, then object, field and help.
 pub fn render(diagnostic: &Diagnostic, source: &str, colour: Colour) -> String {
+    draw(diagnostic, &Source::from(source.to_string()), colour)
+}
+
+/// As [`render`], for many findings in one text.
+pub(crate) fn draw(diagnostic: &Diagnostic, source: &Source, colour: Colour) -> String {
     let mut head = String::new();
     if !diagnostic.file.is_empty() {
         head.push_str(&format!("{}:", diagnostic.file));
@@ -71,11 +77,9 @@ fn short_join<'a>(parts: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// The line that the diagnostic points at and the byte in it.
-fn source_line<'s>(diagnostic: &Diagnostic, source: &'s str) -> Option<(&'s str, usize)> {
-    let index = usize::try_from(diagnostic.at.line).ok()?.checked_sub(1)?;
+fn source_line<'s>(diagnostic: &Diagnostic, source: &'s Source) -> Option<(&'s str, usize)> {
     let column = usize::try_from(diagnostic.at.column).ok()?.checked_sub(1)?;
-    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
-    let line = source.lines().nth(index)?;
+    let line = source.line(diagnostic.at.line)?;
     if line.len() > LONGEST {
         return None;
     }

@@ -1,8 +1,12 @@
 //! Parser events to [`Node`] trees, with bounds.
 
-use crate::{advice, indent::Padding, input, scalar};
+use crate::{
+    advice, input,
+    reader::{Bound, Reader, Watch},
+    scalar,
+};
 use gnomon_engine::{Diagnostic, Node, Position, Severity, Value, decode::short, node::Key};
-use saphyr_parser::{Event, Input, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 /// How deep values may nest. CRDs of other projects reach 60.
@@ -96,15 +100,6 @@ enum MapKey {
     Bad,
 }
 
-/// What there was when the document that is being read began.
-struct Begun {
-    line: usize,
-    documents: usize,
-    problems: usize,
-    nodes: usize,
-    repeated: usize,
-}
-
 /// Reading cannot go on; it has been reported. True for an error of syntax.
 struct Stop(bool);
 
@@ -114,7 +109,8 @@ struct Builder<'f> {
     problems: Vec<Diagnostic>,
     stack: Vec<Frame>,
     anchors: HashMap<usize, Built>,
-    begun: Begun,
+    /// How many problems there were when the document that is being read began.
+    begun: usize,
     nodes: usize,
     repeated: usize,
 }
@@ -127,7 +123,7 @@ impl<'f> Builder<'f> {
             problems: Vec::new(),
             stack: Vec::new(),
             anchors: HashMap::new(),
-            begun: Begun { line: 1, documents: 0, problems: 0, nodes: 0, repeated: 0 },
+            begun: 0,
             nodes: 0,
             repeated: 0,
         }
@@ -135,68 +131,41 @@ impl<'f> Builder<'f> {
 
     /// Reads to the end, or to what stops it: `Some(true)` for an error of syntax.
     fn read(&mut self, text: &str) -> Option<bool> {
-        let mut ended = self.events(Parser::new_from_str(text), &Padding::default());
-        let mut padding = Padding::default();
-        loop {
-            match ended {
-                Ok(None) => return None,
-                Ok(Some(error)) if padding.answers(&error, self.begun.line, text) => self.forget(),
-                Ok(Some(error)) => {
-                    let Stop(syntax) = self.syntax(&error, &padding, text);
-                    return Some(syntax);
-                }
-                Err(Stop(syntax)) => return Some(syntax),
-            }
-            ended = self.events(Parser::new_from_iter(padding.chars(text)), &padding);
-        }
-    }
-
-    /// Takes all events, up to an error of the parser.
-    fn events<'i, T: Input>(
-        &mut self,
-        mut parser: Parser<'i, T>,
-        padding: &Padding,
-    ) -> Result<Option<ScanError>, Stop> {
+        let watch = Watch::default();
+        let mut parser = Parser::new(Reader::new(text, &watch));
         while let Some(event) = parser.next_event() {
-            let (event, span) = match event {
-                Ok(event) => event,
-                Err(error) => return Ok(Some(error)),
+            let taken = match (watch.stopped(), event) {
+                (Some((bound, at)), _) => Err(self.bound(bound, at)),
+                (None, Ok((event, span))) => self.take(event, span, &watch),
+                (None, Err(error)) => Err(self.syntax(&error, &watch, text)),
             };
-            self.take(event, span, padding)?;
+            if let Err(Stop(syntax)) = taken {
+                return Some(syntax);
+            }
         }
-        Ok(None)
+        None
     }
 
-    /// Takes back the document that is being read.
-    fn forget(&mut self) {
-        self.documents.truncate(self.begun.documents);
-        self.problems.truncate(self.begun.problems);
-        self.nodes = self.begun.nodes;
-        self.repeated = self.begun.repeated;
-        self.stack.clear();
-        self.anchors.clear();
+    fn bound(&mut self, bound: Bound, at: Position) -> Stop {
+        match bound {
+            Bound::Depth => return self.too_deep(at),
+            Bound::Tokens => return self.too_many(at),
+            Bound::Key => self.problem("bad-key", at, "a list or a map cannot be a key", "a key is text"),
+        }
+        Stop(false)
     }
 
-    fn syntax(&mut self, error: &ScanError, padding: &Padding, text: &str) -> Stop {
-        let (at, info) = (position(error.marker(), padding), error.info());
-        if info.contains("recursion limit") {
-            return self.too_deep(at);
-        }
+    fn syntax(&mut self, error: &ScanError, watch: &Watch, text: &str) -> Stop {
+        let (at, info) = (watch.place(error.marker()), error.info());
         self.problem("yaml-syntax", at, short(advice::message(info)), advice::help(info, text, at));
         Stop(true)
     }
 
-    fn take(&mut self, event: Event<'_>, span: Span, padding: &Padding) -> Result<(), Stop> {
-        let at = position(&span.start, padding);
+    fn take(&mut self, event: Event<'_>, span: Span, watch: &Watch) -> Result<(), Stop> {
+        let at = watch.place(&span.start);
         match event {
             Event::DocumentStart(_) => {
-                self.begun = Begun {
-                    line: padding.place(&span.start).0,
-                    documents: self.documents.len(),
-                    problems: self.problems.len(),
-                    nodes: self.nodes,
-                    repeated: self.repeated,
-                };
+                self.begun = self.problems.len();
                 self.anchors.clear();
                 Ok(())
             }
@@ -301,7 +270,7 @@ impl<'f> Builder<'f> {
             self.anchors.insert(anchor, built.clone());
         }
         let Some(mut frame) = self.stack.pop() else {
-            let broken = self.problems.len() > self.begun.problems;
+            let broken = self.problems.len() > self.begun;
             self.documents.push(Document { node: built.node, broken });
             return Ok(());
         };
@@ -363,9 +332,13 @@ impl<'f> Builder<'f> {
         if self.nodes <= MAX_NODES {
             return Ok(());
         }
+        Err(self.too_many(at))
+    }
+
+    fn too_many(&mut self, at: Position) -> Stop {
         let message = format!("more than {MAX_NODES} values, counting those that aliases repeat");
         self.problem("too-many-nodes", at, message, "split it into several files");
-        Err(Stop(false))
+        Stop(false)
     }
 
     fn repeat(&mut self, bytes: usize, at: Position) -> Result<(), Stop> {
@@ -405,10 +378,4 @@ fn into_entries(node: Node) -> Vec<(Key, Node)> {
         Value::Map(entries) => entries,
         _ => Vec::new(),
     }
-}
-
-fn position(marker: &Marker, padding: &Padding) -> Position {
-    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let (line, column) = padding.place(marker);
-    Position { line: number(line), column: number(column) }
 }

@@ -55,7 +55,7 @@ pub fn lint(loaded: &Loaded, mesh: &Mesh) -> Vec<Diagnostic> {
     let input = Input { resources: &loaded.resources, traffic: &loaded.traffic, mesh };
     let mut found = Vec::new();
     LINTS.iter().for_each(|lint| (lint.check)(&input, &mut found));
-    found.sort_by_key(|finding| (loaded.files.iter().position(|file| *file == finding.file), finding.at));
+    loaded.sort(&mut found);
     found
 }
 

@@ -3,12 +3,13 @@
 use super::{Sources, Suite};
 use crate::{LoadError, Loaded, Loader, imported, input::error, read_file, tree};
 use gnomon_engine::{
-    Diagnostic, Diagnostics,
+    Diagnostic, Diagnostics, Position,
     decode::quoted,
     envoy::import::Imported,
     resource::{Resources, Text},
 };
 use std::{
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -42,7 +43,7 @@ pub fn load(path: &Path) -> Result<LoadedSuite, LoadError> {
     };
     let file: Arc<str> = Arc::from(&*path.to_string_lossy());
     let read = from_text(&text, &file);
-    findings.sources.insert(file.clone(), text);
+    findings.sources.insert(file.clone(), text.into());
     let suite = match read {
         Ok(suite) => suite,
         Err(problems) => {
@@ -84,10 +85,10 @@ pub(super) fn assemble(
 ) -> Result<LoadedSuite, LoadError> {
     let file = suite.file.clone();
     let mut resources: Vec<Arc<Resources>> = Vec::with_capacity(suite.tests.len());
-    let mut known: Vec<(&Sources, Arc<Resources>)> = Vec::new();
+    let mut known: HashMap<_, Arc<Resources>> = HashMap::new();
+    let mut told: HashSet<_> = findings.diagnostics.iter().map(identity).collect();
     for test in &suite.tests {
-        let same = |(sources, _): &&(&Sources, _)| same_sources(sources, &test.sources);
-        if let Some((_, set)) = known.iter().find(same) {
+        if let Some(set) = known.get(&origin(&test.sources)) {
             resources.push(set.clone());
             continue;
         }
@@ -104,7 +105,7 @@ pub(super) fn assemble(
         let mut loaded = loader.finish();
         loaded.diagnostics.extend(missing);
         for found in std::mem::take(&mut loaded.diagnostics) {
-            if !findings.diagnostics.contains(&found) {
+            if told.insert(identity(&found)) {
                 findings.diagnostics.push(found);
             }
         }
@@ -114,7 +115,7 @@ pub(super) fn assemble(
             *most = (*most).max(count);
         }
         let set = Arc::new(loaded.resources);
-        known.push((&test.sources, set.clone()));
+        known.insert(origin(&test.sources), set.clone());
         resources.push(set);
     }
     let envoy_config = suite.envoy_config.as_ref();
@@ -156,9 +157,17 @@ pub fn from_text(text: &str, file: &Arc<str>) -> Result<Suite, Diagnostics> {
     }
 }
 
-fn same_sources(a: &Sources, b: &Sources) -> bool {
-    let paths = |sources: &Sources| sources.policies.iter().map(|text| text.text.clone()).collect::<Vec<_>>();
-    a.resources == b.resources && paths(a) == paths(b)
+/// What a test's policies come from: paths, and what is written in the suite itself with its places, where it has some.
+fn origin(sources: &Sources) -> (Vec<&str>, Vec<Position>, String) {
+    let paths = sources.policies.iter().map(|text| text.text.as_str()).collect();
+    let places = sources.resources.iter().map(|node| node.at).collect();
+    // Cannot fail: all keys are strings.
+    (paths, places, serde_json::to_string(&sources.resources).unwrap_or_default())
+}
+
+/// What tells findings apart.
+fn identity(found: &Diagnostic) -> (Arc<str>, Position, &'static str, String) {
+    (found.file.clone(), found.at, found.code, format!("{} {} {}", found.object, found.field, found.message))
 }
 
 /// The paths that an entry of `policies` stands for: one, or those that match its glob, in order.

@@ -6,7 +6,11 @@ use super::{
 };
 use crate::{LoadError, Loaded, Loader, files::is_manifest, imported_text, input::error};
 use gnomon_engine::{Diagnostic, Position, decode::quoted, envoy::import::Imported, resource::Text};
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+    sync::Arc,
+};
 
 /// As [`load`](super::load), where `files` holds all texts by their paths, `/` between the parts. A path that is no
 /// file stands for the manifests below it.
@@ -28,7 +32,7 @@ pub fn load_texts(files: &BTreeMap<String, String>, path: &str) -> Result<Loaded
         return Err(findings.into());
     };
     let read = from_text(text, &file);
-    findings.sources.insert(file, text.clone());
+    findings.sources.insert(file, text.clone().into());
     match read {
         Ok(suite) => assemble(suite, findings, &Texts { files, folder: folder_of(path) }),
         Err(problems) => {
@@ -88,11 +92,11 @@ pub fn policies_of<'f>(
     sources: &Sources,
 ) -> Vec<&'f str> {
     let texts = Texts { files, folder: folder_of(suite) };
-    let mut names: Vec<&str> = Vec::new();
+    let (mut names, mut seen): (Vec<&str>, HashSet<&str>) = Default::default();
     for entry in &sources.policies {
         for name in texts.named(entry, suite).unwrap_or_default() {
             if let Some((name, _)) = files.get_key_value(name)
-                && !names.contains(&name.as_str())
+                && seen.insert(name)
             {
                 names.push(name);
             }

@@ -1,15 +1,20 @@
 //! Each lint: what it finds, where, and what it leaves alone.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "a test")]
 
-use gnomon_analysis::lint::{LINTS, lint};
-use gnomon_engine::Mesh;
-use gnomon_manifests::load_text;
+use gnomon_analysis::{
+    Runner,
+    lint::{self, Example, LINTS},
+};
+use gnomon_engine::{Mesh, jwt::SoftwareCrypto, verdict::Outcome};
+use gnomon_manifests::{load_text, suite};
+use std::sync::Arc;
 
 /// `code field: message`, each finding on a line.
 fn found(text: &str) -> Vec<String> {
     let read = load_text(text, "p.yaml").map_err(|wrong| wrong.to_string());
     assert!(read.is_ok(), "{read:?}\n{text}");
     let loaded = read.unwrap_or_default();
-    let told = lint(&loaded, &Mesh::default());
+    let told = lint::check(&loaded, &Mesh::default(), &|_| Some(text.to_owned()));
     for finding in &told {
         assert!(finding.at.line > 0 && !finding.help.is_empty(), "{finding}");
     }
@@ -224,18 +229,112 @@ fn tls_towards_peers() {
         "{selector: {matchLabels: {version: v1}}, portLevelMtls: {80: {mode: PERMISSIVE}}}",
     );
     let loaded = load_text(&(strict + &exception + &destination("web", parts)), "p.yaml").unwrap();
-    let told = lint(&loaded, &Mesh::default());
+    let told = lint::check(&loaded, &Mesh::default(), &|_| None);
     let fields: Vec<&str> = told.iter().map(|found| found.field.as_str()).collect();
     assert_eq!(
         fields,
         ["spec.trafficPolicy.portLevelSettings[0].tls.mode", "spec.subsets[0].trafficPolicy.tls.mode"]
     );
-    assert!(told[0].help.ends_with("only what PeerAuthentication v1 selects may differ"), "{}", told[0].help);
+    assert!(
+        told[0].help.ends_with("only what PeerAuthentication v1 (p.yaml:7) selects may differ"),
+        "{}",
+        told[0].help
+    );
     // What `kubectl get -o yaml` prints.
     let list =
         "{apiVersion: v1, kind: List, items: [{apiVersion: networking.istio.io/v1, kind: DestinationRule,
        metadata: {name: d, namespace: shop}, spec: {host: web, trafficPolicy: {tls: {mode: DISABLE}}}}]}";
     assert_eq!(found(&format!("{list}\n{}", peer("default", "shop", "{mtls: {mode: STRICT}}"))).len(), 1);
+}
+
+#[test]
+fn peers_of_other_folders_and_the_control_plane() {
+    let mut loader = gnomon_manifests::Loader::new();
+    loader.text(
+        &peer("default", "shop", "{mtls: {mode: STRICT}}").replace(", namespace: shop", ""),
+        "one/pa.yaml",
+    );
+    let rule = destination("web", "trafficPolicy: {tls: {mode: DISABLE}}").replace(", namespace: shop", "");
+    loader.text(&rule, "two/dr.yaml");
+    loader.text(&rule.replace("name: d", "name: e"), "one/dr.yaml");
+    let found = lint::check(&loader.finish(), &Mesh::default(), &|_| None);
+    let files: Vec<&str> = found.iter().map(|finding| &*finding.file).collect();
+    assert_eq!(files, ["one/dr.yaml"], "objects without a namespace meet within a folder only");
+    assert!(found[0].message.contains("(one/pa.yaml:2)"), "{}", found[0].message);
+
+    let mesh = peer("default", "istio-system", "{mtls: {mode: STRICT}}");
+    for (host, wanted) in
+        [("istiod.istio-system.svc.cluster.local", 0), ("web.istio-system.svc.cluster.local", 1)]
+    {
+        let text = mesh.clone() + &destination(host, "trafficPolicy: {tls: {mode: DISABLE}}");
+        assert_eq!(self::found(&text).len(), wanted, "{host}");
+    }
+}
+
+#[test]
+fn gateway_api_gateways_are_gateways() {
+    let rule = "{from: [{source: {ipBlocks: [10.0.0.0/8]}}]}";
+    for key in ["gateway.networking.k8s.io/gateway-name", "istio.io/gateway-name"] {
+        let text = policy("ALLOW", rule).replace("istio: egressgateway", &format!("{key}: front"));
+        assert_eq!(found(&text).len(), 1, "{key}");
+    }
+}
+
+#[test]
+fn wildcard_hosts() {
+    for (hosts, wanted) in [
+        ("'*.a.com'", 1),
+        // Only the first `*` is a wildcard: this closes nothing.
+        ("'*.a.com', '*.a.com:*'", 1),
+        ("'*.a.com', '*.a.com:443'", 0),
+        ("'*.a.com:8443'", 0),
+    ] {
+        let told = found(&policy("DENY", &format!("{{to: [{{operation: {{hosts: [{hosts}]}}}}]}}")));
+        assert_eq!(told.len(), wanted, "{hosts}: {told:?}");
+    }
+}
+
+#[test]
+fn findings_are_ignored_with_a_reason() {
+    let text = |comment: &str| {
+        policy("ALLOW", "{to: [{operation: {ports: ['30000']}}]}")
+            .replace("spec:", &format!("{comment}\nspec:"))
+    };
+    assert!(found(&text("# gnomon-ignore: node-port the pod listens there")).is_empty());
+    for (comment, codes) in [
+        ("# gnomon-ignore: node-port", &["ignore-without-reason", "node-port"][..]),
+        ("# gnomon-ignore: source-nat one node only", &["unused-ignore", "node-port"]),
+        ("# gnomon-ignore: node-prot the pod listens there", &["unknown-lint", "node-port"]),
+    ] {
+        let told = found(&text(comment));
+        let told: Vec<&str> = told.iter().filter_map(|told| told.split(' ').next()).collect();
+        assert_eq!(told, codes, "{comment}");
+    }
+}
+
+/// The verdict on the example's request.
+fn verdict(manifests: &str, request: &str) -> Outcome {
+    let test = format!("tests: [{{name: example, expect: unknown, {}}}]", &request[1..request.len() - 1]);
+    let suite = suite::from_text(&test, &"example".into()).unwrap();
+    let resources = Arc::new(load_text(manifests, "example.yaml").unwrap().resources);
+    Runner::new(&SoftwareCrypto, 0).test(&suite.tests[0], &resources).cases[0].report.verdict
+}
+
+/// Each lint finds its own mistake; with its advice followed it is silent, and the engine says that the request fares
+/// otherwise.
+#[test]
+fn advice_closes_the_hole() {
+    for lint in LINTS {
+        let Example { bad, good, request } = lint.example;
+        let codes = |text: &str| -> Vec<String> {
+            found(text).iter().filter_map(|told| Some(told.split(' ').next()?.to_owned())).collect()
+        };
+        assert!(codes(bad).iter().any(|code| code == lint.code), "{}: {:?}", lint.code, codes(bad));
+        assert!(codes(good).iter().all(|code| code != lint.code), "{}: {:?}", lint.code, codes(good));
+        if let Some(request) = request {
+            assert_ne!(verdict(bad, request), verdict(good, request), "{}", lint.code);
+        }
+    }
 }
 
 #[test]
@@ -246,5 +345,6 @@ fn each_lint_is_documented() {
         for words in [lint.what, lint.why, lint.instead, lint.limits] {
             assert!(words.ends_with('.') && !words.contains("  "), "{}: {words}", lint.code);
         }
+        assert!(lint.source.starts_with("https://"), "{}: {}", lint.code, lint.source);
     }
 }

@@ -1,7 +1,7 @@
 //! `gnomon lint`.
 
 use crate::{Outcome, environment, findings, style};
-use gnomon_analysis::lint::{LINTS, Lint, lint};
+use gnomon_analysis::lint::{self, LINTS};
 use gnomon_engine::{Diagnostic, Severity, versions, workload::IstioVersion};
 use gnomon_manifests::{Loaded, Loader, read_file};
 use serde_json::{Value, json};
@@ -24,9 +24,9 @@ pub(crate) struct Args {
     /// A file with the mesh's settings, for its `istioVersion` and `rootNamespace`
     #[arg(long, value_name = "FILE")]
     mesh: Option<PathBuf>,
-    /// Print what each lint looks for and why, and look at nothing
-    #[arg(long)]
-    explain: bool,
+    /// Print what a code means, of a lint or of what Istio's admission refuses; without a code all lints
+    #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "")]
+    explain: Option<String>,
     /// For people (on standard error), for programs, or for GitHub's annotations
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
@@ -40,9 +40,8 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    if args.explain {
-        LINTS.iter().for_each(|lint| style::print(&explained(lint)));
-        return Outcome::Good;
+    if let Some(code) = &args.explain {
+        return explain(code);
     }
     let paths = if args.policies.is_empty() { &args.paths } else { &args.policies };
     let mut loader = Loader::new();
@@ -54,7 +53,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         loaded.resources = versions::known(&loaded.resources, version).into_owned();
         add(&mut loaded, problems);
     }
-    let lints = lint(&loaded, &mesh.unwrap_or_default());
+    let texts = |file: &str| read_file(Path::new(file)).ok();
+    let lints = lint::check(&loaded, &mesh.unwrap_or_default(), &texts);
     add(&mut loaded, lints);
     loaded.skipped = loaded.unread();
     match args.output {
@@ -95,9 +95,19 @@ fn add(loaded: &mut Loaded, found: Vec<Diagnostic>) {
     loaded.diagnostics = all;
 }
 
-fn explained(lint: &Lint) -> String {
-    let Lint { code, what, why, instead, limits, .. } = lint;
-    format!("{code}\n  {what}\n  why: {why}\n  instead: {instead}\n  limits: {limits}\n\n")
+fn explain(code: &str) -> Outcome {
+    let codes = if code.is_empty() { LINTS.iter().map(|lint| lint.code).collect() } else { vec![code] };
+    for code in codes {
+        let Some(explanation) = lint::explain(code) else {
+            eprintln!(
+                "error: no finding has the code {code}; `gnomon lint --explain` lists the lints, and every finding says \
+                 its code in brackets"
+            );
+            return Outcome::Failed;
+        };
+        style::print(&format!("{explanation}\n"));
+    }
+    Outcome::Good
 }
 
 fn version(text: &str) -> Result<IstioVersion, String> {
@@ -113,7 +123,7 @@ fn summary(loaded: &Loaded) -> String {
         + resources.peer_authentication.len();
     let count = |severity| loaded.diagnostics.iter().filter(|found| found.severity == severity).count();
     format!(
-        "{} right in {}, {}, {}\n",
+        "{} valid in {}, {}, {}\n",
         style::plural(policies, "policy"),
         style::plural(loaded.files.len(), "file"),
         style::plural(count(Severity::Error), "error"),
@@ -140,6 +150,7 @@ fn annotation(found: &Diagnostic) -> String {
     let level = match found.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        Severity::Hint => "notice",
     };
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");

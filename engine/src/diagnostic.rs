@@ -12,6 +12,19 @@ pub enum Severity {
     Error,
     /// Istio would take it, but it does not say what it seems to say.
     Warning,
+    /// A matter of taste, or worth a look.
+    Hint,
+}
+
+impl Severity {
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Hint => "hint",
+        }
+    }
 }
 
 /// One finding about one place of the input.
@@ -47,11 +60,7 @@ impl fmt::Display for Diagnostic {
         if !self.file.is_empty() || self.at.line > 0 {
             f.write_str(" ")?;
         }
-        let severity = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        write!(f, "{severity}[{}]: ", self.code)?;
+        write!(f, "{}[{}]: ", self.severity.name(), self.code)?;
         for part in [&self.object, &self.field] {
             if !part.is_empty() {
                 write!(f, "{part}: ")?;

@@ -112,7 +112,7 @@ fn try_configure(host: &dyn Host) -> Option<Active> {
     for diagnostic in &config.diagnostics {
         let level = match diagnostic.severity {
             gnomon_engine::Severity::Error => Level::Error,
-            gnomon_engine::Severity::Warning => Level::Warn,
+            gnomon_engine::Severity::Warning | gnomon_engine::Severity::Hint => Level::Warn,
         };
         host.log(level, &format!("gnomon: {diagnostic}"));
     }

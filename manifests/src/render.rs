@@ -31,10 +31,12 @@ pub(crate) fn draw(diagnostic: &Diagnostic, source: &Source, colour: Colour) -> 
     if diagnostic.at.line > 0 {
         head.push_str(&format!("{}:{}:", diagnostic.at.line, diagnostic.at.column));
     }
-    let (level, word) = match diagnostic.severity {
-        Severity::Error => (Level::ERROR, "error"),
-        Severity::Warning => (Level::WARNING, "warning"),
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Hint => Level::NOTE,
     };
+    let word = diagnostic.severity.name();
     let label = label(diagnostic);
     let mut out = format!("{head}{}{word}[{}]: ", if head.is_empty() { "" } else { " " }, diagnostic.code);
     out.push_str(&diagnostic.message);

@@ -225,7 +225,9 @@ fn load(sources: &[Source]) -> Loaded {
     sources.iter().for_each(|source| loader.text(&source.text, &source.name));
     let mut loaded = loader.finish();
     if !loaded.has_errors() {
-        let lints = gnomon_analysis::lint::lint(&loaded, &Mesh::default());
+        let text =
+            |name: &str| sources.iter().find(|source| source.name == name).map(|source| source.text.clone());
+        let lints = gnomon_analysis::lint::check(&loaded, &Mesh::default(), &text);
         loaded.diagnostics.extend(lints);
     }
     loaded

@@ -87,7 +87,7 @@ export interface Input {
 export interface Diagnostic {
   /** The file; `target 0` and `request 0` for what is no file. */
   file: string;
-  severity: "error" | "warning";
+  severity: "error" | "warning" | "hint";
   code: string;
   /** From 1; 0 where not known. */
   line: number;

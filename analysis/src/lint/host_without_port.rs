@@ -1,48 +1,94 @@
-use super::{Input, Lint, about};
+use super::{
+    Example, Group, Lint,
+    walk::{Findings, Looks, ValuesAt},
+};
 use gnomon_engine::{
-    Attribute, Diagnostic,
+    Attribute, Severity,
     resource::{Action, Text},
 };
 
 pub(super) const LINT: Lint = Lint {
     code: "host-without-port",
+    group: Group::Holes,
+    severity: Severity::Warning,
+    since: None,
     what: "A DENY rule names a host without a port, or an ALLOW rule excepts one with `notHosts`.",
     why: "`hosts` is compared with the whole Host header, port included. A client that sends `Host: shop.example.com:443` \
           is not meant by `shop.example.com`, and gets past the rule; most proxies route it all the same.",
-    instead: "List both: `hosts: [\"shop.example.com\", \"shop.example.com:*\"]`.",
-    limits: "Hosts in ALLOW rules are not reported: what they miss is refused, which somebody notices.",
-    check,
+    instead: "List both: `hosts: [\"shop.example.com\", \"shop.example.com:*\"]`. A value takes one `*`, at one end: \
+              `*.example.com:*` means hosts that end with the characters `.example.com:*`. Beside a host with a leading \
+              `*` list the ports that clients can name: `*.example.com:443`.",
+    limits: "Hosts in ALLOW rules are not reported: what they miss is refused, which somebody notices. Beside a host with \
+             a leading `*` any port in figures counts as all that there are.",
+    source: "https://istio.io/latest/docs/ops/best-practices/security/#authorization-policies",
+    example: Example {
+        bad: "\
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: no-internal, namespace: shop}
+spec:
+  action: DENY
+  rules:
+  - to: [{operation: {hosts: [internal.shop.test, \"*.corp.test\"]}}]
+",
+        good: "\
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: no-internal, namespace: shop}
+spec:
+  action: DENY
+  rules:
+  - to: [{operation: {hosts: [internal.shop.test, \"internal.shop.test:*\", \"*.corp.test\", \"*.corp.test:443\"]}}]
+",
+        request: Some("{workload: {namespace: shop}, request: {host: \"a.corp.test:443\"}}"),
+    },
+    looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 
-fn check(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
-    for policy in &input.resources.authorization {
-        for (rule, index) in policy.rules.iter().zip(0..) {
-            for (to, number) in rule.to.iter().zip(0..) {
-                // Where a host that is missed lets a request through.
-                let (hosts, name) = match policy.action {
-                    Action::Deny => (&to.get(Attribute::Host).values, "hosts"),
-                    Action::Allow => (&to.get(Attribute::Host).not_values, "notHosts"),
-                    Action::Audit | Action::Custom => continue,
-                };
-                for (position, host) in hosts.iter().enumerate().filter(|(_, host)| misses_ports(host, hosts))
-                {
-                    let field = format!("spec.rules[{index}].to[{number}].operation.{name}[{position}]");
-                    let mut finding = about(policy, LINT.code, host.at, field);
-                    let host = &host.text;
-                    finding.message =
-                        format!("`{host}` does not mean a request that says `Host: {host}:443`");
-                    finding.help = format!("list both `{host}` and `{host}:*`");
-                    found.push(finding);
-                }
+fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
+    // Where a host that is missed lets a request through.
+    let lets_through = match values.policy.action {
+        Action::Deny => !values.negated,
+        Action::Allow => values.negated,
+        Action::Audit | Action::Custom => false,
+    };
+    if values.attribute != Attribute::Host || !lets_through {
+        return;
+    }
+    for (index, host) in values.texts.iter().enumerate().filter(|(_, host)| misses_ports(host, values.texts))
+    {
+        let host = &host.text;
+        match host.strip_prefix('*') {
+            None => {
+                let message = format!("`{host}` does not mean a request that says `Host: {host}:443`");
+                findings.at_value(values, index, message, format!("list both `{host}` and `{host}:*`"));
+            }
+            Some(suffix) => {
+                let message = format!("`{host}` does not mean a request that says `Host: a{suffix}:443`");
+                let help = format!(
+                    "list the ports that clients can name beside it, as `{host}:443`; `{host}:*` would not help, since \
+                     only the first `*` of a value is a wildcard"
+                );
+                findings.at_value(values, index, message, help);
             }
         }
     }
 }
 
-/// No port in the host, and none beside it in the list.
+/// No port in the host, and none beside it in the list that would do.
 fn misses_ports(host: &Text, all: &[Text]) -> bool {
     let host = &host.text;
-    let beside =
-        |other: &Text| other.text.strip_prefix(host.as_str()).is_some_and(|rest| rest.starts_with(':'));
-    !host.contains(':') && !host.ends_with('*') && !all.iter().any(beside)
+    let wild = host.starts_with('*');
+    let beside = |other: &Text| {
+        let port = other.text.strip_prefix(host.as_str()).and_then(|rest| rest.strip_prefix(':'));
+        port.is_some_and(|port| !wild || port.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let names_port = match host.rsplit_once(':') {
+        // A `*` behind a leading one is a character like any other, which no port has.
+        Some((_, port)) => !wild || port.bytes().all(|byte| byte.is_ascii_digit()),
+        None => host.ends_with('*') && (!wild || host == "*"),
+    };
+    // What is no host at all is not this lint's affair.
+    let literal_star = wild && host.len() > 1 && host.ends_with('*');
+    !names_port && !literal_star && !all.iter().any(beside)
 }

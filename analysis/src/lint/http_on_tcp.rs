@@ -1,12 +1,19 @@
-use super::{Input, Lint, about, meets};
+use super::{
+    Example, Group, Lint,
+    gateways::meets,
+    walk::{Findings, Looks, RuleAt},
+};
 use gnomon_engine::{
-    Attribute, Diagnostic,
+    Attribute, Severity,
     resource::{Action, FieldSet, Match, Rule, Text},
 };
 use gnomon_manifests::traffic::Server;
 
 pub(super) const LINT: Lint = Lint {
     code: "http-on-tcp",
+    group: Group::Attachment,
+    severity: Severity::Warning,
+    since: None,
     what: "A policy for a gateway has conditions on HTTP, and the gateway has a port where it sees none: TCP, or TLS that \
            it passes through.",
     why: "There hosts, methods, paths, headers and tokens do not exist. istiod drops the whole rule from an ALLOW policy, \
@@ -16,33 +23,67 @@ pub(super) const LINT: Lint = Lint {
               Give the rules for HTTP to a policy of their own with the `ports` that speak it.",
     limits: "Read from Gateway objects that share a label with the policy's selector, by the port's number. Services and \
              sidecars are not looked at.",
-    check,
+    source: "https://istio.io/latest/docs/tasks/security/authorization/authz-tcp/",
+    example: Example {
+        bad: "\
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: only-get, namespace: istio-system}
+spec:
+  selector: {matchLabels: {istio: egressgateway}}
+  rules:
+  - to: [{operation: {methods: [GET]}}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: out, namespace: istio-system}
+spec:
+  selector: {istio: egressgateway}
+  servers:
+  - {port: {number: 443, name: tls, protocol: TLS}, tls: {mode: PASSTHROUGH}, hosts: [httpbin.org]}
+",
+        good: "\
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: only-get, namespace: istio-system}
+spec:
+  selector: {matchLabels: {istio: egressgateway}}
+  rules:
+  - when: [{key: connection.sni, values: [httpbin.org]}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: out, namespace: istio-system}
+spec:
+  selector: {istio: egressgateway}
+  servers:
+  - {port: {number: 443, name: tls, protocol: TLS}, tls: {mode: PASSTHROUGH}, hosts: [httpbin.org]}
+",
+        request: Some(
+            "{workload: {namespace: istio-system, labels: {istio: egressgateway}, proxy: gateway}, request: {protocol: \
+             tcp, sni: httpbin.org, destination: {port: 8443}}}",
+        ),
+    },
+    looks: Looks { rule: Some(rule), ..Looks::NOWHERE },
 };
 
-fn check(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
-    for policy in &input.resources.authorization {
-        let gateways = input.traffic.gateways.iter().filter(|gateway| meets(policy, &gateway.selector));
-        let servers: Vec<&Server> =
-            gateways.flat_map(|gateway| &gateway.servers).filter(|server| server.is_tcp()).collect();
-        for (rule, index) in policy.rules.iter().zip(0..) {
-            let Some(http) = http_field(rule) else { continue };
-            let Some(server) = servers.iter().find(|server| reaches(rule, server.port)) else { continue };
-            let what = match policy.action {
-                Action::Allow => "an ALLOW rule with it is dropped there and allows nothing",
-                Action::Deny => "a DENY rule drops it there and denies whatever the rest of the rule means",
-                Action::Audit | Action::Custom => "it is dropped there, and the rule means more than it says",
-            };
-            let mut finding = about(policy, LINT.code, rule.at, format!("spec.rules[{index}]"));
-            let mode = if server.tls.is_empty() { String::new() } else { format!(", {}", server.tls) };
-            let Server { port, protocol, .. } = server;
-            finding.message =
-                format!("port {port} of the gateway ({protocol}{mode}) has no `{http}`: {what}");
-            finding.help = "use `connection.sni`, identities, addresses or ports, or give the rule the ports that speak \
-                            HTTP"
-                .into();
-            found.push(finding);
-        }
-    }
+fn rule(findings: &mut Findings<'_>, RuleAt { policy, rule, index }: &RuleAt<'_>) {
+    let Some(http) = http_field(rule) else { return };
+    let gateways = findings.input.traffic.gateways.iter().filter(|gateway| meets(policy, &gateway.selector));
+    let mut servers = gateways.flat_map(|gateway| &gateway.servers).filter(|server| server.is_tcp());
+    let Some(Server { port, protocol, tls }) = servers.find(|server| reaches(rule, server.port)) else {
+        return;
+    };
+    let what = match policy.action {
+        Action::Allow => "an ALLOW rule with it is dropped there and allows nothing",
+        Action::Deny => "a DENY rule drops it there and denies whatever the rest of the rule means",
+        Action::Audit | Action::Custom => "it is dropped there, and the rule means more than it says",
+    };
+    let mode = if tls.is_empty() { String::new() } else { format!(", {tls}") };
+    let message = format!("port {port} of the gateway ({protocol}{mode}) has no `{http}`: {what}");
+    let help =
+        "use `connection.sni`, identities, addresses or ports, or give the rule the ports that speak HTTP";
+    findings.in_policy(policy, rule.at, format!("spec.rules[{index}]"), message, help);
 }
 
 /// A field of the rule that only HTTP has.

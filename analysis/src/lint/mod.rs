@@ -1,28 +1,48 @@
 //! Policies that Istio takes and that do not say what they seem to say.
 //!
-//! One file for each lint, with its own documentation in its [`Lint`]; what Istio's admission itself refuses or warns of
-//! is found when policies are read. A lint reports only what the manifests at hand show: each says what it cannot see.
+//! A lint is one file: a [`Lint`] with its documentation, an example with its mended form, and the functions that look.
+//! The frame ([`walk`]) goes through the policies once and hands every policy, rule and list of values to the lints that
+//! ask for them. A lint reports only what the manifests at hand show: each says what it cannot see.
+//!
+//! What Istio's admission itself refuses or warns of is found when policies are read. [`explain`] has a text for every
+//! code, of both kinds.
 
+mod catalogue;
+mod gateways;
 mod host_without_port;
 mod http_on_tcp;
-mod node_ports;
+mod node_port;
 mod source_nat;
+mod suppress;
 mod tls_towards_peers;
+mod walk;
 
-use gnomon_engine::{
-    Diagnostic, Mesh, Position, Severity,
-    resource::{AuthorizationPolicy, Labels, Meta, Resources, Target, TargetKind},
-};
-use gnomon_manifests::{
-    Loaded,
-    traffic::{Origin, Traffic},
-};
+pub use catalogue::{Explanation, Origin, explain};
+
+use gnomon_engine::{Diagnostic, Mesh, Severity, resource::Resources, workload::IstioVersion};
+use gnomon_manifests::{Loaded, traffic::Traffic};
+use walk::Looks;
+
+/// All lints, by code. A new one is its file, its line above and its line here.
+pub const LINTS: &[&Lint] = &[
+    &host_without_port::LINT,
+    &http_on_tcp::LINT,
+    &node_port::LINT,
+    &source_nat::LINT,
+    &tls_towards_peers::LINT,
+];
 
 /// A lint: what it looks for, and the words that explain it.
 #[derive(Debug)]
 pub struct Lint {
-    /// The code of its findings.
+    /// The code of its findings, in kebab case.
     pub code: &'static str,
+    /// What kind of mistake it is.
+    pub group: Group,
+    /// How much its findings matter: an error cannot be what was meant, a warning is a trap, a hint a matter of taste.
+    pub severity: Severity,
+    /// The first version of Istio that it is about; `None`: all that are known.
+    pub since: Option<IstioVersion>,
     /// What it finds, one sentence.
     pub what: &'static str,
     /// Why that is a trap, and what happens on the wire.
@@ -31,83 +51,73 @@ pub struct Lint {
     pub instead: &'static str,
     /// What it cannot see.
     pub limits: &'static str,
-    check: fn(&Input<'_>, &mut Vec<Diagnostic>),
+    /// Where Istio or Envoy say so.
+    pub source: &'static str,
+    /// Manifests that it finds something in, and what they become when its advice is followed.
+    pub example: Example,
+    looks: Looks,
 }
 
-/// All of them, by code.
-pub const LINTS: &[Lint] = &[
-    host_without_port::LINT,
-    http_on_tcp::LINT,
-    node_ports::LINT,
-    source_nat::LINT,
-    tls_towards_peers::LINT,
-];
-
-/// What a lint looks at.
-struct Input<'l> {
-    resources: &'l Resources,
-    traffic: &'l Traffic,
-    mesh: &'l Mesh,
+/// A mistake and its correction, which a test follows.
+#[derive(Clone, Copy, Debug)]
+pub struct Example {
+    /// Manifests with at least one finding.
+    pub bad: &'static str,
+    /// The same without.
+    pub good: &'static str,
+    /// The request for which the two differ, with its workload (docs/formats.md, "Workload and mesh" and "Request");
+    /// `None`: the lint is about what no request shows.
+    pub request: Option<&'static str>,
 }
 
-/// What the lints find, in the order of the files, then of the text.
-pub fn lint(loaded: &Loaded, mesh: &Mesh) -> Vec<Diagnostic> {
-    let input = Input { resources: &loaded.resources, traffic: &loaded.traffic, mesh };
-    let mut found = Vec::new();
-    LINTS.iter().for_each(|lint| (lint.check)(&input, &mut found));
-    loaded.sort(&mut found);
-    found
+/// Kinds of mistakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// Values that match nothing, or not what they seem to.
+    Values,
+    /// Rules whose form means something else than it seems to.
+    Shape,
+    /// Ways around a rule.
+    Holes,
+    /// Tokens that are not asked for, or cannot be had.
+    Tokens,
+    /// Policies that reach other workloads than they seem to.
+    Attachment,
 }
 
-/// A finding about a policy.
-fn about(policy: &AuthorizationPolicy, code: &'static str, at: Position, field: String) -> Diagnostic {
-    let Meta { namespace, name, file, .. } = &policy.meta;
-    Diagnostic {
-        severity: Severity::Warning,
-        code,
-        file: file.clone(),
-        at,
-        object: format!("AuthorizationPolicy {namespace}/{name}"),
-        field,
-        message: String::new(),
-        help: String::new(),
-    }
-}
-
-/// A finding about a traffic object.
-fn about_origin(kind: &str, origin: &Origin, code: &'static str, at: Position, field: &str) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Warning,
-        code,
-        file: origin.file.clone(),
-        at,
-        object: format!("{kind} {}/{}", origin.namespace, origin.name),
-        field: field.into(),
-        message: String::new(),
-        help: String::new(),
-    }
-}
-
-/// The policy names workloads that this selector names as well: at least one label is the same, none differs.
-fn meets(policy: &AuthorizationPolicy, selector: &Labels) -> bool {
-    let Target::Selector(own) = &policy.target else { return false };
-    let shared = |(key, value): &&(String, String)| selector.iter().any(|(k, v)| k == key && v == value);
-    let differs = |(key, value): &(String, String)| selector.iter().any(|(k, v)| k == key && v != value);
-    own.iter().any(|label| shared(&label)) && !own.iter().any(differs)
-}
-
-/// The policy is for gateways: a `targetRef` says so, a Gateway at hand has its labels, or they are those that Istio's
-/// own charts give to gateways (`istio: ingressgateway`, `app: istio-ingressgateway`).
-fn is_for_gateway(policy: &AuthorizationPolicy, traffic: &Traffic) -> bool {
-    match &policy.target {
-        Target::Namespace => false,
-        Target::Refs(refs) => refs.iter().any(|target| target.kind == TargetKind::Gateway),
-        Target::Selector(labels) => {
-            let usual = |(key, value): &(String, String)| {
-                ["app", "istio"].contains(&key.as_str()) && value.ends_with("gateway")
-            };
-            labels.iter().any(usual)
-                || traffic.gateways.iter().any(|gateway| meets(policy, &gateway.selector))
+impl Group {
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::Values => "values",
+            Group::Shape => "shape",
+            Group::Holes => "holes",
+            Group::Tokens => "tokens",
+            Group::Attachment => "attachment",
         }
     }
+}
+
+/// What lints look at.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<'l> {
+    pub(crate) resources: &'l Resources,
+    pub(crate) traffic: &'l Traffic,
+    pub(crate) mesh: &'l Mesh,
+}
+
+/// What all lints find in manifests, in the order of the files, then of the text.
+///
+/// A comment `# gnomon-ignore: CODE reason` on the line of a finding, or on lines of its own above it, takes the finding
+/// away; `texts` gives the text of a file by its name, for these comments. One without a reason, and one that takes
+/// nothing away, is a finding itself.
+///
+/// The command line and the page call this and nothing else.
+pub fn check(loaded: &Loaded, mesh: &Mesh, texts: &dyn Fn(&str) -> Option<String>) -> Vec<Diagnostic> {
+    let input = Input { resources: &loaded.resources, traffic: &loaded.traffic, mesh };
+    let lints = LINTS.iter().filter(|lint| lint.since.is_none_or(|since| since <= mesh.istio_version));
+    let mut found = walk::walk(input, lints.copied());
+    suppress::apply(&loaded.files, texts, &mut found);
+    loaded.sort(&mut found);
+    found
 }

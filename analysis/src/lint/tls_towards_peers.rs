@@ -1,26 +1,71 @@
-use super::{Input, Lint, about_origin};
+use super::{
+    Example, Group, Lint,
+    walk::{Findings, Looks},
+};
 use gnomon_engine::{
-    Diagnostic,
+    Severity,
     resource::{MtlsMode, PeerAuthentication},
 };
+use gnomon_manifests::traffic::Origin;
+use std::path::Path;
 
 pub(super) const LINT: Lint = Lint {
     code: "tls-towards-peers",
+    group: Group::Attachment,
+    severity: Severity::Warning,
+    since: None,
     what: "A DestinationRule sets a `tls.mode` that the PeerAuthentication of the host's namespace does not accept.",
     why: "DISABLE sends plaintext and SIMPLE a TLS without an Istio certificate: under STRICT no filter chain takes \
           either, and the connection is reset before any policy is asked (the client's proxy says 503). ISTIO_MUTUAL \
           towards DISABLE fails the other way round. ISTIO_MUTUAL fits STRICT and PERMISSIVE alike.",
     instead: "Use ISTIO_MUTUAL, or leave `tls` out: proxies then find out by themselves what the other side speaks.",
     limits: "The mode of the namespace counts, or of the mesh; which pods a host leads to is not known, so that policies \
-             with a selector are named, not counted. Root namespace: that of the mesh's settings.",
-    check,
+             with a selector are named, not counted. Objects that leave their namespace out belong together only within one \
+             folder. istiod has no sidecar, so that hosts of Istio's own are passed over. Root namespace: that of the mesh's \
+             settings.",
+    source: "https://istio.io/latest/docs/ops/common-problems/network-issues/#503-errors-after-setting-destination-rule",
+    example: Example {
+        bad: "\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: shop}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: orders, namespace: shop}
+spec: {host: orders.shop.svc.cluster.local, trafficPolicy: {tls: {mode: DISABLE}}}
+",
+        good: "\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: shop}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: orders, namespace: shop}
+spec: {host: orders.shop.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
+",
+        request: None,
+    },
+    looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 
-fn check(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
-    let all = &input.resources.peer_authentication;
+fn all(findings: &mut Findings<'_>) {
+    let input = findings.input;
     for rule in &input.traffic.destination_rules {
         let Some(namespace) = namespace(&rule.host, &rule.origin.namespace) else { continue };
-        let Some((peer, mode)) = mode_in(all, namespace, &input.mesh.root_namespace) else { continue };
+        if is_control_plane(&rule.host, namespace, &input.mesh.root_namespace) {
+            continue;
+        }
+        let near: Vec<&PeerAuthentication> = input
+            .resources
+            .peer_authentication
+            .iter()
+            .filter(|peer| belong_together(&rule.origin, namespace, peer))
+            .collect();
+        let Some((peer, mode)) = mode_in(&near, namespace, &input.mesh.root_namespace) else { continue };
         for tls in &rule.tls {
             let (sends, wants) = match (tls.mode.text.as_str(), mode) {
                 ("DISABLE", MtlsMode::Strict) => ("sends plaintext", "STRICT"),
@@ -28,22 +73,44 @@ fn check(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
                 ("ISTIO_MUTUAL", MtlsMode::Disable) => ("sends mutual TLS", "DISABLE"),
                 _ => continue,
             };
-            let mut finding =
-                about_origin("DestinationRule", &rule.origin, LINT.code, tls.mode.at, &tls.field);
-            finding.message = format!(
-                "{} {sends} to {}, and PeerAuthentication {}/{} is {wants}: the connection is refused",
-                tls.mode.text, rule.host, peer.meta.namespace, peer.meta.name
+            let message = format!(
+                "{} {sends} to {}, and PeerAuthentication {}/{} ({}) is {wants}: the connection is refused",
+                tls.mode.text,
+                rule.host,
+                peer.meta.namespace,
+                peer.meta.name,
+                place(peer)
             );
-            finding.help = match all.iter().find(|other| is_exception(other, namespace, mode)) {
+            let help = match near.iter().find(|other| is_exception(other, namespace, mode)) {
                 Some(other) => format!(
-                    "use ISTIO_MUTUAL or leave `tls` out; only what PeerAuthentication {} selects may differ",
-                    other.meta.name
+                    "use ISTIO_MUTUAL or leave `tls` out; only what PeerAuthentication {} ({}) selects may differ",
+                    other.meta.name,
+                    place(other)
                 ),
                 None => "use ISTIO_MUTUAL or leave `tls` out".into(),
             };
-            found.push(finding);
+            findings.in_traffic(("DestinationRule", &rule.origin), tls.mode.at, &tls.field, message, help);
         }
     }
+}
+
+/// `FILE:LINE`.
+fn place(peer: &PeerAuthentication) -> String {
+    format!("{}:{}", peer.meta.file, peer.meta.at.line)
+}
+
+/// istiod and what else Istio runs without sidecars in its own namespace.
+fn is_control_plane(host: &str, namespace: &str, root: &str) -> bool {
+    let service = host.split('.').next().unwrap_or(host);
+    namespace == root && (service == "istiod" || service.starts_with("istiod-") || service == "istio-pilot")
+}
+
+/// Objects without a namespace get theirs from whoever applies them, so that those of two folders need not meet.
+fn belong_together(rule: &Origin, namespace: &str, peer: &PeerAuthentication) -> bool {
+    const LEFT_OUT: &str = "default";
+    let folder = |file: &str| Path::new(file).parent().map(Path::to_owned);
+    let by_default = namespace == LEFT_OUT && rule.namespace == LEFT_OUT && peer.meta.namespace == LEFT_OUT;
+    !by_default || folder(&rule.file) == folder(&peer.meta.file)
 }
 
 /// The namespace of a host as DestinationRules write it; `None`: not a service of the cluster's. A wildcard above
@@ -58,12 +125,12 @@ fn namespace<'h>(host: &'h str, own: &'h str) -> Option<&'h str> {
 
 /// The mode that holds without regard to labels, and who says so: the oldest policy of the namespace, else of the mesh.
 fn mode_in<'p>(
-    all: &'p [PeerAuthentication],
+    all: &[&'p PeerAuthentication],
     namespace: &str,
     root: &str,
 ) -> Option<(&'p PeerAuthentication, MtlsMode)> {
     let oldest = |namespace: &str| {
-        let of = all.iter().filter(|peer| peer.meta.namespace == namespace && !has_labels(peer));
+        let of = all.iter().copied().filter(|peer| peer.meta.namespace == namespace && !has_labels(peer));
         of.min_by_key(|peer| (peer.meta.creation_timestamp.clone(), peer.meta.name.clone()))
     };
     let said = |peer: &'p PeerAuthentication| Some((peer, peer.mode?));

@@ -18,7 +18,7 @@ pub(super) fn check(cursor: &Cursor<'_>, text: &str) {
             Severity::Error => {
                 cursor.warning("unusable-jwks", message, "put a key of the issuer into the set")
             }
-            Severity::Warning => cursor.warning("skipped-jwk", message, ""),
+            Severity::Warning | Severity::Hint => cursor.warning("skipped-jwk", message, ""),
         }
     }
 }

@@ -1,0 +1,37 @@
+//! Which policies are for gateways.
+
+use gnomon_engine::{
+    attach::GATEWAY_NAME_LABEL,
+    resource::{AuthorizationPolicy, Labels, Target, TargetKind},
+};
+use gnomon_manifests::traffic::Traffic;
+
+/// Labels that only pods of gateways have: those that istiod gives to the pods of Gateway API gateways, and what it
+/// called the first one before.
+const GATEWAY_LABELS: [&str; 2] = [GATEWAY_NAME_LABEL, "istio.io/gateway-name"];
+
+/// The policy names workloads that this selector names as well: at least one label is the same, none differs.
+pub(crate) fn meets(policy: &AuthorizationPolicy, selector: &Labels) -> bool {
+    let Target::Selector(own) = &policy.target else { return false };
+    let shared = |(key, value): &&(String, String)| selector.iter().any(|(k, v)| k == key && v == value);
+    let differs = |(key, value): &(String, String)| selector.iter().any(|(k, v)| k == key && v != value);
+    own.iter().any(|label| shared(&label)) && !own.iter().any(differs)
+}
+
+/// The policy is for gateways: a `targetRef` says so, a Gateway at hand has its labels, a label says that the pod belongs
+/// to a Gateway API gateway, or they are those that Istio's own charts give to gateways (`istio: ingressgateway`,
+/// `app: istio-ingressgateway`).
+pub(crate) fn is_for_gateway(policy: &AuthorizationPolicy, traffic: &Traffic) -> bool {
+    match &policy.target {
+        Target::Namespace => false,
+        Target::Refs(refs) => refs.iter().any(|target| target.kind == TargetKind::Gateway),
+        Target::Selector(labels) => {
+            let usual = |(key, value): &(String, String)| {
+                GATEWAY_LABELS.contains(&key.as_str())
+                    || (["app", "istio"].contains(&key.as_str()) && value.ends_with("gateway"))
+            };
+            labels.iter().any(usual)
+                || traffic.gateways.iter().any(|gateway| meets(policy, &gateway.selector))
+        }
+    }
+}

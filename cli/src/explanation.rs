@@ -167,17 +167,23 @@ impl Writer {
             let met = |checks: &Vec<Check>| checks.iter().all(|check| check.met == Some(true));
             // Where one alternative holds, the others stood in nobody's way.
             let settled = groups.iter().any(met);
+            let decisive = |checks: &Vec<Check>| rule.matched == Some(true) && met(checks);
             for (index, checks) in groups.iter().enumerate() {
                 let label = if groups.len() > 1 { format!("{name}[{index}]") } else { String::new() };
                 for check in checks {
-                    if self.verbose || (!settled && check.met != Some(true)) {
+                    let surprising = decisive(checks) && check.note.is_some();
+                    if self.verbose || surprising || (!settled && check.met != Some(true)) {
                         self.check(out, check, &label);
                     }
                 }
             }
         }
-        for check in rule.when.iter().filter(|check| self.verbose || check.met != Some(true)) {
-            self.check(out, check, "");
+        for check in &rule.when {
+            // A `not` that holds for a reason that does not show.
+            let surprising = rule.matched == Some(true) && check.note.is_some();
+            if self.verbose || surprising || check.met != Some(true) {
+                self.check(out, check, "");
+            }
         }
     }
 

@@ -223,7 +223,7 @@ pub struct Check {
     pub got: Option<String>,
     /// `None`: not known.
     pub met: Option<bool>,
-    /// Why it is not met, or why no request can meet it, where the values do not tell.
+    /// Why the values do not match, or never do, where they do not tell: why a field is not met, and why its `not` twin is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

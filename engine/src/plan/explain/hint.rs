@@ -94,26 +94,28 @@ pub(super) fn possible(clause: &Clause, seen: &Seen<'_>) -> Result<Vec<String>, 
     }
 }
 
-/// Why the clause is not met, or never is, where that does not show.
+/// Why the values do not match, or never do, where that does not show: why a field is not met, and why its `not` twin is.
 pub(super) fn note(clause: &Clause, seen: &Seen<'_>, got: Option<&str>) -> Option<String> {
-    if clause.ask(&seen.facts).known() == Some(true) {
-        return None;
-    }
-    if clause.is_negated() {
-        return always_met(clause).map(ToString::to_string);
+    let is_met = clause.ask(&seen.facts).known() == Some(true);
+    match (clause.is_negated(), is_met) {
+        (false, true) => return None,
+        (true, false) => return always_met(clause).map(ToString::to_string),
+        (false, false) | (true, true) => {}
     }
     let never = out_of_reach(clause, seen).or_else(|| {
         let written = clause.expected();
         written.iter().enumerate().find_map(|(index, value)| impossible(clause, index, value, seen))
     });
-    never.or_else(|| note_of_possible(clause, seen, got))
+    never.or_else(|| of_value(clause, seen, got))
 }
 
 /// Why the clause is not met, where some request could meet it.
 pub(super) fn note_of_possible(clause: &Clause, seen: &Seen<'_>, got: Option<&str>) -> Option<String> {
-    if clause.is_negated() {
-        return None;
-    }
+    if clause.is_negated() { None } else { of_value(clause, seen, got) }
+}
+
+/// Why what the request has does not match.
+fn of_value(clause: &Clause, seen: &Seen<'_>, got: Option<&str>) -> Option<String> {
     let value = of_token(clause, seen).or_else(|| of_metadata(clause, seen));
     value.or_else(|| of_header(clause, seen)).or_else(|| near(clause, seen, got?))
 }

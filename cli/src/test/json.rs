@@ -27,6 +27,10 @@ struct Test<'a> {
     line: u32,
     column: u32,
     passed: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    why: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    source: &'a str,
     differences: Vec<Difference<'a>>,
     got: &'a Report,
 }
@@ -45,6 +49,8 @@ pub(super) fn write(session: &Session) -> String {
             line: case.expect.at.line,
             column: case.expect.at.column,
             passed: result.passed(),
+            why: test.description.trim(),
+            source: test.source.trim(),
             differences: result
                 .differences
                 .iter()

@@ -67,4 +67,7 @@ fn failure(out: &mut String, ran: &Ran, test: &Test, case: &Case, result: &CaseR
     if !test.description.is_empty() {
         let _ = writeln!(out, "        {}", style.faint(&safe(test.description.trim())));
     }
+    if !test.source.is_empty() {
+        let _ = writeln!(out, "        {}", style.faint(&safe(&format!("source: {}", test.source.trim()))));
+    }
 }

@@ -26,6 +26,8 @@ pub struct Suite {
     pub name: String,
     /// `description`, for people.
     pub description: String,
+    /// `source`: where Istio or Envoy say what its tests expect; a test may have its own.
+    pub source: String,
     /// `policies` and `resources`.
     pub sources: Sources,
     /// `envoyConfig`: in place of policies what a proxy has loaded, relative to the suite's file.
@@ -80,8 +82,11 @@ pub struct Test {
     pub at: Position,
     /// `name`.
     pub name: String,
-    /// `description`: why the verdict is what it is.
+    /// `why` the verdict is what it is; `description` is an older spelling.
     pub description: String,
+    /// `source`: a document, a source file or an issue of Istio's or Envoy's that says so; the suite's where the test has
+    /// none.
+    pub source: String,
     /// The test's own `policies` and `resources`, beside the suite's.
     pub sources: Sources,
     /// The suite's `workload` with the test's laid over it.

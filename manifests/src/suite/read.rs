@@ -25,6 +25,7 @@ pub(super) fn suite(file: &Arc<str>, document: &Node) -> Result<Suite, Diagnosti
 
 /// What all tests of the suite share.
 struct Shared {
+    source: String,
     workload_node: Node,
     mesh_node: Node,
     workload: Arc<Workload>,
@@ -36,6 +37,7 @@ fn read(file: &Arc<str>, reader: &Reader, document: &Node, found: &mut Vec<Diagn
     let mut fields = reader.root(document).fields()?;
     let name = fields.string("name").map(|text| text.text);
     let description = fields.string("description").map(|text| text.text).unwrap_or_default();
+    let source = fields.string("source").map(|text| text.text).unwrap_or_default();
     let sources = sources(&mut fields);
     let envoy_config = fields.string("envoyConfig");
     let listener = fields.string("listener").map(|text| text.text);
@@ -49,6 +51,7 @@ fn read(file: &Arc<str>, reader: &Reader, document: &Node, found: &mut Vec<Diagn
     let mut section = |name: &'static str| fields.get(name).map(|c| c.node().clone()).unwrap_or(empty());
     let (workload_node, mesh_node, defaults) = (section("workload"), section("mesh"), section("defaults"));
     let shared = Shared {
+        source: source.clone(),
         workload: Arc::new(workload(file, "", &workload_node, found)),
         mesh: Arc::new(mesh(file, "", &mesh_node, found)),
         workload_node,
@@ -80,7 +83,7 @@ fn read(file: &Arc<str>, reader: &Reader, document: &Node, found: &mut Vec<Diagn
         let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
         name.strip_suffix(".gnomon.yaml").unwrap_or(name).into()
     });
-    Some(Suite { file: file.clone(), name, description, sources, envoy_config, listener, tests })
+    Some(Suite { file: file.clone(), name, description, source, sources, envoy_config, listener, tests })
 }
 
 fn test(
@@ -93,7 +96,13 @@ fn test(
     let at = fields.cursor().at();
     let name = fields.string("name").map(|text| text.text).unwrap_or_else(|| fields.cursor().path().into());
     let object = format!("test \"{}\"", decode::short(&name));
-    let description = fields.string("description").map(|text| text.text).unwrap_or_default();
+    let mut words = |name: &'static str| fields.string(name).map(|text| text.text);
+    let (why, description, source) = (words("why"), words("description"), words("source"));
+    if why.is_some() && description.is_some() {
+        fields.cursor().error("two-reasons", "both `why` and `description` are given", "keep `why`");
+    }
+    let description = why.or(description).unwrap_or_default();
+    let source = source.unwrap_or_else(|| shared.source.clone());
     let sources = sources(&mut fields);
     let own_workload = fields.get("workload").map(|cursor| merged(&shared.workload_node, cursor.node()));
     let workload = match own_workload {
@@ -109,7 +118,7 @@ fn test(
     let request = request.unwrap_or_else(|| shared.defaults.clone());
     let cases = matrix::cases(file, &object, &mut fields, &request, room, found);
     fields.finish();
-    Test { at, name, description, sources, workload, mesh, cases }
+    Test { at, name, description, source, sources, workload, mesh, cases }
 }
 
 fn sources(fields: &mut Fields<'_>) -> Sources {

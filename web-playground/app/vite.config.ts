@@ -14,7 +14,7 @@ export default defineConfig({
     // How long a verdict may take to appear on a busy machine; nothing waits for it.
     expect: { poll: { timeout: 15_000 } },
     projects: [
-      { extends: true, test: { name: "unit", include: ["tests/unit/**/*.test.ts"] } },
+      { extends: true, test: { name: "unit", include: ["tests/unit/**/*.test.ts"], testTimeout: 60_000 } },
       {
         extends: true,
         test: {

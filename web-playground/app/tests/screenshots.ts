@@ -15,7 +15,11 @@ test("pictures", async () => {
     await expect.poll(() => page.getByText(/^\d+ as expected$/).count()).toBe(1);
     return page;
   };
-  const picture = async (page: Page, name: string) => writeFileSync(resolve(FOLDER, `${name}.png`), await reduced(site.browser, await page.screenshot()));
+  const picture = async (page: Page, name: string) => {
+    // What was said goes after some seconds.
+    await page.locator(".notice.gone").waitFor({ state: "attached" });
+    writeFileSync(resolve(FOLDER, `${name}.png`), await reduced(site.browser, await page.screenshot()));
+  };
   const choose = async (page: Page, row: number, words: string) => {
     await page.locator(".row").nth(row).click();
     await expect.poll(() => headline(page)).toBe(words);

@@ -7,6 +7,8 @@ import { stringify } from "./yaml.ts";
 
 /** The largest file that is taken. */
 const MOST = 32 * 1024 * 1024;
+/** How many objects of a list become files of their own; more become a file for each namespace. */
+const SINGLE = 400;
 const KINDS = new Set(["AuthorizationPolicy", "RequestAuthentication", "PeerAuthentication"]);
 
 /** One of the sets of policies that a suite has; the page shows one at a time. */
@@ -76,10 +78,19 @@ export async function take(files: Source[], add: boolean): Promise<Imported> {
     // A text stays as it is, unless most of it is about other things or it is a list, which would be one huge tab.
     if (diagnostics.length > 0 || (ours.length === manifests.length && !isList)) {
       policies.push({ name: freshName(policies, file.name.split("/").at(-1)!), text: file.text });
-    } else {
+    } else if (ours.length <= SINGLE) {
       for (const manifest of ours) {
         const name = `${String(manifest.metadata?.name ?? "policy")}.yaml`;
         policies.push({ name: freshName(policies, name), text: stringify(clean(manifest)) });
+      }
+    } else {
+      const byNamespace = new Map<string, Manifest[]>();
+      for (const manifest of ours) {
+        const namespace = String(manifest.metadata?.namespace ?? "default");
+        byNamespace.set(namespace, [...(byNamespace.get(namespace) ?? []), manifest]);
+      }
+      for (const [namespace, manifests] of byNamespace) {
+        policies.push({ name: freshName(policies, `${namespace}.yaml`), text: manifests.map((manifest) => stringify(clean(manifest))).join("---\n") });
       }
     }
   }

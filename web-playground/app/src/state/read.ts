@@ -129,12 +129,12 @@ export function readDocument(value: unknown): Document {
   return within(doc);
 }
 
-/** The document, if it is not too large to be shown at every visit. */
-export function within(doc: Document): Document {
+/** The document, if it is not too large to be shown at every visit; `most`: characters of its texts. */
+export function within(doc: Document, most = LIMITS.text): Document {
   const { requests, policies, baseline, envoyConfig } = doc;
   if (requests.length > LIMITS.requests) throw new Malformed(`requests: ${requests.length} requests, at most ${LIMITS.requests} are taken`);
   const length = [...policies, ...(baseline ?? []), ...(envoyConfig ? [envoyConfig] : [])].reduce((sum, file) => sum + file.text.length, 0);
-  if (length > LIMITS.text) throw new Malformed(`policies: ${Math.ceil(length / 1024 / 1024)} MB of text, at most ${LIMITS.text / 1024 / 1024} MB are taken`);
+  if (length > most) throw new Malformed(`policies: ${Math.ceil(length / 1024 / 1024)} MB of text, at most ${most / 1024 / 1024} MB are taken`);
   return doc;
 }
 

@@ -53,46 +53,71 @@ function lost(request: RequestSpec, kept: RequestSpec): string[] {
     if (typeof value === "string") {
       const parts = decodings(value).flatMap((one) => [one, ...one.split(/[\s&?;,=:#@]+/), ...one.split(BETWEEN).map((part) => part.replace(EQUALS, ""))]);
       const all = parts.flatMap((part) => [part, encoded(part), utf8(fromBase64(part))]);
-      found.push(...all.filter((part) => part.length >= 6 && !now.includes(JSON.stringify(part).slice(1, -1))));
+      for (const part of new Set(all)) if (part.length >= 6 && !now.includes(JSON.stringify(part).slice(1, -1))) found.push(part);
     } else if (typeof value === "object" && value !== null) Object.values(value).forEach(collect);
   };
   collect(request);
-  return found;
+  return found.sort((a, b) => b.length - a.length);
 }
 
 /** A document without what is secret; how many requests and how many files had something. */
 export interface Redacted { doc: Document; requests: number; files: number }
 
+/** What came of one request: the same object where it had no secret. */
+interface Cleaned { request: RequestSpec; gone: string[] }
+/** By the request, which is never changed in place: the page asks again after every change of the document. */
+const cleaned = new WeakMap<RequestSpec, { places: Places; of: Cleaned }>();
+const files = new WeakMap<Source, string>();
+
+function cleanedOf(request: RequestSpec, cleaner: Cleaner): Cleaned {
+  const known = cleaned.get(request);
+  if (known && same(known.places, cleaner.places)) return known.of;
+  const kept = cleaner.request(request);
+  const of = JSON.stringify(kept) === JSON.stringify(request) ? { request, gone: [] } : { request: kept, gone: lost(request, kept) };
+  cleaned.set(request, { places: cleaner.places, of });
+  return of;
+}
+const same = (one: Places, other: Places) => one === other || (one.size === other.size && [...one].every((place) => other.has(place)));
+function fileOf(source: Source): string {
+  const text = files.get(source) ?? fileWithoutTokens(source.text);
+  files.set(source, text);
+  return text;
+}
+
+/** How many secrets are looked for in every name; of more, whole words only. */
+const MANY = 300;
+
 /** Leaves tokens and other secrets out. The names of what is left out stay where they cannot be told from the rest. */
 export function redacted(doc: Document, places: Places): Redacted {
   const cleaner = new Cleaner(places);
-  const gone = new Set<string>();
-  let requests = 0;
-  const cleaned = doc.requests.map((item): Item => {
-    const request = cleaner.request(item.request);
-    if (JSON.stringify(request) === JSON.stringify(item.request)) return item;
-    requests++;
-    for (const one of lost(item.request, request)) gone.add(one);
-    return { ...item, request };
-  });
+  const all = doc.requests.map((item) => cleanedOf(item.request, cleaner));
+  const gone = new Set(all.flatMap((one) => one.gone));
   // Names that the page made of a request hold what was in it.
-  const longest = [...gone].sort((a, b) => b.length - a.length);
-  const said = (text: string) => (text === "" ? "" : cleaner.said(longest.reduce((now, secret) => now.replaceAll(secret, "…"), text)));
-  const items = cleaned.map((item): Item => ({
+  const longest = gone.size <= MANY ? [...gone].sort((a, b) => b.length - a.length) : [];
+  const said = (text: string, own: readonly string[] = []) => {
+    if (text === "") return text;
+    const without = [...own, ...longest].reduce((now, secret) => now.replaceAll(secret, "…"), text);
+    const words = gone.size > MANY ? without.split(/([\s&?;,=:#@]+)/).map((word) => (gone.has(word) ? "…" : word)).join("") : without;
+    return cleaner.said(words);
+  };
+  const items = doc.requests.map((item, index): Item => ({
     ...item,
-    name: said(item.name),
-    ...(item.description === undefined ? {} : { description: said(item.description) }),
+    request: all[index]!.request,
+    name: said(item.name, all[index]!.gone),
+    ...(item.description === undefined ? {} : { description: said(item.description, all[index]!.gone) }),
     expect: cleaner.value(item.expect, false) as Item["expect"],
   }));
-  let files = 0;
-  const clean = (all: readonly Source[]): Source[] => {
-    const done: Source[] = [];
-    for (const { name, text } of all) {
-      const next = { name: freshName(done, said(name)), text: fileWithoutTokens(text) };
-      if (next.text !== text) files++;
-      done.push(next);
-    }
-    return done;
+  let changed = 0;
+  const clean = (sources: readonly Source[]): Source[] => {
+    const names = new Set<string>();
+    return sources.map((source) => {
+      const text = fileOf(source);
+      if (text !== source.text) changed++;
+      const wanted = said(source.name);
+      const name = names.has(wanted) ? freshName([...names].map((name) => ({ name, text: "" })), wanted) : wanted;
+      names.add(name);
+      return { name, text };
+    });
   };
   return {
     doc: {
@@ -105,8 +130,8 @@ export function redacted(doc: Document, places: Places): Redacted {
       targets: doc.targets.map((target) => cleaner.value(target, false) as typeof target),
       requests: items,
     },
-    requests,
-    files,
+    requests: all.filter((one, index) => one.request !== doc.requests[index]!.request).length,
+    files: changed,
   };
 }
 
@@ -125,6 +150,12 @@ export function withoutSecretsAnywhere(asked: unknown, places: Places): unknown 
     );
   };
   return walk(asked);
+}
+
+/** Headers with a secret's name that policies compare with values: these stand in the policies, which say them to whoever has the link. */
+export function comparedHeaders(doc: Document): string[] {
+  const names = [...doc.policies, ...(doc.baseline ?? [])].flatMap((file) => [...file.text.matchAll(/request\.headers\[([^\]\n]{1,200})\]/g)].map((found) => found[1]!));
+  return [...new Set(names)].filter(isSecretName);
 }
 
 /** Files with a key that signs: `oct`, or a private part. Whoever has one can make tokens. */

@@ -49,8 +49,10 @@ export class Store {
   crash: Crash | null = $state.raw(null);
   /** The first verdicts are there. */
   ready = $state(false);
-  /** One sentence for everybody, screen readers too. */
-  notice = $state("");
+  /** How many sentences were said: the same one may be said again. */
+  noticed = $state(0);
+  #notice = $state("");
+  #said = 0;
 
   /** What is wrong with a link, in sight until it is dismissed. */
   problem = $state("");
@@ -70,6 +72,12 @@ export class Store {
   /** The workload that was found in the policies and taken. */
   #taken: WorkloadSpec | null = null;
 
+  /** One sentence for everybody, screen readers too. */
+  get notice(): string { return this.#notice; }
+  set notice(said: string) {
+    this.#notice = said;
+    this.noticed = ++this.#said;
+  }
   get canUndo() { return this.#past.length > 0; }
   get canRedo() { return this.#future.length > 0; }
   get selected(): Item | undefined {

@@ -1,4 +1,5 @@
 // The first minute: from what people have in hand to an answer that does not mislead.
+import axe from "axe-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { headline, paste, Site, verdicts, write, written, type Page } from "./page.ts";
 
@@ -153,6 +154,44 @@ describe("an import is a document of its own", () => {
     await page.getByRole("button", { name: "200 policies" }).click();
     expect(await page.locator(".tree").count()).toBe(0);
   });
+});
+
+test("two thousand policies of one list are a file for each namespace", async () => {
+  page = await site.visit();
+  await expect.poll(() => page.locator(".row").count()).toBe(10);
+  const items = Array.from({ length: 2_000 }, (_, index) => ({ apiVersion: "security.istio.io/v1", kind: "AuthorizationPolicy", metadata: { name: `p${index}`, namespace: `team-${index % 4}` }, spec: { rules: [{}] } }));
+  await imported(JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+  await expect.poll(() => page.locator(".tab").allInnerTexts()).toEqual(["team-0.yaml", "team-1.yaml", "team-2.yaml", "team-3.yaml"]);
+  await expect.poll(() => headline(page)).toBe("allowed");
+  await page.getByRole("button", { name: "2000 policies" }).click();
+  await page.getByLabel("Search policies").fill("p1999");
+  await page.locator(".tree ul ul button").click();
+  await expect.poll(() => written(page)).toContain("name: p1999\n");
+});
+
+test("axe is clean where nothing applies, in the tree, beside unknown keys, and on the empty page", async () => {
+  const violations = async () => {
+    await page.evaluate(axe.source);
+    const found = await page.evaluate(() => (window as unknown as { axe: typeof axe }).axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"] }));
+    return found.violations.flatMap((one) => one.nodes.filter((node) => !(one.id === "target-size" && node.target.join().includes(".splitter"))).map((node) => `${one.id}: ${node.target.join(" ")} ${node.failureSummary}`));
+  };
+  await empty();
+  expect(await violations()).toEqual([]);
+  const tokens = "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: jwt, namespace: shop}\nspec:\n  jwtRules: [{issuer: i, jwksUri: https://i/keys}]\n";
+  await paste(page, [...Array.from({ length: 12 }, (_, index) => policy(`p${index}`)), tokens].join("---\n"));
+  await expect.poll(() => page.locator(".not-applied").count()).toBe(1);
+  await page.getByRole("button", { name: "13 policies", exact: true }).click();
+  expect(await violations()).toEqual([]);
+  await page.locator(".not-applied .others button").first().click();
+  await page.getByRole("radio", { name: "jwt" }).check();
+  await page.getByLabel("JSON Web Token").fill(`${Buffer.from('{"alg":"RS256"}').toString("base64url")}.${Buffer.from('{"iss":"i","sub":"u"}').toString("base64url")}.c2ln`);
+  await expect.poll(() => headline(page)).toBe("unknown");
+  await page.getByRole("button", { name: "paste the key set" }).click();
+  expect(await violations()).toEqual([]);
+  for (const width of [400, 720, 1100]) {
+    await page.setViewportSize({ width, height: 800 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), String(width)).toBeLessThanOrEqual(0);
+  }
 });
 
 describe("an empty page asks for what people have", () => {

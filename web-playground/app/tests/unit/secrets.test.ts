@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { RequestSpec } from "../../src/engine/client.ts";
 import { EMPTY, type Document } from "../../src/state/document.ts";
 import { learn, placesOf, scanned } from "../../src/state/places.ts";
-import { redacted, signingKeys, withoutSecretsAnywhere } from "../../src/state/secrets.ts";
+import { comparedHeaders, redacted, signingKeys, withoutSecretsAnywhere } from "../../src/state/secrets.ts";
 import { serialize } from "../../src/state/share.ts";
 import { isSecretName, looksLikeToken } from "../../src/state/tokenlike.ts";
 import { random } from "./random.ts";
@@ -179,6 +179,11 @@ describe("where the policies look", () => {
     for (const name of ["x-team-pass1", "q9", "crumb"]) expect(found).toContain(name);
     expect(found).not.toContain("issuer");
   });
+});
+
+test("values in policies that stand for a secret are warned of", () => {
+  const text = "when:\n- key: request.headers[x-api-key]\n  values: [abc]\n- {key: 'request.headers[X-Tenant]', values: [a]}\n";
+  expect(comparedHeaders(doc({}, { policies: [{ name: "a", text }] }))).toEqual(["x-api-key"]);
 });
 
 test("a report of a crash holds no secrets", () => {

@@ -112,8 +112,9 @@ fn explain(code: &str) -> Outcome {
 
 fn version(text: &str) -> Result<IstioVersion, String> {
     let (oldest, newest) = (IstioVersion::OLDEST, IstioVersion::NEWEST);
-    IstioVersion::parse(text)
-        .ok_or_else(|| format!("write a version from {}.{} to {}.{}", oldest.0, oldest.1, newest.0, newest.1))
+    IstioVersion::parse(text).ok_or_else(|| {
+        format!("write a version from {oldest} to {newest}, or a patch release such as 1.30.2")
+    })
 }
 
 fn summary(loaded: &Loaded) -> String {

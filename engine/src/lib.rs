@@ -31,6 +31,7 @@ pub mod path;
 pub mod pattern;
 pub mod plan;
 mod provider;
+pub mod regex;
 pub mod request;
 pub mod resource;
 pub mod template;

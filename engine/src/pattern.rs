@@ -3,7 +3,7 @@
 //! All work on bytes: Envoy compares bytes, and a header need not be UTF-8. None allocates; all are linear in the
 //! value, but [`Glob`], which is linear in value × number of `*`.
 
-use crate::bytes;
+use crate::{bytes, regex::Regex};
 use alloc::{boxed::Box, string::String, vec::Vec};
 
 /// `*`, `*suffix`, `prefix*` or an exact value, tested in this order: `*foo*` is a suffix with a literal asterisk, and
@@ -92,24 +92,17 @@ impl Pattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob {
     parts: Box<[Box<[u8]>]>,
-    /// Else a dot stands for any byte, as where istiod did not quote names in a regex.
-    literal: bool,
 }
 
 impl Glob {
     /// The parts between the wildcards; at least one.
-    pub(crate) fn new(parts: impl IntoIterator<Item = Box<[u8]>>, literal: bool) -> Glob {
-        Glob { parts: parts.into_iter().collect(), literal }
+    pub(crate) fn new(parts: impl IntoIterator<Item = Box<[u8]>>) -> Glob {
+        Glob { parts: parts.into_iter().collect() }
     }
 
     /// The parts, at least one; the first begins the value, the last ends it.
     pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
         self.parts.iter().map(|part| &**part)
-    }
-
-    /// Else a dot in the parts stands for any byte but a line feed, as where istiod did not quote names in a regex.
-    pub fn is_literal(&self) -> bool {
-        self.literal
     }
 
     /// X of `.*/ns/X/.*`.
@@ -134,41 +127,53 @@ impl Glob {
     /// the leftmost place for each inner part is enough: it leaves most room for the rest.
     pub fn matches(&self, value: &[u8]) -> bool {
         let Some((first, rest)) = self.parts.split_first() else { return value.is_empty() };
-        let Some(mut value) = strip_prefix(value, first, self.literal) else { return false };
+        let Some(mut value) = bytes::strip_prefix(value, first) else { return false };
         let Some((last, inner)) = rest.split_last() else { return value.is_empty() };
         let gap_ok = |gap: &[u8]| bytes::find(gap, b'\n').is_none();
         for part in inner {
-            let Some(at) = find(value, part, self.literal) else { return false };
+            let Some(at) = bytes::find_text(value, part) else { return false };
             if !value.get(..at).is_some_and(gap_ok) {
                 return false;
             }
             value = value.get(at + part.len()..).unwrap_or_default();
         }
-        let gap = value.len().checked_sub(last.len()).and_then(|at| value.split_at_checked(at));
-        gap.is_some_and(|(gap, end)| same(end, last, self.literal) && gap_ok(gap))
+        bytes::strip_suffix(value, last).is_some_and(gap_ok)
     }
 }
 
-/// The first place of `needle`.
-fn find(haystack: &[u8], needle: &[u8], literal: bool) -> Option<usize> {
-    if literal || needle.is_empty() {
-        return bytes::find_text(haystack, needle);
-    }
-    haystack.windows(needle.len()).position(|window| same(window, needle, literal))
+/// A name that istiod put into an expression as it stood, where the name has signs that mean something there.
+#[derive(Clone, Debug)]
+pub struct Unquoted {
+    expression: Box<str>,
+    /// `None`: RE2 refuses it, and with it Envoy the whole configuration.
+    regex: Option<Regex>,
 }
 
-fn strip_prefix<'t>(text: &'t [u8], start: &[u8], literal: bool) -> Option<&'t [u8]> {
-    let (head, rest) = text.split_at_checked(start.len())?;
-    same(head, start, literal).then_some(rest)
+impl PartialEq for Unquoted {
+    fn eq(&self, other: &Unquoted) -> bool {
+        self.expression == other.expression
+    }
 }
 
-/// Byte by byte; where names are not literal, a dot is any byte but a line feed.
-fn same(text: &[u8], pattern: &[u8], literal: bool) -> bool {
-    if literal {
-        return bytes::equal(text, pattern);
+impl Eq for Unquoted {}
+
+impl Unquoted {
+    /// The regular expression that istiod made of the name.
+    pub fn expression(&self) -> &str {
+        &self.expression
     }
-    let fits = |(a, b): (&u8, &u8)| a == b || (*b == b'.' && *a != b'\n');
-    text.len() == pattern.len() && text.iter().zip(pattern).all(fits)
+}
+
+impl PeerPattern {
+    fn unquoted(expression: String) -> PeerPattern {
+        let regex = Regex::new(&expression).ok();
+        PeerPattern::Unquoted(Box::new(Unquoted { expression: expression.into(), regex }))
+    }
+}
+
+/// Do all these mean the same in an expression as outside of it?
+pub(crate) fn is_quoted(text: &str) -> bool {
+    !text.contains(|character| r"\.+*?()|[]{}^$".contains(character))
 }
 
 /// A test on one name of the peer's certificate.
@@ -193,9 +198,9 @@ pub enum PeerPattern {
         namespace: Box<str>,
         /// Its name.
         name: Box<str>,
-        /// Else a dot in them stands for any byte.
-        literal: bool,
     },
+    /// Of an Istio that did not quote the name.
+    Unquoted(Box<Unquoted>),
 }
 
 /// What every SPIFFE id begins with.
@@ -210,7 +215,12 @@ impl PeerPattern {
             Pattern::Any => PeerPattern::Present,
             Pattern::Exact(text) => PeerPattern::Name(Pattern::Exact(with_scheme(&text))),
             Pattern::Prefix(text) => PeerPattern::Name(Pattern::Prefix(with_scheme(&text))),
-            Pattern::Suffix(text) => PeerPattern::Glob(Glob::new([SPIFFE.into(), text], literal)),
+            Pattern::Suffix(suffix) => match value.strip_prefix('*') {
+                Some(text) if !literal && !is_quoted(text) => {
+                    PeerPattern::unquoted(["spiffe://.*", text].concat())
+                }
+                _ => PeerPattern::Glob(Glob::new([SPIFFE.into(), suffix])),
+            },
         }
     }
 
@@ -248,14 +258,21 @@ impl PeerPattern {
 
     /// `namespaces`: every `*` is `.*`, which crosses slashes, so `*a` matches every service account path.
     pub(crate) fn namespace(value: &str, literal: bool) -> PeerPattern {
+        if !literal && !value.split('*').all(is_quoted) {
+            return PeerPattern::unquoted([".*/ns/", &value.replace('*', ".*"), "/.*"].concat());
+        }
         let text = ["*/ns/", value, "/*"].concat();
-        PeerPattern::Glob(Glob::new(text.split('*').map(|part| part.as_bytes().into()), literal))
+        PeerPattern::Glob(Glob::new(text.split('*').map(|part| part.as_bytes().into())))
     }
 
     /// `serviceAccounts`: `name` in the policy's own namespace, or `namespace/name`.
     pub(crate) fn service_account(value: &str, policy_namespace: &str, literal: bool) -> PeerPattern {
         let (namespace, name) = value.split_once('/').unwrap_or((policy_namespace, value));
-        PeerPattern::ServiceAccount { namespace: namespace.into(), name: name.into(), literal }
+        if !(literal || is_quoted(namespace) && is_quoted(name)) {
+            let parts = ["spiffe://.+/ns/", namespace, "/(.+/|)sa/", name, "(/.+)?"];
+            return PeerPattern::unquoted(parts.concat());
+        }
+        PeerPattern::ServiceAccount { namespace: namespace.into(), name: name.into() }
     }
 
     /// `trustDomains`, after aliases were expanded.
@@ -277,8 +294,11 @@ impl PeerPattern {
             PeerPattern::Name(pattern) => pattern.matches(name),
             PeerPattern::Glob(glob) => glob.matches(name),
             PeerPattern::TrustDomain { prefix, suffix } => matches_trust_domain(name, prefix, suffix),
-            PeerPattern::ServiceAccount { namespace, name: account, literal } => {
-                matches_service_account(name, namespace.as_bytes(), account.as_bytes(), *literal)
+            PeerPattern::ServiceAccount { namespace, name: account } => {
+                matches_service_account(name, namespace.as_bytes(), account.as_bytes())
+            }
+            PeerPattern::Unquoted(unquoted) => {
+                unquoted.regex.as_ref().is_some_and(|regex| regex.matches(name))
             }
         }
     }
@@ -286,17 +306,17 @@ impl PeerPattern {
 
 /// `spiffe://<prefix>[^/]*<suffix>/.*`; the `when` key lets slashes into both parts.
 fn matches_trust_domain(name: &[u8], prefix: &[u8], suffix: &[u8]) -> bool {
-    let Some(rest) = strip_all(name, &[SPIFFE, prefix], true) else { return false };
+    let Some(rest) = strip_all(name, &[SPIFFE, prefix]) else { return false };
     let wild = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
     (0..=wild).any(|at| {
         rest.get(at..)
-            .and_then(|text| strip_all(text, &[suffix, b"/"], true))
+            .and_then(|text| strip_all(text, &[suffix, b"/"]))
             .is_some_and(|tail| !tail.contains(&b'\n'))
     })
 }
 
 /// `spiffe://.+/ns/<ns>/(.+/|)sa/<sa>(/.+)?`, by trying every place of `/ns/<ns>/` and of `sa/<sa>` behind it.
-fn matches_service_account(name: &[u8], namespace: &[u8], account: &[u8], literal: bool) -> bool {
+fn matches_service_account(name: &[u8], namespace: &[u8], account: &[u8]) -> bool {
     let Some(rest) = name.strip_prefix(SPIFFE) else { return false };
     if rest.contains(&b'\n') {
         return false;
@@ -305,10 +325,10 @@ fn matches_service_account(name: &[u8], namespace: &[u8], account: &[u8], litera
     let ends_here = |tail: &[u8]| tail.is_empty() || (tail.first() == Some(&b'/') && tail.len() > 1);
     // `.+` before `/ns/`: at least one byte.
     (1..rest.len()).any(|at| {
-        let Some(after) = rest.get(at..).and_then(|text| strip_all(text, &head, literal)) else {
+        let Some(after) = rest.get(at..).and_then(|text| strip_all(text, &head)) else {
             return false;
         };
-        let account_at = |text: &[u8]| strip_all(text, &[b"sa/", account], literal).is_some_and(ends_here);
+        let account_at = |text: &[u8]| strip_all(text, &[b"sa/", account]).is_some_and(ends_here);
         account_at(after)
             || (1..after.len()).any(|slash| {
                 after.get(slash) == Some(&b'/') && after.get(slash + 1..).is_some_and(account_at)
@@ -317,8 +337,8 @@ fn matches_service_account(name: &[u8], namespace: &[u8], account: &[u8], litera
 }
 
 /// `text` without all of `parts` in front.
-fn strip_all<'t>(text: &'t [u8], parts: &[&[u8]], literal: bool) -> Option<&'t [u8]> {
-    parts.iter().try_fold(text, |text, part| strip_prefix(text, part, literal))
+fn strip_all<'t>(text: &'t [u8], parts: &[&[u8]]) -> Option<&'t [u8]> {
+    parts.iter().try_fold(text, |text, part| bytes::strip_prefix(text, part))
 }
 
 #[cfg(test)]
@@ -385,6 +405,23 @@ mod tests {
                 true,
             ),
             (PeerPattern::namespace("s.*p", false), id, true),
+            (PeerPattern::namespace("s.*p", true), id, false),
+            // The second asterisk repeats what stands before it; the first is `.*`.
+            (PeerPattern::principal("*/sa/web*", false), id, true),
+            (PeerPattern::principal("*/sa/web*", false), "spiffe://cluster.local/ns/shop/sa/webbb", true),
+            (PeerPattern::principal("*/sa/web*", false), "spiffe://cluster.local/ns/shop/sa/web*", false),
+            (PeerPattern::principal("*/sa/web*", true), "spiffe://cluster.local/ns/shop/sa/web*", true),
+            (PeerPattern::principal("*/sa/(web|api)", false), id, true),
+            (PeerPattern::principal("*/sa/[v-x]eb", false), id, true),
+            (PeerPattern::principal("*/sa/web+", true), id, false),
+            // RE2 refuses it.
+            (PeerPattern::principal("*(", false), id, false),
+            (PeerPattern::namespace("sho+p", false), "spiffe://cluster.local/ns/shooop/sa/web", true),
+            (
+                PeerPattern::service_account("shop/we?b", "", false),
+                "spiffe://cluster.local/ns/shop/sa/wb",
+                true,
+            ),
             (PeerPattern::service_account("shop/w.b", "", false), id, true),
             (PeerPattern::service_account("shop/w.b", "", true), id, false),
             (account("shop/web"), id, true),

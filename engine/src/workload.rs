@@ -1,6 +1,7 @@
 //! Whom a request reaches, and the mesh around it.
 
 use alloc::{format, string::String, vec, vec::Vec};
+use core::fmt;
 
 /// What kind of proxy enforces the policies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -91,27 +92,95 @@ pub enum ProviderKind {
     Grpc(crate::Node),
 }
 
-/// A version of Istio, for behaviour that changed: `1.30`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct IstioVersion(
-    /// Major.
-    pub u16,
-    /// Minor.
-    pub u16,
-);
+/// A version of Istio, for behaviour that changed: `1.30`, or with its patch release `1.30.2`.
+///
+/// Much of what changed was mended in a patch release, on several branches at once
+/// ([`versions`](crate::versions)). A version without a patch release stands for all of its minor version: where they
+/// differ and a verdict depends on it, the verdict is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IstioVersion {
+    minor: u16,
+    patch: Option<u16>,
+}
 
 impl IstioVersion {
     /// The newest whose semantics are implemented.
-    pub const NEWEST: IstioVersion = IstioVersion(1, 32);
+    pub const NEWEST: IstioVersion = IstioVersion::minor(32);
     /// The oldest that `istioVersion` accepts.
-    pub const OLDEST: IstioVersion = IstioVersion(1, 24);
+    pub const OLDEST: IstioVersion = IstioVersion::minor(24);
 
-    /// Reads `1.30`, `v1.30.2` or `1.30-alpha`; `None`: no version, or none between the oldest and the newest.
+    /// 1.`minor`, of which the patch release is not known.
+    pub const fn minor(minor: u16) -> IstioVersion {
+        IstioVersion { minor, patch: None }
+    }
+
+    /// The patch release of this minor version.
+    #[must_use]
+    pub const fn with_patch(self, patch: u16) -> IstioVersion {
+        IstioVersion { patch: Some(patch), ..self }
+    }
+
+    /// Reads `1.30`, `v1.30.2`, `1.30-alpha` or `1.30.2-distroless`; `None`: no version, or none between the oldest and the newest.
     pub fn parse(text: &str) -> Option<IstioVersion> {
-        let mut parts = text.strip_prefix('v').unwrap_or(text).split(['.', '-']);
-        let mut number = || parts.next().and_then(|part| part.parse::<u16>().ok());
-        let version = IstioVersion(number()?, number()?);
-        (IstioVersion::OLDEST..=IstioVersion::NEWEST).contains(&version).then_some(version)
+        let text = text.strip_prefix('v').unwrap_or(text);
+        // What stands behind a `-` names a build, which has no semantics of its own.
+        let text = text.split(['-', '+']).next().unwrap_or(text);
+        let mut parts = text.split('.');
+        let mut number = || parts.next().map(|part| part.parse::<u16>().ok());
+        let (major, minor, patch) = (number()??, number()??, number());
+        if major != 1 || patch == Some(None) || parts.next().is_some() {
+            return None;
+        }
+        let known = (IstioVersion::OLDEST.minor..=IstioVersion::NEWEST.minor).contains(&minor);
+        known.then_some(IstioVersion { minor, patch: patch.flatten() })
+    }
+
+    /// The minor version, and the patch release where it is known.
+    pub fn parts(self) -> (u16, Option<u16>) {
+        (self.minor, self.patch)
+    }
+
+    /// 1.`minor` or later.
+    pub fn is_since(self, minor: u16) -> bool {
+        self.minor >= minor
+    }
+
+    /// One of these patch releases (minor, patch) or a later one of its branch, or a minor version later than all of
+    /// them. Without a patch release it counts as the newest of its minor version; see
+    /// [`versions::alternatives`](crate::versions::alternatives).
+    pub(crate) fn has_patch(self, patches: &[(u16, u16)]) -> bool {
+        match patches.iter().find(|(minor, _)| *minor == self.minor) {
+            Some((_, patch)) => self.patch.is_none_or(|own| own >= *patch),
+            None => patches.iter().all(|(minor, _)| *minor < self.minor),
+        }
+    }
+
+    /// The patch releases that stand for all of this version's, out of those (minor, patch) that changed something:
+    /// itself where it is one patch release.
+    pub(crate) fn releases(self, changes: &[(u16, u16)]) -> Vec<IstioVersion> {
+        if self.patch.is_some() {
+            return vec![self];
+        }
+        let changes = changes.iter().filter(|(minor, _)| *minor == self.minor).map(|(_, patch)| *patch);
+        let mut patches: Vec<u16> = [0].into_iter().chain(changes).collect();
+        patches.sort_unstable();
+        patches.dedup();
+        patches.into_iter().map(|patch| self.with_patch(patch)).collect()
+    }
+}
+
+impl fmt::Display for IstioVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.patch {
+            Some(patch) => write!(f, "1.{}.{patch}", self.minor),
+            None => write!(f, "1.{}", self.minor),
+        }
+    }
+}
+
+impl serde::Serialize for IstioVersion {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::{
     config,
     host::{Host, Level, Map, MetricKind, Refused},
-    regex::Regex,
     requests::several,
 };
 use gnomon_analysis::imported::Proxy;
@@ -11,6 +10,7 @@ use gnomon_engine::{
     Mesh, Plan, Severity, Workload,
     envoy::import::{Imported, Selected},
     jwt::SoftwareCrypto,
+    regex::Regex,
     workload::IstioVersion,
 };
 use gnomon_manifests::{Colour, parse, render, request::RequestSpec};
@@ -100,7 +100,7 @@ pub fn envoy_configuration(data: &[u8]) {
     }
     several(|request| {
         if let Ok(Selected::Chain(chain)) = imported.select(None, request) {
-            chain.evaluate(request, IstioVersion(1, 24), &SoftwareCrypto);
+            chain.evaluate(request, IstioVersion::minor(24), &SoftwareCrypto);
         }
     });
     let spec = RequestSpec { method: "GET".into(), path: "/a".into(), ..RequestSpec::default() };

@@ -33,10 +33,6 @@ mod node_metadata;
 #[path = "../../envoy-filter/src/wire.rs"]
 mod wire;
 
-/// The engine shows its regular expressions to nobody.
-#[path = "../../engine/src/envoy/import/regex/mod.rs"]
-mod regex;
-
 /// The naive evaluator of the engine's tests, and what draws policies and requests for it.
 #[path = "../../engine/tests/naive/attachment.rs"]
 mod attachment;

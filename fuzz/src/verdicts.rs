@@ -85,7 +85,7 @@ fn rich() -> Vec<(World, Plan)> {
         of(ProxyKind::Gateway, IstioVersion::NEWEST),
         of(ProxyKind::Waypoint, IstioVersion::NEWEST),
         of(ProxyKind::Ztunnel, IstioVersion::NEWEST),
-        of(ProxyKind::Sidecar, IstioVersion(1, 24)),
+        of(ProxyKind::Sidecar, IstioVersion::minor(24)),
     ]
 }
 

@@ -55,7 +55,7 @@ fn everything() {
     assert_eq!((read.root_namespace.as_str(), read.trust_domain.as_str()), ("root", "td"));
     assert_eq!(read.trust_domain_aliases, ["old"]);
     assert_eq!(read.path_normalization, PathNormalization::MergeSlashes);
-    assert_eq!((read.num_trusted_proxies, read.istio_version), (2, IstioVersion(1, 30)));
+    assert_eq!((read.num_trusted_proxies, read.istio_version), (2, IstioVersion::minor(30)));
     let kinds: Vec<_> =
         read.extension_providers.iter().map(|provider| (provider.name.as_str(), &provider.kind)).collect();
     assert!(matches!(
@@ -82,14 +82,16 @@ fn words() {
         assert_eq!((read.path_normalization, problems), (expected, vec![]), "{text}");
     }
     for (text, expected) in [
-        ("1.24", (1, 24)),
-        ("'1.30'", (1, 30)),
-        ("1.30", (1, 30)),
-        ("v1.32.0", (1, 32)),
-        ("1.32-alpha.0", (1, 32)),
+        ("1.24", "1.24"),
+        ("'1.30'", "1.30"),
+        ("1.30", "1.30"),
+        ("v1.32.0", "1.32.0"),
+        ("1.30.2", "1.30.2"),
+        ("1.28.10-distroless", "1.28.10"),
+        ("1.32-alpha.0", "1.32"),
     ] {
         let (read, problems) = mesh(&format!("istioVersion: {text}"));
-        assert_eq!((read.istio_version, problems), (IstioVersion(expected.0, expected.1), vec![]), "{text}");
+        assert_eq!((read.istio_version.to_string(), problems), (expected.into(), vec![]), "{text}");
     }
 }
 
@@ -98,6 +100,9 @@ fn mistakes() {
     for (text, line, column, code) in [
         ("[1]", 1, 1, "wrong-type"),
         ("istioVersion: '1.23'", 1, 15, "unknown-version"),
+        ("istioVersion: '1.30.x'", 1, 15, "unknown-version"),
+        ("istioVersion: '1.30.2.1'", 1, 15, "unknown-version"),
+        ("istioVersion: '2.30'", 1, 15, "unknown-version"),
         ("istioVersion: '2.0'", 1, 15, "unknown-version"),
         ("istioVersion: latest", 1, 15, "unknown-version"),
         ("istioVersion: [1]", 1, 15, "wrong-type"),

@@ -83,8 +83,7 @@ pub fn version() -> String {
 /// The newest version of Istio whose semantics are known: `1.30`.
 #[wasm_bindgen(js_name = istioVersion)]
 pub fn istio_version() -> String {
-    let newest = gnomon_engine::workload::IstioVersion::NEWEST;
-    format!("{}.{}", newest.0, newest.1)
+    gnomon_engine::workload::IstioVersion::NEWEST.to_string()
 }
 
 /// This build can check signatures by itself.

@@ -143,7 +143,7 @@ pub(crate) fn mesh(mesh: &Mesh) -> Value {
         out.put("numTrustedProxies", mesh.num_trusted_proxies);
     }
     if mesh.istio_version != default.istio_version {
-        out.put("istioVersion", format!("{}.{}", mesh.istio_version.0, mesh.istio_version.1));
+        out.put("istioVersion", mesh.istio_version.to_string());
     }
     Value::Object(out.0)
 }

@@ -47,8 +47,7 @@ pub struct Row {
     pub counts_on_tcp: bool,
     /// The most values that the CRD lets a list have; `None`: any number.
     pub most: Option<usize>,
-    /// The release of Istio that brought it: major, minor, patch. A patch release counts as its minor version
-    /// ([`crate::versions`]).
+    /// The release of Istio that brought it: major, minor, patch.
     pub since: (u16, u16, u16),
 }
 
@@ -201,8 +200,17 @@ impl Attribute {
 
     /// True if Istio of that version has it.
     pub fn exists_in(self, version: IstioVersion) -> bool {
-        let (major, minor, _) = self.row().since;
-        version >= IstioVersion(major, minor)
+        let (_, minor, _) = self.row().since;
+        match self.came_in_patch() {
+            Some(release) => version.has_patch(&[release]),
+            None => version.is_since(minor),
+        }
+    }
+
+    /// The patch release (minor, patch) that brought it; `None`: it came with a minor version.
+    pub(crate) fn came_in_patch(self) -> Option<(u16, u16)> {
+        let (_, minor, patch) = self.row().since;
+        (patch > 0).then_some((minor, patch))
     }
 
     /// True if it is said in the request's HTTP head, of which a request has always something.

@@ -130,15 +130,8 @@ fn version(cursor: &Cursor<'_>) -> Option<IstioVersion> {
     let (oldest, newest) = (IstioVersion::OLDEST, IstioVersion::NEWEST);
     let known = IstioVersion::parse(text);
     if known.is_none() {
-        let message = format!(
-            "expected an Istio version from {}.{} to {}.{}, got {}",
-            oldest.0,
-            oldest.1,
-            newest.0,
-            newest.1,
-            quoted(text)
-        );
-        cursor.error("unknown-version", message, "write it in quotes, like \"1.30\"");
+        let message = format!("expected an Istio version from {oldest} to {newest}, got {}", quoted(text));
+        cursor.error("unknown-version", message, "write it in quotes, like \"1.30.2\" or \"1.30\"");
     }
     known
 }

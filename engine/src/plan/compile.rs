@@ -204,10 +204,9 @@ impl Building {
 
 /// A note on each field that a rule lost because the mesh's Istio does not know it.
 pub(crate) fn pruned(rule: &crate::resource::Rule, version: IstioVersion) -> Vec<String> {
-    let IstioVersion(major, minor) = version;
     let field =
         |attribute: &Attribute| FieldPath { attribute: *attribute, written: Written::Field, negated: false };
-    let note = |attribute| format!("Istio {major}.{minor} does not know `{}`", field(attribute));
+    let note = |attribute| format!("Istio {version} does not know `{}`", field(attribute));
     rule.pruned.iter().map(note).collect()
 }
 

@@ -149,7 +149,7 @@ fn until_jwt<'p>(plan: &'p Plan, request: &Request<'_>, how: How) -> ControlFlow
     if rules.is_empty() {
         return ControlFlow::Continue(walk);
     }
-    let facts = Facts { request, payload: None, edits: &[], joins_lines: plan.joins_lines };
+    let facts = Facts::early(plan, request);
     let found = Search::new(&chain.early, how).first(0, rules, &facts, &mut walk.verdict.certain);
     match &chain.custom {
         CustomStage::Absent | CustomStage::Skipped { .. } => {}
@@ -213,10 +213,9 @@ fn from_jwt_on<'p>(
         };
     }
     let facts = Facts {
-        request,
         payload: found.and_then(|found| found.payload.as_ref()),
         edits: found.map(|found| &found.edits[..]).unwrap_or_default(),
-        joins_lines: plan.joins_lines,
+        ..Facts::early(plan, request)
     };
     authorize(plan, &facts, walk, how)
 }

@@ -32,7 +32,7 @@ const SHOWN: usize = 200;
 
 pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -> Explanation {
     let Run { verdict, authentication } = run(plan, request, crypto, How::Linearly);
-    let early = Facts { request, payload: None, edits: &[], joins_lines: plan.joins_lines };
+    let early = Facts::early(plan, request);
     let late = match &authentication {
         Some(found) => Facts { request, payload: found.payload.as_ref(), edits: &found.edits, ..early },
         None => early,

@@ -1,6 +1,6 @@
 //! What a matcher sees of a request, after the changes that the JWT stage made to the headers.
 
-use super::tri::Tri;
+use super::{Plan, tri::Tri};
 use crate::{
     attribute, bytes,
     jwt::{Edit, Json, edit},
@@ -19,6 +19,8 @@ pub(crate) struct Facts<'r> {
     pub(crate) edits: &'r [Edit],
     /// Matchers see several lines of a header as one value.
     pub(crate) joins_lines: bool,
+    /// Regexes take only what is UTF-8.
+    pub(crate) regexes_want_utf8: bool,
 }
 
 /// A SPIFFE id in ztunnel's view: exactly `spiffe://<td>/ns/<ns>/sa/<sa>`.
@@ -51,6 +53,22 @@ fn input<T>(input: Input<T>, test: impl FnOnce(T) -> bool) -> Tri {
 }
 
 impl<'r> Facts<'r> {
+    /// As the stages in front of JWT see it.
+    pub(super) fn early(plan: &Plan, request: &'r Request<'r>) -> Facts<'r> {
+        Facts {
+            request,
+            payload: None,
+            edits: &[],
+            joins_lines: plan.joins_lines,
+            regexes_want_utf8: plan.regexes_want_utf8,
+        }
+    }
+
+    /// Can a regex see this value at all?
+    pub(crate) fn regex_sees(&self, value: &[u8]) -> bool {
+        !self.regexes_want_utf8 || core::str::from_utf8(value).is_ok()
+    }
+
     /// Any name of the peer's certificate.
     pub(crate) fn peer_name(&self, test: impl Fn(&[u8]) -> bool) -> Tri {
         match self.request.peer {

@@ -73,6 +73,11 @@ impl PathPattern {
         }
     }
 
+    /// `*` is a regex, and so is a template.
+    fn is_regex(&self) -> bool {
+        matches!(self, PathPattern::Plain(Pattern::Any) | PathPattern::Template(_))
+    }
+
     fn matches(&self, path: &[u8]) -> bool {
         match self {
             PathPattern::Plain(pattern) => pattern.matches_non_empty(path),
@@ -146,7 +151,8 @@ impl Clause {
             Matcher::Text(patterns) if self.input == Input::Sni => {
                 let sni = facts.request.sni;
                 // `requested_server_name` is the empty string where there was none: an exact "" would match.
-                Tri::from(patterns.iter().any(|p| p.matches_non_empty(sni)))
+                let seen = facts.regex_sees(sni);
+                Tri::from(patterns.iter().any(|p| (seen || *p != Pattern::Any) && p.matches_non_empty(sni)))
             }
             Matcher::Text(patterns) => {
                 let any = |text: &str| patterns.iter().any(|p| p.matches_non_empty(text.as_bytes()));
@@ -164,7 +170,10 @@ impl Clause {
             Matcher::Header(patterns) => {
                 facts.header(self.header(), |value| patterns.iter().any(|p| p.matches(value)))
             }
-            Matcher::Path(patterns) => facts.path(|path| patterns.iter().any(|p| p.matches(path))),
+            Matcher::Path(patterns) => facts.path(|path| {
+                let seen = facts.regex_sees(path);
+                patterns.iter().any(|p| (seen || !p.is_regex()) && p.matches(path))
+            }),
             Matcher::RequestPrincipal(pairs) => {
                 let claim = |name| match facts.claim(&[name]) {
                     Some(Json::String(text)) => Some(text.as_bytes()),

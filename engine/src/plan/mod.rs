@@ -34,7 +34,7 @@ use crate::{
     order, provider,
     request::{Protocol, Request},
     resource::{Action, AuthorizationPolicy, Resources},
-    verdict::Explanation,
+    verdict::{Explanation, Outcome, Report},
     versions,
     workload::{IstioVersion, Mesh, ProviderKind, ProxyKind, Workload},
 };
@@ -59,8 +59,15 @@ pub struct Plan {
     jwt_rules: usize,
     http: Chain,
     tcp: Chain,
+    /// Whose semantics.
+    version: IstioVersion,
     /// Matchers see several lines of a header as one value.
     joins_lines: bool,
+    /// Regexes take only what is UTF-8.
+    regexes_want_utf8: bool,
+    /// The same for older patch releases, as far as these policies mean something else to them; only where the mesh
+    /// does not say which it has.
+    older: Vec<Plan>,
     /// Policies read that do not apply here.
     elsewhere: usize,
     required_inputs: RequiredInputs,
@@ -99,9 +106,21 @@ mod stage {
 impl Plan {
     /// Compiles what applies to `workload`. It cannot fail: decoding has refused what Istio's admission refuses, and
     /// what the proxy cannot express is dropped as istiod drops it, with a note for the explanation.
+    ///
+    /// Where the mesh's version names no patch release and the policies mean different things to several, a verdict is
+    /// one on which all of them agree, or unknown.
     pub fn build(resources: &Resources, workload: &Workload, mesh: &Mesh) -> Plan {
+        let mut plans = versions::alternatives(resources, mesh.istio_version).into_iter().rev();
+        let version = plans.next().unwrap_or(mesh.istio_version);
+        let mut plan = Plan::of_release(resources, workload, mesh, version);
+        plan.older = plans.map(|version| Plan::of_release(resources, workload, mesh, version)).collect();
+        plan
+    }
+
+    fn of_release(resources: &Resources, workload: &Workload, mesh: &Mesh, version: IstioVersion) -> Plan {
         let all = resources;
-        let resources = versions::known(all, mesh.istio_version);
+        let mesh = &Mesh { istio_version: version, ..mesh.clone() };
+        let resources = versions::known(all, version);
         let refused = all.authorization.len() - resources.authorization.len()
             + all.request_authentication.len()
             - resources.request_authentication.len();
@@ -127,7 +146,10 @@ impl Plan {
             http,
             tcp,
             elsewhere: attached.elsewhere.saturating_add(refused),
-            joins_lines: !versions::matches_lines_apart(mesh.istio_version),
+            version,
+            joins_lines: !versions::matches_lines_apart(version),
+            regexes_want_utf8: !versions::matches_regexes_by_byte(version),
+            older: Vec::new(),
             required_inputs: RequiredInputs::default(),
         };
         plan.required_inputs = RequiredInputs::of(&plan);
@@ -164,7 +186,7 @@ impl Plan {
 
     /// The verdict, without text. The hot path: allocates only for tokens and for what is unknown.
     pub fn evaluate(&self, request: &Request<'_>, crypto: &dyn jwt::Crypto) -> Verdict<'_> {
-        evaluate::run(self, request, crypto, How::Indexed).verdict
+        self.evaluate_and_authenticate(request, crypto).0
     }
 
     /// As [`Plan::evaluate`], together with what the JWT stage found; `None`: it was not reached, or there
@@ -175,24 +197,47 @@ impl Plan {
         crypto: &dyn jwt::Crypto,
     ) -> (Verdict<'_>, Option<jwt::Authentication>) {
         let run = evaluate::run(self, request, crypto, How::Indexed);
-        (run.verdict, run.authentication)
+        // JWT rules mean the same to all patch releases of one minor version.
+        let verdict = self.in_all_releases(run.verdict, |plan| match &run.authentication {
+            Some(found) => evaluate::authenticated(plan, request, found),
+            None => evaluate::run(plan, request, crypto, How::Indexed).verdict,
+        });
+        (verdict, run.authentication)
     }
 
     /// As [`Plan::evaluate`], where the answer of [`Plan::authenticator`] to the same request is there already.
     /// Allocates only for what is unknown.
     pub fn evaluate_authenticated(&self, request: &Request<'_>, found: &jwt::Authentication) -> Verdict<'_> {
-        evaluate::authenticated(self, request, found)
+        let verdict = evaluate::authenticated(self, request, found);
+        self.in_all_releases(verdict, |plan| evaluate::authenticated(plan, request, found))
+    }
+
+    /// The verdict on which all patch releases agree.
+    fn in_all_releases<'p>(
+        &'p self,
+        newest: Verdict<'p>,
+        ask: impl Fn(&'p Plan) -> Verdict<'p>,
+    ) -> Verdict<'p> {
+        self.older.iter().fold(newest, |verdict, older| verdict.or_unknown(&ask(older)))
     }
 
     /// The same verdict by going through the rules one by one: what the index is tested against.
     #[doc(hidden)]
     pub fn evaluate_linearly(&self, request: &Request<'_>, crypto: &dyn jwt::Crypto) -> Verdict<'_> {
-        evaluate::run(self, request, crypto, How::Linearly).verdict
+        let linearly = |plan| evaluate::run(plan, request, crypto, How::Linearly).verdict;
+        self.in_all_releases(linearly(self), linearly)
     }
 
     /// The verdict with its reason, the nearest miss and every stage. Slow: for people.
     pub fn explain(&self, request: &Request<'_>, crypto: &dyn jwt::Crypto) -> Explanation {
-        explain::explain(self, request, crypto)
+        let mut explanation = explain::explain(self, request, crypto);
+        if !self.older.is_empty() {
+            let Report { nearest, .. } = explanation.report;
+            explanation.report = self.evaluate_linearly(request, crypto).report();
+            // What stands in the way of the newest release says nothing where the others let it pass.
+            explanation.report.nearest = nearest.filter(|_| explanation.report.verdict == Outcome::Deny);
+        }
+        explanation
     }
 
     /// The chain that a request meets; ztunnel sees only connections.

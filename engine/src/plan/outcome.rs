@@ -10,7 +10,7 @@ use crate::{
     request::Protocol,
     resource::MtlsMode,
     verdict::{DryRun, Missing, Outcome, Report, ShadowResult, Stage, missing},
-    workload::ProxyKind,
+    workload::{IstioVersion, ProxyKind},
 };
 use alloc::{
     format,
@@ -39,6 +39,8 @@ pub struct Verdict<'p> {
     pub(super) allowed_by: Option<&'p Rule>,
     pub(super) dry_allow: Option<Shadow<'p>>,
     pub(super) dry_deny: Option<Shadow<'p>>,
+    /// Two patch releases and what each decides, where that differs.
+    pub(super) apart: Option<[(IstioVersion, Outcome); 2]>,
 }
 
 /// Why a request is refused.
@@ -85,7 +87,32 @@ impl<'p> Verdict<'p> {
             allowed_by: None,
             dry_allow: None,
             dry_deny: None,
+            apart: None,
         }
+    }
+
+    /// This verdict where an older patch release decides the same; else it is unknown.
+    pub(super) fn or_unknown(mut self, older: &Verdict<'_>) -> Verdict<'p> {
+        let said =
+            |verdict: &Verdict<'_>| (verdict.stage, verdict.status(), verdict.policy().map(String::from));
+        self.certain &= older.certain && said(&self) == said(older);
+        missing::add(&mut self.missing, older.missing.iter().cloned());
+        if self.outcome == older.outcome {
+            return self;
+        }
+        // The newest release stands first, and an older one that differs is told once.
+        let newest = self.apart.map_or((self.plan.version, self.outcome), |[_, newest]| newest);
+        if self.apart.is_none() && newest.1 != older.outcome {
+            self.apart = Some([(older.plan.version, older.outcome), newest]);
+            self.missing.push(Missing::PatchRelease);
+        }
+        self.outcome = Outcome::Unknown;
+        self.stage = match (self.stage, older.stage) {
+            (Stage::None, stage) | (stage, Stage::None) => stage,
+            (stage, older) => stage.min(older),
+        };
+        (self.refusal, self.allowed_by, self.certain) = (None, None, false);
+        self
     }
 
     /// HTTP's answer: 200 where the policies let pass, else what Envoy's filters reply; `None` for a refused connection
@@ -141,6 +168,13 @@ impl<'p> Verdict<'p> {
         let plan = self.plan;
         let chain = plan.chain(self.protocol);
         let workload = &plan.workload;
+        if let Some([(older, before), (newer, now)]) = self.apart {
+            return format!(
+                "{} with Istio {older}, {} with {newer}: `istioVersion` does not say which patch release it is",
+                before.name(),
+                now.name()
+            );
+        }
         if self.outcome == Outcome::Unknown {
             return format!("the verdict depends on {}", missing::clause(&self.missing));
         }

@@ -25,6 +25,8 @@ pub enum Missing {
     Listener,
     /// A part of a proxy's configuration that is not evaluated, with its place.
     NotEvaluated(Arc<str>),
+    /// The patch release of the mesh's Istio.
+    PatchRelease,
 }
 
 /// The fields of a request that a verdict can depend on, as the format of requests names them.
@@ -99,6 +101,7 @@ impl fmt::Display for Missing {
             Missing::FilterState(key) => ("filterState.", key.as_str()),
             Missing::Listener => ("", "listener"),
             Missing::NotEvaluated(part) => ("", &**part),
+            Missing::PatchRelease => ("", "istioVersion"),
         };
         f.write_str(prefix)?;
         f.write_str(name)
@@ -132,6 +135,7 @@ impl Missing {
             Missing::FilterState(_) => "Gnomon cannot know it: it is set by another filter while a request is served".into(),
             Missing::Listener => "name the listener or the filter chain".into(),
             Missing::NotEvaluated(_) => "Gnomon does not evaluate this part of the configuration: find out from the proxy itself".into(),
+            Missing::PatchRelease => "state the patch release, as in `istioVersion: \"1.29.7\"`".into(),
         }
     }
 }

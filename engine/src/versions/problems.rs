@@ -117,7 +117,6 @@ impl Found {
         why: String,
         help: &str,
     ) {
-        let IstioVersion(major, minor) = self.version;
         self.all.push(Diagnostic {
             severity,
             code: "unknown-to-version",
@@ -125,7 +124,7 @@ impl Found {
             at,
             object: format!("{} {}/{}", object.kind, object.meta.namespace, object.meta.name),
             field,
-            message: format!("Istio {major}.{minor} {why}"),
+            message: format!("Istio {} {why}", self.version),
             help: help.into(),
         });
     }

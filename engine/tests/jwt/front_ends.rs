@@ -150,9 +150,9 @@ fn versions_know_their_fields() {
     let token = format!("Bearer {}", unsigned_token(&Json::parse(br#"{"iss":"i","roles":"a b"}"#).unwrap()));
     // (version, a token is required, roles is a list)
     let cases = [
-        (IstioVersion(1, 27), false, false),
-        (IstioVersion(1, 28), false, true),
-        (IstioVersion(1, 32), true, true),
+        (IstioVersion::minor(27), false, false),
+        (IstioVersion::minor(28), false, true),
+        (IstioVersion::minor(32), true, true),
     ];
     for (version, required, list) in cases {
         let authenticator = Authenticator::compile(&[&rule], version);

@@ -22,7 +22,7 @@ fn applies(meta: &Meta, target: &Target, workload: &Workload, mesh: &Mesh) -> bo
         }
         Target::Refs(_) if workload.proxy == ProxyKind::Ztunnel => false,
         Target::Refs(refs)
-            if mesh.istio_version < IstioVersion(1, 25)
+            if mesh.istio_version < IstioVersion::minor(25)
                 && refs.iter().any(|target| target.kind == TargetKind::GatewayClass) =>
         {
             // The whole policy was not admitted.
@@ -72,7 +72,7 @@ pub(crate) fn jwt_rules<'r>(resources: &'r Resources, workload: &Workload, mesh:
         };
         (place, p.meta.creation_timestamp.clone().unwrap_or_default(), p.meta.name.clone())
     });
-    if mesh.istio_version < IstioVersion(1, 27) {
+    if mesh.istio_version < IstioVersion::minor(27) {
         // A rule had to have an issuer.
         policies.retain(|p| p.rules.iter().all(|rule| !rule.issuer.text.is_empty()));
     }

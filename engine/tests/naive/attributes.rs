@@ -1,6 +1,7 @@
 //! Rules as a proxy's chain has them: each field of the reference's table.
 
 use crate::{
+    control_plane::is_mended,
     evaluator::View,
     logic::{Condition, Maybe, Rule},
     strings,
@@ -41,7 +42,7 @@ impl View<'_> {
     pub(crate) fn rules(&self, policy: &AuthorizationPolicy) -> Vec<Rule> {
         let provider = policy.provider.as_ref().map_or("", |name| &name.text);
         let prefix = match policy.action {
-            Action::Custom if self.world.mesh.istio_version >= IstioVersion(1, 30) => {
+            Action::Custom if self.world.mesh.istio_version >= IstioVersion::minor(30) => {
                 format!("istio-ext-authz-{provider}-")
             }
             Action::Custom => "istio-ext-authz-".into(),
@@ -222,7 +223,7 @@ impl View<'_> {
         let lines = self.lines.iter().filter(|(known, _)| known == name.as_bytes());
         let lines: Vec<String> =
             lines.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect();
-        if self.world.mesh.istio_version < IstioVersion(1, 27) && lines.len() > 1 {
+        if !is_mended(self.world.mesh.istio_version, &[(27, 8), (28, 5), (29, 1)]) && lines.len() > 1 {
             return vec![lines.join(",")];
         }
         lines

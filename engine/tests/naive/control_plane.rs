@@ -8,16 +8,25 @@ use gnomon_engine::{
     workload::{ExtensionProvider, IstioVersion, ProviderKind},
 };
 
+/// Is the version one of these patch releases (minor, patch), a later one of the same branch, or on a branch that began
+/// after all of them?
+pub(crate) fn is_mended(version: IstioVersion, releases: &[(u16, u16)]) -> bool {
+    let (minor, patch) = version.parts();
+    let on_branch =
+        releases.iter().any(|(of, first)| *of == minor && patch.is_some_and(|patch| patch >= *first));
+    on_branch || releases.iter().all(|(of, _)| *of < minor)
+}
+
 /// The policy as a control plane of that version reads it: fields that its schema lacks are cut away, and what is then
 /// no policy any more is not admitted.
 pub(crate) fn known_to(version: IstioVersion, policy: &AuthorizationPolicy) -> Option<AuthorizationPolicy> {
     let mut policy = policy.clone();
     for rule in &mut policy.rules {
         for source in &mut rule.from {
-            if version < IstioVersion(1, 25) {
+            if version < IstioVersion::minor(25) {
                 source.set(Attribute::ServiceAccount, Match::default());
             }
-            if version < IstioVersion(1, 30) {
+            if !is_mended(version, &[(30, 2)]) {
                 source.set(Attribute::TrustDomain, Match::default());
             }
             if source.is_empty() {
@@ -25,12 +34,12 @@ pub(crate) fn known_to(version: IstioVersion, policy: &AuthorizationPolicy) -> O
             }
         }
         for condition in &rule.when {
-            let since = match condition.key.text.as_str() {
-                "source.serviceAccount" => 25,
-                "source.trustDomain" => 30,
-                _ => 0,
+            let known = match condition.key.text.as_str() {
+                "source.serviceAccount" => version >= IstioVersion::minor(25),
+                "source.trustDomain" => is_mended(version, &[(30, 2)]),
+                _ => true,
             };
-            if version < IstioVersion(1, since) {
+            if !known {
                 return None;
             }
         }
@@ -43,7 +52,7 @@ pub(crate) fn provider<'m>(mesh: &'m Mesh, name: &str) -> Option<&'m ExtensionPr
     let named: Vec<_> = mesh.extension_providers.iter().filter(|provider| provider.name == name).collect();
     let [provider] = named[..] else { return None };
     let plain = strings::full_match("[a-z0-9]([a-z0-9-]*[a-z0-9])?", name) && name.len() <= 63;
-    if !plain && mesh.istio_version >= IstioVersion(1, 30) {
+    if !plain && mesh.istio_version >= IstioVersion::minor(30) {
         return None;
     }
     let (ProviderKind::Http(entry) | ProviderKind::Grpc(entry)) = &provider.kind else {

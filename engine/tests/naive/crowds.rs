@@ -98,7 +98,7 @@ pub(crate) fn crowd(tape: &mut Tape<'_>) -> World {
         ..World::default()
     };
     if tape.once_in(2) {
-        world.mesh.istio_version = IstioVersion(1, 24);
+        world.mesh.istio_version = IstioVersion::minor(24);
     }
     if tape.once_in(2) {
         world.resources.request_authentication.push(request_authentication(tape, 0, false));

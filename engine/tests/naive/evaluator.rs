@@ -157,7 +157,7 @@ pub(crate) fn evaluate(world: &World, request: &Request<'_>, crypto: &dyn Crypto
         }
         if broken {
             // Each provider has its own filter since 1.30, in the order of their names.
-            if mesh.istio_version < IstioVersion(1, 30) {
+            if mesh.istio_version < IstioVersion::minor(30) {
                 groups = vec![groups.into_iter().flatten().collect()];
             }
             for rules in &mut groups {

@@ -14,6 +14,9 @@ pub(crate) const PRINCIPALS: &[&str] = &[
     "old.corp/ns/a/sa/b",
     "cluster.local/*",
     "*a.b",
+    "*/sa/b*",
+    "*/sa/(b|web)",
+    "*/ns/[as].*/sa/b+",
 ];
 pub(crate) const ODD_PRINCIPALS: &[&str] = &[
     "cluster.local/ns/a.b/sa/b",
@@ -21,8 +24,10 @@ pub(crate) const ODD_PRINCIPALS: &[&str] = &[
     "corp/x/y/ns/a/k/v/sa/b/z",
     "cluster.local/ns/a/sa/b/",
 ];
-pub(crate) const NAMESPACES: &[&str] = &["a", "shop", "*", "*a", "sh*", "s*p", "*sa", "a.b", "axb", "prod-1"];
-pub(crate) const ACCOUNTS: &[&str] = &["b", "a/b", "shop/web", "web", "a/b.c", "a.b/b", "x"];
+pub(crate) const NAMESPACES: &[&str] =
+    &["a", "shop", "*", "*a", "sh*", "s*p", "*sa", "a.b", "axb", "prod-1", "s.op", "(a|shop)", "sh?o+p"];
+pub(crate) const ACCOUNTS: &[&str] =
+    &["b", "a/b", "shop/web", "web", "a/b.c", "a.b/b", "x", "a/b?", "shop/[v-x]eb"];
 pub(crate) const DOMAINS: &[&str] =
     &["cluster.local", "corp", "*", "*.local", "cluster*", "old.corp", "*corp", "other"];
 pub(crate) const BLOCKS: &[&str] = &[

@@ -1,5 +1,6 @@
 //! String matching, written the way istiod writes it for Envoy.
 
+use crate::control_plane::is_mended;
 use gnomon_engine::workload::{IstioVersion, Mesh};
 use regex_lite::Regex;
 use std::{cell::RefCell, collections::HashMap, net::IpAddr};
@@ -43,16 +44,20 @@ pub(crate) fn present(_: &str) -> bool {
     true
 }
 
-/// What quotes what: service accounts since 1.27, everything since 1.28.
-fn quote_since(version: IstioVersion, minor: u16, text: &str) -> String {
-    if version >= IstioVersion(1, minor) { quote(text) } else { text.into() }
+/// Quoted as that version's istiod does: service accounts were first.
+fn quoted_account(version: IstioVersion, text: &str) -> String {
+    if is_mended(version, &[(27, 9), (28, 6), (29, 2)]) { quote(text) } else { text.into() }
+}
+
+fn quoted(version: IstioVersion, text: &str) -> String {
+    if is_mended(version, &[(28, 7), (29, 3)]) { quote(text) } else { text.into() }
 }
 
 pub(crate) fn principal(value: &str, name: &str, version: IstioVersion) -> bool {
     if value == "*" {
         full_match(".+", name)
     } else if let Some(suffix) = value.strip_prefix('*') {
-        full_match(&format!("spiffe://.*{}", quote_since(version, 28, suffix)), name)
+        full_match(&format!("spiffe://.*{}", quoted(version, suffix)), name)
     } else if let Some(prefix) = value.strip_suffix('*') {
         name.starts_with(&format!("spiffe://{prefix}"))
     } else {
@@ -61,13 +66,13 @@ pub(crate) fn principal(value: &str, name: &str, version: IstioVersion) -> bool 
 }
 
 pub(crate) fn namespace(value: &str, name: &str, version: IstioVersion) -> bool {
-    let parts: Vec<String> = value.split('*').map(|part| quote_since(version, 28, part)).collect();
+    let parts: Vec<String> = value.split('*').map(|part| quoted(version, part)).collect();
     full_match(&format!(".*/ns/{}/.*", parts.join(".*")), name)
 }
 
 pub(crate) fn service_account(value: &str, own: &str, name: &str, version: IstioVersion) -> bool {
     let (ns, account) = value.split_once('/').unwrap_or((own, value));
-    let (ns, account) = (quote_since(version, 27, ns), quote_since(version, 27, account));
+    let (ns, account) = (quoted_account(version, ns), quoted_account(version, account));
     full_match(&format!("spiffe://.+/ns/{ns}/(.+/|)sa/{account}(/.+)?"), name)
 }
 

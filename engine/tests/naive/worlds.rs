@@ -258,9 +258,9 @@ pub(crate) fn world(tape: &mut Tape<'_>) -> World {
         ..Workload::default()
     };
     let mut mesh = Mesh::default();
-    let newest = IstioVersion::NEWEST.1;
     if tape.once_in(2) {
-        mesh.istio_version = IstioVersion(1, newest - u16::try_from(tape.below(9)).expect("small"));
+        let minor = 32 - u16::try_from(tape.below(9)).expect("small");
+        mesh.istio_version = IstioVersion::minor(minor).with_patch(tape.of(&[0, 1, 2, 3, 5, 6, 7, 8, 9]));
     }
     if tape.once_in(3) {
         mesh.trust_domain = tape.of(&["corp", "*", "old.corp"]).into();

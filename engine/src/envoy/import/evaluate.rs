@@ -114,6 +114,7 @@ impl Walk<'_> {
                 payload: None,
                 edits: if network { &[] } else { edits },
                 joins_lines: self.joins_lines,
+                regexes_want_utf8: false,
             };
             let left = core::mem::take(&mut self.left);
             let scene = Scene { facts, claims, left: &left, internal: chain.internal };

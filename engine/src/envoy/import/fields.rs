@@ -1,9 +1,9 @@
 //! Protobuf's JSON, read field by field: camel case or snake case, and a note for what is left over.
 
-use super::regex::Regex;
 use crate::{
     diagnostic::{Diagnostic, Severity},
     node::{Node, Position, Value},
+    regex::Regex,
     verdict::Missing,
 };
 use alloc::{

@@ -20,10 +20,6 @@ mod jwt;
 mod locate;
 mod rbac;
 mod refusal;
-mod regex;
-#[cfg(test)]
-#[path = "regex/tests.rs"]
-mod regex_tests;
 mod scene;
 mod select;
 mod text;

@@ -1,13 +1,11 @@
 //! Matchers of texts, headers and values.
 
-use super::{
-    fields::{Context, Fields, Place, Unread, integer, is_true, number},
-    regex::Regex,
-};
+use super::fields::{Context, Fields, Place, Unread, integer, is_true, number};
 use crate::{
     jwt::Json,
     node::{Node, Value},
     plan::{Facts, Tri},
+    regex::Regex,
 };
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 

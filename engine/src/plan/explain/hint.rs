@@ -230,7 +230,7 @@ fn impossible(clause: &Clause, index: usize, value: &str, seen: &Seen<'_>) -> Op
 
 /// Istio before the fix wrote what follows a leading `*` into a regex without quoting it.
 fn reads_as_regex(clause: &Clause) -> bool {
-    let regex = |pattern: &PeerPattern| matches!(pattern, PeerPattern::Glob(glob) if !glob.is_literal());
+    let regex = |pattern: &PeerPattern| matches!(pattern, PeerPattern::Unquoted(_));
     matches!(clause.matcher(), Matcher::Peer(patterns) if patterns.iter().any(regex))
 }
 

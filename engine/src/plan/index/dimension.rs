@@ -195,6 +195,7 @@ impl Dimension {
                 }
                 Input::Sni => {
                     texts.find(request.sni, found);
+                    found.overflow |= !facts.regex_sees(request.sni);
                     true
                 }
                 Input::Claim => {
@@ -212,7 +213,11 @@ impl Dimension {
                     true
                 }
                 Input::Path => {
-                    lines.each(facts, found, |path, found| texts.find(without_query(path), found));
+                    lines.each(facts, found, |path, found| {
+                        let path = without_query(path);
+                        texts.find(path, found);
+                        found.overflow |= !facts.regex_sees(path);
+                    });
                     true
                 }
                 _ => {

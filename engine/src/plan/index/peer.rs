@@ -35,9 +35,9 @@ pub(super) struct Peers {
     other_keys: Table,
 }
 
-/// True where comparing a segment finds it: `.` is any byte where names are not literal.
-fn is_plain(segment: &[u8], literal: bool) -> bool {
-    !segment.contains(&b'/') && !segment.contains(&b'\n') && (literal || !segment.contains(&b'.'))
+/// True where comparing a segment finds it.
+fn is_plain(segment: &[u8]) -> bool {
+    !segment.contains(&b'/') && !segment.contains(&b'\n')
 }
 
 impl Peers {
@@ -58,24 +58,22 @@ impl Peers {
             PeerPattern::Name(Pattern::Prefix(name)) => return self.prefixes.intern(0, name, next),
             PeerPattern::Glob(glob) => {
                 if let Some(namespace) = glob.namespace()
-                    && is_plain(namespace, glob.is_literal())
+                    && is_plain(namespace)
                 {
                     let tag = self.spaces.intern(0, namespace, &mut self.space_count);
                     return number_at(&mut self.namespaces, tag, next);
                 }
-                if let Some(suffix) = glob.spiffe_suffix()
-                    && (glob.is_literal() || !suffix.contains(&b'.'))
-                {
+                if let Some(suffix) = glob.spiffe_suffix() {
                     return self.suffixes.intern(0, suffix, next);
                 }
             }
-            PeerPattern::ServiceAccount { namespace, name, literal } => {
-                if is_plain(namespace.as_bytes(), *literal) && is_plain(name.as_bytes(), *literal) {
+            PeerPattern::ServiceAccount { namespace, name } => {
+                if is_plain(namespace.as_bytes()) && is_plain(name.as_bytes()) {
                     let tag = self.spaces.intern(0, namespace.as_bytes(), &mut self.space_count);
                     return self.accounts.intern(tag, name.as_bytes(), next);
                 }
             }
-            PeerPattern::Name(_) | PeerPattern::TrustDomain { .. } => {}
+            PeerPattern::Name(_) | PeerPattern::TrustDomain { .. } | PeerPattern::Unquoted(_) => {}
         }
         let new = *next;
         let atom = self.other_keys.intern(0, &pattern.key(), next);

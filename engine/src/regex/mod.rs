@@ -1,4 +1,4 @@
-//! `safe_regex`: RE2's syntax and its full match, on bytes.
+//! RE2's syntax and its full match, on bytes: what Envoy's `safe_regex` does with the expressions that istiod writes.
 //!
 //! Envoy 1.40 runs RE2 in Latin-1 mode, where every character is a byte. That, and that this crate does without std, is why
 //! no regex crate serves here. The match is boolean, so groups capture nothing and greed makes no difference: a set of
@@ -6,12 +6,14 @@
 
 mod machine;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use machine::Program;
 
 /// A compiled expression.
 #[derive(Clone, Debug)]
-pub(super) struct Regex {
+pub struct Regex {
     program: Program,
 }
 
@@ -50,18 +52,18 @@ impl Regex {
     /// # Errors
     ///
     /// Why not: RE2 would refuse it, or it needs what is not implemented (`\p`), or it is too large.
-    pub(super) fn new(pattern: &str) -> Result<Regex, &'static str> {
+    pub fn new(pattern: &str) -> Result<Regex, &'static str> {
         let ast = parse::parse(pattern.as_bytes())?;
         Ok(Regex { program: Program::compile(&ast)? })
     }
 
     /// Does the whole value match?
-    pub(super) fn matches(&self, value: &[u8]) -> bool {
+    pub fn matches(&self, value: &[u8]) -> bool {
         self.program.matches(value)
     }
 
     /// How many instructions: what it costs in memory.
-    pub(super) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.program.len()
     }
 }

@@ -1,6 +1,4 @@
-//! The fuzz targets borrow the module next door, without these.
-
-use super::regex::Regex;
+use super::Regex;
 
 #[test]
 fn full_matches() {

@@ -29,6 +29,7 @@ pub fn differences(expect: &Expect, report: &Report) -> Vec<Difference> {
     }
     found.text("details", &expect.details, report.details.as_deref());
     found.text("policy", &expect.policy, report.policy.as_deref());
+    found.text("location", &expect.location, report.location.as_deref());
     found.text("reason", &expect.reason.clone().map(Some), Some(&report.reason));
     found.shadow("dryRun.allow", &expect.dry_run_allow, report.dry_run.allow.as_ref());
     found.shadow("dryRun.deny", &expect.dry_run_deny, report.dry_run.deny.as_ref());

@@ -87,7 +87,7 @@ impl Who<'_> {
             file: meta.file.to_string(),
             line: meta.at.line,
             why: match (unknown, self.namespace(&meta.namespace)) {
-                (true, _) => format!("Istio {}.{} does not take it", version.0, version.1),
+                (true, _) => format!("Istio {version} does not take it"),
                 (false, Some(other)) => other,
                 (false, None) => why(),
             },

@@ -1,13 +1,12 @@
 //! Requests against a proxy's own configuration.
 
-use crate::{Materialized, materialize::rejection, materialize_at};
 use gnomon_engine::{
     Mesh, Request, Workload,
     envoy::import::{Chain, HttpSettings, Imported, Selected},
     jwt::{Authenticator, Crypto},
+    prepare::{Prepared, ProxySettings},
     request::Protocol,
     verdict::Report,
-    workload::{IstioVersion, ProxyKind},
 };
 use gnomon_manifests::request::RequestSpec;
 
@@ -34,19 +33,39 @@ impl Proxy<'_> {
     ///
     /// Which chain is meant cannot be told; the text says what to add.
     pub fn report(&self, spec: &RequestSpec, now: i64, crypto: &dyn Crypto) -> Result<Report, String> {
-        let (connection, told) = self.connection(spec, now);
+        let told = self.told();
+        // What is known about the connection does not depend on the chain.
+        let connection = RequestSpec { protocol: Protocol::Tcp, ..spec.clone() };
+        let connection = Prepared::at(&connection, &Authenticator::default(), &told, now);
         let chain = match self.selected(spec, &connection)? {
             Selected::Refused(refusal) => return Ok(refusal.report()),
             Selected::Chain(chain) => chain,
         };
         if chain.protocol == Protocol::Tcp {
-            return Ok(report(&connection, chain, self.mesh.istio_version, crypto));
+            return Ok(self.report_of(&connection, chain, crypto));
         }
         let http = RequestSpec { protocol: Protocol::Http, ..spec.clone() };
         let nothing = Authenticator::default();
         let authenticator = chain.authenticator().unwrap_or(&nothing);
-        let ready = materialize_at(&http, authenticator, chain.http.as_ref().unwrap_or(&told), now);
-        Ok(report(&ready, chain, self.mesh.istio_version, crypto))
+        let settings = chain.http.as_ref().map_or_else(|| told.clone(), |http| settings(http, &told));
+        let ready = Prepared::at(&http, authenticator, &settings, now);
+        Ok(self.report_of(&ready, chain, crypto))
+    }
+
+    fn report_of(&self, ready: &Prepared<'_>, chain: &Chain, crypto: &dyn Crypto) -> Report {
+        let crypto = ready.vouching(crypto);
+        let ask = |request: &Request<'_>| match self.workload.verifies_peers {
+            true => chain.evaluate(request, self.mesh.istio_version, &crypto),
+            false => chain.evaluate(&request.with_unproven_peer(), self.mesh.istio_version, &crypto),
+        };
+        ready.answer(
+            |_| None,
+            |request| {
+                let mut report = ask(request);
+                ready.add_unstated(&mut report, request, ask);
+                report
+            },
+        )
     }
 
     /// The filter chain that a request's connection gets; `None`: it ends before any filter sees it.
@@ -55,26 +74,21 @@ impl Proxy<'_> {
     ///
     /// As [`Proxy::report`].
     pub fn chain(&self, spec: &RequestSpec, now: i64) -> Result<Option<&Chain>, String> {
-        let (connection, _) = self.connection(spec, now);
+        let connection = RequestSpec { protocol: Protocol::Tcp, ..spec.clone() };
+        let connection = Prepared::at(&connection, &Authenticator::default(), &self.told(), now);
         Ok(match self.selected(spec, &connection)? {
             Selected::Chain(chain) => Some(chain),
             Selected::Refused(_) => None,
         })
     }
 
-    /// What is known about the connection whatever its chain, and about HTTP where the chain does not say.
-    fn connection(&self, spec: &RequestSpec, now: i64) -> (Materialized, HttpSettings) {
-        let gateway = self.workload.proxy == ProxyKind::Gateway;
-        let told = HttpSettings {
-            path_normalization: self.mesh.path_normalization,
-            gateway,
-            hops: if gateway { self.mesh.num_trusted_proxies } else { 0 },
-        };
-        let connection = RequestSpec { protocol: Protocol::Tcp, ..spec.clone() };
-        (materialize_at(&connection, &Authenticator::default(), &told, now), told)
+    /// What the chain does not say about HTTP.
+    fn told(&self) -> ProxySettings {
+        // Which ports have policies the configuration says itself.
+        ProxySettings { proxy: None, ..ProxySettings::of(self.workload, self.mesh) }
     }
 
-    fn selected(&self, spec: &RequestSpec, connection: &Materialized) -> Result<Selected<'_>, String> {
+    fn selected(&self, spec: &RequestSpec, connection: &Prepared<'_>) -> Result<Selected<'_>, String> {
         connection.with_request(|request| {
             let request = Request { protocol: spec.protocol, ..*request };
             self.imported.select(self.listener, &request)
@@ -82,20 +96,13 @@ impl Proxy<'_> {
     }
 }
 
-fn report(ready: &Materialized, chain: &Chain, version: IstioVersion, crypto: &dyn Crypto) -> Report {
-    if let Some(rejected) = ready.rejected() {
-        return rejection(rejected);
+/// The connection manager's own.
+fn settings(http: &HttpSettings, told: &ProxySettings) -> ProxySettings {
+    ProxySettings {
+        path: http.path,
+        underscores: http.underscores,
+        gateway: http.gateway,
+        hops: http.hops,
+        ..told.clone()
     }
-    let crypto = ready.vouching(crypto);
-    let mut report = ready.with_request(|request| chain.evaluate(request, version, &crypto));
-    let unstated = ready.unstated(|request| {
-        let report = chain.evaluate(request, version, &crypto);
-        (report.verdict, report.missing)
-    });
-    for missing in unstated {
-        if !report.missing.contains(&missing) {
-            report.missing.push(missing);
-        }
-    }
-    report
 }

@@ -1,10 +1,11 @@
 //! Runs test suites. No input or output: suites and their policies come in read.
 
-use crate::{Difference, differences, imported::Proxy, materialize};
+use crate::{Difference, differences, imported::Proxy};
 use gnomon_engine::{
     Mesh, Plan, Workload,
     envoy::import::Imported,
     jwt::Crypto,
+    prepare::Prepared,
     resource::Resources,
     verdict::{DryRun, Missing, Outcome, Report, Stage},
 };
@@ -92,7 +93,7 @@ impl<'a> Runner<'a> {
     }
 
     fn case(&self, case: &Case, test: &Test, plan: &Plan) -> CaseResult {
-        let ready = materialize(&case.request, plan, &test.workload, &test.mesh, self.now);
+        let ready = Prepared::new(&case.request, plan.authenticator(), &test.workload, &test.mesh, self.now);
         // Finding the nearest miss is slow, so it is only looked for where somebody asks.
         let report = match case.expect.nearest {
             Some(_) => ready.explain(plan, self.crypto).report,
@@ -135,6 +136,7 @@ fn undecided(why: String) -> Report {
         stage: Stage::None,
         details: None,
         policy: None,
+        location: None,
         reason: why,
         dry_run: DryRun::default(),
         audit: false,

@@ -4,11 +4,12 @@
 //! The lists of fields are made by taking the engine's own types apart, so that a new field fails to compile here until
 //! it is listed, and fails to pass until it has its cases.
 
-use gnomon_analysis::{Runner, materialize};
+use gnomon_analysis::Runner;
 use gnomon_engine::{
     Mesh, Plan, Workload,
     attribute::{Attribute, FieldPath, Key},
     jwt::SoftwareCrypto,
+    prepare::Prepared,
     request::Protocol,
     resource::{
         Action, AuthorizationPolicy, Condition, JwtRule, Match, MtlsMode, PeerAuthentication, Presence,
@@ -186,10 +187,20 @@ fn surroundings(mesh: &Mesh, workload: &Workload) -> Vec<&'static str> {
         trust_domain_aliases,
         extension_providers,
         path_normalization,
+        connection_settings,
         num_trusted_proxies,
         istio_version,
     } = mesh;
-    let Workload { name: _, namespace: _, labels: _, service_account: _, proxy, services } = workload;
+    let Workload {
+        name: _,
+        namespace: _,
+        labels: _,
+        service_account: _,
+        proxy,
+        verifies_peers,
+        connection_settings: own_settings,
+        services,
+    } = workload;
     let of = |wanted: fn(&ProviderKind) -> bool| extension_providers.iter().any(|p| wanted(&p.kind));
     let flags = [
         (*root_namespace != default.root_namespace, "mesh rootNamespace"),
@@ -201,6 +212,9 @@ fn surroundings(mesh: &Mesh, workload: &Workload) -> Vec<&'static str> {
         (*num_trusted_proxies > 0, "mesh numTrustedProxies"),
         (*istio_version < IstioVersion::NEWEST, "mesh istioVersion"),
         (!services.is_empty(), "workload services"),
+        (connection_settings.is_some(), "mesh connectionSettings"),
+        (own_settings.is_some(), "workload connectionSettings"),
+        (!verifies_peers, "workload peerVerification none"),
     ];
     let mut set: Vec<_> = flags.into_iter().filter(|(is, _)| *is).map(|(_, name)| name).collect();
     set.push(match path_normalization {
@@ -314,11 +328,14 @@ const SETTINGS: &[&str] = &[
     "mesh pathNormalization MERGE_SLASHES",
     "mesh pathNormalization DECODE_AND_MERGE_SLASHES",
     "mesh numTrustedProxies",
+    "mesh connectionSettings",
     "mesh istioVersion",
     "workload proxy sidecar",
     "workload proxy gateway",
     "workload proxy waypoint",
     "workload proxy ztunnel",
+    "workload connectionSettings",
+    "workload peerVerification none",
     "workload services",
     "request protocol tcp",
     "request method",
@@ -357,14 +374,15 @@ fn every_field_has_its_cases() {
                         (false, _) => Cell::Absent,
                         (true, Outcome::Allow) => Cell::Positive,
                         (true, Outcome::Deny) => Cell::Negative,
-                        (true, Outcome::Unknown) => continue,
+                        (true, Outcome::Unknown | Outcome::Redirect) => continue,
                     };
                     seen.entry((*name).into()).or_default().insert(cell);
                 }
                 if let Some(unlisted) = set.iter().find(|name| !SETTINGS.contains(name)) {
                     panic!("{unlisted} is missing in SETTINGS");
                 }
-                let ready = materialize(&case.request, &plan, &test.workload, &test.mesh, NOW);
+                let ready =
+                    Prepared::new(&case.request, plan.authenticator(), &test.workload, &test.mesh, NOW);
                 let explained = ready.explain(&plan, &SoftwareCrypto);
                 for rule in explained.stages.iter().flat_map(|stage| &stage.rules) {
                     for check in rule.from.iter().chain(&rule.to).flatten().chain(&rule.when) {

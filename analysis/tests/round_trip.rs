@@ -7,9 +7,10 @@ use gnomon_engine::{
     Mesh, Node, Workload,
     envoy::{export, import::Imported},
     jwt::SoftwareCrypto,
+    prepare::ProxySettings,
     request::Protocol,
     verdict::{Missing, Outcome, Report, Stage},
-    workload::ProxyKind,
+    workload::{ProxyKind, Underscores},
 };
 use gnomon_manifests::suite::{Test, find, load};
 use serde_json::{Value, json};
@@ -24,15 +25,19 @@ fn listener(filters: Vec<Value>, protocol: Protocol, test: &Test) -> Value {
         Protocol::Tcp => filters,
         Protocol::Http => {
             let gateway = test.workload.proxy == ProxyKind::Gateway;
-            let normalization = serde_json::to_value(test.mesh.path_normalization).unwrap();
-            let normalization = normalization.as_str().unwrap();
-            let decode = normalization == "DECODE_AND_MERGE_SLASHES";
+            let settings = ProxySettings::of(&test.workload, &test.mesh);
+            let underscores = match settings.underscores {
+                Underscores::Allow => "ALLOW",
+                Underscores::Reject => "REJECT_REQUEST",
+                Underscores::Drop => "DROP_HEADER",
+            };
             vec![json!({ "name": "envoy.filters.network.http_connection_manager", "typedConfig": {
                 "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
                 "httpFilters": filters,
-                "normalizePath": normalization != "NONE",
-                "mergeSlashes": decode || normalization == "MERGE_SLASHES",
-                "pathWithEscapedSlashesAction": if decode { "UNESCAPE_AND_FORWARD" } else { "KEEP_UNCHANGED" },
+                "normalizePath": settings.path.normalize,
+                "mergeSlashes": settings.path.merge_slashes,
+                "pathWithEscapedSlashesAction": settings.path.escaped_slashes,
+                "commonHttpProtocolOptions": {"headersWithUnderscoresAction": underscores},
                 "useRemoteAddress": gateway,
                 "xffNumTrustedHops": if gateway { test.mesh.num_trusted_proxies } else { 0 },
             }})]
@@ -105,6 +110,9 @@ fn run(folder: &str, at_least: usize) {
                     || resources.requires_tokens()
                     || test.workload.proxy == ProxyKind::Ztunnel
                     || (native.verdict == Outcome::Unknown && native.missing.iter().any(keys))
+                    // What is loaded is of one release; what leads to no filters is not in them.
+                    || native.missing.contains(&Missing::PatchRelease)
+                    || native.reason.contains("the proxy's own port")
                 {
                     beyond += 1;
                     continue;
@@ -113,7 +121,9 @@ fn run(folder: &str, at_least: usize) {
                 let camel = listener(filters, protocol, test);
                 for written in [snake(&camel), camel] {
                     let imported = import(&written);
-                    let (workload, version) = (&Workload::default(), test.mesh.istio_version);
+                    let verifies_peers = test.workload.verifies_peers;
+                    let workload = &Workload { verifies_peers, ..Workload::default() };
+                    let version = test.mesh.istio_version;
                     let mesh = &Mesh { istio_version: version, ..Mesh::default() };
                     let proxy = Proxy { imported: &imported, listener: None, workload, mesh };
                     let report = proxy.report(&case.request, NOW, &SoftwareCrypto).unwrap();

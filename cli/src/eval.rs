@@ -1,9 +1,9 @@
 //! `gnomon eval`.
 
 use crate::{Outcome, environment, explanation, findings, proxy, request_args::RequestArgs, style};
-use gnomon_analysis::materialize;
 use gnomon_engine::{
-    Node, Plan, Position, Value, jwt::SoftwareCrypto, node::Key, verdict, workload::ProxyKind,
+    Node, Plan, Position, Value, jwt::SoftwareCrypto, node::Key, prepare::Prepared, verdict,
+    workload::ProxyKind,
 };
 use gnomon_manifests::{
     Loaded, Loader, merged, parse, read_file,
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     } else {
         let plan = Plan::build(&loaded.resources, &workload, &mesh);
         let explain = |spec: &RequestSpec| {
-            materialize(spec, &plan, &workload, &mesh, now).explain(&plan, &SoftwareCrypto)
+            Prepared::new(spec, plan.authenticator(), &workload, &mesh, now).explain(&plan, &SoftwareCrypto)
         };
         (requests.as_slice().iter().map(explain).collect(), plan.elsewhere())
     };
@@ -115,6 +115,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         verdict::Outcome::Allow => Outcome::Good,
         verdict::Outcome::Deny => Outcome::Bad,
         verdict::Outcome::Unknown => Outcome::Unknown,
+        // Nothing is served in answer to this request.
+        verdict::Outcome::Redirect => Outcome::Bad,
     });
     // A denial is certain, so it outweighs what is not known.
     let worst = worst.max_by_key(|outcome| (*outcome == Outcome::Bad, *outcome)).unwrap_or(Outcome::Good);

@@ -37,6 +37,7 @@ impl Writer {
             Outcome::Allow => style.good("ALLOW"),
             Outcome::Deny => style.bad("DENY"),
             Outcome::Unknown => style.doubt("UNKNOWN"),
+            Outcome::Redirect => style.doubt("REDIRECT"),
         };
         // A connection has no status.
         let status = report.status.filter(|_| spec.protocol == Protocol::Http && !self.ztunnel);

@@ -3,6 +3,8 @@
 use crate::{
     order,
     path::{CHARACTERS, CODEC, Rejected},
+    target::Target,
+    workload::Underscores,
 };
 use alloc::{borrow::ToOwned, format, vec, vec::Vec};
 use core::net::IpAddr;
@@ -139,16 +141,24 @@ pub fn lookup_name(name: &str) -> alloc::string::String {
 ///
 /// Pseudo headers first (`:authority`, `:path`, `:method`, `:scheme`); names in lower case; outer blanks of values
 /// cut; `Host` lines joined into `:authority` behind `authority`; [`INLINE`] headers joined where the first line
-/// stands; hop-by-hop headers and Envoy's own ones gone. `path` must be normalized already
+/// stands; hop-by-hop headers and Envoy's own ones gone. The target's path must be normalized already
 /// ([`crate::path::normalize`]), and the lines admissible ([`check`]). One thing is not redone: Envoy drops a `Referer`
 /// that is no URL. Linear in the size of the request, but for sorting what `Connection` nominates.
-pub fn normalize_lines(method: &[u8], path: &[u8], authority: &[u8], lines: &[(&[u8], &[u8])]) -> Vec<Line> {
+pub fn normalize_lines(
+    method: &[u8],
+    target: &Target<'_>,
+    authority: &[u8],
+    lines: &[(&[u8], &[u8])],
+    underscores: Underscores,
+) -> Vec<Line> {
     let mut map = vec![
-        (b":authority".to_vec(), authority.trim_ascii().to_vec()),
-        (b":path".to_vec(), path.to_vec()),
+        (b":authority".to_vec(), target.authority.unwrap_or(authority).trim_ascii().to_vec()),
         (b":method".to_vec(), method.to_vec()),
-        (b":scheme".to_vec(), b"http".to_vec()),
+        (b":scheme".to_vec(), target.scheme.unwrap_or("http").as_bytes().to_vec()),
     ];
+    if let Some(path) = target.path {
+        map.insert(1, (b":path".to_vec(), path.to_vec()));
+    }
     // Where the first line of an inline header stands.
     let mut inline: [Option<usize>; INLINE.len()] = [None; INLINE.len()];
     for (place, (name, _)) in map.iter().enumerate() {
@@ -158,7 +168,13 @@ pub fn normalize_lines(method: &[u8], path: &[u8], authority: &[u8], lines: &[(&
     }
     for (name, value) in lines {
         let mut name = name.to_ascii_lowercase();
+        if underscores == Underscores::Drop && name.contains(&b'_') {
+            continue;
+        }
         if name == b"host" {
+            if target.authority.is_some() {
+                continue;
+            }
             name = b":authority".to_vec();
         } else if name.first() == Some(&b':') {
             // Nobody can send one on HTTP/1.1.
@@ -187,16 +203,23 @@ pub fn normalize_lines(method: &[u8], path: &[u8], authority: &[u8], lines: &[(&
         *value = b"trailers".to_vec();
         trailers
     });
+    let mut upgrade = is_upgrade(&map);
+    if upgrade && value(&map, b"upgrade").is_some_and(|kind| kind.eq_ignore_ascii_case(b"h2c")) {
+        // The codec takes such a request for one without.
+        upgrade = false;
+        map.retain(|(name, _)| name != b"upgrade" && name != b"http2-settings");
+    }
     // Headers that `Connection` nominates are hop-by-hop too.
     let mut nominated: Vec<Vec<u8>> = map
         .iter()
-        .filter(|(name, _)| name == b"connection")
+        .filter(|(name, _)| !upgrade && name == b"connection")
         .flat_map(|(_, value)| value.split(|&byte| byte == b','))
         .map(|token| token.trim_ascii().to_ascii_lowercase())
         .collect();
     order::sort(&mut nominated);
     map.retain(|(name, _)| {
         name.first() == Some(&b':')
+            || (upgrade && (name == b"connection" || name == b"upgrade"))
             || !(is_in(HOP_BY_HOP, name)
                 || is_in(NEVER_FROM_OUTSIDE, name)
                 || nominated.binary_search(name).is_ok())
@@ -204,19 +227,28 @@ pub fn normalize_lines(method: &[u8], path: &[u8], authority: &[u8], lines: &[(&
     map
 }
 
-const AUTHORITY: Rejected = Rejected { status: 400, details: "http.invalid_authority" };
+const AUTHORITY: Rejected = Rejected::new(400, "http.invalid_authority");
+const UNDERSCORE: Rejected = Rejected::new(400, "http1.unexpected_underscore");
+const QUERY: Rejected = Rejected::new(400, "query_missing_content_type");
+const UPGRADE: Rejected = Rejected::new(403, "upgrade_failed");
+/// Istio's connection managers do not set `allow_connect`, but where HBONE ends.
+pub(crate) const EXTENDED_CONNECT: Rejected = Rejected::reset("http2.invalid.header.field");
+
+/// Could this stand in `:authority`?
+pub(crate) fn is_authority(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=@[]_~".contains(byte)
+}
 
 /// Would Envoy let these header lines as far as its filters?
 ///
-/// Looks at the bytes of names, values and authorities only. Not at the method, which HTTP/1.1 wants to know and
+/// Looks at the bytes of names and values only. Not at the method, which HTTP/1.1 wants to know and
 /// HTTP/2 does not, nor for a missing `Host`, for which Envoy answers 400 (`missing_host_header`). Any byte of UTF-8 may
 /// stand in a value. Envoy 1.40.
 ///
 /// # Errors
 ///
 /// How Envoy refuses them.
-pub fn check(authority: &[u8], lines: &[(&[u8], &[u8])]) -> Result<(), Rejected> {
-    let hosts = lines.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"host")).map(|(_, value)| *value);
+pub fn check(lines: &[(&[u8], &[u8])], underscores: Underscores) -> Result<(), Rejected> {
     for (name, value) in lines {
         let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
         let is_line_end = |byte: &u8| *byte == b'\n';
@@ -226,9 +258,20 @@ pub fn check(authority: &[u8], lines: &[(&[u8], &[u8])]) -> Result<(), Rejected>
         if name.is_empty() || !name.iter().all(is_name) || value.iter().any(is_line_end) {
             return Err(CODEC);
         }
+        if underscores == Underscores::Reject && name.contains(&b'_') {
+            return Err(UNDERSCORE);
+        }
     }
-    for authority in [authority].into_iter().chain(hosts) {
-        let is_authority = |byte: &u8| byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=@[]_~".contains(byte);
+    Ok(())
+}
+
+/// May these be `:authority` and `Host`?
+///
+/// # Errors
+///
+/// How Envoy refuses them.
+pub fn check_authority<'a>(hosts: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Rejected> {
+    for authority in hosts {
         let authority = trim(authority);
         if authority.iter().any(|byte| is_control(*byte)) {
             return Err(CHARACTERS);
@@ -238,6 +281,41 @@ pub fn check(authority: &[u8], lines: &[(&[u8], &[u8])]) -> Result<(), Rejected>
         }
     }
     Ok(())
+}
+
+/// Does Envoy know what a QUERY asks with? It must say what its body is (Envoy 1.40).
+///
+/// # Errors
+///
+/// It does not.
+pub fn check_query(method: &[u8], lines: &[(&[u8], &[u8])]) -> Result<(), Rejected> {
+    let is_type = |(name, value): &(&[u8], &[u8])| {
+        name.eq_ignore_ascii_case(b"content-type") && !trim(value).is_empty()
+    };
+    if method == b"QUERY" && !lines.iter().any(is_type) { Err(QUERY) } else { Ok(()) }
+}
+
+/// May the connection be upgraded as the request wants it? Istio's proxies know websocket only. CONNECT is let through to
+/// the filters.
+///
+/// # Errors
+///
+/// No.
+pub fn check_upgrade(map: &[Line]) -> Result<(), Rejected> {
+    let refused = is_upgrade(map)
+        && value(map, b":method") != Some(b"CONNECT")
+        && !value(map, b"upgrade").is_some_and(|kind| kind.eq_ignore_ascii_case(b"websocket"));
+    if refused { Err(UPGRADE) } else { Ok(()) }
+}
+
+/// `Connection: upgrade` with an `Upgrade`: then both stay, and with them what `Connection` names.
+fn is_upgrade(map: &[Line]) -> bool {
+    value(map, b"upgrade").is_some()
+        && value(map, b"connection").is_some_and(|tokens| has_token(tokens, b"upgrade"))
+}
+
+fn has_token(list: &[u8], token: &[u8]) -> bool {
+    list.split(|&byte| byte == b',').any(|part| trim(part).eq_ignore_ascii_case(token))
 }
 
 /// The control characters that Envoy looks for itself; tab and line ends mean something to the HTTP/1.1 parser.
@@ -256,6 +334,8 @@ pub struct Edge {
     pub hops: u32,
     /// The connection is TLS.
     pub tls: bool,
+    /// The scheme is the target's own, which stays.
+    pub keeps_scheme: bool,
 }
 
 /// What Envoy's connection manager adds before any filter looks.
@@ -296,7 +376,9 @@ pub fn add_proxy_headers(map: &mut Vec<Line>, edge: &Edge) {
         Some(proto @ (b"http" | b"https")) => proto.to_vec(),
         _ => scheme.to_vec(),
     };
-    set(map, b":scheme", scheme);
+    if !edge.keeps_scheme {
+        set(map, b":scheme", scheme);
+    }
     if edge.gateway || value(map, b"x-request-id").is_none() {
         set(map, b"x-request-id", b"00000000-0000-0000-0000-000000000000".to_vec());
     }

@@ -2,33 +2,80 @@
 //!
 //! Everything here is ASCII on bytes, linear in the path's length, and without state.
 
-use crate::{bytes, workload::PathNormalization};
-use alloc::{borrow::Cow, vec::Vec};
+use crate::{
+    bytes,
+    workload::{EscapedSlashes, PathNormalization},
+};
+use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
 
 /// A request that Envoy answers itself, before any filter sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// The status of Envoy's own answer.
-    pub status: u16,
+    /// The status of Envoy's own answer; `None`: it closes the connection, or resets the stream.
+    pub status: Option<u16>,
     /// Its `%RESPONSE_CODE_DETAILS%`.
     pub details: &'static str,
+    /// Where it sends the client instead.
+    pub location: Option<Vec<u8>>,
+}
+
+impl Rejected {
+    pub(crate) const fn new(status: u16, details: &'static str) -> Rejected {
+        Rejected { status: Some(status), details, location: None }
+    }
+
+    /// Without an answer.
+    pub(crate) const fn reset(details: &'static str) -> Rejected {
+        Rejected { status: None, details, location: None }
+    }
 }
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Envoy answers {} before any filter ({})", self.status, self.details)
+        match (&self.location, self.status) {
+            (Some(location), Some(status)) => {
+                write!(f, "Envoy answers {status} and redirects to {}", String::from_utf8_lossy(location))
+            }
+            (_, Some(status)) => write!(f, "Envoy answers {status} before any filter ({})", self.details),
+            (_, None) => write!(f, "Envoy resets the request before any filter ({})", self.details),
+        }
     }
 }
 
 impl core::error::Error for Rejected {}
 
-pub(crate) const CODEC: Rejected = Rejected { status: 400, details: "http1.codec_error" };
-pub(crate) const CHARACTERS: Rejected = Rejected { status: 400, details: "http1.invalid_characters" };
-const TARGET: Rejected = Rejected { status: 400, details: "http1.invalid_url" };
-const NORMALIZATION: Rejected = Rejected { status: 400, details: "path_normalization_failed" };
+pub(crate) const CODEC: Rejected = Rejected::new(400, "http1.codec_error");
+pub(crate) const CHARACTERS: Rejected = Rejected::new(400, "http1.invalid_characters");
+const NORMALIZATION: Rejected = Rejected::new(400, "path_normalization_failed");
 
-/// The path of an HTTP/1.1 origin-form target, as filters see it.
+/// What a connection manager does with paths: `normalize_path`, `merge_slashes`, `path_with_escaped_slashes_action`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PathHandling {
+    /// Dot segments are removed, unreserved escapes decoded, `\` becomes `/`.
+    pub normalize: bool,
+    /// Runs of slashes become one.
+    pub merge_slashes: bool,
+    /// What happens to `%2F` and `%5C`.
+    pub escaped_slashes: EscapedSlashes,
+    /// The parameters of `/..;x` and `/.;x` are cut off in front of that
+    /// ([`versions::strips_parameters_of_dot_segments`](crate::versions::strips_parameters_of_dot_segments)).
+    pub strip_parameters: bool,
+}
+
+impl From<PathNormalization> for PathHandling {
+    fn from(level: PathNormalization) -> PathHandling {
+        let decodes = level == PathNormalization::DecodeAndMergeSlashes;
+        PathHandling {
+            normalize: level != PathNormalization::None,
+            merge_slashes: decodes || level == PathNormalization::MergeSlashes,
+            escaped_slashes: if decodes { EscapedSlashes::Forward } else { EscapedSlashes::Keep },
+            strip_parameters: true,
+        }
+    }
+}
+
+/// The path of a request, as filters see it.
 ///
 /// In Envoy's order: cut at the first `#` (Istio turns `http_reject_path_with_fragment` off; the cut is made
 /// in a query too) → decode escaped slashes → strip the parameters of `..;` and `.;` → remove dot segments and
@@ -39,51 +86,51 @@ const NORMALIZATION: Rejected = Rejected { status: 400, details: "path_normaliza
 ///
 /// # Errors
 ///
-/// What Envoy refuses before any filter: no leading `/`, a byte that the codec does not take, and `%00` in the
-/// path at every level but NONE.
-pub fn normalize(raw: &[u8], level: PathNormalization) -> Result<Cow<'_, [u8]>, Rejected> {
-    match raw {
-        [b'/', ..] => {}
-        // Well formed, but only OPTIONS may send it, and Istio's routes do not know it.
-        b"*" => return Err(TARGET),
-        _ => return Err(CODEC),
-    }
-    for &byte in raw {
-        match byte {
-            // These end the target or the line, or are no token at all for the HTTP/1 parser.
-            b'\t' | b'\n' | b'\r' | b' ' | 0x80.. => return Err(CODEC),
-            // These the parser takes, and Envoy's own check refuses.
-            ..=0x1f | 0x7f => return Err(CHARACTERS),
-            _ => {}
-        }
-    }
+/// What Envoy answers before any filter: 400 for `%00` in a path that is normalized and for escaped slashes that are
+/// rejected, 307 to the normalized path where it had some that redirect.
+pub fn normalize<'r>(raw: &'r [u8], handling: &PathHandling) -> Result<Cow<'r, [u8]>, Rejected> {
     let raw = cut(raw, b"#").0;
-    if level == PathNormalization::None {
-        return Ok(Cow::Borrowed(raw));
-    }
     let (path, query) = cut(raw, b"?");
 
     let mut now = Cow::Borrowed(path);
-    if level == PathNormalization::DecodeAndMergeSlashes {
+    let mut redirects = false;
+    if handling.escaped_slashes != EscapedSlashes::Keep && has_escaped_slashes(path) {
+        if handling.escaped_slashes == EscapedSlashes::Reject {
+            return Err(NORMALIZATION);
+        }
+        redirects = handling.escaped_slashes == EscapedSlashes::Redirect;
         replace(&mut now, decode_slashes);
     }
-    replace(&mut now, strip_parameters);
-    // Also in a segment that `..` would drop.
-    if now.windows(3).any(|escape| escape == b"%00") {
-        return Err(NORMALIZATION);
+    if handling.normalize {
+        if handling.strip_parameters {
+            replace(&mut now, strip_parameters);
+        }
+        // Also in a segment that `..` would drop.
+        if now.windows(3).any(|escape| escape == b"%00") {
+            return Err(NORMALIZATION);
+        }
+        replace(&mut now, canonicalize);
     }
-    replace(&mut now, canonicalize);
-    if level != PathNormalization::Base {
+    if handling.merge_slashes {
         replace(&mut now, merge_slashes);
     }
-    match now {
-        Cow::Borrowed(same) if same.len() == path.len() => Ok(Cow::Borrowed(raw)),
+    let whole = match now {
+        Cow::Borrowed(same) if same.len() == path.len() => return Ok(Cow::Borrowed(raw)),
         now => {
             let mut whole = now.into_owned();
             whole.extend_from_slice(query);
-            Ok(Cow::Owned(whole))
+            whole
         }
+    };
+    match redirects {
+        true => Err(Rejected { location: Some(whole), ..Rejected::new(307, "path_normalization_failed") }),
+        false => Ok(Cow::Owned(whole)),
     }
+}
+
+/// `%2F` or `%5C`, in either case.
+fn has_escaped_slashes(path: &[u8]) -> bool {
+    path.windows(3).any(|escape| matches!(escape, [b'%', b'2', b'F' | b'f'] | [b'%', b'5', b'C' | b'c']))
 }
 
 /// What `url_path` and `uri_template` look at: everything before the first `?` or `#`.
@@ -235,7 +282,8 @@ fn guard_stray(out: &mut Vec<u8>, stray: Option<usize>, next: &[u8]) {
 }
 
 fn needs_escape(byte: u8) -> bool {
-    matches!(byte, b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
+    // HTTP/2 has no check of its own for bytes that are no ASCII.
+    matches!(byte, b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80..)
 }
 
 fn hex(byte: u8) -> Option<u8> {

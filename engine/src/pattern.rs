@@ -235,15 +235,14 @@ impl PeerPattern {
         match self {
             PeerPattern::Present => add(0, b""),
             PeerPattern::Name(pattern) => add(1 + pattern.parts().0 as u8, pattern.parts().1),
-            PeerPattern::Glob(glob) => {
-                glob.parts.iter().for_each(|part| add(5 + u8::from(glob.literal), part))
-            }
+            PeerPattern::Glob(glob) => glob.parts.iter().for_each(|part| add(5, part)),
             PeerPattern::TrustDomain { prefix, suffix } => {
                 [prefix, suffix].iter().for_each(|text| add(7, text))
             }
-            PeerPattern::ServiceAccount { namespace, name, literal } => {
-                [namespace, name].iter().for_each(|text| add(8 + u8::from(*literal), text.as_bytes()));
+            PeerPattern::ServiceAccount { namespace, name } => {
+                [namespace, name].iter().for_each(|text| add(8, text.as_bytes()));
             }
+            PeerPattern::Unquoted(unquoted) => add(9, unquoted.expression.as_bytes()),
         }
         key
     }

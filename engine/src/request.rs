@@ -1,5 +1,6 @@
 //! A request or connection as Envoy's filters see it: borrowed, nothing parsed twice.
 
+use alloc::string::String;
 use core::net::IpAddr;
 
 /// Which filters look at it.
@@ -84,11 +85,11 @@ pub struct Request<'a> {
     /// The client's SNI as Envoy's TLS inspector gives it (lower case); empty: none.
     pub sni: &'a [u8],
     /// Dynamic metadata by filter namespace, for `experimental.envoy.filters.…` conditions.
-    pub metadata: &'a [(&'a str, crate::jwt::Json)],
+    pub metadata: &'a [(String, crate::jwt::Json)],
     /// The clock, in seconds since 1970 (UTC).
     pub now: i64,
     /// What CUSTOM providers would answer, by name. One that is not named is not known.
-    pub ext_authz: &'a [(&'a str, ExtAuthzAnswer)],
+    pub ext_authz: &'a [(String, ExtAuthzAnswer)],
 }
 
 impl<'a> Request<'a> {
@@ -106,6 +107,17 @@ impl<'a> Request<'a> {
             metadata: &[],
             now: 0,
             ext_authz: &[],
+        }
+    }
+
+    /// The same where nobody checks what the peer's certificate says: any name may stand in it.
+    #[must_use]
+    pub fn with_unproven_peer(&self) -> Request<'a> {
+        match self.peer {
+            Peer::Tls { names: [_, ..], .. } => {
+                Request { peer: Peer::Tls { names: &[], complete: false }, ..*self }
+            }
+            _ => *self,
         }
     }
 

@@ -17,6 +17,8 @@ pub enum Outcome {
     Deny,
     /// The answer depends on something that is not known; [`Report::missing`] names it.
     Unknown,
+    /// Envoy sends the client to another path before it asks any policy; [`Report::location`] names it.
+    Redirect,
 }
 
 impl Outcome {
@@ -26,6 +28,7 @@ impl Outcome {
             Outcome::Allow => "allow",
             Outcome::Deny => "deny",
             Outcome::Unknown => "unknown",
+            Outcome::Redirect => "redirect",
         }
     }
 }
@@ -79,6 +82,9 @@ pub struct Report {
     pub details: Option<String>,
     /// The id of the matched rule as Envoy reports it.
     pub policy: Option<String>,
+    /// Where a redirect leads; left out of JSON for every other verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
     /// One sentence for people.
     pub reason: String,
     /// What dry-run policies would have said.

@@ -111,8 +111,7 @@ pub fn path_alternatives(version: IstioVersion) -> Vec<IstioVersion> {
 /// The patch releases that a minor version stands for, the oldest first, as far as these policies mean different
 /// things to them; one where they do not, and for a patch release itself.
 pub fn alternatives(resources: &Resources, version: IstioVersion) -> Vec<IstioVersion> {
-    let mut changes =
-        [QUOTED_SERVICE_ACCOUNTS, QUOTED_NAMES, LINES_APART, REGEXES_OF_BYTES].concat();
+    let mut changes = [QUOTED_SERVICE_ACCOUNTS, QUOTED_NAMES, LINES_APART, REGEXES_OF_BYTES].concat();
     changes.extend(Attribute::ALL.into_iter().filter_map(Attribute::came_in_patch));
     let releases = version.releases(&changes);
     if releases.len() < 2 {
@@ -172,7 +171,9 @@ impl Used {
                 self.names |= any(|text| text.strip_prefix('*').is_some_and(|rest| !is_quoted(rest)));
             }
             Attribute::Header => self.headers = true,
-            Attribute::Path | Attribute::Sni => self.regexes |= any(|text| text == "*" || text.contains("{*")),
+            Attribute::Path | Attribute::Sni => {
+                self.regexes |= any(|text| text == "*" || text.contains("{*"))
+            }
             _ => {}
         }
         if attribute.came_in_patch().is_some() && !self.attributes.contains(&attribute) {

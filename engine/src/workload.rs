@@ -31,6 +31,12 @@ pub struct Workload {
     pub service_account: String,
     /// The proxy that enforces.
     pub proxy: ProxyKind,
+    /// The proxy checks the certificates that peers show. Where it does not (a Gateway server with MUTUAL and
+    /// `insecureSkipVerify`, frontend validation AllowInsecureFallback), a name in one proves nothing, and what a
+    /// condition on it says is unknown.
+    pub verifies_peers: bool,
+    /// `connectionSettings` of its own, in place of the mesh's.
+    pub connection_settings: Option<ConnectionSettings>,
     /// The services it belongs to, `name` or `namespace/name`: for `targetRefs` on a waypoint.
     pub services: Vec<String>,
 }
@@ -52,6 +58,8 @@ impl Default for Workload {
             labels: Vec::new(),
             service_account: String::new(),
             proxy: ProxyKind::Sidecar,
+            verifies_peers: true,
+            connection_settings: None,
             services: Vec::new(),
         }
     }
@@ -70,6 +78,78 @@ pub enum PathNormalization {
     MergeSlashes,
     /// `%2F` and `%5C` decoded, then MERGE_SLASHES.
     DecodeAndMergeSlashes,
+}
+
+/// `path_with_escaped_slashes_action`: what a connection manager does with `%2F` and `%5C` in a path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub enum EscapedSlashes {
+    /// They stay.
+    #[default]
+    #[serde(rename = "KEEP_UNCHANGED")]
+    Keep,
+    /// 400.
+    #[serde(rename = "REJECT_REQUEST")]
+    Reject,
+    /// 307 to the path with slashes in their place.
+    #[serde(rename = "UNESCAPE_AND_REDIRECT")]
+    Redirect,
+    /// Slashes in their place, for the filters and the upstream.
+    #[serde(rename = "UNESCAPE_AND_FORWARD")]
+    Forward,
+}
+
+/// `headers_with_underscores_action`: what a connection manager does with a header `a_b`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub enum Underscores {
+    /// It stays.
+    #[default]
+    #[serde(rename = "HEADERS_WITH_UNDERSCORES_ALLOW")]
+    Allow,
+    /// 400; on HTTP/2 the stream is reset.
+    #[serde(rename = "HEADERS_WITH_UNDERSCORES_REJECT_REQUEST")]
+    Reject,
+    /// It is left out.
+    #[serde(rename = "HEADERS_WITH_UNDERSCORES_DROP_HEADER")]
+    Drop,
+}
+
+/// ProxyConfig's `connectionSettings` (Istio 1.31), as far as they bear on a verdict. What is not set is as the mesh's
+/// `pathNormalization` has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ConnectionSettings {
+    /// `profile: EDGE`: on gateways what is not set becomes what Envoy recommends for the edge.
+    #[serde(rename = "profile", serialize_with = "profile", skip_serializing_if = "core::ops::Not::not")]
+    pub edge: bool,
+    /// `httpMergeSlashes`.
+    #[serde(rename = "httpMergeSlashes", skip_serializing_if = "Option::is_none")]
+    pub merge_slashes: Option<bool>,
+    /// `httpPathWithEscapedSlashesAction`.
+    #[serde(rename = "httpPathWithEscapedSlashesAction", skip_serializing_if = "Option::is_none")]
+    pub escaped_slashes: Option<EscapedSlashes>,
+    /// `httpHeadersWithUnderscoresAction`.
+    #[serde(rename = "httpHeadersWithUnderscoresAction", skip_serializing_if = "Option::is_none")]
+    pub underscores: Option<Underscores>,
+}
+
+/// The only profile that means something.
+fn profile<S: serde::Serializer>(_: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str("EDGE")
+}
+
+impl ConnectionSettings {
+    /// With the defaults of the profile, which only gateways have (`connection_settings.go`).
+    #[must_use]
+    pub fn resolved(self, proxy: ProxyKind) -> ConnectionSettings {
+        if !self.edge || proxy != ProxyKind::Gateway {
+            return self;
+        }
+        ConnectionSettings {
+            merge_slashes: self.merge_slashes.or(Some(true)),
+            escaped_slashes: self.escaped_slashes.or(Some(EscapedSlashes::Redirect)),
+            underscores: self.underscores.or(Some(Underscores::Reject)),
+            ..self
+        }
+    }
 }
 
 /// A provider for CUSTOM policies out of `meshConfig.extensionProviders`.
@@ -197,6 +277,8 @@ pub struct Mesh {
     pub extension_providers: Vec<ExtensionProvider>,
     /// `pathNormalization`.
     pub path_normalization: PathNormalization,
+    /// `defaultConfig.connectionSettings`, for proxies without settings of their own.
+    pub connection_settings: Option<ConnectionSettings>,
     /// `numTrustedProxies`: hops in front of a gateway.
     pub num_trusted_proxies: u32,
     /// Whose semantics.
@@ -211,6 +293,7 @@ impl Default for Mesh {
             trust_domain_aliases: vec![],
             extension_providers: vec![],
             path_normalization: PathNormalization::Base,
+            connection_settings: None,
             num_trusted_proxies: 0,
             istio_version: IstioVersion::NEWEST,
         }

@@ -4,8 +4,9 @@ use gnomon_engine::{
     address::{parse_cidr, remote_ip},
     headers::{self, Edge},
     path,
+    target::Target,
     template::{Template, TemplateError},
-    workload::PathNormalization,
+    workload::{PathNormalization, Underscores},
 };
 use std::net::IpAddr;
 
@@ -26,9 +27,11 @@ fn paths() {
     for line in include_str!("envoy/paths.tsv").lines().skip(2) {
         let row: Vec<&str> = line.split('\t').collect();
         for (level, expected) in levels.into_iter().zip(&row[1..]) {
-            let got = match path::normalize(row[0].as_bytes(), level) {
+            let target = row[0].as_bytes();
+            let read = Target::check(b"GET", target).and_then(|()| Target::read(b"GET", target));
+            let got = match read.and_then(|read| path::normalize(read.path.unwrap(), &level.into())) {
                 Ok(path) => String::from_utf8(path.into_owned()).unwrap(),
-                Err(rejected) => format!("!{} {}", rejected.status, rejected.details),
+                Err(rejected) => format!("!{} {}", rejected.status.unwrap(), rejected.details),
             };
             let expected = if *expected == "=" { row[0] } else { expected };
             if got != expected {
@@ -49,8 +52,7 @@ fn bytes_that_no_path_may_have() {
             _ => None,
         };
         for target in [vec![b'/', byte, b'a'], vec![b'/', b'?', byte, b'a']] {
-            let got =
-                path::normalize(&target, PathNormalization::None).err().map(|rejected| rejected.details);
+            let got = Target::check(b"GET", &target).err().map(|rejected| rejected.details);
             assert_eq!(got, details, "{byte:#x}");
         }
     }
@@ -119,8 +121,15 @@ fn header_maps() {
             gateway: proxy.starts_with("gateway"),
             hops: proxy.strip_prefix("gateway ").map_or(0, |hops| hops.parse().unwrap()),
             tls: false,
+            keeps_scheme: false,
         };
-        let mut map = headers::normalize_lines(b"GET", b"/", b"h0", &lines);
+        let mut map = headers::normalize_lines(
+            b"GET",
+            &Target { path: Some(b"/"), ..Target::default() },
+            b"h0",
+            &lines,
+            Underscores::Allow,
+        );
         headers::add_proxy_headers(&mut map, &edge);
         let mut got: Vec<String> = map
             .iter()
@@ -137,6 +146,7 @@ fn header_maps() {
 
 #[test]
 fn bytes_that_no_header_may_have() {
+    let check = |lines: &[(&[u8], &[u8])]| headers::check(lines, Underscores::Allow);
     let details = |result: Result<(), path::Rejected>| result.err().map(|rejected| rejected.details);
     for byte in 0..=255_u8 {
         let text = [b'a', byte, b'b'];
@@ -147,7 +157,7 @@ fn bytes_that_no_header_may_have() {
             _ if control => Some("http1.invalid_characters"),
             _ => None,
         };
-        assert_eq!(details(headers::check(b"a", &[(b"x", &text)])), value, "value {byte:#x}");
+        assert_eq!(details(check(&[(b"x", &text)])), value, "value {byte:#x}");
         let name = match byte {
             _ if control => Some("http1.invalid_characters"),
             _ if byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte) => None,
@@ -155,18 +165,22 @@ fn bytes_that_no_header_may_have() {
             b':' | b'\n' | b'\r' => continue,
             _ => Some("http1.codec_error"),
         };
-        assert_eq!(details(headers::check(b"a", &[(&text, b"x")])), name, "name {byte:#x}");
+        assert_eq!(details(check(&[(&text, b"x")])), name, "name {byte:#x}");
         let authority = match byte {
             b'\n' | b'\r' => continue,
             _ if control => Some("http1.invalid_characters"),
             _ if byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=@[]_~".contains(&byte) => None,
             _ => Some("http.invalid_authority"),
         };
-        assert_eq!(details(headers::check(&text, &[])), authority, "authority {byte:#x}");
-        assert_eq!(details(headers::check(b"a", &[(b"Host", &text)])), authority, "host {byte:#x}");
+        assert_eq!(details(headers::check_authority([&text[..]])), authority, "authority {byte:#x}");
+        assert_eq!(
+            details(check(&[(b"Host", &text)]).and(headers::check_authority([&text[..]]))),
+            authority,
+            "host {byte:#x}"
+        );
     }
-    assert_eq!(headers::check(b"", &[(b"host", b" a:99999 ")]), Ok(()));
-    assert!(headers::check(b"a", &[(b"", b"x")]).is_err());
+    assert_eq!(headers::check_authority([&b" a:99999 "[..]]), Ok(()));
+    assert!(check(&[(b"", b"x")]).is_err());
 }
 
 #[test]
@@ -188,7 +202,13 @@ fn remote_addresses() {
             .filter(|_| !row[0].is_empty())
             .map(|value| (b"x-forwarded-for".as_slice(), value.as_bytes()))
             .collect();
-        let map = headers::normalize_lines(b"GET", b"/", b"a", &lines);
+        let map = headers::normalize_lines(
+            b"GET",
+            &Target { path: Some(b"/"), ..Target::default() },
+            b"a",
+            &lines,
+            Underscores::Allow,
+        );
         let joined = headers::value(&map, b"x-forwarded-for");
         for ((gateway, hops), expected) in modes.into_iter().zip(&row[1..]) {
             let got = remote_ip(Some(peer), joined, gateway, hops);

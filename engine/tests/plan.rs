@@ -139,7 +139,7 @@ fn a_provider_that_fails_open_lets_pass_and_one_that_does_not_refuses_with_its_s
         let provider = ExtensionProvider { name: "p".into(), kind: ProviderKind::Http(entry(extra)) };
         let mesh = Mesh { extension_providers: vec![provider], ..Mesh::default() };
         let plan = Plan::build(&resources, &Workload::default(), &mesh);
-        let request = Request { ext_authz: &[("p", ExtAuthzAnswer::Error)], ..Request::http(GET) };
+        let request = Request { ext_authz: &[("p".into(), ExtAuthzAnswer::Error)], ..Request::http(GET) };
         let verdict = plan.evaluate(&request, &NoCrypto);
         assert_eq!((verdict.outcome, verdict.status()), (outcome, status), "{extra}");
     }

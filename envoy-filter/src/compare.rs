@@ -122,7 +122,7 @@ pub fn as_enforced(report: &Report) -> Enforced {
     match report.verdict {
         Outcome::Allow => Enforced::Allowed,
         Outcome::Unknown => Enforced::Unknown,
-        Outcome::Deny => match refuser(report.stage, report.details.as_deref()) {
+        Outcome::Deny | Outcome::Redirect => match refuser(report.stage, report.details.as_deref()) {
             Some(by) => Enforced::Refused { by, status: report.status },
             None => Enforced::Unknown,
         },
@@ -211,7 +211,7 @@ pub struct Candidate<'a> {
 pub fn compare(candidate: Candidate<'_>, enforced: &Enforced, details: &str) -> Comparison {
     match (candidate.outcome, enforced) {
         (_, Enforced::NotAsked) => Comparison::Skipped,
-        (Outcome::Unknown, _) | (_, Enforced::Unknown) => Comparison::Unknown,
+        (Outcome::Unknown | Outcome::Redirect, _) | (_, Enforced::Unknown) => Comparison::Unknown,
         (Outcome::Allow, Enforced::Allowed) => Comparison::Agree,
         (Outcome::Deny, Enforced::Allowed) => Comparison::WouldDeny,
         (Outcome::Allow, Enforced::Refused { .. }) => Comparison::WouldAllow,

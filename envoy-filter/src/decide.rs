@@ -98,10 +98,9 @@ impl Scene<'_> {
 
     fn with<T>(&self, ask: impl FnOnce(&Request<'_>) -> T) -> T {
         let names = self.facts.names();
-        let metadata = self.facts.metadata();
         let providers = self.providers.iter();
-        let ext_authz: Vec<(&str, ExtAuthzAnswer)> =
-            providers.map(|name| (name.as_str(), ExtAuthzAnswer::Allow)).collect();
+        let ext_authz: Vec<(String, ExtAuthzAnswer)> =
+            providers.map(|name| (name.clone(), ExtAuthzAnswer::Allow)).collect();
         ask(&Request {
             protocol: self.protocol,
             headers: &self.headers,
@@ -111,7 +110,7 @@ impl Scene<'_> {
             destination_ip: self.facts.destination_ip(),
             destination_port: self.facts.destination_port(),
             sni: self.facts.sni(),
-            metadata: &metadata,
+            metadata: self.facts.metadata(),
             now: self.now,
             ext_authz: &ext_authz,
         })
@@ -261,6 +260,7 @@ fn allowed(verdict: &Verdict<'_>) -> Report {
         stage: verdict.stage,
         details: None,
         policy: verdict.policy().map(ToString::to_string),
+        location: None,
         reason: String::new(),
         dry_run: DryRun::default(),
         audit: verdict.audit,
@@ -282,6 +282,7 @@ fn unknown_because(missing: RequestField, reason: &str) -> Decision {
         stage: Stage::None,
         details: None,
         policy: None,
+        location: None,
         reason: reason.into(),
         dry_run: DryRun::default(),
         audit: false,

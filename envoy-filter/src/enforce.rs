@@ -55,7 +55,9 @@ pub fn reply(report: &Report, headers: &[Header<'_>]) -> Option<Reply> {
             let challenge = Some(challenge(!report.without_token, headers));
             Some(Reply { challenge, ..refusal(report.status.unwrap_or(401), details, &message) })
         }
-        Outcome::Deny => Some(refusal(report.status.unwrap_or(403), details, "RBAC: access denied")),
+        Outcome::Deny | Outcome::Redirect => {
+            Some(refusal(report.status.unwrap_or(403), details, "RBAC: access denied"))
+        }
     }
 }
 

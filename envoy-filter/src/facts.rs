@@ -187,8 +187,8 @@ impl Facts {
     }
 
     /// Dynamic metadata by filter.
-    pub fn metadata(&self) -> Vec<(&str, Json)> {
-        self.metadata.iter().map(|(name, value)| (name.as_str(), value.clone())).collect()
+    pub fn metadata(&self) -> &[(String, Json)] {
+        &self.metadata
     }
 
     fn read_peer(&mut self, asked: &Asked<'_>, peers: &Peers) {

@@ -259,6 +259,7 @@ mod tests {
             stage: Stage::Deny,
             details: None,
             policy: Some("ns[a]-policy[é\r\nx: y]-rule[0]".into()),
+            location: None,
             reason: String::new(),
             dry_run: DryRun::default(),
             audit: false,

@@ -136,7 +136,8 @@ pub fn request_attributes(data: &[u8]) {
         2 => Some(ExtAuthzAnswer::Deny),
         _ => Some(ExtAuthzAnswer::Error),
     };
-    let answers: Vec<(&str, ExtAuthzAnswer)> = answer.map(|answer| ("p", answer)).into_iter().collect();
+    let answers: Vec<(String, ExtAuthzAnswer)> =
+        answer.map(|answer| ("p".into(), answer)).into_iter().collect();
     let names: Vec<&[u8]> = (0..flags & 3).map(|_| bytes.line()).collect();
     let peer = match flags & 4 {
         0 => Peer::Plaintext,

@@ -4,7 +4,7 @@ use crate::{
     err::{Context, Result},
     tokens::{self, TestKey},
 };
-use gnomon_analysis::{bundle, with_token};
+use gnomon_analysis::bundle;
 use gnomon_engine::{
     Mesh, Plan, Workload,
     jwt::Json,
@@ -76,7 +76,7 @@ pub fn signed(request: &RequestSpec, resources: &Resources, plan: &Plan, clock: 
     let rules = resources.request_authentication.iter().flat_map(|policy| &policy.rules);
     let rule = rules.clone().find(|rule| rule.issuer.text == issuer).or_else(|| rules.clone().next());
     let key = rule.and_then(|rule| key_of(rule.jwks.as_ref())).unwrap_or(TestKey::Rsa);
-    let mut request = with_token(request, &plan.authenticator().place(issuer), &tokens::sign(key, &claims)?);
+    let mut request = request.with_token(&plan.authenticator().place(issuer), &tokens::sign(key, &claims)?);
     request.claims = None;
     Ok(request)
 }

@@ -2,7 +2,10 @@
 //! bears on what they see is made here.
 
 use crate::{access_log, certs::Identity};
-use gnomon_engine::workload::{PathNormalization, ProxyKind, Workload};
+use gnomon_engine::{
+    path::PathHandling,
+    workload::{PathNormalization, ProxyKind, Underscores, Workload},
+};
 use serde_json::{Map, Value, json};
 use std::{net::SocketAddr, path::Path};
 
@@ -67,7 +70,9 @@ pub struct Listener {
     /// `numTrustedProxies`.
     pub trusted_hops: u32,
     /// What is done to the path before the filters see it.
-    pub path_normalization: PathNormalization,
+    pub path: PathHandling,
+    /// What is done to headers with an underscore.
+    pub underscores: Underscores,
 }
 
 impl Listener {
@@ -82,7 +87,8 @@ impl Listener {
             passthrough: false,
             proxy: ProxyKind::Sidecar,
             trusted_hops: 0,
-            path_normalization: PathNormalization::Base,
+            path: PathNormalization::Base.into(),
+            underscores: Underscores::Allow,
         }
     }
 
@@ -171,26 +177,26 @@ impl Listener {
             }]}]},
         });
         if let Some(manager) = manager.as_object_mut() {
-            manager.append(&mut path_handling(self.path_normalization));
+            manager.append(&mut path_handling(&self.path));
+            let underscores = match self.underscores {
+                Underscores::Allow => "ALLOW",
+                Underscores::Reject => "REJECT_REQUEST",
+                Underscores::Drop => "DROP_HEADER",
+            };
+            let options = json!({"headers_with_underscores_action": underscores});
+            manager.insert("common_http_protocol_options".into(), options);
+            manager.insert("upgrade_configs".into(), json!([{"upgrade_type": "websocket"}]));
         }
         json!({"name": "envoy.filters.network.http_connection_manager", "typed_config": manager})
     }
 }
 
-/// What istiod makes of `meshConfig.pathNormalization`.
-fn path_handling(level: PathNormalization) -> Map<String, Value> {
-    let (normalize, merge, decode) = match level {
-        PathNormalization::None => (false, false, false),
-        PathNormalization::Base => (true, false, false),
-        PathNormalization::MergeSlashes => (true, true, false),
-        PathNormalization::DecodeAndMergeSlashes => (true, true, true),
-    };
+/// What istiod makes of `meshConfig.pathNormalization` and of `connectionSettings`.
+fn path_handling(handling: &PathHandling) -> Map<String, Value> {
     let mut fields = Map::new();
-    fields.insert("normalize_path".into(), normalize.into());
-    fields.insert("merge_slashes".into(), merge.into());
-    if decode {
-        fields.insert("path_with_escaped_slashes_action".into(), "UNESCAPE_AND_FORWARD".into());
-    }
+    fields.insert("normalize_path".into(), handling.normalize.into());
+    fields.insert("merge_slashes".into(), handling.merge_slashes.into());
+    fields.insert("path_with_escaped_slashes_action".into(), json!(handling.escaped_slashes));
     fields
 }
 

@@ -205,10 +205,8 @@ fn paths_arrive_as_sent_and_are_normalized_as_told() {
         ("merge", PathNormalization::MergeSlashes),
         ("decode", PathNormalization::DecodeAndMergeSlashes),
     ];
-    let listeners = levels.map(|(name, path_normalization)| Listener {
-        path_normalization,
-        ..Listener::http(name, Vec::new())
-    });
+    let listeners =
+        levels.map(|(name, level)| Listener { path: level.into(), ..Listener::http(name, Vec::new()) });
     let envoy = start(listeners.to_vec());
     // as sent, then as seen at each level
     let table = [

@@ -4,50 +4,11 @@ use gnomon_engine::{
     Diagnostic, Diagnostics, Node, Severity, Value,
     decode::{Cursor, Fields, Reader, quoted},
     jwt::Json,
-    node::Position,
     request::{ExtAuthzAnswer, Protocol},
 };
 use std::{net::IpAddr, sync::Arc};
 
-/// One request as written: owned, nothing derived or normalized yet. What is absent is absent, as on the wire.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RequestSpec {
-    /// Where it begins.
-    pub at: Position,
-    /// `protocol`: HTTP by default.
-    pub protocol: Protocol,
-    /// `method`: GET by default.
-    pub method: String,
-    /// `path`, as sent, with its query: `/` by default.
-    pub path: String,
-    /// `host`: `:authority`, with its port where the client sends one.
-    pub host: Option<String>,
-    /// `headers`: the lines in order, names as written.
-    pub headers: Vec<(String, String)>,
-    /// `token`: sent as `authorization: Bearer …`.
-    pub token: Option<String>,
-    /// `claims`, always an object: a token with these and a good signature, put where a rule of its issuer looks.
-    /// Excludes `token`.
-    pub claims: Option<Json>,
-    /// `source.principal` as written; `None`: plaintext.
-    pub principal: Option<String>,
-    /// `source.ip`: the physical peer.
-    pub source_ip: Option<IpAddr>,
-    /// `remoteIp`; `None`: as Envoy derives it.
-    pub remote_ip: Option<IpAddr>,
-    /// `destination.ip`.
-    pub destination_ip: Option<IpAddr>,
-    /// `destination.port`.
-    pub destination_port: Option<u16>,
-    /// `sni`.
-    pub sni: Option<String>,
-    /// `time` in seconds since 1970; `None`: now.
-    pub time: Option<i64>,
-    /// `extAuthz`: what CUSTOM providers answer, by name.
-    pub ext_authz: Vec<(String, ExtAuthzAnswer)>,
-    /// `metadata`: dynamic metadata by filter namespace, for `experimental.envoy.filters.…` conditions.
-    pub metadata: Vec<(String, Json)>,
-}
+pub use gnomon_engine::prepare::RequestSpec;
 
 /// What a request file holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -236,7 +197,8 @@ fn is_token(text: &str) -> bool {
 fn header_lines(cursor: &Cursor<'_>) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     for (key, value) in cursor.entries() {
-        if !is_token(&key.name) {
+        // Extended CONNECT is the one request whose pseudo header nothing else can say.
+        if !is_token(&key.name) && key.name != ":protocol" {
             let help = if key.name.starts_with(':') { "write `method`, `path` and `host`" } else { "" };
             value.report_key(key, "bad-token", format!("{} is no header name", quoted(&key.name)), help);
             continue;

@@ -1,6 +1,6 @@
 //! What is wrong comes as an error that programs can pass on: `?` into any `dyn Error`, every finding in its text.
 
-use gnomon_engine::{address::parse_cidr, json, path::normalize, template::Template};
+use gnomon_engine::{address::parse_cidr, json, target::Target, template::Template};
 use gnomon_manifests::{load_text, parse, request::requests, suite};
 use std::error::Error;
 
@@ -33,7 +33,7 @@ fn public_errors_are_errors() {
         (Box::new(parse_cidr("10.0.0.0/33").unwrap_err()), "bad prefix length"),
         (Box::new(json::parse("[1,]").unwrap_err()), "1:"),
         (Box::new(Template::parse("/{**}/{*}").unwrap_err()), "an operator follows"),
-        (Box::new(normalize(b"x", Default::default()).unwrap_err()), "Envoy answers 400"),
+        (Box::new(Target::read(b"GET", b"*").unwrap_err()), "Envoy answers 400"),
     ];
     for (error, start) in errors {
         assert!(error.to_string().starts_with(start), "{error}");

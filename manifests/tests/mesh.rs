@@ -2,7 +2,10 @@
 
 use gnomon_engine::{
     Diagnostic, Mesh, Workload, decode,
-    workload::{IstioVersion, PathNormalization, ProviderKind, ProxyKind},
+    workload::{
+        ConnectionSettings, EscapedSlashes, IstioVersion, PathNormalization, ProviderKind, ProxyKind,
+        Underscores,
+    },
 };
 use gnomon_manifests::parse;
 
@@ -32,7 +35,8 @@ fn defaults() {
 fn everything() {
     let (read, problems) = workload(
         "workload:\n  name: webapp\n  namespace: ns\n  labels: {b: c, a: d}\n  serviceAccount: sa\n  proxy: waypoint\n  \
-         services: [webapp, other/x]\nmesh: {}\n",
+         services: [webapp, other/x]\n  peerVerification: none\n  connectionSettings: {profile: EDGE, httpIdleTimeout: 1h, \
+         httpMergeSlashes: false, httpPathWithEscapedSlashesAction: REJECT_REQUEST}\nmesh: {}\n",
     );
     assert_eq!(problems, []);
     let labels = vec![("a".to_string(), "d".to_string()), ("b".to_string(), "c".to_string())];
@@ -43,19 +47,29 @@ fn everything() {
         service_account: "sa".into(),
         proxy: ProxyKind::Waypoint,
         services: vec!["webapp".into(), "other/x".into()],
+        verifies_peers: false,
+        connection_settings: Some(ConnectionSettings {
+            edge: true,
+            merge_slashes: Some(false),
+            escaped_slashes: Some(EscapedSlashes::Reject),
+            underscores: None,
+        }),
     };
     assert_eq!(read, wanted);
 
     let (read, problems) = mesh(
         "rootNamespace: root\ntrustDomain: td\ntrustDomainAliases: [old]\nextensionProviders:\n- named\n\
          - name: http\n  envoyExtAuthzHttp: {service: a, port: 80}\n- {name: grpc, envoyExtAuthzGrpc: {service: a}}\n\
-         - {name: only}\npathNormalization: {normalization: MERGE_SLASHES}\nnumTrustedProxies: 2\nistioVersion: 1.30.2\n",
+         - {name: only}\npathNormalization: {normalization: MERGE_SLASHES}\nnumTrustedProxies: 2\nistioVersion: 1.30.2\n\
+         defaultConfig: {concurrency: 2, connectionSettings: {httpHeadersWithUnderscoresAction: \
+         HEADERS_WITH_UNDERSCORES_DROP_HEADER}}\n",
     );
     assert_eq!(problems, []);
     assert_eq!((read.root_namespace.as_str(), read.trust_domain.as_str()), ("root", "td"));
     assert_eq!(read.trust_domain_aliases, ["old"]);
+    assert_eq!(read.connection_settings.and_then(|own| own.underscores), Some(Underscores::Drop));
     assert_eq!(read.path_normalization, PathNormalization::MergeSlashes);
-    assert_eq!((read.num_trusted_proxies, read.istio_version), (2, IstioVersion::minor(30)));
+    assert_eq!((read.num_trusted_proxies, read.istio_version), (2, IstioVersion::minor(30).with_patch(2)));
     let kinds: Vec<_> =
         read.extension_providers.iter().map(|provider| (provider.name.as_str(), &provider.kind)).collect();
     assert!(matches!(

@@ -283,6 +283,6 @@ fn of_manifest(node: &Node) -> Option<Candidate> {
     let account = text(pod, &["spec", "serviceAccountName"]).unwrap_or_default();
     let proxy = if is_gateway(&labels) { ProxyKind::Gateway } else { ProxyKind::Sidecar };
     let workload =
-        Workload { name, namespace, labels, service_account: account, proxy, services: Vec::new() };
+        Workload { name, namespace, labels, service_account: account, proxy, ..Workload::default() };
     Some(Candidate { workload, origin })
 }

@@ -5,12 +5,13 @@ use crate::{
     check::Checker,
     inventory::{Inventory, inventory},
 };
-use gnomon_analysis::{Materialized, differences, elsewhere, imported::Proxy, materialize, shown};
+use gnomon_analysis::{differences, elsewhere, imported::Proxy, shown};
 use gnomon_engine::{
     Diagnostic, Mesh, Node, Plan, Severity, Workload,
     attach::attach,
     decode,
     envoy::import::Imported,
+    prepare::Prepared,
     verdict::{Explanation, Report},
 };
 use gnomon_manifests::{
@@ -319,8 +320,8 @@ fn seconds(now: f64) -> i64 {
     now as i64
 }
 
-fn ready(spec: &RequestSpec, plan: &Plan, aim: &Aim, now: f64) -> Materialized {
-    materialize(spec, plan, &aim.workload, &aim.mesh, seconds(now))
+fn ready<'s>(spec: &'s RequestSpec, plan: &Plan, aim: &Aim, now: f64) -> Prepared<'s> {
+    Prepared::new(spec, plan.authenticator(), &aim.workload, &aim.mesh, seconds(now))
 }
 
 fn proxy_report(
@@ -335,7 +336,7 @@ fn proxy_report(
     proxy.report(spec, seconds(input.now), checker)
 }
 
-fn tokens(loaded: &Loaded, aim: &Aim, plan: &Plan, ready: &Materialized, checker: &Checker) -> Vec<Token> {
+fn tokens(loaded: &Loaded, aim: &Aim, plan: &Plan, ready: &Prepared<'_>, checker: &Checker) -> Vec<Token> {
     if ready.rejected().is_some() {
         return Vec::new();
     }

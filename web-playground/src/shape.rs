@@ -113,6 +113,12 @@ pub(crate) fn workload(workload: &Workload) -> Value {
     if workload.proxy != Workload::default().proxy {
         out.put("proxy", json!(workload.proxy));
     }
+    if !workload.verifies_peers {
+        out.put("peerVerification", "none");
+    }
+    if let Some(settings) = workload.connection_settings {
+        out.put("connectionSettings", json!(settings));
+    }
     if !workload.services.is_empty() {
         out.put("services", workload.services.as_slice());
     }
@@ -139,6 +145,9 @@ pub(crate) fn mesh(mesh: &Mesh) -> Value {
     if mesh.path_normalization != default.path_normalization {
         out.put("pathNormalization", json!(mesh.path_normalization));
     }
+    if let Some(settings) = mesh.connection_settings {
+        out.put("connectionSettings", json!(settings));
+    }
     if mesh.num_trusted_proxies != 0 {
         out.put("numTrustedProxies", mesh.num_trusted_proxies);
     }
@@ -156,6 +165,7 @@ pub(crate) fn expect(expect: &Expect) -> Value {
     out.some("stage", expect.stage.map(|stage| json!(stage)));
     out.some("details", expect.details.as_ref().map(|details| json!(details)));
     out.some("policy", expect.policy.as_ref().map(|policy| json!(policy)));
+    out.some("location", expect.location.as_ref().map(|location| json!(location)));
     out.some("reason", expect.reason.as_deref());
     out.some("audit", expect.audit);
     out.some("missing", expect.missing.as_ref().map(|missing| json!(missing)));
@@ -202,5 +212,6 @@ fn word(verdict: Outcome) -> &'static str {
         Outcome::Allow => "allow",
         Outcome::Deny => "deny",
         Outcome::Unknown => "unknown",
+        Outcome::Redirect => "redirect",
     }
 }

@@ -32,6 +32,12 @@ pub fn workload_fields(workload: &Workload) -> Value {
     if !workload.services.is_empty() {
         fields.insert("services".into(), json!(workload.services));
     }
+    if !workload.verifies_peers {
+        fields.insert("peerVerification".into(), "none".into());
+    }
+    if let Some(settings) = workload.connection_settings {
+        fields.insert("connectionSettings".into(), json!(settings));
+    }
     for (name, value) in [("name", &workload.name), ("serviceAccount", &workload.service_account)] {
         if !value.is_empty() {
             fields.insert(name.into(), json!(value));
@@ -52,13 +58,17 @@ pub fn mesh_fields(mesh: &Mesh) -> Value {
         })
         .collect();
     let version = mesh.istio_version;
-    json!({
+    let mut fields = json!({
         "rootNamespace": mesh.root_namespace,
         "trustDomain": mesh.trust_domain,
         "trustDomainAliases": mesh.trust_domain_aliases,
         "extensionProviders": providers,
         "pathNormalization": mesh.path_normalization,
         "numTrustedProxies": mesh.num_trusted_proxies,
-        "istioVersion": format!("{}.{}", version.0, version.1),
-    })
+        "istioVersion": version.to_string(),
+    });
+    if let (Some(settings), Some(fields)) = (mesh.connection_settings, fields.as_object_mut()) {
+        fields.insert("connectionSettings".into(), json!(settings));
+    }
+    fields
 }

@@ -12,6 +12,7 @@ fn report() -> Report {
         stage: Stage::Allow,
         details: Some("d".into()),
         policy: None,
+        location: None,
         reason: "r".into(),
         dry_run: DryRun {
             allow: None,

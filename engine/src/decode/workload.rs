@@ -3,7 +3,10 @@
 use super::{Cursor, Fields, Problem, Reader, quoted, short};
 use crate::{
     Diagnostic, Mesh, Node, Workload,
-    workload::{ExtensionProvider, IstioVersion, PathNormalization, ProviderKind, ProxyKind},
+    workload::{
+        ConnectionSettings, EscapedSlashes, ExtensionProvider, IstioVersion, PathNormalization, ProviderKind,
+        ProxyKind, Underscores,
+    },
 };
 use alloc::{format, string::String, sync::Arc, vec::Vec};
 
@@ -57,6 +60,10 @@ pub fn workload_at(cursor: Cursor<'_>) -> Workload {
         ("ztunnel", ProxyKind::Ztunnel),
     ];
     read.proxy = fields.word("proxy", &kinds).unwrap_or_default();
+    if fields.word("peerVerification", &[("certificate", true), ("none", false)]) == Some(false) {
+        read.verifies_peers = false;
+    }
+    read.connection_settings = fields.get("connectionSettings").and_then(connection_settings);
     read.services = texts(&mut fields, "services");
     fields.finish();
     read
@@ -84,6 +91,14 @@ pub fn mesh_at(cursor: Cursor<'_>) -> Mesh {
     }
     if let Some(cursor) = fields.get("pathNormalization") {
         read.path_normalization = normalization(cursor).unwrap_or_default();
+    }
+    read.connection_settings = fields.get("connectionSettings").and_then(connection_settings);
+    // MeshConfig has them among the settings of all proxies, of which the others bear on no verdict.
+    if let Some(default) = fields.get("defaultConfig")
+        && let Some(mut default) = default.fields()
+    {
+        let settings = default.get("connectionSettings").and_then(connection_settings);
+        read.connection_settings = settings.or(read.connection_settings);
     }
     if let Some(hops) = fields.integer("numTrustedProxies", 0..=i64::from(u32::MAX)) {
         read.num_trusted_proxies = u32::try_from(hops).unwrap_or_default();
@@ -116,6 +131,48 @@ fn normalization(cursor: Cursor<'_>) -> Option<PathNormalization> {
     let read = fields.word("normalization", &words);
     fields.finish();
     read
+}
+
+/// Istio's own `connectionSettings`; the timeouts and limits in them bear on no verdict.
+fn connection_settings(cursor: Cursor<'_>) -> Option<ConnectionSettings> {
+    let mut fields = cursor.fields()?;
+    let slashes = [
+        ("PATH_WITH_ESCAPED_SLASHES_UNSPECIFIED", None),
+        ("KEEP_UNCHANGED", Some(EscapedSlashes::Keep)),
+        ("REJECT_REQUEST", Some(EscapedSlashes::Reject)),
+        ("UNESCAPE_AND_REDIRECT", Some(EscapedSlashes::Redirect)),
+        ("UNESCAPE_AND_FORWARD", Some(EscapedSlashes::Forward)),
+    ];
+    let underscores = [
+        ("HEADERS_WITH_UNDERSCORES_UNSPECIFIED", None),
+        ("HEADERS_WITH_UNDERSCORES_ALLOW", Some(Underscores::Allow)),
+        ("HEADERS_WITH_UNDERSCORES_REJECT_REQUEST", Some(Underscores::Reject)),
+        ("HEADERS_WITH_UNDERSCORES_DROP_HEADER", Some(Underscores::Drop)),
+    ];
+    let settings = ConnectionSettings {
+        edge: fields.string("profile").is_some_and(|profile| profile.text == "EDGE"),
+        merge_slashes: fields.bool("httpMergeSlashes"),
+        escaped_slashes: fields.word("httpPathWithEscapedSlashesAction", &slashes).flatten(),
+        underscores: fields.word("httpHeadersWithUnderscoresAction", &underscores).flatten(),
+    };
+    // The timeouts and limits among them.
+    fields.ignore(&[
+        "listenerPerConnectionBufferLimitBytes",
+        "clusterPerConnectionBufferLimitBytes",
+        "globalDownstreamMaxConnections",
+        "httpIdleTimeout",
+        "httpMaxConnectionDuration",
+        "httpMaxStreamDuration",
+        "httpStreamIdleTimeout",
+        "httpRequestTimeout",
+        "httpRequestHeadersTimeout",
+        "httpDrainTimeout",
+        "httpMaxConcurrentStreams",
+        "http2InitialStreamWindowSize",
+        "http2InitialConnectionWindowSize",
+    ]);
+    fields.finish();
+    Some(settings)
 }
 
 /// `1.30`, `1.30.2`, `v1.30`. YAML reads a bare 1.30 as a number; its text is still there.

@@ -86,7 +86,9 @@ impl Authenticator {
         let mut read: Vec<String> = Vec::new();
         if !compiled.is_empty() {
             // A CORS preflight is recognised by these.
-            read.extend([":method", "origin", "access-control-request-method"].map(ToString::to_string));
+            // Without a path no rule of Envoy's is asked.
+            let names = [":method", ":path", "origin", "access-control-request-method"];
+            read.extend(names.map(ToString::to_string));
         }
         for rule in &compiled {
             written.extend(rule.outputs.header_names().map(ToString::to_string));
@@ -158,7 +160,8 @@ impl Authenticator {
         for name in &self.written {
             view.remove(name);
         }
-        if is_cors_preflight(&view) {
+        // istiod's rules are for all paths, `prefix: /`, which is none for CONNECT: it has no path.
+        if is_cors_preflight(&view) || view.first(":path").is_none() {
             return Attempt { result: Ok(()), payload: None, edits: view.edits };
         }
         let mut run = Run { rules: &self.rules, view: &mut view, crypto, assume: guesses, payload: None };

@@ -86,7 +86,7 @@ impl Writer<'_> {
     fn result(&self, stage: Stage) -> StageResult {
         let decided = self.verdict.stage;
         match self.verdict.outcome {
-            Outcome::Allow => StageResult::Passed,
+            Outcome::Allow | Outcome::Redirect => StageResult::Passed,
             Outcome::Deny if stage == decided => StageResult::Refused,
             Outcome::Deny if stage > decided => StageResult::NotReached,
             Outcome::Unknown if self.keys_unknown && stage > Stage::Jwt => StageResult::NotReached,

@@ -59,6 +59,8 @@ pub struct Plan {
     jwt_rules: usize,
     http: Chain,
     tcp: Chain,
+    /// What a peer's certificate says is not checked, so that it proves nothing.
+    believes_nobody: bool,
     /// Whose semantics.
     version: IstioVersion,
     /// Matchers see several lines of a header as one value.
@@ -146,6 +148,7 @@ impl Plan {
             http,
             tcp,
             elsewhere: attached.elsewhere.saturating_add(refused),
+            believes_nobody: !workload.verifies_peers,
             version,
             joins_lines: !versions::matches_lines_apart(version),
             regexes_want_utf8: !versions::matches_regexes_by_byte(version),
@@ -196,6 +199,7 @@ impl Plan {
         request: &Request<'_>,
         crypto: &dyn jwt::Crypto,
     ) -> (Verdict<'_>, Option<jwt::Authentication>) {
+        let request = &self.believed(request);
         let run = evaluate::run(self, request, crypto, How::Indexed);
         // JWT rules mean the same to all patch releases of one minor version.
         let verdict = self.in_all_releases(run.verdict, |plan| match &run.authentication {
@@ -208,8 +212,14 @@ impl Plan {
     /// As [`Plan::evaluate`], where the answer of [`Plan::authenticator`] to the same request is there already.
     /// Allocates only for what is unknown.
     pub fn evaluate_authenticated(&self, request: &Request<'_>, found: &jwt::Authentication) -> Verdict<'_> {
+        let request = &self.believed(request);
         let verdict = evaluate::authenticated(self, request, found);
         self.in_all_releases(verdict, |plan| evaluate::authenticated(plan, request, found))
+    }
+
+    /// The request without what its peer claims to be, where nobody checks that: any name may stand there.
+    fn believed<'r>(&self, request: &Request<'r>) -> Request<'r> {
+        if self.believes_nobody { request.with_unproven_peer() } else { *request }
     }
 
     /// The verdict on which all patch releases agree.
@@ -224,12 +234,14 @@ impl Plan {
     /// The same verdict by going through the rules one by one: what the index is tested against.
     #[doc(hidden)]
     pub fn evaluate_linearly(&self, request: &Request<'_>, crypto: &dyn jwt::Crypto) -> Verdict<'_> {
+        let request = &self.believed(request);
         let linearly = |plan| evaluate::run(plan, request, crypto, How::Linearly).verdict;
         self.in_all_releases(linearly(self), linearly)
     }
 
     /// The verdict with its reason, the nearest miss and every stage. Slow: for people.
     pub fn explain(&self, request: &Request<'_>, crypto: &dyn jwt::Crypto) -> Explanation {
+        let request = &self.believed(request);
         let mut explanation = explain::explain(self, request, crypto);
         if !self.older.is_empty() {
             let Report { nearest, .. } = explanation.report;

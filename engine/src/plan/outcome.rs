@@ -9,7 +9,7 @@ use super::{
 use crate::{
     request::Protocol,
     resource::MtlsMode,
-    verdict::{DryRun, Missing, Outcome, Report, ShadowResult, Stage, missing},
+    verdict::{DryRun, Missing, Outcome, Report, RequestField, ShadowResult, Stage, missing},
     workload::{IstioVersion, ProxyKind},
 };
 use alloc::{
@@ -121,7 +121,7 @@ impl<'p> Verdict<'p> {
         let connection = self.protocol == Protocol::Tcp || self.plan.proxy == ProxyKind::Ztunnel;
         match (self.outcome, &self.refusal) {
             (Outcome::Allow, _) => Some(200),
-            (Outcome::Unknown, _) | (_, None | Some(Refusal::Mtls { .. })) => None,
+            (Outcome::Unknown | Outcome::Redirect, _) | (_, None | Some(Refusal::Mtls { .. })) => None,
             _ if connection => None,
             (_, Some(Refusal::Jwt { status, .. })) => Some(*status),
             (_, Some(Refusal::ExtAuthz { ask, failed: true, .. })) => Some(ask.status_on_error),
@@ -173,6 +173,13 @@ impl<'p> Verdict<'p> {
                 "{} with Istio {older}, {} with {newer}: `istioVersion` does not say which patch release it is",
                 before.name(),
                 now.name()
+            );
+        }
+        let identity = Missing::Field(RequestField::SourcePrincipal);
+        if self.outcome == Outcome::Unknown && plan.believes_nobody && self.missing.contains(&identity) {
+            return format!(
+                "the verdict depends on {identity}, which proves nothing: the proxy does not verify the certificates \
+                 of its clients (peerVerification: none)"
             );
         }
         if self.outcome == Outcome::Unknown {
@@ -244,6 +251,7 @@ impl<'p> Verdict<'p> {
             stage: self.stage,
             details: self.details(),
             policy: self.policy().map(ToString::to_string),
+            location: None,
             reason: self.reason(),
             dry_run: DryRun {
                 allow: self.dry_allow.map(|shadow| shadow.result("allowed", "denied")),

@@ -116,7 +116,8 @@ fn external_authorization() {
             Some("ext_authz_denied"),
         ),
     ] {
-        let report = ask(&filters(prefix), &Request { ext_authz: answers, ..request(headers) });
+        let answers: Vec<_> = answers.iter().map(|(name, said)| ((*name).to_string(), *said)).collect();
+        let report = ask(&filters(prefix), &Request { ext_authz: &answers, ..request(headers) });
         assert_eq!(
             (report.verdict, report.status, report.details.as_deref()),
             (verdict, status, details),
@@ -171,7 +172,7 @@ fn what_is_not_evaluated() {
         (report.verdict, names(&report.missing)),
         (Outcome::Unknown, vec!["metadata.envoy.filters.http.jwt_authn".to_string()])
     );
-    let nothing = [("envoy.filters.http.jwt_authn", Json::Object(vec![]))];
+    let nothing = [("envoy.filters.http.jwt_authn".to_string(), Json::Object(vec![]))];
     assert_eq!(
         ask(&rbac(&any(), &claim), &Request { metadata: &nothing, ..request(HEADERS) }).verdict,
         Outcome::Deny

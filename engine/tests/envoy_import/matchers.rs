@@ -130,7 +130,7 @@ fn principals() {
     ] {
         let payload = json!({ "iss": "i", "sub": "s", "groups": ["g1", "g2"], "age": 5, "admin": true, "nothing": null });
         let metadata: Node = serde_json::from_value(json!({ "payload": payload })).unwrap();
-        let metadata = [("envoy.filters.http.jwt_authn", Json::from(&metadata))];
+        let metadata = [("envoy.filters.http.jwt_authn".to_string(), Json::from(&metadata))];
         let request = Request { metadata: &metadata, ..request(HEADERS) };
         let report = ask(&rbac(&json!({ "any": true }), &principal), &request);
         let verdict = if expected { Outcome::Allow } else { Outcome::Deny };

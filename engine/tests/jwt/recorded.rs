@@ -5,7 +5,8 @@ use gnomon_engine::{
     headers::normalize_lines,
     jwt::{Authentication, Authenticator, Edit, Json, SoftwareCrypto},
     resource::{ClaimToHeader, HeaderLocation, JwtRule, Presence, Text},
-    workload::IstioVersion,
+    target::Target,
+    workload::{IstioVersion, Underscores},
 };
 use serde_json::Value;
 
@@ -76,7 +77,9 @@ fn lines_as_envoy_holds_them(case: &Value) -> Vec<Line> {
     let sent: Vec<(&[u8], &[u8])> = sent.iter().map(|(name, value)| (name.as_bytes(), &**value)).collect();
     let host = sent.iter().find(|(name, _)| *name == b"host");
     let others: Vec<(&[u8], &[u8])> = sent.iter().copied().filter(|(name, _)| *name != b"host").collect();
-    normalize_lines(&bytes(&case["method"]), path, host.map_or(b"h", |(_, value)| value), &others)
+    let target = Target { path: Some(path), ..Target::default() };
+    let host = host.map_or(&b"h"[..], |(_, value)| value);
+    normalize_lines(&bytes(&case["method"]), &target, host, &others, Underscores::Allow)
         .into_iter()
         .map(|(name, value)| (String::from_utf8(name).unwrap(), value))
         .collect()

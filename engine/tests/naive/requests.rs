@@ -21,8 +21,8 @@ pub(crate) struct Sent {
     pub(crate) destination_ip: Input<IpAddr>,
     pub(crate) port: Input<u16>,
     pub(crate) sni: String,
-    pub(crate) metadata: Vec<(&'static str, Json)>,
-    pub(crate) ext_authz: Vec<(&'static str, ExtAuthzAnswer)>,
+    pub(crate) metadata: Vec<(String, Json)>,
+    pub(crate) ext_authz: Vec<(String, ExtAuthzAnswer)>,
 }
 
 impl Sent {
@@ -261,7 +261,10 @@ pub(crate) fn sent(tape: &mut Tape<'_>, values: &Values) -> Sent {
         },
         sni: if tape.once_in(2) { String::new() } else { near(tape, &values.hosts, HOSTS) },
         metadata: if tape.once_in(2) {
-            vec![("envoy.filters.f", Json::Object(vec![("k".into(), string_or_list(tape, &values.claims))]))]
+            vec![(
+                "envoy.filters.f".into(),
+                Json::Object(vec![("k".into(), string_or_list(tape, &values.claims))]),
+            )]
         } else {
             vec![]
         },
@@ -274,7 +277,7 @@ pub(crate) fn sent(tape: &mut Tape<'_>, values: &Values) -> Sent {
                     Some(ExtAuthzAnswer::Error),
                     None,
                 ];
-                tape.of(&said).map(|said| (name, said))
+                tape.of(&said).map(|said| (name.into(), said))
             })
             .collect(),
     }

@@ -1,10 +1,10 @@
 //! The engine's answer and Envoy's, side by side.
 
 use crate::judge::{Question, Seen};
-use gnomon_analysis::materialize;
 use gnomon_engine::{
     Plan,
     jwt::SoftwareCrypto,
+    prepare::Prepared,
     request::Protocol,
     verdict::{Outcome, Report, ShadowResult, Stage},
 };
@@ -16,7 +16,8 @@ pub type Engine = dyn Fn(&Question<'_>, &Plan) -> Report + Sync;
 /// The engine itself.
 pub fn engine(question: &Question<'_>, plan: &Plan) -> Report {
     let Question { workload, mesh, request, .. } = question;
-    materialize(request, plan, workload, mesh, crate::tokens::now()).report(plan, &SoftwareCrypto)
+    Prepared::new(request, plan.authenticator(), workload, mesh, crate::tokens::now())
+        .report(plan, &SoftwareCrypto)
 }
 
 /// In what the two differ; `None` where they agree in all that Envoy shows.
@@ -56,8 +57,7 @@ pub fn expectation(seen: &Seen) -> Value {
         None => Value::Null,
     };
     let mut expect = Map::new();
-    let allowed = seen.verdict == Outcome::Allow;
-    expect.insert("verdict".into(), json!(if allowed { "allow" } else { "deny" }));
+    expect.insert("verdict".into(), json!(seen.verdict.name()));
     expect.insert("status".into(), json!(seen.status));
     expect.insert("details".into(), json!(seen.details));
     if seen.audit {

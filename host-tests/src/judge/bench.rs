@@ -13,6 +13,7 @@ use gnomon_engine::{
     attach::attach,
     envoy::export,
     jwt::Json,
+    prepare::ProxySettings,
     request::Protocol,
     resource::{MtlsMode, Resources},
     workload::ProxyKind,
@@ -209,7 +210,8 @@ impl<'a> Benches<'a> {
                 ProxyKind::Gateway => bench.mesh.num_trusted_proxies,
                 _ => 0,
             },
-            path_normalization: bench.mesh.path_normalization,
+            path: ProxySettings::of(&bench.workload, &bench.mesh).path,
+            underscores: ProxySettings::of(&bench.workload, &bench.mesh).underscores,
             name: bench.name.clone(),
         })
     }
@@ -303,6 +305,12 @@ fn beyond(question: &Question<'_>) -> Option<&'static str> {
     let in_tokens = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if workload.proxy == ProxyKind::Ztunnel {
         return Some("ztunnel is no Envoy");
+    }
+    if question.reaches_no_policy() {
+        return Some("a port of the proxy's own: no listener of istiod's is there");
+    }
+    if !workload.verifies_peers {
+        return Some("a peer that nobody verifies: what the policies say is unknown, not what Envoy does");
     }
     if resources.requires_tokens() {
         return Some("no istiod configures `presence: REQUIRED` yet");

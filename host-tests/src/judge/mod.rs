@@ -18,7 +18,9 @@ use crate::{
 };
 use bench::Benches;
 use errands::Errands;
-use gnomon_engine::{Mesh, Workload, resource::Resources, verdict::Outcome};
+use gnomon_engine::{
+    Mesh, Workload, jwt::Authenticator, prepare::Prepared, resource::Resources, verdict::Outcome,
+};
 use gnomon_manifests::request::RequestSpec;
 use serde_json::Value;
 use std::{
@@ -38,6 +40,14 @@ pub struct Question<'a> {
     pub mesh: &'a Mesh,
     /// The request as written.
     pub request: &'a RequestSpec,
+}
+
+impl Question<'_> {
+    /// The request is at a port of the proxy's own.
+    fn reaches_no_policy(&self) -> bool {
+        let plain = Authenticator::default();
+        Prepared::new(self.request, &plain, self.workload, self.mesh, 0).is_at_own_port()
+    }
 }
 
 /// What came of a question.

@@ -94,8 +94,10 @@ fn seen(line: &Value, reply: &Returned) -> Result<Seen> {
         Returned::Http(Reply::Http(response)) => {
             let details = text("details")
                 .ok_or_else(|| Error::new(format!("no details in the access log line {line}")))?;
-            let refused = details != "direct_response";
-            (refused, Some(status(response, refused)), refused.then(|| details.to_owned()))
+            // CONNECT gets no further than the routes, which are behind the filters.
+            let refused = details != "direct_response" && details != "route_not_found";
+            let status = if refused { status(response, refused) } else { 200 };
+            (refused, Some(status), refused.then(|| details.to_owned()))
         }
     };
     let rbac = if matches!(reply, Returned::Echo(_)) { "networkRbac" } else { "rbac" };
@@ -103,7 +105,11 @@ fn seen(line: &Value, reply: &Returned) -> Result<Seen> {
     let hint = line.pointer("/common/access_log_hint").and_then(Value::as_bool);
     let shadow = text("gnomon").map(serde_json::from_str).transpose().or_cannot("read the filter's state")?;
     Ok(Seen {
-        verdict: if refused { Outcome::Deny } else { Outcome::Allow },
+        verdict: match refused {
+            true if redirects(reply) => Outcome::Redirect,
+            true => Outcome::Deny,
+            false => Outcome::Allow,
+        },
         status,
         details,
         enforced: id("enforced_effective_policy_id"),
@@ -115,9 +121,17 @@ fn seen(line: &Value, reply: &Returned) -> Result<Seen> {
     })
 }
 
+/// Is the client sent elsewhere?
+fn redirects(reply: &Returned) -> bool {
+    matches!(reply, Returned::Http(Reply::Http(response)) if response.header("location").is_some())
+}
+
 /// The status, which gRPC says in a header of its own. Several statuses of HTTP stand there as 14, of which the worlds
 /// and the corpus name one (`statusOnError: "503"`).
 fn status(response: &Response, refused: bool) -> u16 {
+    if response.header("location").is_some() {
+        return 307;
+    }
     match response.header("grpc-status") {
         Some("7") if refused => 403,
         Some("13") if refused => 400,

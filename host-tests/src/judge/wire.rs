@@ -31,7 +31,8 @@ const SOMEWHERE: [IpAddr; 2] = [
 /// A port that no policy names.
 const SOME_PORT: u16 = 45_454;
 /// What requests are asked with; Envoy's parser knows few others.
-const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"];
+const METHODS: [&str; 11] =
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "CONNECT", "QUERY"];
 /// A host that no policy names: HTTP/1.1 must have one.
 const SOME_HOST: &str = "unstated.invalid";
 
@@ -80,7 +81,22 @@ pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible
     if !METHODS.contains(&spec.method.as_str()) {
         return Ok(Err("a method that HTTP/1.1 does not know: Envoy answers 400".into()));
     }
-    let mut bytes = RequestBytes::new(spec.method.as_str(), spec.path.as_str())
+    if spec.headers.iter().any(|(name, _)| name == ":protocol") {
+        return Ok(Err("an extended CONNECT, which only HTTP/2 has".into()));
+    }
+    let version = question.mesh.istio_version;
+    if spec.method == "QUERY" && !versions::checks_query(version) {
+        return Ok(Err("QUERY, which the Envoy of that Istio did not know".into()));
+    }
+    let has_parameters = spec.path.contains("/..;") || spec.path.contains("/.;");
+    if has_parameters && !versions::strips_parameters_of_dot_segments(version) {
+        return Ok(Err("dot segments with parameters, which the Envoy of that Istio left in a path".into()));
+    }
+    let target = match spec.method.as_str() {
+        "CONNECT" => spec.host.as_deref().unwrap_or(SOME_HOST),
+        _ => spec.path.as_str(),
+    };
+    let mut bytes = RequestBytes::new(spec.method.as_str(), target)
         .header("host", spec.host.as_deref().unwrap_or(SOME_HOST));
     let sent: Vec<&str> = spec.headers.iter().map(|(name, _)| name.as_str()).collect();
     let apart = versions::matches_lines_apart(question.mesh.istio_version);

@@ -258,7 +258,7 @@ fn told_by_envoy(seen: &Seen) -> Told {
 fn told(report: &Report) -> Told {
     match report.verdict {
         Outcome::Allow => (true, None, None),
-        Outcome::Deny => (false, report.status, report.details.clone()),
+        Outcome::Deny | Outcome::Redirect => (false, report.status, report.details.clone()),
         // Nothing here is left open.
         Outcome::Unknown => (false, None, Some("unknown".into())),
     }

@@ -1,8 +1,7 @@
 //! The corpus and the examples through the built filter: every case, with a signed token for its claims.
 
 use super::*;
-use gnomon_analysis::materialize;
-use gnomon_engine::{request::Protocol, verdict::Outcome, workload::ProxyKind};
+use gnomon_engine::{prepare::Prepared, request::Protocol, verdict::Outcome, workload::ProxyKind};
 use gnomon_host_tests::candidate;
 use gnomon_manifests::{request::RequestSpec, suite};
 use std::{
@@ -32,7 +31,7 @@ fn the_filter_answers_as_the_suites_expect() {
                 let request = stated(
                     &candidate::signed(&case.request, &own, &plan, case.request.time.unwrap_or(NOW)).unwrap(),
                 );
-                let ready = materialize(&request, &plan, &test.workload, &test.mesh, NOW);
+                let ready = Prepared::new(&request, plan.authenticator(), &test.workload, &test.mesh, NOW);
                 if ready.rejected().is_some() || !request.metadata.is_empty() {
                     beyond += 1;
                     continue;
@@ -96,12 +95,7 @@ fn stated(request: &RequestSpec) -> RequestSpec {
 }
 
 /// Sets the host's state to what Envoy says about this request.
-fn describe(
-    host: &mut WasmHost,
-    request: &RequestSpec,
-    ready: &gnomon_analysis::Materialized,
-    proxy: ProxyKind,
-) {
+fn describe(host: &mut WasmHost, request: &RequestSpec, ready: &Prepared<'_>, proxy: ProxyKind) {
     let state = host.state();
     state.properties.clear();
     state.now = u64::try_from(request.time.unwrap_or(NOW)).unwrap();

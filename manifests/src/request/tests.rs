@@ -1,4 +1,5 @@
 use super::*;
+use gnomon_engine::Position;
 
 fn read(json: &str) -> Result<Requests, Vec<String>> {
     let node: Node = serde_json::from_str(json).unwrap();

@@ -22,6 +22,8 @@ pub struct Expect {
     pub details: Option<Option<String>>,
     /// `policy`.
     pub policy: Option<Option<String>>,
+    /// `location`: where a redirect leads.
+    pub location: Option<Option<String>>,
     /// `reason`.
     pub reason: Option<String>,
     /// `audit`.
@@ -65,8 +67,12 @@ pub struct ExpectUnmet {
     pub got: Option<Option<String>>,
 }
 
-const OUTCOMES: [(&str, Outcome); 3] =
-    [("allow", Outcome::Allow), ("deny", Outcome::Deny), ("unknown", Outcome::Unknown)];
+const OUTCOMES: [(&str, Outcome); 4] = [
+    ("allow", Outcome::Allow),
+    ("deny", Outcome::Deny),
+    ("unknown", Outcome::Unknown),
+    ("redirect", Outcome::Redirect),
+];
 
 const STAGES: [(&str, Stage); 6] = [
     ("mtls", Stage::Mtls),
@@ -111,6 +117,7 @@ pub(super) fn expect(cursor: Cursor<'_>) -> Expect {
     expect.stage = fields.word("stage", &STAGES);
     expect.details = nullable(&mut fields, "details", text);
     expect.policy = nullable(&mut fields, "policy", text);
+    expect.location = nullable(&mut fields, "location", text);
     expect.reason = fields.string("reason").map(|text| text.text);
     expect.audit = fields.bool("audit");
     expect.missing = fields.get("missing").map(|list| list.strings().into_iter().map(|t| t.text).collect());

@@ -71,7 +71,7 @@ fn the_matrix_is_a_product_with_exceptions() {
 fn expectations() {
     let suite = tests(
         r#"{"expect": {"verdict": "deny", "status": 403, "stage": "allow", "details": null, "policy": "p", "audit": false,
-            "missing": ["x"], "reason": "r", "dryRun": {"allow": null, "deny": {"result": "denied"}},
+            "missing": ["x"], "location": "/l", "reason": "r", "dryRun": {"allow": null, "deny": {"result": "denied"}},
             "nearest": {"policy": "p", "unmet": [{"field": "f", "expected": ["e"], "got": null}]}}},
            {"expect": {"dryRun": null, "nearest": null}}"#,
     );
@@ -82,6 +82,7 @@ fn expectations() {
         stage: Some(Stage::Allow),
         details: Some(None),
         policy: Some(Some("p".into())),
+        location: Some(Some("/l".into())),
         reason: Some("r".into()),
         audit: Some(false),
         missing: Some(vec!["x".into()]),
@@ -120,7 +121,7 @@ fn refusals() {
         (r#"{"tests": [{"name": "a"}]}"#, ": tests[0]: a test needs `expect`"),
         (
             r#"{"tests": [{"expect": "no"}]}"#,
-            ": tests[0].expect: expected one of allow, deny, unknown, got \"no\"",
+            ": tests[0].expect: expected one of allow, deny, unknown, redirect, got \"no\"",
         ),
         (r#"{"tests": [{"expect": {}}]}"#, ": tests[0].expect: expects nothing, so it can never fail"),
         (r#"{"tests": [{"expect": {"state": "deny"}}]}"#, ": tests[0].expect.state: unknown field `state`"),

@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     jwt::Authenticator,
+    path::PathHandling,
     request::{Peer, Protocol, Request},
     verdict::Stage,
-    workload::PathNormalization,
+    workload::Underscores,
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
 
@@ -57,7 +58,9 @@ pub(super) enum Socket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpSettings {
     /// What is done to the path.
-    pub path_normalization: PathNormalization,
+    pub path: PathHandling,
+    /// What is done to headers with an underscore.
+    pub underscores: Underscores,
     /// `useRemoteAddress`: it stands at the edge.
     pub gateway: bool,
     /// `xffNumTrustedHops`.

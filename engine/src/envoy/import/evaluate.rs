@@ -64,6 +64,7 @@ pub(super) fn allowed() -> Report {
         stage: Stage::None,
         details: None,
         policy: None,
+        location: None,
         reason: String::new(),
         dry_run: DryRun::default(),
         audit: false,

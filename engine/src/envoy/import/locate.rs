@@ -14,9 +14,10 @@ use super::{
 };
 use crate::{
     node::{Key, Node, Value},
+    path::PathHandling,
     request::Protocol,
     verdict::Stage,
-    workload::PathNormalization,
+    workload::{EscapedSlashes, Underscores},
 };
 use alloc::{format, string::String, sync::Arc, vec::Vec};
 
@@ -394,24 +395,27 @@ fn stage(kind: Kind) -> Stage {
 fn manager(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Context) {
     let flag = |name| get(node, name).is_some_and(is_true);
     let slashes = text(node, "pathWithEscapedSlashesAction").unwrap_or("KEEP_UNCHANGED");
-    let path_normalization = match (flag("normalizePath"), flag("mergeSlashes"), slashes) {
-        (true, true, "UNESCAPE_AND_FORWARD") => PathNormalization::DecodeAndMergeSlashes,
-        (true, true, _) => PathNormalization::MergeSlashes,
-        (true, false, _) => PathNormalization::Base,
-        (false, ..) => PathNormalization::None,
+    let escaped_slashes = match slashes {
+        "REJECT_REQUEST" => EscapedSlashes::Reject,
+        "UNESCAPE_AND_REDIRECT" => EscapedSlashes::Redirect,
+        "UNESCAPE_AND_FORWARD" => EscapedSlashes::Forward,
+        _ => EscapedSlashes::Keep,
     };
-    let evaluated = matches!(
-        (path_normalization, slashes),
-        (PathNormalization::DecodeAndMergeSlashes, _)
-            | (_, "KEEP_UNCHANGED" | "IMPLEMENTATION_SPECIFIC_DEFAULT")
-    );
-    if !evaluated || (path_normalization == PathNormalization::None && flag("mergeSlashes")) {
-        let at = get(node, "pathWithEscapedSlashesAction").map_or(node.at, |node| node.at);
-        let what = "what this does to escaped slashes in a path is not evaluated".into();
-        context.note(&place.field("pathWithEscapedSlashesAction"), at, what);
-    }
+    let options = get(node, "commonHttpProtocolOptions");
+    let underscores = match options.and_then(|options| text(options, "headersWithUnderscoresAction")) {
+        Some("REJECT_REQUEST") => Underscores::Reject,
+        Some("DROP_HEADER") => Underscores::Drop,
+        _ => Underscores::Allow,
+    };
     chain.http = Some(HttpSettings {
-        path_normalization,
+        path: PathHandling {
+            normalize: flag("normalizePath"),
+            merge_slashes: flag("mergeSlashes"),
+            escaped_slashes,
+            // Only with the version of the proxy can that be known.
+            strip_parameters: true,
+        },
+        underscores,
         gateway: flag("useRemoteAddress"),
         hops: get(node, "xffNumTrustedHops")
             .and_then(integer)

@@ -89,7 +89,7 @@ fn start(scenario: &Scenario, keep: bool) -> Result<Envoy> {
     filters.extend(scenario.native_filters());
     let mut listener = Listener::http(LISTENER, filters);
     listener.proxy = scenario.workload.proxy;
-    listener.path_normalization = scenario.mesh.path_normalization;
+    listener.path = scenario.mesh.path_normalization.into();
     Envoy::start(&Bootstrap::new(&scenario.workload, vec![listener]))
 }
 

@@ -53,7 +53,7 @@ impl Scenario {
                 labels: vec![("app".into(), "istio-ingressgateway".into())],
                 service_account: "istio-ingressgateway-service-account".into(),
                 proxy: ProxyKind::Gateway,
-                services: Vec::new(),
+                ..Workload::default()
             },
             mesh: Mesh::default(),
         })

@@ -1,5 +1,5 @@
 // The page without a network. Files have the hash of their content in their names, so what is kept is right for ever;
-// the page itself is asked for anew where there is a network.
+// the page itself is fetched again where there is a network.
 const NAME = `gnomon-${"BUILD"}`;
 const FILES = ["FILES"];
 

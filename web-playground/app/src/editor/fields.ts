@@ -137,7 +137,7 @@ const requestAuthentication: Field = {
       fields: {
         issuer: text("The token's claim iss, exactly, including a trailing slash."),
         audiences: list("The token's aud must have one of these. Absent: any."),
-        jwksUri: text("Where istiod fetches the key set. The page cannot: what hangs on it is unknown; paste the keys as jwks."),
+        jwksUri: text("Where istiod fetches the key set. The page cannot fetch it: what depends on it is unknown; paste the keys as jwks."),
         jwks: text("The key set itself, as JSON."),
         fromHeaders: {
           doc: "Headers where the token is looked for, instead of `Authorization: Bearer`.",
@@ -199,7 +199,7 @@ function top(spec: Field): Field {
 
 /** The fields of a document of this kind. */
 export function root(kind: string | undefined): Field {
-  return top(SPECS[kind ?? ""] ?? { doc: "What the policy says. It hangs on `kind`." });
+  return top(SPECS[kind ?? ""] ?? { doc: "What the policy says. It depends on `kind`." });
 }
 
 /** The field that a path names; list positions are not part of paths. */

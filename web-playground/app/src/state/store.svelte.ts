@@ -353,10 +353,10 @@ export class Store {
       else if (baseline.results.length > 0 || doc.requests.length === 0) this.baselines = byId(baseline.results);
       this.crash = null;
       if (inventory && !this.stale) {
-        const anew = doc.policies !== this.#counted?.policies;
+        const changed = doc.policies !== this.#counted?.policies;
         this.inventory = inventory;
         this.#counted = { policies: doc.policies, mesh };
-        if (anew) this.#take(doc.policies, answer.results.some((outcome) => outcome.applying !== 0));
+        if (changed) this.#take(doc.policies, answer.results.some((outcome) => outcome.applying !== 0));
       }
     } catch (error) {
       if (!(error instanceof Crash)) throw error;

@@ -6,6 +6,7 @@ mod compare;
 pub mod elsewhere;
 pub mod imported;
 pub mod lint;
+pub mod reference;
 pub mod run;
 
 pub use compare::{Difference, differences, shown};

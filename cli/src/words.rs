@@ -1,6 +1,9 @@
 //! Conditions in words.
 
-use gnomon_engine::verdict::Unmet;
+use gnomon_engine::{
+    attribute::{FieldPath, Input},
+    verdict::Unmet,
+};
 
 /// Values shown of a long list.
 const SHOWN: usize = 4;
@@ -34,61 +37,18 @@ fn condition(unmet: &Unmet) -> String {
     }
 }
 
-/// How people call a field, and whether it is a `not` field.
+/// What people call a field or key, and whether it is a `not` field.
 pub(crate) fn noun(field: &str) -> (String, bool) {
-    if let Some(rest) = field.strip_prefix("when[") {
-        let (rest, negated) = match rest.strip_suffix(".notValues") {
-            Some(rest) => (rest, true),
-            None => (rest, false),
-        };
-        let key = rest.strip_suffix(']').unwrap_or(rest);
-        let inner = |prefix: &str| key.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(']'));
-        let name = match key {
-            "source.ip" => "peer IP".into(),
-            "source.namespace" => "source namespace".into(),
-            "source.principal" => "source principal".into(),
-            "source.serviceAccount" => "source service account".into(),
-            "source.trustDomain" => "source trust domain".into(),
-            "remote.ip" => "client IP".into(),
-            "destination.ip" => "destination IP".into(),
-            "destination.port" => "port".into(),
-            "connection.sni" => "SNI".into(),
-            "request.auth.principal" => "request principal".into(),
-            "request.auth.audiences" => "claim aud".into(),
-            "request.auth.presenter" => "claim azp".into(),
-            _ => match (inner("request.headers["), inner("request.auth.claims[")) {
-                (Some(header), _) => format!("header {header}"),
-                // With its brackets where dots or claims within claims could be taken for one another.
-                (_, Some(claim)) if claim.contains(['.', '[']) => format!("claim [{claim}]"),
-                (_, Some(claim)) => format!("claim {claim}"),
-                _ => match key.strip_prefix("experimental.") {
-                    Some(metadata) => format!("metadata {metadata}"),
-                    None => key.into(),
-                },
-            },
-        };
-        return (name, negated);
-    }
-    let last = field.rsplit('.').next().unwrap_or(field);
-    let (plain, negated) = match last.strip_prefix("not") {
-        Some(rest) if rest.starts_with(|c: char| c.is_ascii_uppercase()) => (rest, true),
-        _ => (last, false),
+    let Some(path) = FieldPath::parse(field) else { return (field.into(), false) };
+    let noun = path.attribute.prose().noun;
+    let name = match (path.attribute.row().input, path.name()) {
+        (_, "") => noun.into(),
+        // With its brackets where dots or claims within claims could be taken for one another.
+        (Input::Claim, claim) if claim.contains(['.', '[']) => format!("{noun} [{claim}]"),
+        (Input::Metadata, _) => format!("{noun} {}", path.key().trim_start_matches("experimental.")),
+        (_, name) => format!("{noun} {name}"),
     };
-    let name = match plain.to_ascii_lowercase().as_str() {
-        "principals" => "source principal",
-        "requestprincipals" => "request principal",
-        "namespaces" => "source namespace",
-        "serviceaccounts" => "source service account",
-        "ipblocks" => "peer IP",
-        "remoteipblocks" => "client IP",
-        "trustdomains" => "source trust domain",
-        "hosts" => "host",
-        "ports" => "port",
-        "methods" => "method",
-        "paths" => "path",
-        _ => return (plain.into(), negated),
-    };
-    (name.into(), negated)
+    (name, path.negated)
 }
 
 /// `GET, HEAD or POST`; long lists are cut.

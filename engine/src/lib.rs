@@ -4,6 +4,10 @@
 //! (what applies to one [`Workload`]) → [`Plan`] (compiled, immutable) ; [`Request`] + [`Plan`] →
 //! [`Verdict`].
 //!
+//! ```
+#![doc = include_str!("../examples/verdict.rs")]
+//! ```
+//!
 //! No clock, no randomness and no I/O live here: the time is a field of the request, signatures are
 //! checked through [`jwt::Crypto`]. The feature `crypto` (part of `std`) adds `jwt::SoftwareCrypto`, which is
 //! backed by jsonwebtoken.

@@ -24,8 +24,9 @@ struct Parts {
     tail: Option<Box<[u8]>>,
 }
 
+/// A segment of a template before its `{**}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Segment {
+pub enum Segment {
     /// The text itself; empty only behind a last slash.
     Literal(Box<[u8]>),
     /// `{*}`
@@ -92,7 +93,7 @@ impl Template {
     }
 
     /// The segments, and what must stand at the end where `{**}` follows them; `None`: it never matches.
-    pub(crate) fn parts(&self) -> Option<(&[Segment], Option<&[u8]>)> {
+    pub fn parts(&self) -> Option<(&[Segment], Option<&[u8]>)> {
         self.parts.as_ref().map(|parts| (&parts.head[..], parts.tail.as_deref()))
     }
 

@@ -21,6 +21,10 @@ const END: &str = "<!-- end -->";
 pub(crate) fn docs(workspace: &Workspace) -> Result<(), Failure> {
     setup::everything(workspace)?;
     run(workspace.cargo().args(["build", "--package", "gnomon"]))?;
+    // The reference of attributes, the page's completion and the JSON Schema, from the engine's table.
+    let mut reference = workspace.cargo();
+    reference.args(["run", "--quiet", "--package", "gnomon-analysis", "--example", "reference", "--"]);
+    run(reference.arg(&workspace.root))?;
     let mut files = vec![workspace.root.join("README.md")];
     for folder in ["docs", "examples"] {
         markdown(&workspace.root.join(folder), &mut files)

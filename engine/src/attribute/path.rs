@@ -44,6 +44,14 @@ impl<'a> FieldPath<'a> {
         Some(FieldPath { attribute, written: Written::Field, negated })
     }
 
+    /// The key of `when`; empty for a field.
+    pub fn key(&self) -> &'a str {
+        match self.written {
+            Written::Key(key) => key,
+            Written::Field => "",
+        }
+    }
+
     /// The name in the brackets of a key: of the header, the claim; several for a claim inside claims joined as they are
     /// written, `a][b`. Empty where there is none.
     pub fn name(&self) -> &'a str {

@@ -208,7 +208,6 @@ table! {
             field: Some(("hosts", "notHosts")),
             kind: Kind::Host,
             input: Input::Host,
-            name: ":authority",
             ..HTTP
         },
         Prose {
@@ -247,7 +246,6 @@ table! {
             field: Some(("paths", "notPaths")),
             kind: Kind::Path,
             input: Input::Path,
-            name: ":path",
             ..HTTP
         },
         Prose {
@@ -334,7 +332,7 @@ table! {
     Audience => {
         Row { key: Some(Key::Whole("request.auth.audiences")), name: "aud", ..TOKEN },
         Prose {
-            noun: "audience",
+            noun: "claim aud",
             plural: "audiences",
             doc: "The token's audience.",
             choices: &[],
@@ -346,7 +344,7 @@ table! {
     Presenter => {
         Row { key: Some(Key::Whole("request.auth.presenter")), name: "azp", ..TOKEN },
         Prose {
-            noun: "presenter",
+            noun: "claim azp",
             plural: "presenters",
             doc: "The token's claim azp.",
             choices: &[],

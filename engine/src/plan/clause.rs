@@ -83,9 +83,9 @@ impl Clause {
         }
     }
 
-    /// Which header (in lower case, `host` as `:authority`), which claim (the path through objects), which filter's which
-    /// metadata; empty for other attributes. Fields and keys that name it in themselves have it here, too: `:method`,
-    /// `aud`.
+    /// Of [`Input::Header`] the header, in lower case and `host` as `:authority`; of [`Input::Claim`] the path through
+    /// objects; of [`Input::Metadata`] the filter and its key; else empty. Attributes that name it in themselves have it
+    /// here, too: `:method`, `aud`.
     pub fn name(&self) -> impl Iterator<Item = &str> {
         self.name.iter().map(|name| &**name)
     }

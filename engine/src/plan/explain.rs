@@ -344,7 +344,8 @@ fn got(clause: &Clause, facts: &Facts<'_>) -> Option<String> {
         | attribute::Input::DestinationIp) => input(facts.known_address(which)),
         attribute::Input::DestinationPort => input(request.destination_port),
         attribute::Input::Sni => (!request.sni.is_empty()).then(|| shown(request.sni)),
-        attribute::Input::Host | attribute::Input::Header => match clause.header() {
+        attribute::Input::Host => lines(facts, b":authority"),
+        attribute::Input::Header => match clause.header() {
             // Names of cookies tell what was sent, their values may be secrets.
             b"cookie" => {
                 let lines: Vec<_> =

@@ -16,6 +16,7 @@ mod missing;
 mod outcome;
 mod required_inputs;
 mod rule;
+mod stages;
 mod tri;
 mod trust_domain;
 mod ztunnel;
@@ -26,6 +27,7 @@ pub use matcher::{IdentityPart, Matcher, PathPattern};
 pub use outcome::Verdict;
 pub use required_inputs::RequiredInputs;
 pub use rule::{Dropped, Origin, PolicyName, Rule};
+pub use stages::StageRules;
 pub(crate) use tri::Tri;
 
 use crate::{

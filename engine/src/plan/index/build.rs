@@ -262,12 +262,11 @@ impl Rows {
 
     /// The number of the dimension of a clause.
     fn dimension(&mut self, clause: &Clause) -> Option<u8> {
-        let source = Place::of(clause)?;
-        let number = match self.dimensions.iter().position(|known| known.source == source) {
+        let number = match self.dimensions.iter().position(|known| known.source.is_of(clause)) {
             Some(number) => number,
             None if self.dimensions.len() == DIMENSIONS => return None,
             None => {
-                self.dimensions.push(Dimension::new(source));
+                self.dimensions.push(Dimension::new(Place::of(clause)?));
                 self.dimensions.len() - 1
             }
         };

@@ -34,21 +34,34 @@ enum Part {
 impl Place {
     /// `None`: the index does not know it.
     pub(super) fn of(clause: &Clause) -> Option<Place> {
-        let part = match clause.matcher() {
-            // Rare enough to be looked at one by one.
-            Matcher::Metadata(_) | Matcher::Never => return None,
-            Matcher::Identity(part, _) => Some(Part::Text(*part)),
-            Matcher::IdentityAccount(_) => Some(Part::Account),
-            _ => None,
-        };
-        Some(Place { input: clause.input, part, name: clause.name.clone() })
+        Some(Place { input: clause.input, part: Part::of(clause)?, name: clause.name.clone() })
+    }
+
+    /// Is it [`Place::of`] this clause, which the index knows?
+    pub(super) fn is_of(&self, clause: &Clause) -> bool {
+        self.input == clause.input && self.name == clause.name && Part::of(clause) == Some(self.part)
     }
 
     /// The header whose lines are its values.
     pub(super) fn header(&self) -> Option<&[u8]> {
         match self.input {
-            Input::Host | Input::Path | Input::Header => self.name.first().map(|name| name.as_bytes()),
+            Input::Host => Some(b":authority"),
+            Input::Path => Some(b":path"),
+            Input::Header => self.name.first().map(|name| name.as_bytes()),
             _ => None,
+        }
+    }
+}
+
+impl Part {
+    /// `None`: the index does not know the clause; `Some(None)`: it is not ztunnel's.
+    fn of(clause: &Clause) -> Option<Option<Part>> {
+        match clause.matcher() {
+            // Rare enough to be looked at one by one.
+            Matcher::Metadata(_) | Matcher::Never => None,
+            Matcher::Identity(part, _) => Some(Some(Part::Text(*part))),
+            Matcher::IdentityAccount(_) => Some(Some(Part::Account)),
+            _ => Some(None),
         }
     }
 }

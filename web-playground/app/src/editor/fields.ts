@@ -1,3 +1,5 @@
+import { ATTRIBUTES, type Attribute } from "./attributes.ts";
+
 /** What a field of a policy means: for completion and hover. */
 export interface Field {
   /** What it does, in a sentence or two; the trap, where there is one. */
@@ -11,9 +13,6 @@ export interface Field {
 
 const text = (doc: string): Field => ({ doc });
 const list = (doc: string, values?: string[]): Field => ({ doc, list: true, ...(values ? { values } : {}) });
-const not = (what: string) => list(`Matches where none of these ${what} does. Also matches where the request has none.`);
-
-const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 const selector: Field = {
   doc: "The workloads of the policy's namespace that it is for, by their pod labels. Without it: all of the namespace; in the root namespace, all of the mesh.",
@@ -43,53 +42,32 @@ const metadata: Field = {
   },
 };
 
+/** The fields of one half of a rule, each with its `not` twin. */
+function fieldsOf(part: Attribute["part"]): Record<string, Field> {
+  const fields: Record<string, Field> = {};
+  for (const { part: own, field, notField, doc, plural, choices } of ATTRIBUTES) {
+    if (own !== part || field === null || notField === null) continue;
+    const values = choices.length > 0 ? choices : undefined;
+    fields[field] = list(doc, values);
+    fields[notField] = list(`Matches where none of these ${plural} does. Also matches where the request has none.`, values);
+  }
+  return fields;
+}
+
 const source: Field = {
   doc: "Who is calling. All fields of one source must match; the sources of a rule are alternatives.",
-  fields: {
-    principals: list("The caller's identity out of its certificate, without spiffe://: cluster.local/ns/NAMESPACE/sa/ACCOUNT. `*` alone means any identity, so it needs mutual TLS. A plaintext caller has none."),
-    notPrincipals: not("identities"),
-    requestPrincipals: list("The verified token, as ISSUER/SUBJECT. `*` alone means any valid token. There is none without a RequestAuthentication."),
-    notRequestPrincipals: not("token identities"),
-    namespaces: list("The caller's namespace, read from its certificate. A plaintext caller has none, wherever its pod runs."),
-    notNamespaces: not("namespaces"),
-    serviceAccounts: list("The caller's service account, as ACCOUNT or NAMESPACE/ACCOUNT. Needs mutual TLS."),
-    notServiceAccounts: not("service accounts"),
-    ipBlocks: list("The address that the connection comes from: the last hop, not the original client. Behind a load balancer or source NAT it is theirs."),
-    notIpBlocks: not("address ranges"),
-    remoteIpBlocks: list("The original client's address, from X-Forwarded-For as far as the mesh trusts it (numTrustedProxies) or the PROXY protocol."),
-    notRemoteIpBlocks: not("address ranges"),
-  },
+  fields: fieldsOf("source"),
 };
 
 const operation: Field = {
   doc: "What is asked. All fields of one operation must match; the operations of a rule are alternatives.",
-  fields: {
-    hosts: list("The Host header, port included where the client sends one, without regard to case. List both `h` and `h:*`. A leading or a trailing `*` matches a suffix or a prefix."),
-    notHosts: not("hosts"),
-    ports: list("The port of the proxy's own connection, in quotes: for a gateway the container port (8080), not the one that users type."),
-    notPorts: not("ports"),
-    methods: list("HTTP methods in capitals; for gRPC always POST.", METHODS),
-    notMethods: list("Matches every other method.", METHODS),
-    paths: list("The path without its query, after normalization: exact, `/prefix*`, `*suffix`, or a template with `{*}` for one part and `{**}` for any number."),
-    notPaths: not("paths"),
-  },
+  fields: fieldsOf("operation"),
 };
 
-export const CONDITION_KEYS: Record<string, string> = {
-  "request.headers[NAME]": "A request header, by name.",
-  "request.auth.principal": "The token's identity, ISSUER/SUBJECT.",
-  "request.auth.audiences": "The token's audience.",
-  "request.auth.presenter": "The token's claim azp.",
-  "request.auth.claims[NAME]": "A claim of the verified token; [a][b] for a claim inside a claim.",
-  "source.ip": "As ipBlocks.",
-  "remote.ip": "As remoteIpBlocks.",
-  "source.namespace": "As namespaces.",
-  "source.principal": "As principals.",
-  "source.serviceAccount": "As serviceAccounts.",
-  "destination.ip": "The address that the connection came to.",
-  "destination.port": "The port that the connection came to.",
-  "connection.sni": "The server name of the TLS handshake.",
-};
+/** What `when` can look at, with what completion says of it. */
+export const CONDITION_KEYS: Record<string, string> = Object.fromEntries(
+  ATTRIBUTES.flatMap(({ writtenKey, field, doc }) => (writtenKey === null ? [] : [[writtenKey, field === null ? doc : `As ${field}.`]])),
+);
 
 const when: Field = {
   doc: "Further conditions. All of them must hold.",

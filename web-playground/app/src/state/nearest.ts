@@ -1,19 +1,29 @@
+import { ATTRIBUTES, type Attribute } from "../editor/attributes.ts";
 import type { RequestSpec, Unmet } from "../engine/client.ts";
+
+/** A condition of a rule, by the path that explanations have: `from.source.notPrincipals`, `when[request.headers[x]]`. */
+interface Condition {
+  attribute: Attribute;
+  negated: boolean;
+  /** What its key has in brackets: a header, the path to a claim. */
+  names: string[];
+}
+
+export function conditionOf(field: string): Condition | undefined {
+  const [, key, not] = /^when\[(.+)\](\.notValues)?$/.exec(field) ?? [];
+  if (key !== undefined) {
+    const attribute = ATTRIBUTES.find((one) => one.key !== null && (one.brackets ? key.startsWith(one.key) : key === one.key));
+    const names = [...key.matchAll(/\[([^\]]*)\]/g)].map((part) => part[1]!);
+    return attribute && { attribute, negated: not !== undefined, names };
+  }
+  const [, part, name] = /^(?:from|to)\.(source|operation)\.(\w+)$/.exec(field) ?? [];
+  const attribute = ATTRIBUTES.find((one) => one.part === part && (one.field === name || one.notField === name));
+  return attribute && { attribute, negated: attribute.notField === name, names: [] };
+}
 
 /** The request's field that a policy's field looks at, as in docs/formats.md: what the form focuses. */
 export function fieldOf(policyField: string): string {
-  const name = policyField.replace(/^(from\.source|to\.operation)\./, "").replace(/^not([A-Z])/, (_, first: string) => first.toLowerCase());
-  const when = /^when\[(.+)\]$/.exec(name)?.[1] ?? name;
-  if (when.startsWith("request.headers")) return "headers";
-  if (when.startsWith("request.auth") || name === "requestPrincipals") return "claims";
-  const fields: Record<string, string> = {
-    methods: "method", paths: "path", hosts: "host", ports: "destination.port", principals: "source.principal",
-    namespaces: "source.principal", serviceAccounts: "source.principal", trustDomains: "source.principal", ipBlocks: "source.ip",
-    remoteIpBlocks: "remoteIp", "source.ip": "source.ip", "remote.ip": "remoteIp", "source.principal": "source.principal",
-    "source.namespace": "source.principal", "source.serviceAccount": "source.principal", "destination.ip": "destination.ip",
-    "destination.port": "destination.port", "connection.sni": "sni",
-  };
-  return fields[when] ?? "path";
+  return conditionOf(policyField)?.attribute.requestField ?? "path";
 }
 
 /** A value that a pattern of Istio matches: `/api/*` gives `/api/x`, `*` gives `any`. */
@@ -32,60 +42,62 @@ function address(block: string): string {
  * policy says is trusted only to propose: the verdict afterwards is the engine's.
  */
 export function satisfied(request: RequestSpec, unmet: Unmet): RequestSpec | null {
-  const field = unmet.field;
-  const negated = /\.not[A-Z]/.test(field) || field.startsWith("when") && unmet.got !== null && unmet.expected.includes(unmet.got);
+  const condition = conditionOf(unmet.field);
   const first = unmet.expected[0];
-  if (first === undefined) return null;
-  const where = fieldOf(field);
-  if (negated) return avoided(request, where);
-  const when = /^when\[(.+)\]$/.exec(field)?.[1] ?? field.replace(/^(from\.source|to\.operation)\./, "");
+  if (first === undefined || condition === undefined) return null;
+  const { attribute, names, negated } = condition;
+  if (negated) return avoided(request, fieldOf(unmet.field));
   const source = request.source ?? {};
   const [domain = "cluster.local", , namespace = "default", , account = "client"] = (source.principal ?? "").split("/").filter(Boolean);
   const identity = (d: string, n: string, a: string): RequestSpec => ({ ...request, source: { ...source, principal: `${d}/ns/${n}/sa/${a}` } });
 
-  if (when.startsWith("request.headers[")) {
-    const name = when.slice(16, -1);
-    return { ...request, headers: { ...request.headers, [name]: example(first) } };
-  }
-  if (when === "requestPrincipals" || when === "request.auth.principal") {
-    const cut = first.lastIndexOf("/");
-    const claims = { ...request.claims };
-    if (cut < 0) {
-      claims.iss ??= "issuer@example.com";
-      claims.sub ??= "someone";
-    } else {
-      claims.iss = example(first.slice(0, cut), "issuer");
-      const subject = first.slice(cut + 1);
-      if (subject !== "*" || claims.sub === undefined) claims.sub = example(subject, "someone");
+  switch (attribute.kind) {
+    case "header": {
+      if (attribute.requestField === "method") return { ...request, method: first === "*" ? "GET" : example(first) };
+      const name = attribute.name || names[0];
+      return name ? { ...request, headers: { ...request.headers, [name]: example(first) } } : null;
     }
-    return withClaims(request, claims);
-  }
-  if (when === "request.auth.audiences") return withClaims(request, { ...request.claims, aud: example(first) });
-  if (when === "request.auth.presenter") return withClaims(request, { ...request.claims, azp: example(first) });
-  if (when.startsWith("request.auth.claims[")) {
-    const path = [...when.matchAll(/\[([^\]]*)\]/g)].map((part) => part[1]!);
-    return withClaims(request, put(request.claims ?? {}, path, example(first)));
-  }
-  switch (where) {
-    case "method": return { ...request, method: first === "*" ? "GET" : example(first) };
+    case "requestPrincipal": return withClaims(request, principalClaims(request, first));
+    case "claim": return withClaims(request, put(request.claims ?? {}, attribute.name ? [attribute.name] : names, example(first)));
     case "path": return { ...request, path: first.startsWith("*") ? `/${example(first)}` : example(first) };
     case "host": return { ...request, host: example(first, first.startsWith("*.") ? "www" : first.endsWith(":*") ? "80" : "x") };
-    case "destination.port": return { ...request, destination: { ...request.destination, port: Number(first) } };
-    case "destination.ip": return { ...request, destination: { ...request.destination, ip: address(first) } };
-    case "source.ip": return { ...request, source: { ...source, ip: address(first) } };
-    case "remoteIp": return { ...request, remoteIp: address(first) };
-    case "sni": return { ...request, sni: example(first, "www") };
-    case "source.principal":
-      if (/namespace/i.test(when)) return identity(domain, example(first), account);
-      if (/serviceAccount/i.test(when)) {
-        const [inNamespace, own] = first.includes("/") ? first.split("/") : [namespace, first];
-        return identity(domain, inNamespace ?? namespace, own ?? account);
-      }
-      if (/trustDomain/i.test(when)) return identity(example(first), namespace, account);
+    case "port": return { ...request, destination: { ...request.destination, port: Number(first) } };
+    case "cidr": return withAddress(request, attribute.requestField, address(first));
+    case "text": return attribute.requestField === "sni" ? { ...request, sni: example(first, "www") } : null;
+    case "namespace": return identity(domain, example(first), account);
+    case "serviceAccount": {
+      const [inNamespace, own] = first.includes("/") ? first.split("/") : [namespace, first];
+      return identity(domain, inNamespace ?? namespace, own ?? account);
+    }
+    case "trustDomain": return identity(example(first), namespace, account);
+    case "principal":
       if (first === "*") return identity(domain, namespace, account);
       return { ...request, source: { ...source, principal: first.startsWith("*") ? `${domain}/ns/${namespace}/sa/${account}${first.slice(1)}` : example(first, first.endsWith("/*") ? `ns/${namespace}/sa/${account}` : "x") } };
+    case "metadata": return null;
+  }
+}
+
+function withAddress(request: RequestSpec, field: string, ip: string): RequestSpec | null {
+  switch (field) {
+    case "source.ip": return { ...request, source: { ...request.source, ip } };
+    case "destination.ip": return { ...request, destination: { ...request.destination, ip } };
+    case "remoteIp": return { ...request, remoteIp: ip };
     default: return null;
   }
+}
+
+function principalClaims(request: RequestSpec, pattern: string): Record<string, unknown> {
+  const cut = pattern.lastIndexOf("/");
+  const claims = { ...request.claims };
+  if (cut < 0) {
+    claims.iss ??= "issuer@example.com";
+    claims.sub ??= "someone";
+  } else {
+    claims.iss = example(pattern.slice(0, cut), "issuer");
+    const subject = pattern.slice(cut + 1);
+    if (subject !== "*" || claims.sub === undefined) claims.sub = example(subject, "someone");
+  }
+  return claims;
 }
 
 /** What a `not` field must not see: taken away where it may be absent, else made something else. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { fieldAt } from "../../src/editor/fields.ts";
+import { ATTRIBUTES } from "../../src/editor/attributes.ts";
+import { CONDITION_KEYS, fieldAt } from "../../src/editor/fields.ts";
 import { whereIs } from "../../src/editor/path.ts";
 
 /** `¦` is the cursor. */
@@ -41,6 +42,18 @@ describe("where a position is", () => {
     const text = "kind: PeerAuthentication\n---\nkind: AuthorizationPolicy\n";
     expect(whereIs(text, 3).kind).toBe("PeerAuthentication");
     expect(whereIs(text, text.length).kind).toBe("AuthorizationPolicy");
+  });
+
+  test("every attribute is offered, as a field and as a key", () => {
+    for (const { part, field, notField, writtenKey } of ATTRIBUTES) {
+      const at = ["spec", "rules", part === "source" ? "from" : "to", part];
+      for (const name of [field, notField]) {
+        if (name !== null) expect(fieldAt("AuthorizationPolicy", [...at, name])?.doc).toBeTruthy();
+      }
+      if (writtenKey !== null) expect(Object.keys(CONDITION_KEYS)).toContain(writtenKey);
+    }
+    expect(fieldAt("AuthorizationPolicy", ["spec", "rules", "from", "source", "trustDomains"])?.list).toBe(true);
+    expect(Object.keys(CONDITION_KEYS)).toContain("source.trustDomain");
   });
 
   test("fields are found through lists and port numbers", () => {

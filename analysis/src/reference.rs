@@ -1,0 +1,46 @@
+//! The table of attributes as other programs and people read it: the reference document, the page's completion, JSON
+//! Schema.
+//!
+//! `cargo xtask docs` writes [`FILES`]; a test compares them with what is written.
+
+mod document;
+mod page;
+mod schema;
+
+use gnomon_engine::{Attribute, attribute::Key};
+
+/// A path in the repository, and what makes the file's text.
+pub type File = (&'static str, fn() -> String);
+
+/// What is generated.
+pub const FILES: [File; 3] = [
+    ("docs/attributes.md", document::text),
+    ("web-playground/app/src/editor/attributes.ts", page::text),
+    ("schemas/authorization-policy-rules.json", schema::text),
+];
+
+/// Names of attributes as text files know them: how the field is written, else the key.
+fn id(attribute: Attribute) -> &'static str {
+    let row = attribute.row();
+    row.field.map(|(name, _)| name).or_else(|| key(attribute)).unwrap_or_default()
+}
+
+/// The key as people write it, with `[NAME]` behind those that have brackets.
+fn written_key(attribute: Attribute) -> Option<String> {
+    match attribute.row().key? {
+        Key::Whole(key) => Some(key.into()),
+        Key::Bracketed(start) if start.ends_with('.') => Some(format!("{start}FILTER[NAME]")),
+        Key::Bracketed(start) => Some(format!("{start}[NAME]")),
+    }
+}
+
+fn key(attribute: Attribute) -> Option<&'static str> {
+    match attribute.row().key? {
+        Key::Whole(key) | Key::Bracketed(key) => Some(key),
+    }
+}
+
+fn since(attribute: Attribute) -> String {
+    let (major, minor, patch) = attribute.row().since;
+    format!("{major}.{minor}.{patch}")
+}

@@ -26,8 +26,12 @@ export interface WorkloadSpec {
   namespace?: string;
   labels?: Record<string, string>;
   serviceAccount?: string;
-  proxy?: "sidecar" | "gateway" | "waypoint" | "ztunnel";
+  proxy?: "sidecar" | "gateway" | "waypoint" | "ztunnel" | "agentgateway";
   services?: string[];
+  /** Client certificates are not verified: an identity proves nothing. */
+  peerVerification?: "none";
+  /** Of its ProxyConfig. */
+  connectionSettings?: unknown;
 }
 
 /** What of MeshConfig bears on a verdict (docs/formats.md, "Workload and mesh"). */
@@ -39,12 +43,13 @@ export interface MeshSpec {
   pathNormalization?: "NONE" | "BASE" | "MERGE_SLASHES" | "DECODE_AND_MERGE_SLASHES";
   numTrustedProxies?: number;
   istioVersion?: string;
+  connectionSettings?: unknown;
 }
 
 /** A workload and the mesh around it. */
 export interface Target { workload?: WorkloadSpec; mesh?: MeshSpec }
 
-export type Verdict = "allow" | "deny" | "unknown";
+export type Verdict = "allow" | "deny" | "redirect" | "unknown";
 export type StageName = "mtls" | "custom" | "jwt" | "audit" | "deny" | "allow" | "none";
 
 /** What is expected of a verdict (docs/formats.md, "Suite"): a verdict alone, or the fields to compare. */
@@ -54,6 +59,7 @@ export type Expectation = Verdict | {
   stage?: StageName;
   details?: string | null;
   policy?: string | null;
+  location?: string;
   reason?: string;
   audit?: boolean;
   missing?: string[];
@@ -116,6 +122,8 @@ export interface Report {
   stage: StageName;
   details: string | null;
   policy: string | null;
+  /** Where a redirect leads. */
+  location?: string;
   reason: string;
   dryRun: { allow: ShadowResult | null; deny: ShadowResult | null };
   audit: boolean;

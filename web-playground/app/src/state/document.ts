@@ -68,8 +68,8 @@ export function targetName({ workload = {} }: Target): string {
 
 /** What makes two workloads the same, whatever order their fields have. */
 export function sameWorkload(one: WorkloadSpec | undefined, other: WorkloadSpec | undefined): boolean {
-  const key = ({ name, namespace = "default", labels = {}, serviceAccount, proxy = "sidecar", services = [] }: WorkloadSpec) =>
-    JSON.stringify([name ?? "", namespace, Object.entries(labels).sort(), serviceAccount ?? "", proxy, services]);
+  const key = ({ name, namespace = "default", labels = {}, serviceAccount, proxy = "sidecar", services = [], peerVerification, connectionSettings }: WorkloadSpec) =>
+    JSON.stringify([name ?? "", namespace, Object.entries(labels).sort(), serviceAccount ?? "", proxy, services, peerVerification, connectionSettings]);
   return key(one ?? {}) === key(other ?? {});
 }
 
@@ -80,6 +80,12 @@ export function caller(request: RequestSpec): string {
   const subject = claims ? String(claims.sub ?? claims.iss ?? "claims") : "";
   const parts = [account, subject, token ? "jwt" : ""].filter(Boolean);
   return parts.length > 0 ? parts.join(" + ") : "—";
+}
+
+/** What a request is for, in a line of the list: its path, or where it has none, the host of a CONNECT or the SNI. */
+export function aim({ protocol, method, path, host, sni }: RequestSpec): string {
+  if (protocol === "tcp") return sni ?? "";
+  return path ?? (method === "CONNECT" ? (host ?? "") : "/");
 }
 
 /** Seconds since 1970 as `2026-01-01T00:00:00Z`; as a number where the calendar does not reach. */

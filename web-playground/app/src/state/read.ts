@@ -87,7 +87,7 @@ const TARGET = fields<Target>({
     istioVersion: text,
   }),
 });
-const VERDICT = word("allow", "deny", "unknown");
+const VERDICT = word("allow", "deny", "redirect", "unknown");
 const EXPECT = nullable(either<Expectation, Expectation>(isText, VERDICT, fields({
   verdict: VERDICT, status: nullable(whole(0, 999)), stage: text, details: nullable(text), policy: nullable(text), reason: text, audit: truth, missing: list(text),
 })));

@@ -13,7 +13,7 @@ export function variants(request: RequestSpec): Variant[] {
   };
   const tcp = request.protocol === "tcp";
   if (!tcp) {
-    ofPath(request.path ?? "/", (name, path) => add(name, { path }));
+    if (request.method !== "CONNECT") ofPath(request.path ?? "/", (name, path) => add(name, { path }));
     if (request.host) ofHost(request.host, (name, host) => add(name, { host }));
     const method = request.method ?? "GET";
     for (const other of ["GET", "HEAD", "POST", "OPTIONS"]) if (other !== method) add(`method ${other}`, { method: other });

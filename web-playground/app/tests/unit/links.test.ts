@@ -114,7 +114,7 @@ describe("links", () => {
     [{ requests: {} }, "requests: a list is expected, this is an object"],
     [{ requests: [null] }, "requests[0]: an object is expected, this is null"],
     [{ requests: [{ expect: 7 }] }, "requests[0].expect: an object is expected, this is 7"],
-    [{ requests: [{ expect: "maybe" }] }, "requests[0].expect: `allow` or `deny` or `unknown` is expected, this is \"maybe\""],
+    [{ requests: [{ expect: "maybe" }] }, "requests[0].expect: `allow` or `deny` or `redirect` or `unknown` is expected, this is \"maybe\""],
     [withRequest({ source: { principal: 5 } }), "requests[0].request.source.principal: text is expected, this is 5"],
     [withRequest({ headers: { a: { b: 1 } } }), "requests[0].request.headers.a: text is expected, this is an object"],
     [withRequest({ headers: [] }), "requests[0].request.headers: an object is expected, this is a list"],

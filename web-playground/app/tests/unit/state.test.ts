@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { RequestSpec } from "../../src/engine/client.ts";
-import { distinctions, EMPTY, freshName, instant, type Document, type Item } from "../../src/state/document.ts";
+import { aim, distinctions, EMPTY, freshName, instant, type Document, type Item } from "../../src/state/document.ts";
 import { folder, markdown, suite } from "../../src/state/exports.ts";
 import { axes, crossed } from "../../src/state/grid.ts";
 import { decode, sample, time, tokenOf } from "../../src/state/jwt.ts";
@@ -40,6 +40,10 @@ describe("lines of the list", () => {
     expect(who.map((one) => one.label)).toEqual(["— from 10.0.0.1", "— from 10.0.0.2"]);
     expect(what.map((one) => one.label)).toEqual(["GET / a.com", "GET / b.com"]);
   });
+});
+
+test("a line shows what a request is for", () => {
+  expect([{}, { path: "/a" }, { method: "CONNECT", host: "a:443" }, { protocol: "tcp" as const, sni: "s" }].map(aim)).toEqual(["/", "/a", "a:443", "s"]);
 });
 
 describe("sizes of panes", () => {
@@ -126,6 +130,7 @@ describe("variants", () => {
     const request = { method: "GET", path: "/" };
     expect(variants(request).every((one) => JSON.stringify(one.request) !== JSON.stringify(request))).toBe(true);
     expect(names({ protocol: "tcp", sni: "a" })).toContain("SNI in capitals");
+    expect(variants({ method: "CONNECT", host: "a:443" }).some((one) => one.request.path !== undefined)).toBe(false);
   });
   test("a query stays behind the path", () => {
     expect(variants({ path: "/a?b=/c" }).map((one) => one.request.path)).toContain("//a?b=/c");

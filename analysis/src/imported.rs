@@ -2,11 +2,11 @@
 
 use gnomon_engine::{
     Mesh, Request, Workload,
-    envoy::import::{Chain, HttpSettings, Imported, Selected},
+    envoy::import::{Chain, HttpSettings, Imported, Selected, Undecided},
     jwt::{Authenticator, Crypto},
     prepare::{Prepared, ProxySettings},
     request::Protocol,
-    verdict::Report,
+    verdict::{Explanation, Report},
 };
 use gnomon_manifests::request::RequestSpec;
 
@@ -31,8 +31,8 @@ impl Proxy<'_> {
     ///
     /// # Errors
     ///
-    /// Which chain is meant cannot be told; the text says what to add.
-    pub fn report(&self, spec: &RequestSpec, now: i64, crypto: &dyn Crypto) -> Result<Report, String> {
+    /// Which chain is meant cannot be decided; the text says what to add.
+    pub fn report(&self, spec: &RequestSpec, now: i64, crypto: &dyn Crypto) -> Result<Report, Undecided> {
         let told = self.told();
         // What is known about the connection does not depend on the chain.
         let connection = RequestSpec { protocol: Protocol::Tcp, ..spec.clone() };
@@ -68,12 +68,36 @@ impl Proxy<'_> {
         )
     }
 
+    /// As [`Proxy::report`]; `stages` holds nothing but a line on a stated token that the chain does not read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Proxy::report`].
+    pub fn explain(
+        &self,
+        spec: &RequestSpec,
+        now: i64,
+        crypto: &dyn Crypto,
+    ) -> Result<Explanation, Undecided> {
+        let report = self.report(spec, now, crypto)?;
+        let why = match self.chain(spec, now)? {
+            None => None,
+            Some(chain) if chain.protocol == Protocol::Tcp => Some("this filter chain does not read HTTP"),
+            Some(chain) if chain.authenticator().is_none() => {
+                Some("this filter chain has no jwt_authn filter")
+            }
+            Some(_) => None,
+        };
+        let line = why.and_then(|why| spec.unread_token(why));
+        Ok(Explanation { report, stages: line.into_iter().collect() })
+    }
+
     /// The filter chain that a request's connection gets; `None`: it ends before any filter sees it.
     ///
     /// # Errors
     ///
     /// As [`Proxy::report`].
-    pub fn chain(&self, spec: &RequestSpec, now: i64) -> Result<Option<&Chain>, String> {
+    pub fn chain(&self, spec: &RequestSpec, now: i64) -> Result<Option<&Chain>, Undecided> {
         let connection = RequestSpec { protocol: Protocol::Tcp, ..spec.clone() };
         let connection = Prepared::at(&connection, &Authenticator::default(), &self.told(), now);
         Ok(match self.selected(spec, &connection)? {
@@ -88,7 +112,7 @@ impl Proxy<'_> {
         ProxySettings { proxy: None, ..ProxySettings::of(self.workload, self.mesh) }
     }
 
-    fn selected(&self, spec: &RequestSpec, connection: &Prepared<'_>) -> Result<Selected<'_>, String> {
+    fn selected(&self, spec: &RequestSpec, connection: &Prepared<'_>) -> Result<Selected<'_>, Undecided> {
         connection.with_request(|request| {
             let request = Request { protocol: spec.protocol, ..*request };
             self.imported.select(self.listener, &request)

@@ -83,7 +83,9 @@ impl<'a> Runner<'a> {
             let (workload, mesh) = (&*test.workload, &*test.mesh);
             let proxy = Proxy { imported, listener: listener.as_deref(), workload, mesh };
             let case = |case: &Case| {
-                let report = proxy.report(&case.request, self.now, self.crypto).unwrap_or_else(undecided);
+                let report = proxy
+                    .report(&case.request, self.now, self.crypto)
+                    .unwrap_or_else(|why| undecided(why.to_string()));
                 CaseResult { differences: differences(&case.expect, &report), report }
             };
             return TestResult { cases: test.cases.iter().map(case).collect() };

@@ -3,7 +3,7 @@
 use crate::{findings, style};
 use gnomon_analysis::imported::Proxy;
 use gnomon_engine::{Mesh, Workload, jwt::SoftwareCrypto, verdict::Explanation};
-use gnomon_manifests::{Loaded, imported, request::RequestSpec};
+use gnomon_manifests::{LoadedProxy, imported, request::RequestSpec};
 use std::path::Path;
 
 /// The verdict on each request, or `None` after an error was printed.
@@ -15,11 +15,12 @@ pub(crate) fn explain(
     now: i64,
     verbose: bool,
 ) -> Option<Vec<Explanation>> {
-    let mut loaded = Loaded::default();
-    let imported = imported(file, &mut loaded);
-    let Some(imported) = imported else {
-        findings::print(&loaded, &mut Default::default(), "nothing was evaluated");
-        return None;
+    let LoadedProxy { imported, findings: loaded } = match imported(file) {
+        Ok(read) => read,
+        Err(wrong) => {
+            findings::print(&wrong.loaded, &mut Default::default(), "nothing was evaluated");
+            return None;
+        }
     };
     let named = loaded.diagnostics.len();
     if verbose {
@@ -35,10 +36,10 @@ pub(crate) fn explain(
     let proxy = Proxy { imported: &imported, listener, workload, mesh };
     let mut explained = Vec::with_capacity(requests.len());
     for request in requests {
-        match proxy.report(request, now, &SoftwareCrypto) {
-            Ok(report) => explained.push(Explanation { report, stages: Vec::new() }),
+        match proxy.explain(request, now, &SoftwareCrypto) {
+            Ok(explanation) => explained.push(explanation),
             Err(why) => {
-                eprintln!("error: {}", style::safe(&why));
+                eprintln!("error: {}", style::safe(&why.to_string()));
                 return None;
             }
         }

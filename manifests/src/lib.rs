@@ -23,7 +23,7 @@ mod time;
 pub mod traffic;
 mod tree;
 
-pub use imported::{imported, imported_text};
+pub use imported::{LoadedProxy, imported, imported_text};
 pub use input::{MAX_BYTES, decode_bytes, read_file};
 pub use load_error::LoadError;
 pub use loader::{Loaded, Loader, load, load_text};

@@ -1,7 +1,7 @@
 //! What is wrong comes as an error that programs can pass on: `?` into any `dyn Error`, every finding in its text.
 
 use gnomon_engine::{address::parse_cidr, json, target::Target, template::Template};
-use gnomon_manifests::{load_text, parse, request::requests, suite};
+use gnomon_manifests::{imported_text, load_text, parse, request::requests, suite};
 use std::error::Error;
 
 fn all_of(text: &str) -> Result<(), Box<dyn Error>> {
@@ -38,4 +38,14 @@ fn public_errors_are_errors() {
     for (error, start) in errors {
         assert!(error.to_string().starts_with(start), "{error}");
     }
+}
+
+#[test]
+fn a_configuration_without_listeners_is_an_error_that_says_so() {
+    for text in ["", "{}", "kind: ConfigMap\n"] {
+        let wrong = imported_text(text.into(), "dump.yaml").unwrap_err();
+        assert!(wrong.to_string().contains("no listener and no security filter"), "{text}: {wrong}");
+    }
+    let wrong = imported_text("{".into(), "dump.yaml").unwrap_err();
+    assert!(wrong.to_string().contains("error[yaml-syntax]"), "{wrong}");
 }

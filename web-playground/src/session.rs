@@ -15,7 +15,7 @@ use gnomon_engine::{
     verdict::{Explanation, Report},
 };
 use gnomon_manifests::{
-    Loaded, Loader, imported_text,
+    Loaded, LoadedProxy, Loader, imported_text,
     request::{RequestSpec, request},
     suite::{Expect, expectation},
 };
@@ -172,9 +172,11 @@ impl Session {
         if let Some(known) = self.proxies.iter().find(|loading| loading.source == *source) {
             return known.clone();
         }
-        let mut loaded = Loaded::default();
-        let imported = imported_text(source.text.clone(), &source.name, &mut loaded);
-        let loading = Rc::new(Loading { source: source.clone(), imported, found: loaded.diagnostics });
+        let (imported, found) = match imported_text(source.text.clone(), &source.name) {
+            Ok(LoadedProxy { imported, findings }) => (Some(imported), findings.diagnostics),
+            Err(wrong) => (None, wrong.loaded.diagnostics),
+        };
+        let loading = Rc::new(Loading { source: source.clone(), imported, found });
         self.proxies.push_front(loading.clone());
         self.proxies.truncate(KEPT);
         loading
@@ -333,7 +335,7 @@ fn proxy_report(
 ) -> Result<Report, String> {
     let proxy =
         Proxy { imported, listener: input.listener.as_deref(), workload: &aim.workload, mesh: &aim.mesh };
-    proxy.report(spec, seconds(input.now), checker)
+    proxy.report(spec, seconds(input.now), checker).map_err(|why| why.to_string())
 }
 
 fn tokens(loaded: &Loaded, aim: &Aim, plan: &Plan, ready: &Prepared<'_>, checker: &Checker) -> Vec<Token> {

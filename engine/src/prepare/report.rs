@@ -1,6 +1,6 @@
 //! What a plan, or whatever else answers requests, says about a prepared one.
 
-use super::{Older, Prepared, Seen, settings::OwnPort};
+use super::{Older, Prepared, RequestSpec, Seen, settings::OwnPort};
 use crate::{
     Plan,
     jwt::Crypto,
@@ -107,10 +107,6 @@ impl Prepared<'_> {
     /// A stated token that nothing here reads has a line of its own: it must not vanish without a word.
     fn say_unread(&self, explanation: &mut Explanation, plan: &Plan) {
         let spec = self.spec;
-        let Some(stated) = spec.claims.as_ref().map(|_| "claims").or(spec.token.as_ref().map(|_| "token"))
-        else {
-            return;
-        };
         let stages = &mut explanation.stages;
         if stages.iter().any(|stage| stage.stage == Stage::Jwt) {
             return;
@@ -120,12 +116,25 @@ impl Prepared<'_> {
             (_, Protocol::Tcp) => "a TCP connection has no token",
             _ => "no RequestAuthentication applies here",
         };
-        let verb = if stated == "claims" { "are" } else { "is" };
-        let summary = format!("{why}: the `{stated}` of the request {verb} not read");
+        let Some(mut line) = spec.unread_token(why) else { return };
         let before = stages.iter().take_while(|stage| stage.stage < Stage::Jwt).count();
-        let refused = stages.iter().take(before).any(|stage| stage.result == StageResult::Refused);
-        let result = if refused { StageResult::NotReached } else { StageResult::Passed };
-        stages.insert(before, StageTrace { stage: Stage::Jwt, result, summary, rules: Vec::new() });
+        if stages.iter().take(before).any(|stage| stage.result == StageResult::Refused) {
+            line.result = StageResult::NotReached;
+        }
+        stages.insert(before, line);
+    }
+}
+
+impl RequestSpec {
+    /// The JWT stage where nothing reads the token that is stated, and why; `None`: none is stated.
+    pub fn unread_token(&self, why: &str) -> Option<StageTrace> {
+        let (stated, verb) = match (&self.claims, &self.token) {
+            (Some(_), _) => ("claims", "are"),
+            (None, Some(_)) => ("token", "is"),
+            (None, None) => return None,
+        };
+        let summary = format!("{why}: the `{stated}` of the request {verb} not read");
+        Some(StageTrace { stage: Stage::Jwt, result: StageResult::Passed, summary, rules: Vec::new() })
     }
 }
 

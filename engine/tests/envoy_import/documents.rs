@@ -152,7 +152,13 @@ fn listeners_and_chains() {
     // Nothing says which.
     let request = Request { destination_port: Input::Absent, ..Request::tcp() };
     assert!(import(&json!([outbound, outbound])).select(None, &request).is_err());
-    assert!(import(&sidecar).select(Some("nowhere"), &request).unwrap_err().contains("virtualInbound"));
+    assert!(
+        import(&sidecar)
+            .select(Some("nowhere"), &request)
+            .unwrap_err()
+            .to_string()
+            .contains("virtualInbound")
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Suites from files, with the policies that they name.
 
 use super::{Sources, Suite};
-use crate::{LoadError, Loaded, Loader, imported, input::error, read_file, tree};
+use crate::{LoadError, Loaded, LoadedProxy, Loader, imported, input::error, read_file, tree};
 use gnomon_engine::{
     Diagnostic, Diagnostics, Position,
     decode::quoted,
@@ -73,8 +73,19 @@ impl Files for Folder<'_> {
     }
 
     fn envoy_config(&self, entry: &Text, findings: &mut Loaded) -> Option<Imported> {
-        imported(&self.0.join(&entry.text), findings)
+        taken(imported(&self.0.join(&entry.text)), findings)
     }
+}
+
+/// The configuration, where it could be read; all findings go to those of the suite.
+pub(super) fn taken(read: Result<LoadedProxy, LoadError>, findings: &mut Loaded) -> Option<Imported> {
+    let (imported, mut found) = match read {
+        Ok(LoadedProxy { imported, findings }) => (Some(imported), findings),
+        Err(wrong) => (None, *wrong.loaded),
+    };
+    findings.diagnostics.append(&mut found.diagnostics);
+    findings.sources.append(&mut found.sources);
+    imported
 }
 
 /// The suite with the policies of each of its tests.

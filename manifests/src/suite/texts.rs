@@ -2,7 +2,7 @@
 
 use super::{
     LoadedSuite, Sources, from_text,
-    load::{Files, GLOB, assemble, is_suite, no_policies, no_such},
+    load::{Files, GLOB, assemble, is_suite, no_policies, no_such, taken},
 };
 use crate::{LoadError, Loaded, Loader, files::is_manifest, imported_text, input::error};
 use gnomon_engine::{Diagnostic, Position, decode::quoted, envoy::import::Imported, resource::Text};
@@ -120,7 +120,7 @@ impl Files for Texts<'_> {
     fn envoy_config(&self, entry: &Text, findings: &mut Loaded) -> Option<Imported> {
         let path = self.path(&entry.text);
         match self.files.get(&path) {
-            Some(text) => imported_text(text.clone(), &path, findings),
+            Some(text) => taken(imported_text(text.clone(), &path), findings),
             None => {
                 let file: Arc<str> = Arc::from(path);
                 let message = "there is no such file";

@@ -27,7 +27,7 @@ mod tree;
 
 pub use chain::{Chain, HttpSettings};
 pub use refusal::Refusal;
-pub use select::Selected;
+pub use select::{Selected, Undecided};
 
 use crate::{Diagnostic, Node};
 use alloc::{string::String, sync::Arc, vec::Vec};

@@ -14,6 +14,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use core::fmt;
 
 /// Where a connection goes.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,19 @@ pub enum Selected<'i> {
     /// It ends before any filter sees it.
     Refused(Refusal),
 }
+
+/// The request does not state what the choice of a filter chain depends on, or what was named does not exist; displayed
+/// as a sentence that says what to add.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecided(String);
+
+impl fmt::Display for Undecided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for Undecided {}
 
 impl Imported {
     /// The chain that a connection gets, chosen as Envoy chooses it.
@@ -35,8 +49,12 @@ impl Imported {
     ///
     /// # Errors
     ///
-    /// A sentence that says what the choice depends on and the request does not state.
-    pub fn select(&self, wanted: Option<&str>, request: &Request<'_>) -> Result<Selected<'_>, String> {
+    /// What the choice depends on is not stated, or there is no such listener or chain.
+    pub fn select(&self, wanted: Option<&str>, request: &Request<'_>) -> Result<Selected<'_>, Undecided> {
+        self.chosen(wanted, request).map_err(Undecided)
+    }
+
+    fn chosen(&self, wanted: Option<&str>, request: &Request<'_>) -> Result<Selected<'_>, String> {
         let listeners: Vec<&Listener> =
             self.listeners.iter().filter(|listener| !listener.chains.is_empty()).collect();
         if listeners.is_empty() {

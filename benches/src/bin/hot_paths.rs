@@ -1,6 +1,6 @@
 //! The paths whose instructions `cargo xtask test` counts: `hot_paths CASE TIMES`.
 //!
-//! Counted under valgrind for two numbers of times, so that only what a time costs is left. Nothing here hangs on a
+//! Counted under valgrind for two numbers of times, so that only what a time costs is left. Nothing here depends on a
 //! clock, on addresses or on chance.
 
 use gnomon_benches::{Case, realistic, worst};

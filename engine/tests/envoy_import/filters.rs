@@ -129,7 +129,7 @@ fn external_authorization() {
     }
 }
 
-/// What is not evaluated is named, and only a verdict that hangs on it is unknown.
+/// What is not evaluated is named, and only a verdict that depends on it is unknown.
 #[test]
 fn what_is_not_evaluated() {
     let any = || json!({ "any": true });
@@ -198,7 +198,7 @@ fn what_is_not_evaluated() {
         assert_eq!((report.verdict, report.stage), (Outcome::Unknown, Stage::Jwt));
         assert_eq!(names(&report.missing), [missing]);
     }
-    // What does not hang on the claims is refused all the same.
+    // What does not depend on the claims is refused all the same.
     let deny = json!({ "name": "envoy.filters.http.rbac", "typedConfig": { "rules": { "action": "DENY", "policies": { "p": { "permissions": [any()], "principals": [any()] } } } } });
     let odd = jwt(&|config| config["rules"] = json!([{}, {}]));
     assert_eq!(ask(&json!([odd, deny]), &request(HEADERS)).verdict, Outcome::Deny);

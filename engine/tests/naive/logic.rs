@@ -20,7 +20,7 @@ pub(crate) fn any(items: impl IntoIterator<Item = Maybe>) -> Maybe {
     all(items.into_iter().map(|item| item.map(|item| !item))).map(|none| !none)
 }
 
-/// A condition, and the field of the request that it hangs on.
+/// A condition, and the field of the request that it depends on.
 pub(crate) struct Condition {
     pub(crate) met: Maybe,
     pub(crate) input: &'static str,
@@ -47,7 +47,7 @@ impl Rule {
         all([either(&self.from), either(&self.to), group(&self.when)])
     }
 
-    /// What it hangs on: nothing once another alternative holds, nor what an alternative that fails anyway asks for.
+    /// What it depends on: nothing once another alternative holds, nor what an alternative that fails anyway asks for.
     fn missing(&self) -> BTreeSet<String> {
         let mut open = vec![&self.when];
         for groups in [&self.from, &self.to] {

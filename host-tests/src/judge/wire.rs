@@ -164,7 +164,7 @@ pub(super) fn answers(request: &RequestSpec) -> Possible<Answers> {
     Ok(match first {
         Some(ExtAuthzAnswer::Allow) => Answers::Allow,
         Some(ExtAuthzAnswer::Deny) => Answers::Deny,
-        // Where nothing is said the verdict does not hang on it.
+        // Where nothing is said the verdict does not depend on it.
         Some(ExtAuthzAnswer::Error) | None => Answers::Error,
     })
 }

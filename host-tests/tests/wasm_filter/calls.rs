@@ -38,7 +38,7 @@ fn a_token_is_checked_once_and_claims_are_looked_for_only_where_one_may_be_gone(
         configuration(json!(
             [authentication(TestKey::RsaKid), policy("user", "ALLOW", json!([user, open])),]
         ));
-    // The verdict hangs on names that are asked for only then.
+    // The verdict depends on names that are asked for only then.
     let peers = configuration(json!([
         authentication(TestKey::RsaKid),
         policy("user", "ALLOW", json!([peer, user, open])),

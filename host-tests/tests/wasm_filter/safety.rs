@@ -123,7 +123,7 @@ fn every_host_call_may_fail() {
         }
         host.connection(1).unwrap_or_else(|trap| panic!("{fault:?}: {trap:?}"));
     }
-    // A failure while a request is under way is counted, and what hangs on it is unknown.
+    // A failure while a request is under way is counted, and what depends on it is unknown.
     let mut host = WasmHost::start();
     prepare(&mut host);
     assert!(host.configure(text.as_bytes()).expect("no trap"));

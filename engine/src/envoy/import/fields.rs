@@ -14,7 +14,7 @@ use alloc::{
     vec::Vec,
 };
 
-/// How many findings are kept; a verdict that hangs on a further one names it all the same.
+/// How many findings are kept; a verdict that depends on a further one names it all the same.
 const MAX_FINDINGS: usize = 1_000;
 /// How many instructions all expressions together may have.
 const MAX_PROGRAM: usize = 2_000_000;
@@ -128,7 +128,7 @@ impl Context {
         Arc::from(name)
     }
 
-    /// Something that is only worth knowing: no verdict hangs on it.
+    /// Something that is only worth knowing: no verdict depends on it.
     pub(super) fn note(&mut self, place: &Place<'_>, at: Position, what: String) {
         if self.findings.len() < MAX_FINDINGS {
             self.findings.push(Diagnostic {

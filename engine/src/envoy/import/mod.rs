@@ -3,7 +3,7 @@
 //! Reads what `istioctl proxy-config listener -o json` prints, Envoy's `/config_dump`, and single filters, in camel case
 //! and snake case, in the forms of Envoy's old and new versions and of Istio's. The policies behind them are not
 //! reconstructed: the matchers themselves are evaluated, in three-valued logic. What is not evaluated is named, and a
-//! verdict that hangs on it is `unknown`.
+//! verdict that depends on it is `unknown`.
 //!
 //! Bounds: matchers nest 64 deep, expressions have Istio's limit for RE2 each and a common one, a thousand findings are
 //! kept. Time and memory are linear in the document.
@@ -41,7 +41,7 @@ use tree::Tree;
 pub struct Imported {
     /// Its listeners in order; single filters make one without a name.
     pub listeners: Vec<Listener>,
-    /// All that is not evaluated, with its place: `not-evaluated` where a verdict may hang on it, `passed-over` for
+    /// All that is not evaluated, with its place: `not-evaluated` where a verdict may depend on it, `passed-over` for
     /// filters that are no security filters.
     pub findings: Vec<Diagnostic>,
 }

@@ -47,7 +47,7 @@ pub(super) struct Rules {
 /// How the policies of an engine fare.
 pub(super) enum Found<'r> {
     Match(&'r str),
-    /// What that hangs on.
+    /// What that depends on.
     Unknown(Vec<Missing>),
     Nothing,
 }

@@ -55,7 +55,7 @@ fn demo(keep: bool) -> Result<()> {
 
     println!("\nThe filter's lines on Envoy's Prometheus endpoint:\n");
     let metrics = envoy.admin_get("/stats/prometheus")?;
-    // Without those that hang on the clock.
+    // Without those that depend on the clock.
     let of_requests = |line: &&str| {
         line.starts_with("gnomon")
             && !["gnomon_evaluation", "gnomon_heartbeats"].iter().any(|name| line.starts_with(name))

@@ -1,7 +1,13 @@
 //! The exported filters, piece by piece, in the shape that istiod gives them.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests may be blunt")]
 
-use gnomon_engine::{Node, decode, envoy, request::Protocol, resource::Resources};
+use gnomon_engine::{
+    Attribute, Node,
+    attribute::{Key, Part},
+    decode, envoy,
+    request::Protocol,
+    resource::Resources,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -545,4 +551,38 @@ fn jwt_rules() {
     assert_eq!((&first["issuer"], &first["clearRouteCache"]), (&json!("a"), &json!(true)));
     let fallback = first["localJwks"]["inlineString"].as_str().unwrap();
     assert!(serde_json::from_str::<Value>(fallback).unwrap()["keys"][0].get("d").is_none());
+}
+
+/// Every row of the table of attributes, as a field and as a key: it goes into the half that its row says, and nowhere
+/// on a TCP chain where its row says so.
+#[test]
+fn every_attribute_goes_where_its_row_says() {
+    let any_permission = json!([{ "andRules": { "rules": [{ "any": true }] } }]);
+    let any_principal = json!([{ "andIds": { "ids": [{ "any": true }] } }]);
+    for attribute in Attribute::ALL {
+        let (row, value) = (attribute.row(), attribute.samples()[0]);
+        let mut rules = Vec::new();
+        for name in row.field.map(|(name, not_name)| [name, not_name]).into_iter().flatten() {
+            rules.push(match row.part {
+                Part::Source => json!({ "from": [{ "source": { name: [value] } }] }),
+                Part::Operation => json!({ "to": [{ "operation": { name: [value] } }] }),
+            });
+        }
+        if let Some(Key::Whole(start) | Key::Bracketed(start)) = row.key {
+            let key = match row.key {
+                Some(Key::Bracketed(_)) if start.ends_with('.') => format!("{start}f[n]"),
+                Some(Key::Bracketed(_)) => format!("{start}[n]"),
+                _ => start.to_string(),
+            };
+            rules.push(json!({ "when": [{ "key": key, "values": [value] }] }));
+            rules.push(json!({ "when": [{ "key": key, "notValues": [value] }] }));
+        }
+        for written in rules {
+            let policy = rule(written.clone(), "ALLOW", Protocol::Http).unwrap();
+            let asked = (policy["permissions"] != any_permission, policy["principals"] != any_principal);
+            let operation = row.part == Part::Operation;
+            assert_eq!(asked, (operation, !operation), "{written}: {policy}");
+            assert_eq!(rule(written.clone(), "ALLOW", Protocol::Tcp).is_some(), !row.http_only, "{written}");
+        }
+    }
 }

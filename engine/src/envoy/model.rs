@@ -193,7 +193,7 @@ impl Field<'_> {
         let version = chain.mesh.istio_version;
         let row = self.attribute.row();
         Some(match row.kind {
-            Kind::Host => json!({ "header": matcher::header(row.name, value, true) }),
+            Kind::Host => json!({ "header": matcher::header(":authority", value, true) }),
             Kind::Header if row.name.is_empty() => {
                 json!({ "header": matcher::header(bracketed(self.rest)?, value, false) })
             }

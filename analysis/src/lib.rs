@@ -3,12 +3,10 @@
 
 pub mod bundle;
 mod compare;
-pub mod elsewhere;
 pub mod imported;
 pub mod lint;
 pub mod reference;
 pub mod run;
 
 pub use compare::{Difference, differences, shown};
-pub use elsewhere::{Elsewhere, elsewhere};
 pub use run::{CaseResult, Runner, TestResult};

@@ -1,10 +1,10 @@
 //! What a bundle carries is enough for every workload that it reaches, and not more than some such workload has use for.
 #![allow(clippy::unwrap_used, reason = "test code may be blunt")]
 
-use gnomon_analysis::bundle::{Reach, pack, packed_list, select};
+use gnomon_analysis::bundle::{pack, packed_list, select};
 use gnomon_engine::{
     Mesh, Position, Workload,
-    attach::{Attached, GATEWAY_NAME_LABEL, attach},
+    attach::{Attached, GATEWAY_NAME_LABEL, Subject, attach},
     gzip,
     resource::{Labels, Meta, Resources, TargetKind, TargetRef},
     workload::ProxyKind,
@@ -74,7 +74,7 @@ fn everything() -> Resources {
 /// What applies, by name.
 fn names(attached: &Attached<'_>) -> Vec<String> {
     let name = |meta: &Meta| format!("{}/{}", meta.namespace, meta.name);
-    let peer = [attached.peer.mesh, attached.peer.namespace, attached.peer.workload];
+    let peer = [&attached.peer.mesh, &attached.peer.namespace, &attached.peer.workload];
     let authorization = attached.authorization.iter().map(|policy| name(&policy.meta));
     let jwt = attached.jwt_rules.iter().map(|(meta, _)| name(meta));
     authorization.chain(jwt).chain(peer.into_iter().flatten().map(|policy| name(&policy.meta))).collect()
@@ -111,12 +111,12 @@ fn workloads(proxy: ProxyKind, known: &Labels) -> Vec<Workload> {
     all
 }
 
-fn check(resources: &Resources, reach: &Reach<'_>, services: &[String], case: &str) {
+fn check(resources: &Resources, reach: &Subject<'_>, proxy: ProxyKind, services: &[String], case: &str) {
     let mesh = Mesh::default();
     let (selected, left_out) = select(resources, reach);
     let mut used: Vec<String> = Vec::new();
-    for mut workload in workloads(reach.proxy, &reach.labels) {
-        if reach.namespace.is_some_and(|namespace| namespace != workload.namespace) {
+    for mut workload in workloads(proxy, &reach.known_labels()) {
+        if reach.namespace().is_some_and(|namespace| namespace != workload.namespace) {
             continue;
         }
         workload.services = services.to_vec();
@@ -152,15 +152,16 @@ fn every_workload_within_reach_gets_its_policies_and_nothing_is_carried_for_nobo
                         proxy,
                         ..Workload::default()
                     };
-                    let reach = Reach::new(&workload, &[], &mesh, only_namespace);
+                    let reach = Subject::within_reach(&resources, &workload, &[], &mesh, only_namespace);
                     let mesh_wide = namespace == "istio-system" && !only_namespace;
-                    assert_eq!(reach.namespace.is_none(), mesh_wide);
+                    assert_eq!(reach.namespace().is_none(), mesh_wide);
                     if mesh_wide && known.is_empty() && proxy == ProxyKind::Gateway {
                         continue; // everything but what waypoints have, and `check` wants something left out
                     }
                     check(
                         &resources,
                         &reach,
+                        proxy,
                         &[],
                         &format!("{proxy:?} {namespace} {known:?} {only_namespace}"),
                     );
@@ -176,9 +177,10 @@ fn every_workload_within_reach_gets_its_policies_and_nothing_is_carried_for_nobo
             services: services.clone(),
             ..Workload::default()
         };
-        let reach = Reach::new(&workload, &[target], &mesh, false);
-        assert_eq!(reach.namespace, Some(namespace), "a target is in the object's own namespace");
-        check(&resources, &reach, &services, &format!("waypoint of {namespace}"));
+        let targets = [target];
+        let reach = Subject::within_reach(&resources, &workload, &targets, &mesh, false);
+        assert_eq!(reach.namespace(), Some(namespace), "a target is in the object's own namespace");
+        check(&resources, &reach, ProxyKind::Waypoint, &services, &format!("waypoint of {namespace}"));
     }
 }
 

@@ -166,6 +166,8 @@ fn targets(kind: &str, target: &Target, set: &mut Vec<&'static str>) {
     let authorization = kind == "AuthorizationPolicy";
     match target {
         Target::Namespace => {}
+        Target::EmptySelector if authorization => set.push("AuthorizationPolicy selector {}"),
+        Target::EmptySelector => set.push("RequestAuthentication selector {}"),
         Target::Selector(_) if authorization => set.push("AuthorizationPolicy selector"),
         Target::Selector(_) => set.push("RequestAuthentication selector"),
         Target::Refs(_) if !authorization => set.push("RequestAuthentication targetRefs"),
@@ -190,6 +192,8 @@ fn surroundings(mesh: &Mesh, workload: &Workload) -> Vec<&'static str> {
         connection_settings,
         num_trusted_proxies,
         istio_version,
+        // Names a filter, and decides nothing.
+        gateway_api_http_route_auth: _,
     } = mesh;
     let Workload {
         name: _,
@@ -223,11 +227,13 @@ fn surroundings(mesh: &Mesh, workload: &Workload) -> Vec<&'static str> {
         PathNormalization::MergeSlashes => "mesh pathNormalization MERGE_SLASHES",
         PathNormalization::DecodeAndMergeSlashes => "mesh pathNormalization DECODE_AND_MERGE_SLASHES",
     });
-    set.push(match proxy {
-        ProxyKind::Sidecar => "workload proxy sidecar",
-        ProxyKind::Gateway => "workload proxy gateway",
-        ProxyKind::Waypoint => "workload proxy waypoint",
-        ProxyKind::Ztunnel => "workload proxy ztunnel",
+    set.extend(match proxy {
+        ProxyKind::Sidecar => Some("workload proxy sidecar"),
+        ProxyKind::Gateway => Some("workload proxy gateway"),
+        ProxyKind::Waypoint => Some("workload proxy waypoint"),
+        ProxyKind::Ztunnel => Some("workload proxy ztunnel"),
+        // It refuses nobody.
+        ProxyKind::Agentgateway => None,
     });
     set
 }
@@ -309,6 +315,8 @@ const SETTINGS: &[&str] = &[
     "jwtRules.spaceDelimitedClaims",
     "jwtRules.timeout",
     "jwtRules.presence REQUIRED",
+    "AuthorizationPolicy selector {}",
+    "RequestAuthentication selector {}",
     "PeerAuthentication selector",
     "PeerAuthentication mtls STRICT",
     "PeerAuthentication mtls PERMISSIVE",

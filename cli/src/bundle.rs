@@ -1,9 +1,10 @@
 //! `gnomon bundle`.
 
 use crate::{Outcome, environment, findings, style, yaml};
-use gnomon_analysis::bundle::{self, APPLY_LIMIT, OBJECT_LIMIT, Plugin, Reach, grouped};
+use gnomon_analysis::bundle::{self, APPLY_LIMIT, OBJECT_LIMIT, Plugin, grouped};
 use gnomon_engine::{
     Mesh, Position, Workload,
+    attach::Subject,
     request::Protocol,
     resource::{Action, Resources, Target, TargetKind, TargetRef, manifest::manifests},
     workload::ProxyKind,
@@ -114,7 +115,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         eprintln!("error: {why}");
         return Outcome::Failed;
     }
-    let reach = Reach::new(&workload, &args.targets, &mesh, args.only_namespace);
+    let reach =
+        Subject::within_reach(&loaded.resources, &workload, &args.targets, &mesh, args.only_namespace);
     let (selected, left_out) = bundle::select(&loaded.resources, &reach);
     let carried = manifests(&selected);
     eprintln!(
@@ -162,6 +164,9 @@ fn usable(args: &Args, workload: &mut Workload) -> Result<(), String> {
         workload.proxy = if classes > 0 { ProxyKind::Waypoint } else { ProxyKind::Gateway };
     }
     match workload.proxy {
+        ProxyKind::Agentgateway => {
+            return Err("agentgateway is no Envoy, and istiod gives it neither policies nor filters".into());
+        }
         ProxyKind::Ztunnel => return Err("ztunnel has no filters; bundle for the waypoint".into()),
         ProxyKind::Waypoint if args.targets.is_empty() => {
             return Err("a waypoint is found only by targetRefs: give --target-ref Gateway/NAME or \
@@ -170,9 +175,14 @@ fn usable(args: &Args, workload: &mut Workload) -> Result<(), String> {
         }
         _ => {}
     }
-    for target in args.targets.iter().filter(|target| target.kind == TargetKind::Service) {
-        if !workload.services.contains(&target.name) {
-            workload.services.push(target.name.clone());
+    for target in &args.targets {
+        let service = match target.kind {
+            TargetKind::Service => target.name.clone(),
+            TargetKind::ServiceEntry => format!("ServiceEntry/{}", target.name),
+            TargetKind::Gateway | TargetKind::GatewayClass => continue,
+        };
+        if !workload.services.contains(&service) {
+            workload.services.push(service);
         }
     }
     let (scheme, _) = args.image.split_once("://").unwrap_or(("", ""));
@@ -192,9 +202,10 @@ fn usable(args: &Args, workload: &mut Workload) -> Result<(), String> {
 }
 
 /// `shop with app=web`
-fn whom(reach: &Reach<'_>, targets: &[TargetRef]) -> String {
-    let place = reach.namespace.unwrap_or("every namespace");
-    let labels: Vec<String> = reach.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+fn whom(reach: &Subject<'_>, targets: &[TargetRef]) -> String {
+    let place = reach.namespace().unwrap_or("every namespace");
+    let labels: Vec<String> =
+        reach.known_labels().iter().map(|(key, value)| format!("{key}={value}")).collect();
     let targets: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
     let text = match (targets.is_empty(), labels.is_empty()) {
         (false, _) => format!("{place} behind {}", targets.join(", ")),

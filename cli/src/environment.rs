@@ -34,6 +34,7 @@ enum Proxy {
     Gateway,
     Waypoint,
     Ztunnel,
+    Agentgateway,
 }
 
 impl EnvironmentArgs {
@@ -60,6 +61,7 @@ impl EnvironmentArgs {
             Some(Proxy::Gateway) => ProxyKind::Gateway,
             Some(Proxy::Waypoint) => ProxyKind::Waypoint,
             Some(Proxy::Ztunnel) => ProxyKind::Ztunnel,
+            Some(Proxy::Agentgateway) => ProxyKind::Agentgateway,
             None => workload.proxy,
         };
         (workload, mesh)

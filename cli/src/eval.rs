@@ -2,7 +2,12 @@
 
 use crate::{Outcome, environment, explanation, findings, proxy, request_args::RequestArgs, style};
 use gnomon_engine::{
-    Node, Plan, Position, Value, jwt::SoftwareCrypto, node::Key, prepare::Prepared, verdict,
+    Node, Plan, Position, Value,
+    attach::{NotApplied, NotAppliedReport, not_applied},
+    jwt::SoftwareCrypto,
+    node::Key,
+    prepare::Prepared,
+    verdict,
     workload::ProxyKind,
 };
 use gnomon_manifests::{
@@ -81,18 +86,20 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
 
     let now = now();
-    let (explained, elsewhere) = if let Some(file) = &args.envoy_config {
+    let (explained, not_applied) = if let Some(file) = &args.envoy_config {
         let listener = args.listener.as_deref();
         let around = (&workload, &mesh);
         let explained = proxy::explain(file, listener, requests.as_slice(), around, now, args.verbose);
         let Some(explained) = explained else { return Outcome::Failed };
-        (explained, 0)
+        (explained, Vec::new())
     } else {
         let plan = Plan::build(&loaded.resources, &workload, &mesh);
         let explain = |spec: &RequestSpec| {
             Prepared::new(spec, plan.authenticator(), &workload, &mesh, now).explain(&plan, &SoftwareCrypto)
         };
-        (requests.as_slice().iter().map(explain).collect(), plan.elsewhere())
+        let explained: Vec<verdict::Explanation> = requests.as_slice().iter().map(explain).collect();
+        let not_applied = not_applied(&loaded.resources, &workload, &mesh);
+        (explained, not_applied.iter().map(NotApplied::report).collect())
     };
     match args.output {
         Format::Text => {
@@ -105,11 +112,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
                 .as_slice()
                 .iter()
                 .zip(&explained)
-                .map(|(spec, explanation)| writer.write(spec, explanation, elsewhere))
+                .map(|(spec, explanation)| writer.write(spec, explanation))
                 .collect();
-            style::print(&texts.join("\n"));
+            style::print(&(texts.join("\n") + &writer.not_applied(&not_applied)));
         }
-        Format::Json => style::print(&json(&requests, &explained)),
+        Format::Json => style::print(&json(&requests, &explained, &not_applied)),
     }
     let worst = explained.iter().map(|explanation| match explanation.report.verdict {
         verdict::Outcome::Allow => Outcome::Good,
@@ -180,8 +187,17 @@ fn laid_over(document: &Node, inline: &Node) -> Node {
 }
 
 /// One object for one request, a list for a list.
-fn json(requests: &Requests, explained: &[verdict::Explanation]) -> String {
-    let reports: Vec<&verdict::Report> = explained.iter().map(|explanation| &explanation.report).collect();
+fn json(requests: &Requests, explained: &[verdict::Explanation], not_applied: &[NotAppliedReport]) -> String {
+    #[derive(serde::Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Printed<'a> {
+        #[serde(flatten)]
+        report: &'a verdict::Report,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        not_applied: &'a [NotAppliedReport],
+    }
+    let reports: Vec<Printed<'_>> =
+        explained.iter().map(|one| Printed { report: &one.report, not_applied }).collect();
     let text = match (requests, reports.as_slice()) {
         (Requests::One(_), [report]) => serde_json::to_string_pretty(report),
         _ => serde_json::to_string_pretty(&reports),

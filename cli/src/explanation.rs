@@ -5,6 +5,7 @@ use crate::{
     words,
 };
 use gnomon_engine::{
+    attach::NotAppliedReport,
     request::Protocol,
     verdict::{
         Check, Explanation, Missing, Nearest, Outcome, Report, RuleTrace, ShadowResult, Stage, StageResult,
@@ -16,6 +17,8 @@ use std::fmt::Write;
 
 /// Rules shown of a stage unless everything is wanted.
 const RULES: usize = 12;
+/// Policies that do not apply, likewise.
+const NOT_APPLIED: usize = 50;
 
 /// Writes explanations.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +31,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// The verdict in one line, why, then the stages in order; `elsewhere` policies do not apply to the workload.
-    pub(crate) fn write(&self, spec: &RequestSpec, explanation: &Explanation, elsewhere: usize) -> String {
+    /// The verdict in one line, why, then the stages in order.
+    pub(crate) fn write(&self, spec: &RequestSpec, explanation: &Explanation) -> String {
         let style = self.style;
         let report = &explanation.report;
         let mut out = String::new();
@@ -90,10 +93,26 @@ impl Writer {
         for stage in &explanation.stages {
             self.stage(&mut out, stage, report);
         }
-        if elsewhere > 0 {
-            let verb = if elsewhere == 1 { "does" } else { "do" };
-            let line = format!("  · {} {verb} not apply to this workload", plural(elsewhere, "other policy"));
-            let _ = writeln!(out, "{}", style.faint(&line));
+        out
+    }
+
+    /// The policies that do not apply to the workload, each with the reason: the same for every request.
+    pub(crate) fn not_applied(&self, policies: &[NotAppliedReport]) -> String {
+        if policies.is_empty() {
+            return String::new();
+        }
+        let verb = if policies.len() == 1 { "does" } else { "do" };
+        let mut out = String::new();
+        let line =
+            format!("  · {} {verb} not apply to this workload", plural(policies.len(), "other policy"));
+        let _ = writeln!(out, "{}", self.style.faint(&line));
+        let shown = if self.verbose { policies.len() } else { NOT_APPLIED };
+        for policy in policies.iter().take(shown) {
+            let line = format!("      {} {}: {}", policy.kind, policy.policy, policy.why);
+            let _ = writeln!(out, "{}", self.style.faint(&safe(&line)));
+        }
+        if let more @ 1.. = policies.len().saturating_sub(shown) {
+            let _ = writeln!(out, "{}", self.style.faint(&format!("      … and {more} more (--verbose)")));
         }
         out
     }

@@ -17,12 +17,23 @@ pub fn remote_ip(
     gateway: bool,
     hops: u32,
 ) -> Option<IpAddr> {
+    let source = source.map(|ip| ip.to_canonical());
     let skip = match (gateway, hops) {
         (true, 0) => return source,
         (true, hops) => hops.saturating_sub(1),
         (false, hops) => hops,
     };
     forwarded_for.and_then(|value| entry_from_right(value, skip)).or(source)
+}
+
+/// An address as a person or a policy writes it. The zone of an IPv6 address (`fe80::1%eth0`) is dropped: istiod drops it
+/// from policies (Go's `netip.PrefixFrom`), and neither Envoy nor ztunnel compares it.
+pub fn parse_ip(text: &str) -> Option<IpAddr> {
+    match text.split_once('%') {
+        None => text.parse().ok(),
+        Some((_, "")) => None,
+        Some((address, _)) => address.parse().ok().map(IpAddr::V6),
+    }
 }
 
 fn entry_from_right(value: &[u8], skip: u32) -> Option<IpAddr> {
@@ -36,14 +47,20 @@ fn entry_from_right(value: &[u8], skip: u32) -> Option<IpAddr> {
         Some(comma) if comma.saturating_add(1) < list.len() => list.get(comma.saturating_add(1)..)?,
         _ => list,
     };
-    str::from_utf8(entry.trim_ascii()).ok()?.parse().ok()
+    let entry = str::from_utf8(entry.trim_ascii()).ok()?;
+    // A zone must be an interface of the proxy's, or a number.
+    let known = |zone: &str| matches!(zone, "eth0" | "lo") || zone.bytes().all(|byte| byte.is_ascii_digit());
+    if entry.split_once('%').is_some_and(|(_, zone)| !known(zone)) {
+        return None;
+    }
+    parse_ip(entry)
 }
 
 /// A text that is neither an IP address nor a CIDR range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CidrError {
-    /// No IP address. One with a zone (`fe80::1%eth0`) is refused too: no range can have one.
+    /// No IP address. A range with a zone (`fe80::%eth0/64`) is refused too; a bare address may have one.
     Address,
     /// A prefix length that is no plain decimal number within the address family.
     PrefixLength,
@@ -63,14 +80,14 @@ impl core::error::Error for CidrError {}
 /// An address or range as `ipBlocks` has it: a bare address is a range of one, host bits are allowed.
 ///
 /// Families never match each other: `0.0.0.0/0` has no IPv6 address, `::/0` no IPv4 one, and `::ffff:10.0.0.1` is
-/// IPv6. [`IpNet::contains`] keeps to that.
+/// IPv6, so no peer has it: of a connection both Envoy and ztunnel make IPv4 what is mapped. [`IpNet::contains`] keeps to that.
 ///
 /// # Errors
 ///
 /// What istiod's admission refuses: `10.0.0.0/33`, `10.0.0.0/08`, `10.0.0`, `010.0.0.1`.
 pub fn parse_cidr(text: &str) -> Result<IpNet, CidrError> {
     let Some((address, length)) = text.split_once('/') else {
-        return text.parse::<IpAddr>().map(IpNet::from).map_err(|_| CidrError::Address);
+        return parse_ip(text).map(IpNet::from).ok_or(CidrError::Address);
     };
     let address: IpAddr = address.parse().map_err(|_| CidrError::Address)?;
     let plain =

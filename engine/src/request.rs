@@ -121,8 +121,26 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// [`Request::source_ip`] as a proxy has it: IPv4 where it is IPv4 mapped into IPv6. Envoy (`TcpListenerImpl`) and
+    /// ztunnel (`to_canonical`) make it so when they accept a connection.
+    pub(crate) fn direct_ip(&self) -> Input<IpAddr> {
+        canonical(self.source_ip)
+    }
+
+    /// [`Request::destination_ip`] in the same way.
+    pub(crate) fn local_ip(&self) -> Input<IpAddr> {
+        canonical(self.destination_ip)
+    }
+
     /// A TCP connection and nothing else.
     pub fn tcp() -> Self {
         Request { protocol: Protocol::Tcp, ..Request::http(&[]) }
+    }
+}
+
+fn canonical(input: Input<IpAddr>) -> Input<IpAddr> {
+    match input {
+        Input::Is(ip) => Input::Is(ip.to_canonical()),
+        other => other,
     }
 }

@@ -9,6 +9,7 @@ mod problems;
 pub use problems::problems;
 
 use crate::{
+    attach::Policy,
     attribute::Attribute,
     pattern::is_quoted,
     resource::{
@@ -95,6 +96,11 @@ pub fn has_connection_settings(version: IstioVersion) -> bool {
 /// The provider's name is part of the ids of CUSTOM rules, and each provider has filters of its own.
 pub(crate) fn names_providers(version: IstioVersion) -> bool {
     version.is_since(30)
+}
+
+/// `ENABLE_GATEWAY_API_HTTPROUTE_AUTH` renames the ALLOW filter of gateways.
+pub(crate) fn renames_allow_filter(version: IstioVersion) -> bool {
+    version.is_since(32)
 }
 
 /// A provider whose name is no DNS label is broken.
@@ -225,6 +231,15 @@ pub fn known(resources: &Resources, version: IstioVersion) -> Cow<'_, Resources>
     Cow::Owned(resources)
 }
 
+/// Istio of that version takes the policy, be it with less than what is written.
+pub(crate) fn takes(policy: Policy<'_>, version: IstioVersion) -> bool {
+    match policy {
+        Policy::Authorization(policy) => is_known(policy, version),
+        Policy::RequestAuthentication(policy) => admits(policy, version),
+        Policy::PeerAuthentication(_) => true,
+    }
+}
+
 /// The sources and operations of a rule.
 fn sets(rule: &Rule) -> impl Iterator<Item = &FieldSet> {
     rule.from.iter().chain(&rule.to)
@@ -263,6 +278,6 @@ fn target(target: &Target, version: IstioVersion) -> bool {
             has_gateway_class_targets(version)
                 || refs.iter().all(|target| target.kind != TargetKind::GatewayClass)
         }
-        Target::Namespace | Target::Selector(_) => true,
+        Target::Namespace | Target::EmptySelector | Target::Selector(_) => true,
     }
 }

@@ -1,5 +1,6 @@
 //! Whom a request reaches, and the mesh around it.
 
+use crate::resource::TargetKind;
 use alloc::{format, string::String, vec, vec::Vec};
 use core::fmt;
 
@@ -16,6 +17,39 @@ pub enum ProxyKind {
     Waypoint,
     /// The ambient node proxy: layer 4 only.
     Ztunnel,
+    /// A gateway of one of the classes `istio-agentgateway` and `istio-agentgateway-waypoint` (Istio 1.30): istiod gives it
+    /// none of the policies.
+    Agentgateway,
+}
+
+/// A service behind a waypoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service<'a> {
+    /// [`TargetKind::Service`] or [`TargetKind::ServiceEntry`]: a waypoint tells them apart by their registry, whatever
+    /// they are called. `None`: not said; what is among the manifests decides, and a Service it is where both are, or
+    /// neither.
+    pub kind: Option<TargetKind>,
+    /// `None`: the workload's own.
+    pub namespace: Option<&'a str>,
+    /// The object's name.
+    pub name: &'a str,
+}
+
+impl<'a> Service<'a> {
+    /// Reads `name` or `namespace/name`, or either behind `Service/` or `ServiceEntry/`. `None`: it has more parts, or an empty one.
+    pub fn parse(text: &'a str) -> Option<Service<'a>> {
+        let (kind, rest) = match text.split_once('/') {
+            Some(("ServiceEntry", rest)) => (Some(TargetKind::ServiceEntry), rest),
+            Some(("Service", rest)) => (Some(TargetKind::Service), rest),
+            _ => (None, text),
+        };
+        let (namespace, name) = match rest.split_once('/') {
+            Some((namespace, name)) => (Some(namespace), name),
+            None => (None, rest),
+        };
+        let whole = |part: &str| !part.is_empty() && !part.contains('/');
+        (whole(name) && namespace.is_none_or(whole)).then_some(Service { kind, namespace, name })
+    }
 }
 
 /// The workload whose policies are asked about.
@@ -37,11 +71,17 @@ pub struct Workload {
     pub verifies_peers: bool,
     /// `connectionSettings` of its own, in place of the mesh's.
     pub connection_settings: Option<ConnectionSettings>,
-    /// The services it belongs to, `name` or `namespace/name`: for `targetRefs` on a waypoint.
+    /// The services it belongs to, for `targetRefs` on a waypoint: `name`, `namespace/name`, and for a ServiceEntry
+    /// `ServiceEntry/name` or `ServiceEntry/namespace/name` ([`Service::parse`]).
     pub services: Vec<String>,
 }
 
 impl Workload {
+    /// [`Workload::services`], read.
+    pub fn service_refs(&self) -> impl Iterator<Item = Service<'_>> {
+        self.services.iter().filter_map(|service| Service::parse(service))
+    }
+
     /// `namespace/name`, for people: the name given, else the label `app`, else only the namespace.
     pub fn display_name(&self) -> String {
         let app = || self.labels.iter().find(|(key, _)| key == "app").map(|(_, value)| value.as_str());
@@ -283,6 +323,9 @@ pub struct Mesh {
     pub num_trusted_proxies: u32,
     /// Whose semantics.
     pub istio_version: IstioVersion,
+    /// istiod's `ENABLE_GATEWAY_API_HTTPROUTE_AUTH` (Istio 1.32, off by default): gateways get their ALLOW filter
+    /// under a name of its own. No verdict depends on it.
+    pub gateway_api_http_route_auth: bool,
 }
 
 impl Default for Mesh {
@@ -296,6 +339,7 @@ impl Default for Mesh {
             connection_settings: None,
             num_trusted_proxies: 0,
             istio_version: IstioVersion::NEWEST,
+            gateway_api_http_route_auth: false,
         }
     }
 }

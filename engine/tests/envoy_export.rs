@@ -401,6 +401,27 @@ fn filters_stand_in_istiods_order() {
     assert!(export(objects, json!({ "proxy": "ztunnel" }), mesh, Protocol::Http).is_empty());
 }
 
+/// `ENABLE_GATEWAY_API_HTTPROUTE_AUTH`, Istio 1.32.
+#[test]
+fn the_allow_filter_of_a_gateway_may_have_another_name() {
+    let allow = policy(json!({ "rules": [{}] }));
+    let deny = policy(json!({ "action": "DENY", "rules": [{}] }));
+    let names = |workload: Value, mesh: Value, protocol| -> Vec<String> {
+        let filters = export(json!([allow.clone(), deny.clone()]), workload, mesh, protocol);
+        filters.iter().map(|filter| filter["name"].as_str().unwrap().to_string()).collect()
+    };
+    let gateway = || json!({ "proxy": "gateway" });
+    let on = || json!({ "gatewayApiHttpRouteAuth": true });
+    let (http, tcp) = ("envoy.filters.http.rbac", "envoy.filters.network.rbac");
+    assert_eq!(names(gateway(), on(), Protocol::Http), [http, "istio.authorization.allow"]);
+    assert_eq!(names(gateway(), json!({}), Protocol::Http), [http, http]);
+    assert_eq!(names(json!({}), on(), Protocol::Http), [http, http], "a sidecar");
+    assert_eq!(names(gateway(), on(), Protocol::Tcp), [tcp, tcp]);
+    let older = json!({ "gatewayApiHttpRouteAuth": true, "istioVersion": "1.31" });
+    assert_eq!(names(gateway(), older, Protocol::Http), [http, http]);
+    assert!(names(json!({ "proxy": "agentgateway" }), on(), Protocol::Http).is_empty());
+}
+
 #[test]
 fn a_waypoint_reads_the_peer_from_filter_state() {
     let objects = json!([policy(json!({

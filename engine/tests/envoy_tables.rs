@@ -228,6 +228,8 @@ fn cidr_ranges() {
         ("::ffff:10.0.0.1", "::ffff:10.0.0.1", "10.0.0.1"),
         ("2001:db8::/32", "2001:db8:ffff::", "2001:db9::"),
         ("fe80::1/128", "fe80::1", "fe80::2"),
+        // istiod drops the zone.
+        ("fe80::1%eth0", "fe80::1", "fe80::2"),
     ] {
         let range = parse_cidr(text).unwrap();
         assert!(range.contains(&inside.parse::<IpAddr>().unwrap()), "{text}");
@@ -243,7 +245,8 @@ fn cidr_ranges() {
         "10.0.0.0/+8",
         "10.0.0.0/-1",
         "::/129",
-        "fe80::1%eth0",
+        "fe80::1%",
+        "10.0.0.1%eth0",
         "fe80::1%eth0/64",
         "10.0.0.0/8/8",
         " 10.0.0.1",

@@ -121,7 +121,7 @@ pub struct Loaded {
 impl Loaded {
     /// How many policies there are.
     pub fn policies(&self) -> usize {
-        let Resources { authorization, request_authentication, peer_authentication } = &self.resources;
+        let Resources { authorization, request_authentication, peer_authentication, .. } = &self.resources;
         authorization.len() + request_authentication.len() + peer_authentication.len()
     }
 }

@@ -294,7 +294,7 @@ impl Bootstrap {
         let kind = match workload.proxy {
             ProxyKind::Gateway => "router",
             ProxyKind::Waypoint => "waypoint",
-            ProxyKind::Sidecar | ProxyKind::Ztunnel => "sidecar",
+            ProxyKind::Sidecar | ProxyKind::Ztunnel | ProxyKind::Agentgateway => "sidecar",
         };
         let name = if workload.name.is_empty() { "workload" } else { &workload.name };
         let labels: Map<String, Value> =

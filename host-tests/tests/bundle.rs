@@ -1,9 +1,10 @@
 //! What `gnomon bundle` prints, against what Istio publishes and in real Envoy.
 #![allow(clippy::unwrap_used, reason = "test code may be blunt")]
 
-use gnomon_analysis::bundle::{self, Kind, OBJECT_LIMIT, Plugin, Reach};
+use gnomon_analysis::bundle::{self, Kind, OBJECT_LIMIT, Plugin};
 use gnomon_engine::{
     Mesh, Position, Workload,
+    attach::Subject,
     request::Protocol,
     resource::{TargetKind, TargetRef, manifest::manifests},
     workload::ProxyKind,
@@ -95,7 +96,7 @@ fn web() -> Workload {
 fn candidate(workload: &Workload) -> Vec<Value> {
     let loaded = load_text(POLICIES, "policies.yaml").unwrap();
     let mesh = Mesh::default();
-    let reach = Reach::new(workload, &[], &mesh, false);
+    let reach = Subject::within_reach(&loaded.resources, workload, &[], &mesh, false);
     let (selected, left_out) = bundle::select(&loaded.resources, &reach);
     assert_eq!((selected.authorization.len(), left_out), (1, 1));
     manifests(&selected)

@@ -74,7 +74,10 @@ fn the_dump_gives_the_verdicts_of_the_policies() {
         let mut runner = Runner::new(&SoftwareCrypto, now);
         for (index, (test, resources)) in suite.suite.tests.iter().zip(&suite.resources).enumerate() {
             // Nothing here listens on an internal address, and ztunnel has no filters.
-            if matches!(test.workload.proxy, ProxyKind::Waypoint | ProxyKind::Ztunnel) {
+            if matches!(
+                test.workload.proxy,
+                ProxyKind::Waypoint | ProxyKind::Ztunnel | ProxyKind::Agentgateway
+            ) {
                 continue;
             }
             let results = runner.test(test, resources).cases;

@@ -5,8 +5,8 @@ use gnomon_engine::{Node, Value, node::Key};
 /// Deeper than any request; below it values are replaced rather than merged.
 const MAX_DEPTH: usize = 32;
 
-/// `over` on top of `base`: maps are merged key by key, everything else is replaced. A null stays, and says that the
-/// field is absent. The keys below `headers` are compared without regard to case, as header names are.
+/// `over` on top of `base`: maps are merged key by key, everything else is replaced. A null takes away
+/// what is below it. The keys below `headers` are compared without regard to case, as header names are.
 pub fn merged(base: &Node, over: &Node) -> Node {
     merge(base, over, false, MAX_DEPTH)
 }
@@ -20,7 +20,13 @@ fn merge(base: &Node, over: &Node, fold: bool, depth: usize) -> Node {
     };
     let mut entries: Vec<(Key, Node)> = below.clone();
     for (key, node) in above {
-        match position(&entries, &key.name, fold).and_then(|index| entries.get_mut(index)) {
+        let at = position(&entries, &key.name, fold);
+        // What it takes back is gone; where there is nothing to take back the null stays, and in claims it is one.
+        if let Some(at) = at.filter(|_| node.value == Value::Null) {
+            entries.remove(at);
+            continue;
+        }
+        match at.and_then(|index| entries.get_mut(index)) {
             Some((old_key, old)) => {
                 *old = merge(old, node, key.name == "headers", depth);
                 *old_key = key.clone();
@@ -57,6 +63,23 @@ pub(crate) fn get<'n>(node: &'n Node, dotted: &str) -> Option<&'n Node> {
     Some(at)
 }
 
+/// The tree without what the dotted short key names.
+pub(crate) fn without(node: &Node, dotted: &str) -> Node {
+    fn remove(node: &mut Node, steps: &[&str], fold: bool) {
+        let (Some((step, rest)), Value::Map(entries)) = (steps.split_first(), &mut node.value) else {
+            return;
+        };
+        let Some(at) = position(entries, step, fold) else { return };
+        match entries.get_mut(at) {
+            Some((_, below)) if !rest.is_empty() => remove(below, rest, *step == "headers"),
+            _ => drop(entries.remove(at)),
+        }
+    }
+    let mut node = node.clone();
+    remove(&mut node, &steps(dotted), false);
+    node
+}
+
 /// A tree with nothing but `value` where the dotted short key of `key` says; for [`merged`].
 pub(crate) fn lone(key: &Key, value: &Node) -> Node {
     let mut node = value.clone();
@@ -80,7 +103,9 @@ mod tests {
         for (base, over, expected) in [
             ("{}", r#"{"a": 1}"#, r#"{"a": 1}"#),
             (r#"{"a": 1, "b": 2}"#, r#"{"b": 3}"#, r#"{"a": 1, "b": 3}"#),
-            (r#"{"a": {"x": 1, "y": 2}}"#, r#"{"a": {"y": null}}"#, r#"{"a": {"x": 1, "y": null}}"#),
+            (r#"{"a": {"x": 1, "y": 2}}"#, r#"{"a": {"y": null}}"#, r#"{"a": {"x": 1}}"#),
+            (r#"{"a": {"x": 1}}"#, r#"{"a": {"y": null}}"#, r#"{"a": {"x": 1, "y": null}}"#),
+            (r#"{"headers": {"X-A": "1"}}"#, r#"{"headers": {"x-a": null}}"#, r#"{"headers": {}}"#),
             (r#"{"a": {"x": 1}}"#, r#"{"a": [1]}"#, r#"{"a": [1]}"#),
             (r#"{"headers": {"X-A": "1"}}"#, r#"{"headers": {"x-a": "2"}}"#, r#"{"headers": {"x-a": "2"}}"#),
             (r#"{"claims": {"A": "1"}}"#, r#"{"claims": {"a": "2"}}"#, r#"{"claims": {"A": "1", "a": "2"}}"#),
@@ -104,6 +129,11 @@ mod tests {
         ] {
             assert_eq!(get(&request, key), expected.map(node).as_ref(), "{key}");
         }
+        let rest = node(r#"{"source": {}, "headers": {"X.Y": "v"}, "claims": {"a": {"b": 1}}}"#);
+        assert_eq!(without(&request, "source.principal"), rest);
+        let rest = node(r#"{"source": {"principal": "p"}, "headers": {}, "claims": {"a": {"b": 1}}}"#);
+        assert_eq!(without(&request, "headers.x.y"), rest);
+        assert_eq!(without(&request, "claims.a.c"), request);
         let key = Key { name: "claims.a.b".into(), ..key() };
         assert_eq!(lone(&key, &node("2")), node(r#"{"claims": {"a": {"b": 2}}}"#));
     }

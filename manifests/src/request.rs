@@ -1,7 +1,7 @@
 //! Requests as people write them (docs/formats.md, "Request").
 
 use gnomon_engine::{
-    Diagnostic, Diagnostics, Node, Severity, Value,
+    Diagnostic, Diagnostics, Node, Severity, Value, address,
     decode::{Cursor, Fields, Reader, quoted},
     jwt::Json,
     request::{ExtAuthzAnswer, Protocol},
@@ -217,7 +217,7 @@ fn header_lines(cursor: &Cursor<'_>) -> Vec<(String, String)> {
 
 fn address(cursor: &Cursor<'_>) -> Option<IpAddr> {
     let text = cursor.string()?.text;
-    let parsed = text.parse().ok();
+    let parsed = address::parse_ip(&text);
     if parsed.is_none() {
         let message = format!("{} is no IP address", quoted(&text));
         cursor.error("bad-ip", message, "write 10.1.2.3 or 2001:db8::1, without a port");
@@ -261,10 +261,7 @@ fn json(cursor: &Cursor<'_>) -> Option<Json> {
         Value::List(_) => Json::List(cursor.list()?.iter().map(json).collect::<Option<_>>()?),
         Value::Map(_) => {
             let members = cursor.entries();
-            // In claims a null takes back what the defaults say; a claim that is null is never of use: no rule
-            // matches it, and Envoy refuses the registered ones.
-            let members = members.iter().filter(|(_, member)| !member.is_null());
-            let members = members.map(|(key, member)| Some((key.name.clone(), json(member)?)));
+            let members = members.iter().map(|(key, member)| Some((key.name.clone(), json(member)?)));
             Json::Object(members.collect::<Option<_>>()?)
         }
     })

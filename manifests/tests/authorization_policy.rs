@@ -175,7 +175,7 @@ fn values_of_sources() {
             "rules:\n- from:\n  - source:\n      ipBlocks: [10.0.0.1, 10.1.2.3/8, '::1', 'fd00::/8', \
              '::ffff:1.2.3.4', 0.0.0.0/0]\n      notIpBlocks: [«10.0.0, «10.0.0.01, «a]\n      \
              remoteIpBlocks: [«10.0.0.0/33, «10.0.0.0/, «10.0.0.0/08, «10.0/8]\n      \
-             notRemoteIpBlocks: [«'fe80::1%eth0', «'fe80::1%eth0/64', «'::/129']",
+             notRemoteIpBlocks: ['fe80::1%eth0', «'fe80::1%', «'10.0.0.1%eth0', «'fe80::1%eth0/64', «'::/129']",
             &[
                 "!bad-ip spec.rules[0].from[0].source.notIpBlocks[0]",
                 "!bad-ip spec.rules[0].from[0].source.notIpBlocks[1]",
@@ -184,9 +184,10 @@ fn values_of_sources() {
                 "!bad-cidr spec.rules[0].from[0].source.remoteIpBlocks[1]",
                 "!bad-cidr spec.rules[0].from[0].source.remoteIpBlocks[2]",
                 "!bad-cidr spec.rules[0].from[0].source.remoteIpBlocks[3]",
-                "!bad-ip spec.rules[0].from[0].source.notRemoteIpBlocks[0]",
-                "!bad-cidr spec.rules[0].from[0].source.notRemoteIpBlocks[1]",
-                "!bad-cidr spec.rules[0].from[0].source.notRemoteIpBlocks[2]",
+                "!bad-ip spec.rules[0].from[0].source.notRemoteIpBlocks[1]",
+                "!bad-ip spec.rules[0].from[0].source.notRemoteIpBlocks[2]",
+                "!bad-cidr spec.rules[0].from[0].source.notRemoteIpBlocks[3]",
+                "!bad-cidr spec.rules[0].from[0].source.notRemoteIpBlocks[4]",
             ],
         ),
         (

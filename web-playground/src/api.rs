@@ -1,8 +1,8 @@
 //! What goes in and comes out, as `types.ts` has it.
 
-use gnomon_analysis::Elsewhere;
 use gnomon_engine::{
     Diagnostic, Node, Severity,
+    attach::NotAppliedReport,
     verdict::{Explanation, Report},
 };
 use serde::{Deserialize, Serialize};
@@ -98,8 +98,8 @@ pub struct Explained {
     pub explanation: Option<Explanation>,
     /// What each token rule says to each token, in the order asked.
     pub tokens: Vec<Token>,
-    /// The policies that do not apply.
-    pub elsewhere: Vec<Elsewhere>,
+    /// The policies that do not apply, each with the reason.
+    pub not_applied: Vec<NotAppliedReport>,
     /// See [`Answer::needs_signatures`].
     pub needs_signatures: bool,
 }

@@ -1,16 +1,14 @@
 //! Whom policies are about: the workloads among the manifests, and where there are none, those that the policies name.
 
 use crate::{api::Source, shape};
-use gnomon_analysis::elsewhere;
 use gnomon_engine::{
     Mesh, Node, Workload,
-    attach::GATEWAY_NAME_LABEL,
+    attach::{Attachment, GATEWAY_NAME_LABEL, attachments},
     resource::{Action, Labels, Meta, Resources, Target, TargetKind},
     workload::ProxyKind,
 };
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::HashSet;
 
 /// How many workloads are told.
 const MOST: usize = 100;
@@ -73,12 +71,10 @@ pub(crate) fn inventory(sources: &[Source], resources: &Resources, mesh: &Mesh) 
     let mut policies = policies(resources);
     let mut workloads = Vec::new();
     for (index, candidate) in candidates.into_iter().enumerate() {
-        let others = elsewhere(resources, &candidate.workload, mesh);
-        let others: HashSet<(&str, &str)> =
-            others.iter().map(|one| (one.kind, one.policy.as_str())).collect();
-        for policy in &mut policies {
-            let name = format!("{}/{}", policy.namespace, policy.name);
-            if !others.contains(&(policy.kind, name.as_str())) {
+        // Both are in the order of the kinds, then as read.
+        let attached = attachments(resources, &candidate.workload, mesh);
+        for (policy, (_, attachment)) in policies.iter_mut().zip(attached) {
+            if matches!(attachment, Attachment::Applies(_)) {
                 policy.workloads.push(index);
             }
         }
@@ -210,8 +206,12 @@ fn referenced(meta: &Meta, kind: TargetKind, name: &str) -> Option<Workload> {
     let waypoint =
         Workload { namespace: meta.namespace.clone(), proxy: ProxyKind::Waypoint, ..Workload::default() };
     match kind {
-        TargetKind::Service | TargetKind::ServiceEntry => {
+        TargetKind::Service => {
             Some(Workload { name: "waypoint".into(), services: vec![name.into()], ..waypoint })
+        }
+        TargetKind::ServiceEntry => {
+            let services = vec![format!("ServiceEntry/{name}")];
+            Some(Workload { name: "waypoint".into(), services, ..waypoint })
         }
         // Only its class tells; by its name as nearly everybody calls them.
         TargetKind::Gateway if name.contains("waypoint") => {

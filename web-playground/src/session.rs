@@ -5,10 +5,10 @@ use crate::{
     check::Checker,
     inventory::{Inventory, inventory},
 };
-use gnomon_analysis::{differences, elsewhere, imported::Proxy, shown};
+use gnomon_analysis::{differences, imported::Proxy, shown};
 use gnomon_engine::{
     Diagnostic, Mesh, Node, Plan, Severity, Workload,
-    attach::attach,
+    attach::{Attachment, NotApplied, attach, attachments, not_applied},
     decode,
     envoy::import::Imported,
     prepare::Prepared,
@@ -134,7 +134,8 @@ impl Session {
                 let ready = ready(&spec, plan, &aim, input.now);
                 explained.explanation = Some(ready.explain(plan, &checker));
                 explained.tokens = tokens(&set.loaded, &aim, plan, &ready, &checker);
-                explained.elsewhere = elsewhere(&set.loaded.resources, &aim.workload, &aim.mesh);
+                let not_applied = not_applied(&set.loaded.resources, &aim.workload, &aim.mesh);
+                explained.not_applied = not_applied.iter().map(NotApplied::report).collect();
             }
         }
         explained.needs_signatures = checker.wanted();
@@ -189,13 +190,11 @@ impl PolicySet {
             return planned.clone();
         }
         let resources = &self.loaded.resources;
-        let all = resources.authorization.len()
-            + resources.request_authentication.len()
-            + resources.peer_authentication.len();
+        let attached = attachments(resources, &aim.workload, &aim.mesh);
         let planned = Rc::new(Planned {
             aim: aim.clone(),
             plan: Plan::build(resources, &aim.workload, &aim.mesh),
-            applying: all.saturating_sub(elsewhere(resources, &aim.workload, &aim.mesh).len()),
+            applying: attached.iter().filter(|(_, one)| matches!(one, Attachment::Applies(_))).count(),
         });
         self.plans.push_front(planned.clone());
         self.plans.truncate(KEPT_PLANS);

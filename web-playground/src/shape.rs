@@ -151,6 +151,9 @@ pub(crate) fn mesh(mesh: &Mesh) -> Value {
     if mesh.num_trusted_proxies != 0 {
         out.put("numTrustedProxies", mesh.num_trusted_proxies);
     }
+    if mesh.gateway_api_http_route_auth {
+        out.put("gatewayApiHttpRouteAuth", true);
+    }
     if mesh.istio_version != default.istio_version {
         out.put("istioVersion", mesh.istio_version.to_string());
     }

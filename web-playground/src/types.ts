@@ -44,6 +44,7 @@ export interface MeshSpec {
   numTrustedProxies?: number;
   istioVersion?: string;
   connectionSettings?: unknown;
+  gatewayApiHttpRouteAuth?: boolean;
 }
 
 /** A workload and the mesh around it. */
@@ -209,14 +210,14 @@ export interface TokenTrace {
 }
 
 /** A policy that does not apply, and why. */
-export interface Elsewhere { kind: string; policy: string; file: string; line: number; why: string }
+export interface NotApplied { kind: string; policy: string; file: string; line: number; reason: string; why: string }
 
 /** What {@link explain} answers. */
 export interface Explained {
   /** `null` where policies, target or request have errors: {@link evaluate} names them. */
   explanation: Explanation | null;
   tokens: TokenTrace[];
-  elsewhere: Elsewhere[];
+  notApplied: NotApplied[];
   needsSignatures: boolean;
 }
 

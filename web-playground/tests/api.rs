@@ -51,7 +51,7 @@ fn the_way_to_a_verdict() {
     let rule = &explanation["stages"][1]["rules"][0];
     assert_eq!((&rule["file"], &rule["line"]), (&json!("a.yaml"), &json!(6)));
     let elsewhere = session.explain(&input(POLICY, &json!([{"target": 1}])));
-    assert_eq!(elsewhere.elsewhere.len(), 1);
+    assert_eq!(elsewhere.not_applied.len(), 1);
 }
 
 #[test]

@@ -65,6 +65,7 @@ pub fn mesh_fields(mesh: &Mesh) -> Value {
         "extensionProviders": providers,
         "pathNormalization": mesh.path_normalization,
         "numTrustedProxies": mesh.num_trusted_proxies,
+        "gatewayApiHttpRouteAuth": mesh.gateway_api_http_route_auth,
         "istioVersion": version.to_string(),
     });
     if let (Some(settings), Some(fields)) = (mesh.connection_settings, fields.as_object_mut()) {

@@ -9,7 +9,7 @@ mod select;
 pub use configuration::{configuration, mesh_fields, workload_fields};
 pub use object::{Kind, Plugin, object};
 pub use pack::{pack, packed_list};
-pub use select::{Reach, select};
+pub use select::select;
 
 /// What a Kubernetes object may be long, in bytes of JSON. etcd refuses a request beyond 1.5 MiB and ConfigMaps end at
 /// 1 MiB; this leaves room for what the API server adds.

@@ -23,7 +23,7 @@ pub(crate) fn meets(policy: &AuthorizationPolicy, selector: &Labels) -> bool {
 /// `app: istio-ingressgateway`).
 pub(crate) fn is_for_gateway(policy: &AuthorizationPolicy, traffic: &Traffic) -> bool {
     match &policy.target {
-        Target::Namespace => false,
+        Target::Namespace | Target::EmptySelector => false,
         Target::Refs(refs) => refs.iter().any(|target| target.kind == TargetKind::Gateway),
         Target::Selector(labels) => {
             let usual = |(key, value): &(String, String)| {

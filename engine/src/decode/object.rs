@@ -4,7 +4,10 @@ use super::{
     Bound, MAX_PROBLEMS, Reader, authorization_policy, meta, nearest, peer_authentication, quoted,
     request_authentication, short,
 };
-use crate::{Diagnostic, Node, Value, resource::Resources};
+use crate::{
+    Diagnostic, Node, Value,
+    resource::{Resources, ServiceObject, TargetKind},
+};
 use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
 
 /// How deep `kind: List` may nest.
@@ -101,6 +104,7 @@ fn single(
     let text = |name: &str| node.get(name).and_then(Node::as_str).unwrap_or_default();
     let (version, kind) = (text("apiVersion"), text("kind"));
     if !is_ours(node, path, file, diagnostics) {
+        out.services.extend(service(node, version, kind));
         tally.skip(short(if kind.is_empty() { NO_KIND } else { kind }), 1);
         return;
     }
@@ -134,6 +138,18 @@ fn single(
         out.peer_authentication.append(&mut read.peer_authentication);
     }
     diagnostics.extend(reader.into_diagnostics());
+}
+
+/// A Service or a ServiceEntry; nothing of it is read but its name.
+fn service(node: &Node, version: &str, kind: &str) -> Option<ServiceObject> {
+    let kind = match kind {
+        "Service" if version == "v1" => TargetKind::Service,
+        "ServiceEntry" if version.starts_with("networking.istio.io/") => TargetKind::ServiceEntry,
+        _ => return None,
+    };
+    let text = |name: &str| node.get("metadata")?.get(name)?.as_str().filter(|text| !text.is_empty());
+    let namespace = text("namespace").unwrap_or("default").into();
+    Some(ServiceObject { kind, namespace, name: text("name")?.into() })
 }
 
 /// Whether the object is of a kind that is read; says so where it only nearly is.

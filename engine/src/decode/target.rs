@@ -23,7 +23,10 @@ pub(super) fn target(spec: &mut Fields<'_>) -> Target {
             "make two policies of it",
         );
     }
-    let labels = selector(spec).unwrap_or_default();
+    let labels = selector(spec);
+    let match_labels = spec.get("selector").is_some_and(|cursor| {
+        cursor.node().get("matchLabels").is_some_and(|labels| labels.as_map().is_some())
+    });
     let mut refs = Vec::new();
     for cursor in spec.list_of_at_most("targetRefs", 16) {
         refs.extend(target_ref(cursor));
@@ -35,10 +38,11 @@ pub(super) fn target(spec: &mut Fields<'_>) -> Target {
             refs.extend(single);
         }
     }
-    match (refs.is_empty(), labels.is_empty()) {
-        (false, _) => Target::Refs(refs),
-        (true, false) => Target::Selector(labels),
-        (true, true) => Target::Namespace,
+    match labels {
+        _ if !refs.is_empty() => Target::Refs(refs),
+        None => Target::Namespace,
+        Some(labels) if match_labels => Target::Selector(labels),
+        Some(_) => Target::EmptySelector,
     }
 }
 
@@ -61,7 +65,7 @@ pub(super) fn selector(spec: &mut Fields<'_>) -> Option<Labels> {
         cursor.warning(
             "empty-selector",
             "workload selector specified without labels",
-            "it selects every workload; remove it or name labels under matchLabels",
+            "sidecars and gateways take it for every workload, ztunnel `selector: {}` for none; remove it or name labels under matchLabels",
         );
     }
     Some(labels)

@@ -4,6 +4,7 @@
 
 use super::{Problem, quoted, short};
 use crate::{
+    address::parse_ip,
     attribute::{Attribute, Key, Kind},
     template::is_template,
 };
@@ -25,19 +26,14 @@ pub(super) fn not_empty(value: &str) -> Check {
     }
 }
 
-/// An address or a CIDR range. Host bits may be set: `10.1.2.3/8` is `10.0.0.0/8`. Istio lets a zone (`fe80::1%eth0`)
-/// pass in a bare address, but Envoy refuses the configuration: it is an error here.
+/// An address or a CIDR range. Host bits may be set: `10.1.2.3/8` is `10.0.0.0/8`. A bare IPv6 address may
+/// have a zone (`fe80::1%eth0`), which means nothing to any proxy.
 pub(super) fn ip_block(value: &str) -> Check {
     not_empty(value)?;
     let Some((address, bits)) = value.split_once('/') else {
-        return match value.parse::<IpAddr>() {
-            Ok(_) => Ok(()),
-            Err(_) if value.contains('%') => Err(Problem::new(
-                "bad-ip",
-                format!("bad IP address ({})", short(value)),
-                "Envoy takes no zone: remove it",
-            )),
-            Err(_) => Err(Problem::new("bad-ip", format!("bad IP address ({})", short(value)), "")),
+        return match parse_ip(value) {
+            Some(_) => Ok(()),
+            None => Err(Problem::new("bad-ip", format!("bad IP address ({})", short(value)), "")),
         };
     };
     let bad =

@@ -5,7 +5,7 @@ use crate::{
     Diagnostic, Mesh, Node, Workload,
     workload::{
         ConnectionSettings, EscapedSlashes, ExtensionProvider, IstioVersion, PathNormalization, ProviderKind,
-        ProxyKind, Underscores,
+        ProxyKind, Service, Underscores,
     },
 };
 use alloc::{format, string::String, sync::Arc, vec::Vec};
@@ -58,13 +58,21 @@ pub fn workload_at(cursor: Cursor<'_>) -> Workload {
         ("gateway", ProxyKind::Gateway),
         ("waypoint", ProxyKind::Waypoint),
         ("ztunnel", ProxyKind::Ztunnel),
+        ("agentgateway", ProxyKind::Agentgateway),
     ];
     read.proxy = fields.word("proxy", &kinds).unwrap_or_default();
     if fields.word("peerVerification", &[("certificate", true), ("none", false)]) == Some(false) {
         read.verifies_peers = false;
     }
     read.connection_settings = fields.get("connectionSettings").and_then(connection_settings);
-    read.services = texts(&mut fields, "services");
+    for cursor in fields.list("services") {
+        let Some(text) = cursor.string() else { continue };
+        if Service::parse(&text.text).is_none() {
+            let message = format!("{} names no service", quoted(&text.text));
+            cursor.error("bad-service", message, "write name, namespace/name or ServiceEntry/name");
+        }
+        read.services.push(text.text);
+    }
     fields.finish();
     read
 }
@@ -106,6 +114,7 @@ pub fn mesh_at(cursor: Cursor<'_>) -> Mesh {
     if let Some(cursor) = fields.get("istioVersion") {
         read.istio_version = version(&cursor).unwrap_or(read.istio_version);
     }
+    read.gateway_api_http_route_auth = fields.bool("gatewayApiHttpRouteAuth").unwrap_or_default();
     fields.finish();
     read
 }

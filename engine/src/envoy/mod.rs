@@ -22,14 +22,16 @@ use serde_json::{Map, Value, json};
 ///
 /// HTTP filters for [`Protocol::Http`], network filters for [`Protocol::Tcp`]: as `{"name", "typedConfig"}` with
 /// protobuf's camel-case names. Peers are recognized by their certificate, on a waypoint by the filter state that its
-/// HBONE listener leaves. ztunnel has no filters, so the list is empty.
+/// HBONE listener leaves. ztunnel and agentgateway have no such
+/// filters, so the list is empty. `ENABLE_GATEWAY_API_HTTPROUTE_AUTH` ([`Mesh::gateway_api_http_route_auth`]) renames a
+/// gateway's ALLOW filter.
 ///
 /// Traps: a cluster for each CUSTOM provider must exist where this is loaded (`outbound|PORT||HOST`, or the bare name
 /// of a provider of which nothing else is known). A JWT rule without inline keys gets the key that istiod falls
 /// back to, which nobody can sign for: Gnomon fetches nothing. A path template without a leading slash makes Envoy refuse
 /// the whole configuration ([`crate::template::Template::is_valid`]).
 pub fn export(resources: &Resources, workload: &Workload, mesh: &Mesh, protocol: Protocol) -> Vec<Value> {
-    if workload.proxy == ProxyKind::Ztunnel {
+    if matches!(workload.proxy, ProxyKind::Ztunnel | ProxyKind::Agentgateway) {
         return Vec::new();
     }
     let resources = versions::known(resources, mesh.istio_version);
@@ -37,6 +39,10 @@ pub fn export(resources: &Resources, workload: &Workload, mesh: &Mesh, protocol:
     let chain = model::Chain {
         tcp: protocol == Protocol::Tcp,
         filter_state: workload.proxy == ProxyKind::Waypoint,
+        renames_allow: protocol == Protocol::Http
+            && workload.proxy == ProxyKind::Gateway
+            && mesh.gateway_api_http_route_auth
+            && versions::renames_allow_filter(mesh.istio_version),
         mesh,
     };
     let mut filters = rbac::custom(&attached.authorization, &chain);

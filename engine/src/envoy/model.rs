@@ -21,6 +21,8 @@ pub(super) struct Chain<'a> {
     pub(super) tcp: bool,
     /// The peer's identity is in filter state rather than in a certificate.
     pub(super) filter_state: bool,
+    /// The ALLOW filter has its other name.
+    pub(super) renames_allow: bool,
     pub(super) mesh: &'a Mesh,
 }
 

@@ -14,6 +14,9 @@ use serde_json::{Map, Value, json};
 
 /// What the names of CUSTOM rules begin with.
 pub(super) const CUSTOM_PREFIX: &str = "istio-ext-authz";
+/// The ALLOW filter of a gateway under `ENABLE_GATEWAY_API_HTTPROUTE_AUTH`.
+pub(super) const RENAMED_ALLOW: &str = "istio.authorization.allow";
+const HTTP_RBAC: &str = "filters.http.rbac.v3.RBAC";
 const BROKEN_SUFFIX: &str = "-deny-due-to-bad-CUSTOM-action";
 const CUSTOM_STAT_PREFIX: &str = "istio_ext_authz_";
 
@@ -49,7 +52,10 @@ pub(super) fn stages(policies: &[&AuthorizationPolicy], chain: &Chain<'_>) -> Ve
         if !prefix.is_empty() {
             config.insert("shadowRulesStatPrefix".into(), prefix.into());
         }
-        filters.push(rbac(config, chain));
+        filters.push(match action == Action::Allow && chain.renames_allow {
+            true => filter(RENAMED_ALLOW, HTTP_RBAC, config),
+            false => rbac(config, chain),
+        });
     }
     filters
 }
@@ -137,6 +143,6 @@ fn rbac(mut config: Map<String, Value>, chain: &Chain<'_>) -> Value {
         config.insert("statPrefix".into(), json!("tcp."));
         filter("envoy.filters.network.rbac", "filters.network.rbac.v3.RBAC", config)
     } else {
-        filter("envoy.filters.http.rbac", "filters.http.rbac.v3.RBAC", config)
+        filter("envoy.filters.http.rbac", HTTP_RBAC, config)
     }
 }

@@ -38,6 +38,20 @@ pub(super) enum Keys {
     Inline { keys: Vec<Key>, faults: Vec<String> },
     /// To be fetched from this address, if it is known. The caller may have done so ([`Crypto::key_set`]).
     Remote(String),
+    /// None can be had: istiod installs a public key whose private half nobody has (`PublicOnlyJwks`), which fits every token
+    /// and verifies none.
+    Nobodys,
+}
+
+/// Where nothing can be fetched from: istiod's client speaks HTTP, and an issuer whose discovery document it is to read
+/// must say where that is.
+fn leads_nowhere(address: &str) -> bool {
+    let scheme =
+        |scheme: &str| address.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let Some(from) = ["http://", "https://"].into_iter().find(|name| scheme(name)) else { return true };
+    let rest = address.get(from.len()..).unwrap_or_default();
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    host.rsplit('@').next().is_none_or(str::is_empty)
 }
 
 /// Which of the possible contents of an unknown key set is assumed.
@@ -55,6 +69,7 @@ impl Rule {
                 let set = jwks::parse(&jwks.text);
                 Keys::Inline { keys: set.keys, faults: set.faults }
             }
+            None if uri.is_empty() && leads_nowhere(&rule.issuer.text) => Keys::Nobodys,
             None => Keys::Remote(uri.to_string()),
         };
         let issuer = rule.issuer.text.clone();
@@ -109,6 +124,10 @@ impl Rule {
         if !self.audiences.is_empty() && !token.audiences.iter().any(allowed) {
             return Err(Status::AudienceNotAllowed);
         }
+        // Whoever vouches for a token knows the issuer's key, and that is not the one which is asked here.
+        if matches!(self.keys, Keys::Nobodys) {
+            return Err(Status::VerificationFails);
+        }
         if crypto.vouches_for(text) {
             return Ok(Rc::new(Passed { token, keys: None }));
         }
@@ -125,6 +144,7 @@ impl Rule {
                 None if assume.verifies(self, text) => return Ok(Rc::new(Passed { token, keys: None })),
                 None => return Err(Status::KeysUnknown),
             },
+            Keys::Nobodys => return Err(Status::VerificationFails),
         };
         let passed = Rc::new(Passed { token, keys: set });
         crypto.remember(self.index, text, &passed);

@@ -6,15 +6,15 @@ use super::{
     facts::Facts,
     index::{Index, Seen},
     missing,
+    mtls::Answer,
     outcome::{Refusal, Shadow, Verdict},
     rule::{Found, Rule, RuleSet, first_match},
     stage,
 };
 use crate::{
     jwt::{Authentication, Crypto, Failure},
-    request::{ExtAuthzAnswer, Input, Peer, Protocol, Request},
-    resource::MtlsMode,
-    verdict::{Missing, Outcome, RequestField, Stage, missing::add},
+    request::{ExtAuthzAnswer, Protocol, Request},
+    verdict::{Missing, Outcome, Stage, missing::add},
     workload::ProxyKind,
 };
 use core::ops::ControlFlow;
@@ -54,6 +54,15 @@ impl<'p> Walk<'p> {
         self.doubtful.get_or_insert(stage);
         self.verdict.certain = false;
         add(&mut self.verdict.missing, missing);
+    }
+
+    fn gate(mut self, answer: Answer<'p>) -> ControlFlow<Verdict<'p>, Self> {
+        match answer {
+            Answer::Open => {}
+            Answer::Shut(refusal) => return ControlFlow::Break(self.refuse(Stage::Mtls, refusal)),
+            Answer::Unknown(missing) => self.doubt(Stage::Mtls, missing),
+        }
+        ControlFlow::Continue(self)
     }
 
     fn finish(mut self) -> Verdict<'p> {
@@ -138,10 +147,16 @@ pub(super) fn authenticated<'p>(
 fn until_jwt<'p>(plan: &'p Plan, request: &Request<'_>, how: How) -> ControlFlow<Verdict<'p>, Walk<'p>> {
     let mut walk =
         Walk { verdict: Verdict::allow(plan, request.protocol), doubtful: None, decided: Stage::None };
-    match mtls(plan, request) {
-        Gate::Open => {}
-        Gate::Shut(refusal) => return ControlFlow::Break(walk.refuse(Stage::Mtls, refusal)),
-        Gate::Unknown(field) => walk.doubt(Stage::Mtls, [field.into()]),
+    if plan.refused_configuration(request.protocol).is_some() {
+        walk.doubt(Stage::None, [Missing::Configuration]);
+        return ControlFlow::Break(walk.finish());
+    }
+    if let Some(mtls) = &plan.mtls {
+        walk = walk.gate(mtls.handshake(request))?;
+        // ztunnel has it as one of its DENY policies, and asks it last.
+        if plan.proxy != ProxyKind::Ztunnel {
+            walk = walk.gate(mtls.ask(request))?;
+        }
     }
 
     let chain = plan.chain(request.protocol);
@@ -235,6 +250,12 @@ fn authorize<'p>(plan: &'p Plan, facts: &Facts<'_>, mut walk: Walk<'p>, how: How
         Found::Unknown => walk.doubt(Stage::Deny, missing::inputs(&deny.rules, facts)),
         Found::Nothing => {}
     }
+    if let Some(mtls) = plan.mtls.as_ref().filter(|_| plan.proxy == ProxyKind::Ztunnel) {
+        walk = match walk.gate(mtls.ask(facts.request)) {
+            ControlFlow::Continue(walk) => walk,
+            ControlFlow::Break(verdict) => return verdict,
+        };
+    }
 
     let certain = &mut walk.verdict.certain;
     walk.verdict.dry_allow = search.shadow(stage::DRY_ALLOW, allow, facts, certain);
@@ -252,38 +273,5 @@ fn authorize<'p>(plan: &'p Plan, facts: &Facts<'_>, mut walk: Walk<'p>, how: How
             walk.finish()
         }
         Found::Nothing => walk.refuse(Stage::Allow, Refusal::Rbac(None)),
-    }
-}
-
-enum Gate<'p> {
-    Open,
-    Shut(Refusal<'p>),
-    /// Depends on this field.
-    Unknown(RequestField),
-}
-
-/// May the connection exist? STRICT wants a client certificate, DISABLE has no chain that takes TLS.
-fn mtls<'p>(plan: &'p Plan, request: &Request<'_>) -> Gate<'p> {
-    let Some(mtls) = &plan.mtls else { return Gate::Open };
-    let port = match request.destination_port {
-        Input::Is(port) => Some(port),
-        Input::Absent => None,
-        Input::Unknown => {
-            let uniform = mtls.modes.ports.iter().all(|(_, mode)| *mode == mtls.modes.default);
-            if !uniform {
-                return Gate::Unknown(RequestField::DestinationPort);
-            }
-            None
-        }
-    };
-    let mode = mtls.modes.of(port);
-    let refuse = || Gate::Shut(Refusal::Mtls { mode, set_by: mtls.set_by(port) });
-    match (mode, request.peer) {
-        (MtlsMode::Strict, Peer::Plaintext) | (MtlsMode::Disable, Peer::Tls { .. }) => refuse(),
-        (MtlsMode::Strict, Peer::Tls { names: [], complete: true }) => refuse(),
-        (MtlsMode::Strict, Peer::Tls { names: [], complete: false }) => {
-            Gate::Unknown(RequestField::SourcePrincipal)
-        }
-        _ => Gate::Open,
     }
 }

@@ -9,6 +9,7 @@ use super::{
     evaluate::{How, Run, run},
     facts::Facts,
     matcher::Matcher,
+    mtls::Mode,
     outcome::Verdict,
     rule::{Dropped, Rule, RuleSet},
 };
@@ -16,6 +17,7 @@ use crate::{
     attribute,
     jwt::{Authentication, Crypto, Json},
     request::{ExtAuthzAnswer, Input, Peer, Protocol, Request},
+    resource::MtlsMode,
     verdict::{Check, Explanation, Nearest, Outcome, RuleTrace, Stage, StageResult, StageTrace, Unmet},
     workload::ProxyKind,
 };
@@ -37,13 +39,19 @@ pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -
         Some(found) => Facts { request, payload: found.payload.as_ref(), edits: &found.edits, ..early },
         None => early,
     };
+    if plan.refused_configuration(request.protocol).is_some() {
+        return Explanation { report: verdict.report(), stages: Vec::new() };
+    }
     let (early, late) = (Seen { plan, facts: early }, Seen { plan, facts: late });
     let chain = plan.chain(request.protocol);
     let keys_unknown =
         authentication.as_ref().and_then(|a| a.failure.as_ref()).is_some_and(|f| f.missing.is_some());
     let writer = Writer { plan, verdict: &verdict, chain, keys_unknown };
     let mut stages = Vec::new();
-    stages.extend(writer.mtls(request));
+    let mut mtls = writer.mtls(request);
+    // ztunnel has it as one of its DENY policies, unless it is the handshake that fails.
+    let later = plan.proxy == ProxyKind::Ztunnel && !verdict.is_refused_handshake();
+    stages.extend(mtls.take_if(|_| !later));
     stages.extend(writer.custom(&early));
     stages.extend(writer.jwt(authentication.as_ref(), &late, crypto));
     for (stage, set) in
@@ -52,6 +60,7 @@ pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -
         if !set.is_empty() {
             stages.push(writer.rules(stage, set, &late));
         }
+        stages.extend(mtls.take_if(|_| stage == Stage::Deny));
     }
     let mut report = verdict.report();
     if verdict.outcome == Outcome::Deny && verdict.stage == Stage::Allow {
@@ -88,7 +97,9 @@ impl Writer<'_> {
         match self.verdict.outcome {
             Outcome::Allow | Outcome::Redirect => StageResult::Passed,
             Outcome::Deny if stage == decided => StageResult::Refused,
-            Outcome::Deny if stage > decided => StageResult::NotReached,
+            Outcome::Deny if self.verdict.position(stage) > self.verdict.position(decided) => {
+                StageResult::NotReached
+            }
             Outcome::Unknown if self.keys_unknown && stage > Stage::Jwt => StageResult::NotReached,
             Outcome::Unknown if self.keys_unknown && stage == Stage::Jwt => StageResult::Unknown,
             Outcome::Unknown if stage == decided => StageResult::Unknown,
@@ -106,15 +117,19 @@ impl Writer<'_> {
             Input::Is(port) => Some(port),
             _ => None,
         };
-        let mode = match mtls.modes.of(port) {
-            crate::resource::MtlsMode::Disable => "DISABLE",
-            crate::resource::MtlsMode::Permissive => "PERMISSIVE",
-            crate::resource::MtlsMode::Strict => "STRICT",
+        let spoken = |mode: &Mode| {
+            let word = match mode.mode {
+                MtlsMode::Disable => "DISABLE",
+                MtlsMode::Permissive => "PERMISSIVE",
+                MtlsMode::Strict => "STRICT",
+            };
+            match &mode.set_by {
+                Some(name) => format!("{word}, set by PeerAuthentication {name}"),
+                None => format!("{word}, Istio's default"),
+            }
         };
-        let set_by = match mtls.set_by(port) {
-            Some(name) => format!("{mode}, set by PeerAuthentication {name}"),
-            None => format!("{mode}, Istio's default"),
-        };
+        let modes: Vec<String> = mtls.gate(port).possible().iter().map(spoken).collect();
+        let set_by = modes.join(", or ");
         let peer = match request.peer {
             Peer::Plaintext => "plaintext".into(),
             Peer::Tls { names: [], .. } => "TLS without a client certificate".into(),

@@ -25,18 +25,20 @@ pub(crate) struct Facts<'r> {
 
 /// A SPIFFE id in ztunnel's view: exactly `spiffe://<td>/ns/<ns>/sa/<sa>`.
 pub(crate) struct Identity<'r> {
+    pub(crate) trust_domain: &'r [u8],
     pub(crate) whole: &'r [u8],
     pub(crate) namespace: &'r [u8],
     pub(crate) service_account: &'r [u8],
 }
 
 impl<'r> Identity<'r> {
-    fn parse(name: &'r [u8]) -> Option<Self> {
+    pub(crate) fn parse(name: &'r [u8]) -> Option<Self> {
         let whole = name.strip_prefix(b"spiffe://")?;
         let mut parts = whole.split(|byte| *byte == b'/');
-        let (_domain, ns, namespace, sa, service_account) =
+        let (trust_domain, ns, namespace, sa, service_account) =
             (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         (parts.next().is_none() && ns == b"ns" && sa == b"sa").then_some(Identity {
+            trust_domain,
             whole,
             namespace,
             service_account,
@@ -102,12 +104,12 @@ impl<'r> Facts<'r> {
         input(self.known_address(which), test)
     }
 
-    /// One of the three addresses, as the request tells it.
+    /// One of the three addresses, as the proxy has it.
     pub(crate) fn known_address(&self, which: attribute::Input) -> Input<IpAddr> {
         match which {
-            attribute::Input::SourceIp => self.request.source_ip,
+            attribute::Input::SourceIp => self.request.direct_ip(),
             attribute::Input::RemoteIp => self.request.remote_ip,
-            _ => self.request.destination_ip,
+            _ => self.request.local_ip(),
         }
     }
 

@@ -13,7 +13,9 @@ mod facts;
 mod index;
 mod matcher;
 mod missing;
+mod mtls;
 mod outcome;
+mod refused;
 mod required_inputs;
 mod rule;
 mod stages;
@@ -31,7 +33,7 @@ pub use stages::StageRules;
 pub(crate) use tri::Tri;
 
 use crate::{
-    attach::{Attached, MtlsModes, attach},
+    attach::attach,
     jwt::{self, Authenticator},
     order, provider,
     request::{Protocol, Request},
@@ -46,6 +48,8 @@ use core::cmp::Ordering;
 use custom::{Ask, BROKEN_SUFFIX, CustomStage};
 use evaluate::How;
 use index::Index;
+use mtls::Mtls;
+use refused::Refused;
 use rule::{Named, RuleSet};
 use trust_domain::TrustDomains;
 
@@ -55,7 +59,6 @@ pub struct Plan {
     /// The workload as people call it: `namespace/name`.
     workload: String,
     proxy: ProxyKind,
-    root_namespace: String,
     mtls: Option<Mtls>,
     authenticator: Authenticator,
     jwt_rules: usize,
@@ -73,16 +76,10 @@ pub struct Plan {
     /// does not say which it has.
     older: Vec<Plan>,
     /// Policies read that do not apply here.
-    elsewhere: usize,
+    not_applied: usize,
+    /// Why Envoy refuses the configuration that istiod makes of the policies.
+    refused: Option<Refused>,
     required_inputs: RequiredInputs,
-}
-
-/// The mTLS gate.
-#[derive(Debug)]
-struct Mtls {
-    modes: MtlsModes,
-    /// By port as in `modes`, then the default: the policy that sets the mode, as `namespace/name`.
-    set_by: Vec<(Option<u16>, String)>,
 }
 
 /// The authorization stages of one kind of filter chain.
@@ -134,7 +131,7 @@ impl Plan {
         let policies: Vec<Named<'_>> =
             attached.authorization.iter().map(|policy| (*policy, named(policy))).collect();
         let (http, tcp) = if workload.proxy == ProxyKind::Ztunnel {
-            (Chain::default(), Chain::ztunnel(&policies, mesh.istio_version))
+            (Chain::default(), Chain::ztunnel(&policies, mesh.istio_version, &mesh.root_namespace))
         } else {
             let chain = |protocol| Chain::envoy(&policies, protocol, workload, mesh, &trust_domains);
             (chain(Protocol::Http), chain(Protocol::Tcp))
@@ -143,13 +140,13 @@ impl Plan {
         let mut plan = Plan {
             workload: workload.display_name(),
             proxy: workload.proxy,
-            root_namespace: mesh.root_namespace.clone(),
-            mtls: Mtls::of(&attached, workload.proxy),
+            mtls: Mtls::of(&attached, workload, mesh),
             authenticator: Authenticator::compile(&rules, mesh.istio_version),
             jwt_rules: rules.len(),
             http,
             tcp,
-            elsewhere: attached.elsewhere.saturating_add(refused),
+            not_applied: attached.not_applied.saturating_add(refused),
+            refused: None,
             believes_nobody: !workload.verifies_peers,
             version,
             joins_lines: !versions::matches_lines_apart(version),
@@ -158,6 +155,7 @@ impl Plan {
             required_inputs: RequiredInputs::default(),
         };
         plan.required_inputs = RequiredInputs::of(&plan);
+        plan.refused = Refused::of(&plan, &attached.jwt_rules);
         plan
     }
 
@@ -185,8 +183,14 @@ impl Plan {
     }
 
     /// How many of the policies given do not apply to the workload.
-    pub fn elsewhere(&self) -> usize {
-        self.elsewhere
+    pub fn not_applied(&self) -> usize {
+        self.not_applied
+    }
+
+    /// Why Envoy refuses the whole configuration that istiod makes of these policies for this protocol: then no such proxy
+    /// runs. It goes on with what it had, or never becomes ready, and every verdict is unknown.
+    pub fn refused_configuration(&self, protocol: Protocol) -> Option<&str> {
+        self.refused.as_ref()?.holds(self.proxy, protocol)
     }
 
     /// The verdict, without text. The hot path: allocates only for tokens and for what is unknown.
@@ -263,33 +267,6 @@ impl Plan {
     }
 }
 
-impl Mtls {
-    /// Gateways terminate TLS by their own settings, waypoints take HBONE only: no gate there.
-    fn of(attached: &Attached<'_>, proxy: ProxyKind) -> Option<Mtls> {
-        let peer = &attached.peer;
-        let modes = match proxy {
-            ProxyKind::Sidecar => peer.modes(),
-            ProxyKind::Ztunnel => peer.ambient_modes(),
-            ProxyKind::Gateway | ProxyKind::Waypoint => return None,
-        };
-        let ports = modes.ports.iter().map(|(port, _)| Some(*port)).chain([None]);
-        let set_by = ports
-            .filter_map(|port| {
-                let meta = &peer.decisive(port)?.meta;
-                Some((port, format!("{}/{}", meta.namespace, meta.name)))
-            })
-            .collect();
-        Some(Mtls { modes, set_by })
-    }
-
-    /// The policy that sets the mode of a port; `None`: Istio's default.
-    fn set_by(&self, port: Option<u16>) -> Option<&str> {
-        let of = |wanted| self.set_by.iter().find(|(port, _)| *port == wanted).map(|(_, name)| name.as_str());
-        let listed = self.modes.ports.iter().any(|(exception, _)| Some(*exception) == port);
-        if listed { of(port).or_else(|| of(None)) } else { of(None) }
-    }
-}
-
 impl Chain {
     fn envoy(
         policies: &[Named<'_>],
@@ -325,18 +302,19 @@ impl Chain {
         chain.indexed()
     }
 
-    /// CUSTOM, AUDIT and dry-run policies are not sent to ztunnel.
-    fn ztunnel(policies: &[Named<'_>], version: IstioVersion) -> Chain {
+    /// CUSTOM, AUDIT and dry-run policies are not sent to ztunnel ([`attach`] leaves them out). It asks policies in the
+    /// order of [`ztunnel::order`], and a policy's rules as they are written.
+    fn ztunnel(policies: &[Named<'_>], version: IstioVersion, root: &str) -> Chain {
         let mut chain = Chain::default();
-        for named @ (policy, _) in policies.iter().filter(|(policy, _)| !policy.dry_run) {
+        let mut policies: Vec<&Named<'_>> = policies.iter().collect();
+        order::sort_by(&mut policies, |(a, _), (b, _)| ztunnel::order(a, root).cmp(&ztunnel::order(b, root)));
+        for named @ (policy, _) in policies {
             match policy.action {
                 Action::Allow => chain.allow.add(policy, ztunnel::policy(named, version)),
                 Action::Deny => chain.deny.add(policy, ztunnel::policy(named, version)),
                 Action::Audit | Action::Custom => {}
             }
         }
-        chain.allow.sort();
-        chain.deny.sort();
         chain.indexed()
     }
 

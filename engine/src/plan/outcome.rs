@@ -3,6 +3,7 @@
 use super::{
     CustomStage, Plan,
     custom::Ask,
+    mtls::Mode,
     rule::{Rule, RuleSet},
     ztunnel,
 };
@@ -46,9 +47,12 @@ pub struct Verdict<'p> {
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Refusal<'p> {
+    /// ztunnel takes no certificate but those of this trust domain.
+    Handshake {
+        trust_domain: &'p str,
+    },
     Mtls {
-        mode: MtlsMode,
-        set_by: Option<&'p str>,
+        mode: &'p Mode,
     },
     ExtAuthz {
         ask: &'p Ask,
@@ -115,13 +119,24 @@ impl<'p> Verdict<'p> {
         self
     }
 
+    pub(super) fn is_refused_handshake(&self) -> bool {
+        matches!(self.refusal, Some(Refusal::Handshake { .. }))
+    }
+
+    /// Where a stage comes in the proxy's order.
+    pub(super) fn position(&self, stage: Stage) -> (Stage, bool) {
+        let late = stage == Stage::Mtls && self.plan.proxy == ProxyKind::Ztunnel;
+        if late && !self.is_refused_handshake() { (Stage::Deny, true) } else { (stage, false) }
+    }
+
     /// HTTP's answer: 200 where the policies let pass, else what Envoy's filters reply; `None` for a refused connection
     /// and for an unknown verdict. A gRPC request sees 200 and a `grpc-status` instead.
     pub fn status(&self) -> Option<u16> {
         let connection = self.protocol == Protocol::Tcp || self.plan.proxy == ProxyKind::Ztunnel;
         match (self.outcome, &self.refusal) {
             (Outcome::Allow, _) => Some(200),
-            (Outcome::Unknown | Outcome::Redirect, _) | (_, None | Some(Refusal::Mtls { .. })) => None,
+            (Outcome::Unknown | Outcome::Redirect, _)
+            | (_, None | Some(Refusal::Handshake { .. } | Refusal::Mtls { .. })) => None,
             _ if connection => None,
             (_, Some(Refusal::Jwt { status, .. })) => Some(*status),
             (_, Some(Refusal::ExtAuthz { ask, failed: true, .. })) => Some(ask.status_on_error),
@@ -134,7 +149,7 @@ impl<'p> Verdict<'p> {
         let rule = match self.refusal {
             Some(Refusal::Rbac(rule)) => rule,
             Some(Refusal::ExtAuthz { rule, .. }) => Some(rule),
-            Some(Refusal::Mtls { .. } | Refusal::Jwt { .. }) => None,
+            Some(Refusal::Handshake { .. } | Refusal::Mtls { .. } | Refusal::Jwt { .. }) => None,
             None => self.allowed_by,
         };
         rule.map(|rule| &*rule.id)
@@ -145,9 +160,8 @@ impl<'p> Verdict<'p> {
     pub fn details(&self) -> Option<String> {
         let ztunnel = self.plan.proxy == ProxyKind::Ztunnel;
         Some(match self.refusal? {
-            Refusal::Mtls { .. } if ztunnel => {
-                ztunnel::refusal(Some(&format!("{}/istio_converted_static_strict", self.plan.root_namespace)))
-            }
+            Refusal::Handshake { .. } => "tls handshake error".into(),
+            Refusal::Mtls { mode } if ztunnel => ztunnel::refusal(Some(&mode.denied_by)),
             Refusal::Mtls { .. } => "filter_chain_not_found".into(),
             Refusal::ExtAuthz { failed: true, .. } => "ext_authz_error".into(),
             Refusal::ExtAuthz { .. } => "ext_authz_denied".into(),
@@ -168,6 +182,9 @@ impl<'p> Verdict<'p> {
         let plan = self.plan;
         let chain = plan.chain(self.protocol);
         let workload = &plan.workload;
+        if let Some(why) = plan.refused_configuration(self.protocol) {
+            return format!("there is no such proxy: {why}");
+        }
         if let Some([(older, before), (newer, now)]) = self.apart {
             return format!(
                 "{} with Istio {older}, {} with {newer}: `istioVersion` does not say which patch release it is",
@@ -186,8 +203,12 @@ impl<'p> Verdict<'p> {
             return format!("the verdict depends on {}", missing::clause(&self.missing));
         }
         match self.refusal {
-            Some(Refusal::Mtls { mode, set_by }) => {
-                let by = set_by.map_or(String::new(), |name| format!(", set by PeerAuthentication {name}"));
+            Some(Refusal::Handshake { trust_domain }) => format!(
+                "ztunnel takes client certificates of the form spiffe://{trust_domain}/ns/NAMESPACE/sa/ACCOUNT only"
+            ),
+            Some(Refusal::Mtls { mode: Mode { mode, set_by, .. } }) => {
+                let by = set_by.as_ref();
+                let by = by.map_or(String::new(), |name| format!(", set by PeerAuthentication {name}"));
                 match mode {
                     MtlsMode::Disable => format!("{workload} takes plaintext only (mTLS mode DISABLE{by})"),
                     _ => format!(
@@ -229,6 +250,10 @@ impl<'p> Verdict<'p> {
                 (Stage::Custom, _) => {
                     format!("the CUSTOM provider let it pass, and no ALLOW policy applies to {workload}")
                 }
+                _ if plan.proxy == ProxyKind::Agentgateway => format!(
+                    "{workload} is an agentgateway, which istiod gives no AuthorizationPolicy, RequestAuthentication or \
+                     PeerAuthentication: nothing is enforced, and everything is allowed"
+                ),
                 _ if chain.deny.enforced => {
                     let (count, verb, whose) = applying(&chain.deny, "DENY");
                     format!(

@@ -46,10 +46,8 @@ impl RequiredInputs {
         let jwt = !plan.authenticator.is_empty();
         let mut needs = RequiredInputs { headers: jwt, now: jwt, ..RequiredInputs::default() };
         if let Some(mtls) = &plan.mtls {
-            // PERMISSIVE everywhere refuses nobody.
-            let gate = |mode| mode != crate::resource::MtlsMode::Permissive;
-            needs.peer = gate(mtls.modes.default) || mtls.modes.ports.iter().any(|(_, mode)| gate(*mode));
-            needs.destination_port = !mtls.modes.ports.is_empty();
+            needs.peer = mtls.needs_peer();
+            needs.destination_port = mtls.needs_port();
         }
         for chain in [&plan.http, &plan.tcp] {
             let sets = [&chain.audit, &chain.deny, &chain.allow];

@@ -15,7 +15,7 @@ use crate::{
     address::parse_cidr,
     attribute::{Attribute, FieldPath, Kind, Written, Ztunnel},
     node::Position,
-    resource::{Action, Condition, FieldSet, Match, Text},
+    resource::{Action, AuthorizationPolicy, Condition, FieldSet, Match, Target, Text},
     workload::IstioVersion,
 };
 use alloc::{
@@ -24,6 +24,17 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+
+/// Where ztunnel asks a policy (`assert_rbac` in its `src/state.rs`): the namespace's, then the mesh's, then those with a
+/// selector, which istiod sends sorted. Within the first two the order is that of a hash set; here it is by name.
+pub(super) fn order<'p>(policy: &'p AuthorizationPolicy, root: &str) -> (u8, &'p str, &'p str) {
+    let scope = match policy.target {
+        Target::Namespace if policy.meta.namespace != root => 0,
+        Target::Namespace => 1,
+        _ => 2,
+    };
+    (scope, &policy.meta.namespace, &policy.meta.name)
+}
 
 /// All rules of a policy. One without rules gives none: it is attached and matches nothing.
 pub(crate) fn policy((policy, name): &Named<'_>, version: IstioVersion) -> Vec<Result<Rule, Dropped>> {

@@ -83,7 +83,10 @@ impl<'s> Prepared<'s> {
             proxy.proxy.zip(spec.destination_port).and_then(|(proxy, port)| own_port(proxy, port, loopback));
         let mut ready = Prepared {
             spec,
-            seen: Seen { remote_ip: spec.remote_ip.or(spec.source_ip), ..Seen::default() },
+            seen: Seen {
+                remote_ip: spec.remote_ip.or(spec.source_ip.map(|ip| ip.to_canonical())),
+                ..Seen::default()
+            },
             older: None,
             principal: spec.principal.as_deref().map(spiffe_id),
             // Envoy's TLS inspector gives it in lower case.

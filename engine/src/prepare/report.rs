@@ -26,7 +26,7 @@ impl Prepared<'_> {
             || (needs.destination_port && spec.destination_port.is_none());
         let gated = |request: &Request<'_>| {
             let report = plan.evaluate(request, &crypto).report();
-            (report.stage == Stage::Mtls).then_some(report)
+            comes_before_codec(&report).then_some(report)
         };
         self.answer(gated, |request| {
             let mut report = plan.evaluate(request, &crypto).report();
@@ -42,7 +42,7 @@ impl Prepared<'_> {
         let report = self.report(plan, crypto);
         let vouching = self.vouching(crypto);
         let unasked = self.own_port.is_some() || self.seen.rejected.is_some();
-        if unasked && report.stage != Stage::Mtls {
+        if unasked && !comes_before_codec(&report) {
             return Explanation { report, stages: Vec::new() };
         }
         let mut explanation = self.with_request(|request| plan.explain(request, &vouching));
@@ -107,12 +107,16 @@ impl Prepared<'_> {
     /// A stated token that nothing here reads has a line of its own: it must not vanish without a word.
     fn say_unread(&self, explanation: &mut Explanation, plan: &Plan) {
         let spec = self.spec;
+        if explanation.report.missing.contains(&Missing::Configuration) {
+            return;
+        }
         let stages = &mut explanation.stages;
         if stages.iter().any(|stage| stage.stage == Stage::Jwt) {
             return;
         }
         let why = match (plan.proxy(), spec.protocol) {
             (ProxyKind::Ztunnel, _) => "ztunnel sees connections, not requests",
+            (ProxyKind::Agentgateway, _) => "agentgateway gets no RequestAuthentication",
             (_, Protocol::Tcp) => "a TCP connection has no token",
             _ => "no RequestAuthentication applies here",
         };
@@ -136,6 +140,11 @@ impl RequestSpec {
         let summary = format!("{why}: the `{stated}` of the request {verb} not read");
         Some(StageTrace { stage: Stage::Jwt, result: StageResult::Passed, summary, rules: Vec::new() })
     }
+}
+
+/// Known before a request is read: who may not connect, and a proxy that is not there, reject no request.
+fn comes_before_codec(report: &Report) -> bool {
+    report.stage == Stage::Mtls || report.missing.contains(&Missing::Configuration)
 }
 
 /// The verdict on which both releases agree.

@@ -75,6 +75,7 @@ fn object(kind: &str, meta: &Meta, dry_run: bool, spec: Object) -> Value {
 fn target(spec: &mut Object, target: &Target) {
     match target {
         Target::Namespace => {}
+        Target::EmptySelector => spec.set("selector", json!({})),
         Target::Selector(labels) => spec.set("selector", json!({"matchLabels": map(labels)})),
         Target::Refs(refs) => {
             let refs = refs.iter().map(|target| {

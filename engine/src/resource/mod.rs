@@ -23,6 +23,20 @@ pub struct Resources {
     pub request_authentication: Vec<RequestAuthentication>,
     /// PeerAuthentication.
     pub peer_authentication: Vec<PeerAuthentication>,
+    /// The Services and ServiceEntries among the manifests, by name: they tell which of the two a workload's service is
+    /// ([`crate::workload::Service`]).
+    pub services: Vec<ServiceObject>,
+}
+
+/// A Service or a ServiceEntry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceObject {
+    /// [`TargetKind::Service`] or [`TargetKind::ServiceEntry`].
+    pub kind: TargetKind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
 impl Resources {
@@ -44,7 +58,7 @@ pub struct Text {
 }
 
 /// What every object carries.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meta {
     /// `metadata.namespace`; `default` when absent, as kubectl has it.
     pub namespace: String,
@@ -65,10 +79,13 @@ pub type Labels = Vec<(String, String)>;
 /// Which workloads an AuthorizationPolicy or RequestAuthentication names (istio-semantics: attachment).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Target {
-    /// No selector, or one without labels, and no reference: the whole namespace, or the mesh in the root namespace.
+    /// No selector and no reference: the whole namespace, or the mesh in the root namespace.
     #[default]
     Namespace,
-    /// `selector.matchLabels` with at least one label.
+    /// `selector: {}`: as without it for Envoy, and bound to no workload at ztunnel, where `selector: {matchLabels: {}}`
+    /// is bound to all (`ambient/authorization.go`, Istio 1.32).
+    EmptySelector,
+    /// `selector.matchLabels`, which may be empty.
     Selector(Labels),
     /// `targetRefs`, or the single `targetRef`; at least one.
     Refs(Vec<TargetRef>),

@@ -21,6 +21,11 @@ pub enum Missing {
     FilterMetadata(String),
     /// The object that a filter has left in the filter state under this key.
     FilterState(String),
+    /// Which of these PeerAuthentications of one level is the oldest: `shop/a and shop/b`. Only that one counts, and
+    /// without `creationTimestamp` the manifests do not say which it is.
+    CreationTimestamps(String),
+    /// What the proxy had before: Envoy refuses the configuration that istiod makes of these policies.
+    Configuration,
     /// Which listener or filter chain of a proxy's configuration is meant.
     Listener,
     /// A part of a proxy's configuration that is not evaluated, with its place.
@@ -99,6 +104,10 @@ impl fmt::Display for Missing {
             Missing::KeySet(name) => ("jwks.", name.as_str()),
             Missing::FilterMetadata(filter) => ("metadata.", filter.as_str()),
             Missing::FilterState(key) => ("filterState.", key.as_str()),
+            Missing::CreationTimestamps(policies) => {
+                ("creationTimestamp of PeerAuthentication ", policies.as_str())
+            }
+            Missing::Configuration => ("", "configuration"),
             Missing::Listener => ("", "listener"),
             Missing::NotEvaluated(part) => ("", &**part),
             Missing::PatchRelease => ("", "istioVersion"),
@@ -133,6 +142,11 @@ impl Missing {
             }
             Missing::FilterMetadata(filter) => format!("state `metadata: {{{filter}: …}}`"),
             Missing::FilterState(_) => "Gnomon cannot know it: it is set by another filter while a request is served".into(),
+            Missing::CreationTimestamps(_) => {
+                "give the policies as the cluster has them (`kubectl get -o yaml`), with metadata.creationTimestamp, or keep one"
+                    .into()
+            }
+            Missing::Configuration => "mend the policy that Envoy refuses".into(),
             Missing::Listener => "name the listener or the filter chain".into(),
             Missing::NotEvaluated(_) => "Gnomon does not evaluate this part of the configuration: find out from the proxy itself".into(),
             Missing::PatchRelease => "state the patch release, as in `istioVersion: \"1.29.7\"`".into(),
@@ -163,6 +177,9 @@ pub(crate) fn clause(missing: &[Missing]) -> String {
         true => ", which the request does not state",
         false if missing.len() == 1 && matches!(missing, [Missing::KeySet(_)]) => {
             ", a key set that is not in the policies"
+        }
+        false if missing.iter().all(|one| matches!(one, Missing::CreationTimestamps(_))) => {
+            ", which the manifests do not say"
         }
         false => ", which is not known or not evaluated",
     });

@@ -203,3 +203,17 @@ fn what_is_not_evaluated() {
     let odd = jwt(&|config| config["rules"] = json!([{}, {}]));
     assert_eq!(ask(&json!([odd, deny]), &request(HEADERS)).verdict, Outcome::Deny);
 }
+
+/// Both names that istiod gives the ALLOW filter, with the type and without.
+#[test]
+fn the_allow_filter_goes_by_either_name() {
+    for name in ["envoy.filters.http.rbac", "istio.authorization.allow"] {
+        for config in [
+            json!({ "@type": "x/envoy.extensions.filters.http.rbac.v3.RBAC", "rules": {} }),
+            json!({ "rules": {} }),
+        ] {
+            let report = ask(&json!({ "name": name, "typedConfig": config }), &request(HEADERS));
+            assert_eq!((report.verdict, report.stage), (Outcome::Deny, Stage::Allow), "{name}");
+        }
+    }
+}

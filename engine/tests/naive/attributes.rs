@@ -146,9 +146,9 @@ impl View<'_> {
             }
             // An internal listener: no IP address.
             "source.ip" if waypoint => is("", Some(false)),
-            "source.ip" => is("source.ip", ip(request.source_ip, values)),
+            "source.ip" => is("source.ip", ip(accepted(request.source_ip), values)),
             "remote.ip" => is("remoteIp", ip(request.remote_ip, values)),
-            "destination.ip" => is("destination.ip", ip(request.destination_ip, values)),
+            "destination.ip" => is("destination.ip", ip(accepted(request.destination_ip), values)),
             "destination.port" => is("destination.port", port(request.destination_port, values)),
             "connection.sni" => {
                 let sni = String::from_utf8_lossy(request.sni);
@@ -244,6 +244,17 @@ impl View<'_> {
             Some(value) => fits(value),
             None => false,
         }
+    }
+}
+
+/// An address as a proxy has it of a connection: what is IPv4 mapped into IPv6 is IPv4.
+pub(crate) fn accepted(input: Input<IpAddr>) -> Input<IpAddr> {
+    match input {
+        Input::Is(IpAddr::V6(ip)) => Input::Is(match ip.to_ipv4_mapped() {
+            Some(ip) => IpAddr::V4(ip),
+            None => IpAddr::V6(ip),
+        }),
+        other => other,
     }
 }
 

@@ -6,17 +6,20 @@
 use crate::{
     attachment,
     control_plane::{fails_open, known_to, provider, status_on_error},
-    logic::{Rule, first},
+    logic::{Rule, first, in_order},
 };
 use gnomon_engine::{
-    Mesh, Request, Workload,
+    Attribute, Mesh, Request, Workload,
     jwt::{Authenticator, Crypto, Json},
     request::{ExtAuthzAnswer, Input, Peer, Protocol},
-    resource::{Action, AuthorizationPolicy, MtlsMode, Resources},
+    resource::{Action, AuthorizationPolicy, Resources, Target},
     verdict::{Outcome, Report, ShadowResult, Stage},
     workload::{IstioVersion, ProviderKind, ProxyKind},
 };
 use std::collections::BTreeSet;
+
+/// The name of an unknown order of PeerAuthentications begins so.
+const AGES: &str = "creationTimestamp of PeerAuthentication";
 
 /// Everything but the request.
 #[derive(Debug, Default)]
@@ -53,7 +56,13 @@ impl Answer {
             dry_allow: shadow(&report.dry_run.allow),
             dry_deny: shadow(&report.dry_run.deny),
             audit: report.audit,
-            missing: report.missing.iter().map(ToString::to_string).collect(),
+            // Which policies are named is tested where that is all there is to see.
+            missing: report
+                .missing
+                .iter()
+                .map(ToString::to_string)
+                .map(|name| if name.starts_with(AGES) { AGES.to_string() } else { name })
+                .collect(),
         }
     }
 }
@@ -100,48 +109,66 @@ pub(crate) fn evaluate(world: &World, request: &Request<'_>, crypto: &dyn Crypto
         ..answer
     };
 
-    // Connection → mTLS gate.
-    if matches!(workload.proxy, ProxyKind::Sidecar | ProxyKind::Ztunnel) {
-        let mode = |port| attachment::mtls_mode(resources, workload, mesh, port);
-        let modes = match request.destination_port {
-            Input::Is(port) => vec![mode(Some(port))],
-            Input::Absent => vec![mode(None)],
-            Input::Unknown => (0..=u16::MAX)
-                .filter(|port| mentions(resources, *port))
-                .map(|port| mode(Some(port)))
-                .chain([mode(None)])
-                .collect(),
-        };
-        if modes.iter().any(|mode| *mode != modes[0]) {
-            doubt = Some(Stage::Mtls);
-            answer.missing.insert("destination.port".into());
-        } else {
-            let certificate = match request.peer {
-                Peer::Plaintext => Some(false),
-                Peer::Tls { names, .. } if !names.is_empty() => Some(true),
-                Peer::Tls { complete: true, .. } => Some(false),
-                Peer::Tls { complete: false, .. } => None,
-            };
-            match (modes[0], request.peer, certificate) {
-                (MtlsMode::Disable, Peer::Tls { .. }, _) | (MtlsMode::Strict, _, Some(false)) => {
-                    return Answer { status: None, ..refused(answer, Stage::Mtls, 0, None) };
-                }
-                (MtlsMode::Strict, _, None) => {
-                    doubt = Some(Stage::Mtls);
-                    answer.missing.insert("source.principal".into());
-                }
-                _ => {}
-            }
-        }
-    }
-
     let policies: Vec<AuthorizationPolicy> = attachment::authorization(resources, workload, mesh)
         .into_iter()
         .filter_map(|policy| known_to(mesh.istio_version, policy))
         .collect();
     let of = |action: Action, dry_run: bool| -> Vec<&AuthorizationPolicy> {
-        policies.iter().filter(|p| p.action == action && p.dry_run == dry_run).collect()
+        let mut of: Vec<_> = policies.iter().filter(|p| p.action == action && p.dry_run == dry_run).collect();
+        if ztunnel {
+            of.sort_by_key(|policy| {
+                let scope = match policy.target {
+                    Target::Namespace => u8::from(policy.meta.namespace == mesh.root_namespace),
+                    _ => 2,
+                };
+                (scope, policy.meta.namespace.clone(), policy.meta.name.clone())
+            });
+        }
+        of
     };
+    let first = |rules: &mut Vec<Rule>| if ztunnel { in_order(rules) } else { first(rules) };
+
+    let http_listener = workload.proxy != ProxyKind::Gateway || request.protocol == Protocol::Http;
+    if http_listener && !ztunnel && policies.iter().any(is_refused_by_envoy) {
+        answer.missing = BTreeSet::from(["configuration".to_string()]);
+        return unknown(answer, Stage::None);
+    }
+
+    if let ProxyKind::Ztunnel = workload.proxy {
+        // A client certificate must have a name in the mesh's trust domain.
+        let ours = |name: &[u8]| {
+            let name = String::from_utf8_lossy(name).into_owned();
+            let parts: Vec<&str> = name.split('/').collect();
+            matches!(parts[..], ["spiffe:", "", td, "ns", _, "sa", _] if td == mesh.trust_domain)
+        };
+        if let Peer::Tls { names, complete } = request.peer
+            && !names.iter().any(|name| ours(name))
+        {
+            if !complete {
+                doubt = Some(Stage::Mtls);
+                answer.missing.insert("source.principal".into());
+            } else if !names.is_empty() {
+                return Answer { status: None, ..refused(answer, Stage::Mtls, 0, None) };
+            }
+        }
+    }
+
+    // Connection → mTLS gate; at ztunnel one of the DENY policies, and asked last of these.
+    let gate = if matches!(workload.proxy, ProxyKind::Sidecar | ProxyKind::Ztunnel) {
+        gate(world, request)
+    } else {
+        Gate::Open
+    };
+    if !ztunnel {
+        match &gate {
+            Gate::Open => {}
+            Gate::Shut => return Answer { status: None, ..refused(answer, Stage::Mtls, 0, None) },
+            Gate::Unknown(missing) => {
+                doubt = Some(Stage::Mtls);
+                answer.missing.extend(missing.clone());
+            }
+        }
+    }
 
     // CUSTOM; not sent to ztunnel.
     let custom: Vec<_> = if ztunnel { vec![] } else { of(Action::Custom, false) };
@@ -163,7 +190,7 @@ pub(crate) fn evaluate(world: &World, request: &Request<'_>, crypto: &dyn Crypto
             for rules in &mut groups {
                 rules.iter_mut().for_each(|rule| rule.id += "-deny-due-to-bad-CUSTOM-action");
             }
-            let found: Vec<_> = groups.iter_mut().map(|rules| first(rules)).collect();
+            let found: Vec<_> = groups.iter_mut().map(&first).collect();
             if let Some((_, id, _)) = found.iter().find(|(met, ..)| *met == Some(true)) {
                 return refused(answer, Stage::Custom, 403, id.clone());
             }
@@ -251,6 +278,16 @@ pub(crate) fn evaluate(world: &World, request: &Request<'_>, crypto: &dyn Crypto
         }
         Some(false) => {}
     }
+    if ztunnel {
+        match &gate {
+            Gate::Open => {}
+            Gate::Shut => return Answer { status: None, ..refused(answer, Stage::Mtls, 0, None) },
+            Gate::Unknown(missing) => {
+                doubt.get_or_insert(Stage::Mtls);
+                answer.missing.extend(missing.clone());
+            }
+        }
+    }
 
     // ALLOW: a default of refusal as soon as one is attached.
     answer.dry_allow = shadow(Action::Allow, "allowed", "denied");
@@ -277,6 +314,74 @@ pub(crate) fn evaluate(world: &World, request: &Request<'_>, crypto: &dyn Crypto
         }
         None => answer,
     }
+}
+
+/// May the connection exist?
+enum Gate {
+    Open,
+    Shut,
+    Unknown(BTreeSet<String>),
+}
+
+fn gate(world: &World, request: &Request<'_>) -> Gate {
+    let World { resources, workload, mesh } = world;
+    let modes = |port| -> BTreeSet<String> {
+        let modes = attachment::mtls_modes(resources, workload, mesh, port);
+        modes.into_iter().map(|(mode, _)| format!("{mode:?}")).collect()
+    };
+    let unknown = |name: &str| Gate::Unknown(BTreeSet::from([name.to_string()]));
+    let possible = match request.destination_port {
+        Input::Is(port) => modes(Some(port)),
+        Input::Absent => modes(None),
+        Input::Unknown => {
+            let other = modes(None);
+            let listed = (0..=u16::MAX).filter(|port| mentions(resources, *port));
+            if listed.into_iter().any(|port| modes(Some(port)) != other) {
+                return unknown("destination.port");
+            }
+            other
+        }
+    };
+    let certificate = match request.peer {
+        Peer::Plaintext => Some(false),
+        Peer::Tls { names, .. } if !names.is_empty() => Some(true),
+        Peer::Tls { complete: true, .. } => Some(false),
+        Peer::Tls { complete: false, .. } => None,
+    };
+    // What each mode says: let in, or not, or nobody knows.
+    let says: BTreeSet<Option<bool>> = possible
+        .iter()
+        .map(|mode| match mode.as_str() {
+            "Strict" => certificate,
+            "Disable" => Some(matches!(request.peer, Peer::Plaintext)),
+            _ => Some(true),
+        })
+        .collect();
+    let mut missing = BTreeSet::new();
+    if says.contains(&None) {
+        missing.insert("source.principal".to_string());
+    }
+    if says.len() > 1 {
+        missing.insert(AGES.to_string());
+    }
+    match says.into_iter().collect::<Vec<_>>()[..] {
+        [Some(true)] => Gate::Open,
+        [Some(false)] => Gate::Shut,
+        _ => Gate::Unknown(missing),
+    }
+}
+
+/// A path template that does not begin with a slash, in a rule that is there.
+fn is_refused_by_envoy(policy: &AuthorizationPolicy) -> bool {
+    policy.rules.iter().any(|rule| {
+        let dropped = policy.action == Action::Allow
+            && rule.when.iter().any(|condition| condition.key.text.starts_with("request.headersX"));
+        let paths = rule.to.iter().flat_map(|to| {
+            let paths = to.get(Attribute::Path);
+            paths.values.iter().chain(&paths.not_values)
+        });
+        !dropped && paths.into_iter().any(|path| path.text.contains("{*") && !path.text.starts_with('/'))
+    })
 }
 
 fn mentions(resources: &Resources, port: u16) -> bool {

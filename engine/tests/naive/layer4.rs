@@ -1,7 +1,7 @@
 //! Rules as ztunnel has them.
 
 use crate::{
-    attributes::{Unsupported, ip, port},
+    attributes::{Unsupported, accepted, ip, port},
     evaluator::View,
     logic::{Condition, Maybe, any},
     strings,
@@ -68,8 +68,8 @@ impl View<'_> {
             _ => "destination.port",
         };
         let met = |list: &[Text]| match name {
-            "source.ip" => ip(self.request.source_ip, list),
-            "destination.ip" => ip(self.request.destination_ip, list),
+            "source.ip" => ip(accepted(self.request.source_ip), list),
+            "destination.ip" => ip(accepted(self.request.destination_ip), list),
             "destination.port" => port(self.request.destination_port, list),
             _ => any(list.iter().map(|value| self.ztunnel_identity(name, &value.text, own))),
         };

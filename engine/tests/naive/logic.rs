@@ -63,6 +63,11 @@ impl Rule {
 /// The rules of one action in the order of their ids: the first that matches for certain, or whether any may.
 pub(crate) fn first(rules: &mut [Rule]) -> (Maybe, Option<String>, BTreeSet<String>) {
     rules.sort_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
+    in_order(rules)
+}
+
+/// The same in the order given.
+pub(crate) fn in_order(rules: &[Rule]) -> (Maybe, Option<String>, BTreeSet<String>) {
     let met = any(rules.iter().map(Rule::matches));
     let id = rules.iter().find(|rule| rule.matches() == Some(true)).map(|rule| rule.id.clone());
     let missing = rules.iter().filter(|rule| rule.matches().is_none()).flat_map(Rule::missing).collect();

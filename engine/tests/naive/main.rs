@@ -303,7 +303,9 @@ fn mended(sent: &Sent, unmet: &Unmet) -> Option<Sent> {
 }
 
 fn address(block: &str) -> Option<IpAddr> {
-    block.split('/').next()?.parse().ok()
+    let ip: IpAddr = block.split(['/', '%']).next()?.parse().ok()?;
+    // No peer has an address that is IPv4 mapped into IPv6.
+    (ip == ip.to_canonical()).then_some(ip)
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn ip(tape: &mut Tape<'_>, values: &[String]) -> Input<IpAddr> {
         9 => Input::Unknown,
         _ => {
             let written = pick(tape, values, &ips);
-            let address = written.split('/').next().unwrap_or_default();
+            let address = written.split(['/', '%']).next().unwrap_or_default();
             Input::Is(address.parse().expect("it is an address"))
         }
     }

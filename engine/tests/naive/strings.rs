@@ -180,6 +180,8 @@ pub(crate) fn in_block(block: &str, ip: IpAddr) -> bool {
         bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect()
     };
     let (base, length) = block.split_once('/').unwrap_or((block, ""));
+    // A zone is no part of an address.
+    let base = base.split('%').next().unwrap_or_default();
     let base = bits(base.parse().expect("admission has checked it"));
     let ip = bits(ip);
     let length = if length.is_empty() { base.len() } else { length.parse().expect("so has it this") };

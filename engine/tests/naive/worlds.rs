@@ -5,7 +5,8 @@ use gnomon_engine::{
     Attribute, Mesh, Node, Workload,
     resource::{
         Action, AuthorizationPolicy, Condition, FieldSet, HeaderLocation, JwtRule, Match, Meta, MtlsMode,
-        PeerAuthentication, RequestAuthentication, Resources, Rule, Target, TargetKind, TargetRef, Text,
+        PeerAuthentication, RequestAuthentication, Resources, Rule, ServiceObject, Target, TargetKind,
+        TargetRef, Text,
     },
     workload::{ExtensionProvider, IstioVersion, ProviderKind, ProxyKind},
 };
@@ -58,7 +59,10 @@ fn operation(tape: &mut Tape<'_>) -> FieldSet {
     for _ in 0..[1, 1, 2][tape.below(3)] {
         match tape.below(4) {
             0 => operation.set(Attribute::Method, both(tape, METHODS)),
-            1 => operation.set(Attribute::Path, both(tape, &PATHS[..14])),
+            1 => {
+                let paths = if tape.once_in(12) { &PATHS[..14] } else { &PATHS[..13] };
+                operation.set(Attribute::Path, both(tape, paths));
+            }
             2 => operation.set(Attribute::Host, both(tape, HOSTS)),
             _ => operation.set(Attribute::Port, both(tape, PORTS)),
         }
@@ -129,7 +133,8 @@ fn meta(tape: &mut Tape<'_>, name: usize) -> Meta {
 
 fn target(tape: &mut Tape<'_>, waypoint: bool) -> Target {
     match (tape.below(10) + if waypoint { 8 } else { 0 }) % 16 {
-        0..=6 => Target::Namespace,
+        0..=5 => Target::Namespace,
+        6 => tape.of(&[Target::EmptySelector, Target::Selector(vec![]), Target::Namespace]),
         7 => Target::Selector(vec![("app".into(), tape.of(&["web", "api", ""]).into())]),
         _ => {
             let one = |tape: &mut Tape<'_>| TargetRef {
@@ -238,12 +243,17 @@ fn provider(tape: &mut Tape<'_>, name: &str) -> ExtensionProvider {
 }
 
 pub(crate) fn world(tape: &mut Tape<'_>) -> World {
+    let rare = if tape.once_in(8) { ProxyKind::Agentgateway } else { ProxyKind::Sidecar };
     let proxy = tape.of(&[
         ProxyKind::Sidecar,
         ProxyKind::Sidecar,
         ProxyKind::Gateway,
         ProxyKind::Waypoint,
         ProxyKind::Ztunnel,
+        ProxyKind::Sidecar,
+        ProxyKind::Ztunnel,
+        ProxyKind::Gateway,
+        rare,
     ]);
     let mut labels: Vec<(String, String)> = vec![("app".into(), tape.of(&["web", ""]).into())];
     if tape.once_in(3) {
@@ -254,7 +264,11 @@ pub(crate) fn world(tape: &mut Tape<'_>) -> World {
         namespace: tape.of(&["shop", "shop", "shop", "istio-system"]).into(),
         labels,
         proxy,
-        services: if tape.once_in(2) { vec![tape.of(&["web", "a/api", "shop/web"]).into()] } else { vec![] },
+        services: if tape.once_in(2) {
+            vec![tape.of(&["web", "a/api", "shop/web", "ServiceEntry/web", "Service/shop/web"]).into()]
+        } else {
+            vec![]
+        },
         ..Workload::default()
     };
     let mut mesh = Mesh::default();
@@ -287,6 +301,11 @@ pub(crate) fn world(tape: &mut Tape<'_>) -> World {
     }
     for index in 0..[0, 0, 1, 3][tape.below(4)] {
         resources.peer_authentication.push(peer_authentication(tape, index));
+    }
+    for kind in [TargetKind::Service, TargetKind::ServiceEntry] {
+        if tape.once_in(4) {
+            resources.services.push(ServiceObject { kind, namespace: "shop".into(), name: "web".into() });
+        }
     }
     World { resources, workload, mesh }
 }

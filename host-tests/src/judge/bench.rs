@@ -91,7 +91,13 @@ impl<'a> Benches<'a> {
             return Ok(Err(why.into()));
         }
         let mode = match workload.proxy {
-            ProxyKind::Sidecar => attach(resources, workload, mesh).peer.modes().of(request.destination_port),
+            ProxyKind::Sidecar => {
+                let modes = attach(resources, workload, mesh).peer.modes();
+                match modes.of(request.destination_port).possible[..] {
+                    [only] => only.mode,
+                    _ => return Ok(Err("PeerAuthentications of which nobody can tell the oldest".into())),
+                }
+            }
             _ => MtlsMode::Permissive,
         };
         let passthrough =
@@ -303,7 +309,7 @@ fn beyond(question: &Question<'_>) -> Option<&'static str> {
     let mut rules = resources.request_authentication.iter().flat_map(|policy| &policy.rules);
     let mut locations = rules.clone().flat_map(|rule| &rule.from_headers);
     let in_tokens = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if workload.proxy == ProxyKind::Ztunnel {
+    if matches!(workload.proxy, ProxyKind::Ztunnel | ProxyKind::Agentgateway) {
         return Some("ztunnel is no Envoy");
     }
     if question.reaches_no_policy() {

@@ -43,7 +43,7 @@ fn defaults() {
 fn every_field() {
     let request = one(r#"{"protocol": "tcp", "method": "PUT", "path": "/a?b", "host": "h:1",
             "headers": {"X-Two": ["a", "b"], "x-one": "c", "x-none": null},
-            "claims": {"iss": "i", "n": 5, "deep": {"list": ["x", true]}, "gone": null},
+            "claims": {"iss": "i", "n": 5, "deep": {"list": ["x", true]}, "null": null},
             "source": {"principal": "spiffe://td/ns/a/sa/b", "ip": "10.0.0.1"}, "remoteIp": "2001:db8::1",
             "destination": {"ip": "10.0.0.2", "port": 8080}, "sni": "s",
             "time": "1970-01-01T00:01:00Z", "extAuthz": {"p": "deny", "q": null},
@@ -68,6 +68,7 @@ fn every_field() {
                 "deep".into(),
                 Json::Object(vec![("list".into(), Json::List(vec![text("x"), Json::Bool(true)]))]),
             ),
+            ("null".into(), Json::Null),
         ])),
         principal: Some("spiffe://td/ns/a/sa/b".into()),
         source_ip: "10.0.0.1".parse().ok(),

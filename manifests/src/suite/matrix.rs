@@ -1,6 +1,6 @@
 use super::{Case, Expect, expect::expect};
 use crate::{
-    merge::{get, lone, merged},
+    merge::{get, lone, merged, without},
     request::request,
 };
 use gnomon_engine::{
@@ -82,7 +82,10 @@ pub(super) fn cases(
             stride = stride.checked_div(axis.values.len()).unwrap_or(1);
             let index = (number / stride.max(1)) % axis.values.len().max(1);
             let Some(value) = axis.values.get(index) else { continue };
-            node = merged(&node, &lone(axis.key, value));
+            node = match value.value {
+                Value::Null => without(&node, &axis.key.name),
+                _ => merged(&node, &lone(axis.key, value)),
+            };
             if !variant.is_empty() {
                 variant.push_str(", ");
             }

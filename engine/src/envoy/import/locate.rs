@@ -13,6 +13,7 @@ use super::{
     tree::Tree,
 };
 use crate::{
+    envoy::rbac::RENAMED_ALLOW,
     node::{Key, Node, Value},
     path::PathHandling,
     request::Protocol,
@@ -258,6 +259,11 @@ fn config_of(node: &Node) -> &Node {
     get(node, "typedConfig").or_else(|| get(node, "config")).unwrap_or(node)
 }
 
+/// The names that istiod gives RBAC filters.
+fn is_rbac(name: &str) -> bool {
+    matches!(name, "envoy.filters.http.rbac" | "envoy.filters.network.rbac" | RENAMED_ALLOW)
+}
+
 /// `None`: this is no filter.
 fn filter_kind(node: &Node) -> Option<Kind> {
     node.as_map()?;
@@ -266,7 +272,7 @@ fn filter_kind(node: &Node) -> Option<Kind> {
     let is_filter = !core::ptr::eq(config, node) || get(node, "configDiscovery").is_some();
     let ends = |suffix: &str| type_name.ends_with(suffix);
     let network = if type_name.is_empty() { name } else { type_name }.contains(".network.");
-    Some(if ends(".RBAC") || name == "envoy.filters.http.rbac" || name == "envoy.filters.network.rbac" {
+    Some(if ends(".RBAC") || is_rbac(name) {
         Kind::Rbac { network }
     } else if ends(".JwtAuthentication") || name == "envoy.filters.http.jwt_authn" {
         Kind::Jwt

@@ -156,8 +156,9 @@ fn out_of_reach(clause: &Clause, seen: &Seen<'_>) -> Option<String> {
                 request::Input::Is(port) => Some(port),
                 request::Input::Absent | request::Input::Unknown => None,
             };
-            let mode = seen.plan.mtls.as_ref()?.modes.of(port);
-            (mode == MtlsMode::Disable).then(|| "the mTLS mode is DISABLE, so no peer has an identity".into())
+            let modes = seen.plan.mtls.as_ref()?.gate(port).possible();
+            let disabled = modes.iter().all(|mode| mode.mode == MtlsMode::Disable);
+            disabled.then(|| "the mTLS mode is DISABLE, so no peer has an identity".into())
         }
         _ => None,
     }

@@ -234,6 +234,9 @@ const UPGRADE: Rejected = Rejected::new(403, "upgrade_failed");
 /// Istio's connection managers do not set `allow_connect`, but where HBONE ends.
 pub(crate) const EXTENDED_CONNECT: Rejected = Rejected::reset("http2.invalid.header.field");
 
+/// An absolute target with `https` on a plaintext connection, at a proxy with `use_remote_address`.
+pub(crate) const HTTPS_ON_PLAINTEXT: Rejected = Rejected::new(403, "http1.https_url_on_plaintext_connection");
+
 /// Could this stand in `:authority`?
 pub(crate) fn is_authority(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=@[]_~".contains(byte)

@@ -110,6 +110,12 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// It is an HTTP request without a path, as CONNECT is. No route of istiod's is for one, and without a route Envoy's
+    /// `ext_authz` asks nobody.
+    pub fn is_without_path(&self) -> bool {
+        self.protocol == Protocol::Http && !self.headers.iter().any(|(name, _)| *name == b":path")
+    }
+
     /// The same where nobody checks what the peer's certificate says: any name may stand in it.
     #[must_use]
     pub fn with_unproven_peer(&self) -> Request<'a> {

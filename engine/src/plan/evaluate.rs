@@ -175,6 +175,7 @@ fn until_jwt<'p>(plan: &'p Plan, request: &Request<'_>, how: How) -> ControlFlow
             Found::Unknown => walk.doubt(Stage::Custom, missing::inputs(rules, &facts)),
             Found::Nothing => {}
         },
+        CustomStage::Ask(_) if request.is_without_path() => {}
         CustomStage::Ask(ask) => {
             let answer = request.ext_authz.iter().find(|(name, _)| *name == ask.provider).map(|(_, a)| *a);
             let passes = match answer {

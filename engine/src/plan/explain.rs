@@ -160,6 +160,10 @@ impl Writer<'_> {
         };
         let asked = trace.is_matched();
         trace.rules.extend(ask.dropped.iter().map(dropped_trace));
+        if seen.facts.request.is_without_path() {
+            trace.summary = format!("{}: not asked: a request without a path has no route", trace.summary);
+            return Some(trace);
+        }
         let answers = seen.facts.request.ext_authz;
         let answer = answers.iter().find(|(name, _)| *name == ask.provider).map(|(_, answer)| *answer);
         let asks = if asked == Some(true) { "asked" } else { "perhaps asked" };

@@ -182,6 +182,10 @@ impl<'s> Prepared<'s> {
             headers::check_authority(host.map(str::as_bytes).into_iter().chain(hosts))?;
         }
         let asked = target.map(|target| Target::read(method, target)).transpose()?.unwrap_or_default();
+        // A proxy that trusts no other in front of it takes no such target for what the connection is not.
+        if proxy.gateway && proxy.hops == 0 && asked.scheme == Some("https") && spec.principal.is_none() {
+            return Err(headers::HTTPS_ON_PLAINTEXT);
+        }
         if versions::checks_query(proxy.version) {
             headers::check_query(method, lines)?;
         }

@@ -200,6 +200,8 @@ pub(crate) fn evaluate(world: &World, request: &Request<'_>, crypto: &dyn Crypto
                     answer.missing.extend(missing);
                 }
             }
+        } else if !tcp && view.lines.iter().all(|(name, _)| name != b":path") {
+            // No route, and without one nobody is asked.
         } else if let Some(provider) = usable.filter(|p| !(tcp && matches!(p.kind, ProviderKind::Http(_)))) {
             let (met, id, missing) = first(&mut groups[0]);
             let said =

@@ -217,9 +217,14 @@ pub(crate) fn sent(tape: &mut Tape<'_>, values: &Values) -> Sent {
     let mut lines: Vec<(String, String)> = Vec::new();
     if !tcp {
         let mut path = near(tape, &values.paths, PATHS);
-        path += tape.of(&["", "", "?q=/a", "#f"]);
-        lines.push((":method".into(), near(tape, &values.methods, METHODS)));
-        lines.push((":path".into(), path));
+        path += tape.of(&["", "", "?q=/a", "#f", "/..;x/b", ";v=1", "/\u{e9}", "/%C3%A9"]);
+        if tape.once_in(16) {
+            // It has no path.
+            lines.push((":method".into(), "CONNECT".into()));
+        } else {
+            lines.push((":method".into(), near(tape, &values.methods, METHODS)));
+            lines.push((":path".into(), path));
+        }
         if !tape.once_in(10) {
             lines.push((":authority".into(), near(tape, &values.hosts, HOSTS)));
         }

@@ -91,6 +91,19 @@ impl Summary {
         f64::from(compared) / self.taken.as_secs_f64().max(f64::EPSILON)
     }
 
+    /// The share of the compared cases, in percent, by the first or the second word of [`Summary::stages`]: by stage or
+    /// by verdict.
+    pub fn shares(&self, word: usize) -> BTreeMap<String, f64> {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for (name, count) in &self.stages {
+            let name = name.split(' ').nth(word).unwrap_or_default();
+            *counts.entry(name.to_owned()).or_default() += count;
+        }
+        let of = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        let all = of(self.compared).max(1.0);
+        counts.into_iter().map(|(name, count)| (name, of(count) * 100.0 / all)).collect()
+    }
+
     fn add(&mut self, other: Summary) {
         self.worlds += other.worlds;
         self.cases += other.cases;
@@ -130,6 +143,11 @@ impl fmt::Display for Summary {
         writeln!(f, "  decided by")?;
         for (stage, count) in &self.stages {
             writeln!(f, "    {count:>8}  {stage}")?;
+        }
+        for (of, shares) in [("stage", self.shares(0)), ("verdict", self.shares(1))] {
+            let shares: Vec<String> =
+                shares.iter().map(|(name, share)| format!("{name} {share:.1} %")).collect();
+            writeln!(f, "  by {of}: {}", shares.join(", "))?;
         }
         if not_asked > 0 {
             writeln!(f, "  not askable")?;

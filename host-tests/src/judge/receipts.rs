@@ -134,6 +134,7 @@ fn status(response: &Response, refused: bool) -> u16 {
     }
     match response.header("grpc-status") {
         Some("7") if refused => 403,
+        Some("12") if refused => 404,
         Some("13") if refused => 400,
         Some("14") if refused => 503,
         Some("16") if refused => 401,

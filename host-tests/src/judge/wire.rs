@@ -11,7 +11,8 @@ use crate::{
     tokens,
 };
 use gnomon_engine::{
-    jwt::Json,
+    jwt::{Authenticator, Json},
+    prepare::Prepared,
     request::{ExtAuthzAnswer, Protocol},
     resource::Resources,
     versions,
@@ -80,6 +81,14 @@ pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible
     let spec = signed;
     if !METHODS.contains(&spec.method.as_str()) {
         return Ok(Err("a method that HTTP/1.1 does not know: Envoy answers 400".into()));
+    }
+    let grpc = |(name, value): &(String, String)| {
+        name.eq_ignore_ascii_case("content-type") && value.starts_with("application/grpc")
+    };
+    let plain = Authenticator::default();
+    let ready = Prepared::new(question.request, &plain, question.workload, question.mesh, 0);
+    if ready.rejected().is_some_and(|answer| answer.location.is_some()) && spec.headers.iter().any(grpc) {
+        return Ok(Err("a redirect of a gRPC client, which is told a status instead".into()));
     }
     if spec.headers.iter().any(|(name, _)| name == ":protocol") {
         return Ok(Err("an extended CONNECT, which only HTTP/2 has".into()));

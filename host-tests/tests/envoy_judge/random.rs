@@ -50,20 +50,16 @@ fn agree(seed: u64, cases: usize, with_filter: bool) -> Summary {
 
 #[test]
 fn envoy_answers_as_the_engine_does() {
-    let (cases, summary) = (5_000, agree(1, 5_000, false));
+    let summary = agree(1, 5_000, false);
     // Worlds in which all is decided at one place would prove little.
-    for (stage, least) in [
-        ("mtls deny", 100),
-        ("custom deny", 100),
-        ("custom allow", 200),
-        ("jwt deny", 20),
-        ("deny deny", 25),
-        ("allow allow", 25),
-        ("allow deny", 25),
-        ("none allow", 10),
-    ] {
-        let count = summary.stages.get(stage).copied().unwrap_or(0);
-        assert!(count * least > cases, "too few of {stage}: {summary}");
+    let stages = summary.shares(0);
+    for stage in ["mtls", "custom", "jwt", "deny", "allow"] {
+        assert!(stages.get(stage).is_some_and(|share| *share >= 5.0), "too few of {stage}: {summary}");
+    }
+    assert!(stages.get("none").is_none_or(|share| *share <= 15.0), "too many of none: {summary}");
+    for verdict in ["allow", "deny", "redirect"] {
+        let share = summary.shares(1).get(verdict).copied();
+        assert!(share.is_some_and(|share| share >= 5.0), "too few of {verdict}: {summary}");
     }
 }
 

@@ -211,6 +211,9 @@ impl Walk<'_> {
         if let Some(name) = &filter.unread {
             self.doubt(Stage::Custom, [not_evaluated(name)]);
         }
+        if scene.facts.request.is_without_path() {
+            return Ok(());
+        }
         let asked = filter.asked.as_ref().map_or(Tri::True, |asked| asked.matches(scene));
         if asked == Tri::False {
             return Ok(());

@@ -60,11 +60,14 @@ struct Setting {
     /// Tokens are given as claims, for us to sign and place.
     claims: bool,
     gateway_label: bool,
+    /// The proxy redirects escaped slashes.
+    redirects: bool,
 }
 
 impl Draw {
     fn world(&mut self, seed: u64) -> World {
         let (workload, mesh) = (self.workload(), self.mesh());
+        self.setting.redirects &= self.setting.minor >= 31;
         let mut resources = Vec::new();
         for number in 0..self.random.pick(&[0, 1, 1, 2, 2, 3, 4]) {
             resources.push(self.request_authentication(number));
@@ -75,7 +78,11 @@ impl Draw {
         for number in 0..=self.random.below(5) {
             resources.push(self.authorization_policy(number));
         }
-        if self.setting.proxy == "sidecar" && self.random.chance(35) {
+        // Without an ALLOW policy that applies most requests come to no decision at all.
+        if self.random.chance(92) {
+            resources.push(self.allow_policy());
+        }
+        if self.setting.proxy == "sidecar" && self.random.chance(85) {
             self.peer_authentications(&mut resources);
         }
         let tests: Vec<Value> = self
@@ -111,6 +118,10 @@ impl Draw {
         }
         let mut workload =
             json!({"name": "web", "namespace": "foo", "labels": labels, "proxy": self.setting.proxy});
+        let own = if self.setting.proxy == "gateway" { 85 } else { 10 };
+        if let (Some(fields), true) = (workload.as_object_mut(), self.random.chance(own)) {
+            fields.insert("connectionSettings".into(), self.connection_settings());
+        }
         let services = self.setting.proxy == "waypoint" && self.random.chance(80);
         if let (Some(fields), true) = (workload.as_object_mut(), services) {
             fields
@@ -124,7 +135,11 @@ impl Draw {
         self.setting.minor =
             if self.random.chance(70) { 32 } else { 24 + u32::try_from(self.random.below(8)).unwrap_or(0) };
         if self.setting.minor < 32 {
-            mesh.insert("istioVersion".into(), json!(format!("1.{}", self.setting.minor)));
+            let version = match self.random.chance(60) {
+                true => format!("1.{}.{}", self.setting.minor, self.random.below(10)),
+                false => format!("1.{}", self.setting.minor),
+            };
+            mesh.insert("istioVersion".into(), json!(version));
         }
         self.setting.trust_domain =
             self.random.pick(&["cluster.local", "cluster.local", "corp.test"]).to_owned();
@@ -148,12 +163,33 @@ impl Draw {
         if self.random.chance(10) {
             mesh.insert("rootNamespace".into(), json!("bar"));
         }
-        if self.random.chance(40) {
+        if self.random.chance(90) {
             let (name, provider) = self.provider();
             self.setting.provider = Some(name);
             mesh.insert("extensionProviders".into(), json!([provider]));
         }
         Value::Object(mesh)
+    }
+
+    fn connection_settings(&mut self) -> Value {
+        let mut settings = Map::new();
+        if self.random.chance(80) {
+            settings.insert("profile".into(), json!("EDGE"));
+            self.setting.redirects = self.setting.proxy == "gateway";
+        }
+        if self.random.chance(30) {
+            settings.insert("httpMergeSlashes".into(), json!(self.random.chance(50)));
+        }
+        let actions = ["UNESCAPE_AND_REDIRECT", "UNESCAPE_AND_FORWARD", "REJECT_REQUEST", "KEEP_UNCHANGED"];
+        if self.random.chance(25) {
+            settings.insert("httpPathWithEscapedSlashesAction".into(), json!(self.random.pick(&actions)));
+        }
+        let actions = ["REJECT_REQUEST", "DROP_HEADER"];
+        if self.random.chance(30) {
+            let action = format!("HEADERS_WITH_UNDERSCORES_{}", self.random.pick(&actions));
+            settings.insert("httpHeadersWithUnderscoresAction".into(), json!(action));
+        }
+        Value::Object(settings)
     }
 
     fn provider(&mut self) -> (String, Value) {

@@ -56,7 +56,7 @@ pub(super) fn target(random: &mut Random, pattern: &str) -> String {
     } else {
         sample(random, pattern)
     };
-    for _ in 0..random.pick(&[0, 0, 1, 1, 2]) {
+    for _ in 0..random.pick(&[0, 0, 0, 0, 1, 1, 2]) {
         let piece = random.pick(PATH_PIECES);
         // Anywhere, but mostly at the end.
         let places: Vec<usize> = path.char_indices().map(|(place, _)| place).collect();

@@ -64,6 +64,19 @@ impl Draw {
         object("AuthorizationPolicy", metadata, spec)
     }
 
+    /// One that applies to the workload, with many rules.
+    pub(super) fn allow_policy(&mut self) -> Value {
+        let mut spec = Map::new();
+        if self.setting.proxy == "waypoint" {
+            let gateway = json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"});
+            spec.insert("targetRefs".into(), json!([gateway]));
+        }
+        let count = self.random.pick(&[1, 2, 3, 6]);
+        let rules: Vec<Value> = (0..count).map(|_| self.rule("ALLOW")).collect();
+        spec.insert("rules".into(), json!(rules));
+        object("AuthorizationPolicy", json!({"name": "most", "namespace": "foo"}), spec)
+    }
+
     /// Whom a policy is for: nobody in particular, labels, or targets.
     pub(super) fn target(&mut self, spec: &mut Map<String, Value>) {
         let references = match self.setting.proxy {
@@ -262,13 +275,9 @@ impl Draw {
 
     fn value(&mut self, field: Field) -> String {
         let value = self.plain(field);
-        // Before 1.28 names are part of regexes, of which only the dot is understood.
-        let literal = self.setting.minor >= 28
-            || !matches!(field, Field::Principals | Field::Namespaces | Field::Accounts);
         let free =
             !matches!(field, Field::Ranges | Field::Ports | Field::Accounts | Field::Domains | Field::Paths);
-        let value =
-            if free && literal && self.random.chance(8) { near(&mut self.random, &value) } else { value };
+        let value = if free && self.random.chance(8) { near(&mut self.random, &value) } else { value };
         let value = if value.is_empty() { "x".into() } else { value };
         let named = &mut self.named;
         match field {

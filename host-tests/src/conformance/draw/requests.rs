@@ -67,8 +67,20 @@ impl Draw {
             true => self.random.pick(&self.named.paths),
             false => self.random.pick(PATHS).to_owned(),
         };
-        request.insert("path".into(), json!(target(&mut self.random, &pattern)));
+        let mut path = target(&mut self.random, &pattern);
+        // What no policy ever sees is drawn more rarely than it is in the words.
+        if self.random.chance(80) {
+            path = path.replace(|c: char| !c.is_ascii(), "e").replace("%00", "%20").replace(' ', "+");
+            if !path.starts_with('/') {
+                path.insert(0, '/');
+            }
+        }
+        if self.setting.redirects && self.random.chance(60) {
+            path.push_str(self.random.pick(&["%2Fb", "%5c..%2fa", "%2f"]));
+        }
+        request.insert("path".into(), json!(path));
         request.insert("host".into(), json!(self.host()));
+        self.form(&mut request);
         for (name, value) in self.named.headers.clone() {
             let settable = !name.starts_with(':')
                 && !["host", "authorization", "x-forwarded-for"].contains(&name.as_str());
@@ -83,7 +95,7 @@ impl Draw {
             );
             self.header(&mut request, name, value);
         }
-        if self.random.chance(3) {
+        if self.random.chance(3) && !request.contains_key("content-type") {
             self.line(&mut request, "content-type", "application/grpc");
         }
         if method == "OPTIONS" && self.random.chance(60) {
@@ -104,6 +116,50 @@ impl Draw {
             }
         }
         self.finish(request)
+    }
+
+    /// Now and then another form than a method with a path: CONNECT, `*`, an absolute target, QUERY, an upgrade.
+    fn form(&mut self, request: &mut Ends) {
+        match self.random.below(100) {
+            0..4 => {
+                request.insert("method".into(), json!("CONNECT"));
+                let mut host = self.host();
+                if !host.contains(':') || self.random.chance(10) {
+                    host.push_str(self.random.pick(&[":443", ":8080", ":80"]));
+                }
+                request.insert("host".into(), json!(host));
+            }
+            4 => {
+                request.insert("path".into(), json!(self.random.pick(&["*", "*", "*/a"])));
+                let method = self.random.pick(&["OPTIONS", "OPTIONS", "GET"]);
+                request.insert("method".into(), json!(method));
+            }
+            5..9 => {
+                let scheme = self.random.pick(&["http", "http", "http", "https", "HTTP"]);
+                let user = self.random.pick(&["", "", "", "u@", "u:p@"]);
+                let host = self.host();
+                let path = request.get("path").and_then(Value::as_str).unwrap_or_default().to_owned();
+                request.insert("path".into(), json!(format!("{scheme}://{user}{host}{path}")));
+            }
+            9 => {
+                request.insert("method".into(), json!("QUERY"));
+                match self.random.below(4) {
+                    0 => {}
+                    1 => self.line(request, "content-type", ""),
+                    _ => self.line(request, "Content-Type", "application/sql"),
+                }
+            }
+            10 => {
+                let kind = self.random.pick(&["websocket", "WebSocket", "websocket", "h2c", "tls"]);
+                self.line(request, "upgrade", kind);
+                if self.random.chance(80) {
+                    let connection = self.random.pick(&["upgrade", "keep-alive, Upgrade", "Upgrade, x-one"]);
+                    self.line(request, "connection", connection);
+                }
+            }
+            11 => self.line(request, "x_one", "one"),
+            _ => {}
+        }
     }
 
     /// Nested as requests are written, with what the provider will answer.
@@ -204,8 +260,9 @@ impl Draw {
             false => self.random.pick(HOSTS).to_owned(),
         };
         let host = sample(&mut self.random, &pattern);
-        let host: String =
-            host.chars().filter(|c| c.is_ascii_alphanumeric() || "-.:[]_*".contains(*c)).collect();
+        // An asterisk may stand in a host, as little else may.
+        let odd = if self.random.chance(10) { "-.:[]_*" } else { "-.:" };
+        let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || odd.contains(*c)).collect();
         if host.is_empty() { "a.test".into() } else { host }
     }
 

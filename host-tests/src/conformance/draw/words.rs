@@ -26,12 +26,15 @@ pub(super) const PRINCIPAL_PATTERNS: &[&str] = &[
     "*corp.test/ns/foo/sa/web",
     "*.corp.test/ns/bar/sa/a.b",
     "cluster.local/ns/*/sa/web",
+    "*/sa/web*",
+    "*/ns/(foo|bar)/sa/web",
+    "*/sa/[v-x]e?b",
     "*",
 ];
 pub(super) const NAMESPACES: &[&str] =
-    &["foo", "bar", "istio-system", "fo*", "*o", "*a", "b*r", "*", "foo/sa/web", "f.o"];
+    &["foo", "bar", "istio-system", "fo*", "*o", "*a", "b*r", "*", "foo/sa/web", "f.o", "fo+", "(foo|bar)"];
 pub(super) const ACCOUNTS: &[&str] =
-    &["web", "api", "foo/web", "bar/web", "foo/a.b", "a.b", "istio-system/web", "bar/a.b"];
+    &["web", "api", "foo/web", "bar/web", "foo/a.b", "a.b", "istio-system/web", "bar/a.b", "foo/we?b"];
 pub(super) const DOMAINS: &[&str] = &[
     "cluster.local",
     "other.td",
@@ -76,7 +79,7 @@ pub(super) const HOSTS: &[&str] = &[
 ];
 pub(super) const METHODS: &[&str] = &["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
 pub(super) const METHOD_PATTERNS: &[&str] = &["get", "P*", "*T", "GE*", "*", "*ET", "Post", "*E"];
-pub(super) const PORTS: &[u16] = &[80, 443, 8080, 8081, 9090, 15006, 1, 65535];
+pub(super) const PORTS: &[u16] = &[80, 443, 8080, 8081, 9090, 15443, 1, 65535];
 pub(super) const VALUES: &[&str] =
     &["one", "two", "one,two", "One", "a b", "", "*", "on*", "*wo", "*o*", "ö", "one "];
 pub(super) const HEADERS: &[&str] =
@@ -178,6 +181,8 @@ pub(super) const PATH_PIECES: &[&str] = &[
     "[",
     "\"",
     "é",
+    ";a=b/",
+    "%2F..",
     "?a=%2Fx&access_token=t",
     "'",
 ];

@@ -5,7 +5,10 @@
 //!
 //! RFC 1951 (deflate) and RFC 1952 (gzip); one member, no preset dictionary, the checksum must be right.
 
-use crate::base64;
+use crate::{
+    base64,
+    slices::{self, AtOnce, Pace},
+};
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
@@ -51,7 +54,18 @@ impl core::error::Error for Broken {}
 ///
 /// The first thing that is wrong; `limit` is the most bytes of output.
 pub fn unpack(text: &str, limit: usize) -> Result<Vec<u8>, Broken> {
-    gunzip(&base64::decode_either(text.as_bytes()).ok_or(Broken::Base64)?, limit)
+    slices::all(unpack_in_slices(text, limit, &AtOnce))
+}
+
+/// As [`unpack`], with pauses.
+///
+/// # Errors
+///
+/// As [`unpack`].
+pub async fn unpack_in_slices(text: &str, limit: usize, pace: &dyn Pace) -> Result<Vec<u8>, Broken> {
+    let bytes = base64::decode_either(text.as_bytes()).ok_or(Broken::Base64)?;
+    slices::step(pace).await;
+    gunzip_in_slices(&bytes, limit, pace).await
 }
 
 /// The text that [`unpack`] reads.
@@ -65,8 +79,16 @@ pub fn to_text(gzip: &[u8]) -> String {
 ///
 /// The first thing that is wrong; `limit` is how many bytes may come out.
 pub fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Broken> {
-    let mut reader = Reader { bytes, at: 0, held: 0, count: 0, out: Vec::new(), limit, broken: None };
-    reader.member();
+    slices::all(gunzip_in_slices(bytes, limit, &AtOnce))
+}
+
+async fn gunzip_in_slices(bytes: &[u8], limit: usize, pace: &dyn Pace) -> Result<Vec<u8>, Broken> {
+    // How long the text is stands at the end, modulo 2³²; what is not so long is not the same.
+    let declared = bytes.last_chunk::<4>().map_or(0, |length| u32::from_le_bytes(*length) as usize);
+    slices::need(pace, declared.min(limit)).await;
+    let out = Vec::with_capacity(declared.min(limit));
+    let mut reader = Reader { bytes, at: 0, held: 0, count: 0, out, declared, limit, broken: None };
+    reader.member(pace).await;
     match reader.broken {
         Some(broken) => Err(broken),
         None => Ok(reader.out),
@@ -75,14 +97,31 @@ pub fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Broken> {
 
 /// CRC-32 as gzip has it.
 pub fn crc32(bytes: &[u8]) -> u32 {
-    let mut sum = !0;
-    for byte in bytes {
-        sum ^= u32::from(*byte);
-        for _ in 0..8 {
-            sum = sum >> 1 ^ if sum & 1 == 1 { 0xedb8_8320 } else { 0 };
-        }
-    }
-    !sum
+    !bytes.iter().fold(!0, crc)
+}
+
+/// Goes on with one byte, by halves: a table of whole ones would be sixteen times as long.
+fn crc(sum: u32, byte: &u8) -> u32 {
+    const HALVES: [u32; 16] = [
+        0x0000_0000,
+        0x1db7_1064,
+        0x3b6e_20c8,
+        0x26d9_30ac,
+        0x76dc_4190,
+        0x6b6b_51f4,
+        0x4db2_6158,
+        0x5005_713c,
+        0xedb8_8320,
+        0xf00f_9344,
+        0xd6d6_a3e8,
+        0xcb61_b38c,
+        0x9b64_c2b0,
+        0x86d3_d2d4,
+        0xa00a_e278,
+        0xbdbd_f21c,
+    ];
+    let half = |sum: u32| sum >> 4 ^ HALVES.get((sum & 15) as usize).copied().unwrap_or(0);
+    half(half(sum ^ u32::from(*byte)))
 }
 
 /// A canonical Huffman code.
@@ -101,6 +140,7 @@ struct Reader<'a> {
     held: u32,
     count: u32,
     out: Vec<u8>,
+    declared: usize,
     limit: usize,
     broken: Option<Broken>,
 }
@@ -139,23 +179,30 @@ impl Reader<'_> {
     fn push(&mut self, byte: u8) {
         if self.out.len() >= self.limit {
             self.fail(Broken::TooLong);
+        } else if self.out.len() >= self.declared {
+            self.fail(Broken::Altered);
         } else if self.broken.is_none() {
             self.out.push(byte);
         }
     }
 
-    fn member(&mut self) {
+    async fn member(&mut self, pace: &dyn Pace) {
         if self.word() & 0x00ff_ffff != 0x08_8b1f {
             return self.fail(if self.bytes.len() < 4 { Broken::Short } else { Broken::NotGzip });
         }
         self.header();
-        while self.broken.is_none() && !self.block() {}
+        while self.broken.is_none() && !self.block(pace).await {}
         self.skip_to_byte();
         let (sum, length) = (self.word(), self.word());
         if self.at != self.bytes.len() {
             self.fail(Broken::Trailing);
         }
-        if self.broken.is_none() && (sum != crc32(&self.out) || length as usize != self.out.len()) {
+        let mut own = !0;
+        for part in self.out.chunks(4096) {
+            slices::step(pace).await;
+            own = part.iter().fold(own, crc);
+        }
+        if self.broken.is_none() && (sum != !own || length as usize != self.out.len()) {
             self.fail(Broken::Altered);
         }
     }
@@ -179,7 +226,7 @@ impl Reader<'_> {
     }
 
     /// One block; true for the last.
-    fn block(&mut self) -> bool {
+    async fn block(&mut self, pace: &dyn Pace) -> bool {
         let last = self.bits(1) == 1;
         match self.bits(2) {
             0 => self.stored(),
@@ -187,9 +234,9 @@ impl Reader<'_> {
                 let lengths = [(144, 8), (112, 9), (24, 7), (8, 8)];
                 let lengths: Vec<u8> =
                     lengths.into_iter().flat_map(|(count, length)| (0..count).map(move |_| length)).collect();
-                self.compressed(&lengths, &[5; 30]);
+                self.compressed(&lengths, &[5; 30], pace).await;
             }
-            2 => self.dynamic(),
+            2 => self.dynamic(pace).await,
             _ => self.fail(Broken::Code),
         }
         last
@@ -208,7 +255,7 @@ impl Reader<'_> {
     }
 
     /// A block that begins with its codes, themselves in code.
-    fn dynamic(&mut self) {
+    async fn dynamic(&mut self, pace: &dyn Pace) {
         const ORDER: [u8; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
         let literals = self.bits(5) as usize + 257;
         let all = literals + self.bits(5) as usize + 1;
@@ -236,15 +283,22 @@ impl Reader<'_> {
         }
         // A run may cross from one code into the other, but not leave both.
         match lengths.split_at_checked(literals) {
-            Some((literals, distances)) if lengths.len() == all => self.compressed(literals, distances),
+            Some((literals, distances)) if lengths.len() == all => {
+                self.compressed(literals, distances, pace).await;
+            }
             _ => self.fail(Broken::Code),
         }
     }
 
-    fn compressed(&mut self, literals: &[u8], distances: &[u8]) {
+    async fn compressed(&mut self, literals: &[u8], distances: &[u8], pace: &dyn Pace) {
         let literals = self.code(literals);
         let distances = self.code(distances);
+        let mut pause = self.out.len();
         while self.broken.is_none() {
+            if self.out.len() >= pause {
+                pause = self.out.len() + 1024;
+                slices::step(pace).await;
+            }
             match self.symbol(&literals) {
                 256 => return,
                 symbol @ 257.. => {

@@ -3,19 +3,42 @@
 //! The standard library's sort is compiled again for every type, 3 kB each time, and every proxy of a mesh carries this
 //! code. Nothing here is sorted per request.
 
+use crate::slices::{self, AtOnce, Pace};
 use alloc::vec::Vec;
 use core::{cmp::Ordering, mem::take};
 
 /// Sorts; equal elements keep their order.
-pub(crate) fn sort_by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    indices(&mut order, &|a, b| match (items.get(a), items.get(b)) {
+pub fn sort_by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
+    let order = at_once(items.len(), &|a, b| by_place(items, &compare, a, b));
+    reorder(items, order);
+}
+
+/// As [`sort_by`], with pauses.
+pub(crate) async fn sort_in_slices<T>(
+    items: &mut Vec<T>,
+    compare: impl Fn(&T, &T) -> Ordering,
+    pace: &dyn Pace,
+) {
+    let order = indices(items.len(), &|a, b| by_place(items, &compare, a, b), pace).await;
+    reorder(items, order);
+}
+
+fn by_place<T>(items: &[T], compare: &impl Fn(&T, &T) -> Ordering, a: usize, b: usize) -> Ordering {
+    match (items.get(a), items.get(b)) {
         (Some(a), Some(b)) => compare(a, b),
         _ => Ordering::Equal,
-    });
+    }
+}
+
+fn reorder<T>(items: &mut Vec<T>, order: Vec<usize>) {
     let mut waiting: Vec<Option<T>> = take(items).into_iter().map(Some).collect();
     items.reserve_exact(waiting.len());
     items.extend(order.into_iter().filter_map(|index| waiting.get_mut(index).and_then(Option::take)));
+}
+
+#[inline(never)]
+fn at_once(length: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+    slices::all(indices(length, compare, &AtOnce))
 }
 
 /// Sorts by the elements' own order.
@@ -25,22 +48,25 @@ pub(crate) fn sort<T: Ord>(items: &mut Vec<T>) {
 
 /// The index of the first element that equals one before it. `compare` orders the elements by their indices.
 pub(crate) fn repeated(length: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Option<usize> {
-    let mut order: Vec<usize> = (0..length).collect();
-    indices(&mut order, compare);
+    let order = at_once(length, compare);
     // Equal ones are neighbours, in their order.
     let pairs = order.iter().zip(order.iter().skip(1));
     pairs.filter(|(a, b)| compare(**a, **b) == Ordering::Equal).map(|(_, second)| *second).min()
 }
 
-/// Merge sort, from runs of one upwards.
-#[inline(never)]
-fn indices(order: &mut Vec<usize>, compare: &dyn Fn(usize, usize) -> Ordering) {
-    let mut width = 1;
+/// Merge sort, from runs of one upwards: the places of so many elements in their order.
+async fn indices(length: usize, compare: &dyn Fn(usize, usize) -> Ordering, pace: &dyn Pace) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..length).collect();
+    let (mut width, mut merges) = (1, 0_u32);
     while width < order.len() {
         let mut merged = Vec::with_capacity(order.len());
         for pair in order.chunks(width.saturating_mul(2)) {
             let (mut left, mut right) = pair.split_at_checked(width).unwrap_or((pair, &[]));
             while let (Some((a, after_a)), Some((b, after_b))) = (left.split_first(), right.split_first()) {
+                merges = merges.wrapping_add(1);
+                if merges.is_multiple_of(32) {
+                    slices::step(pace).await;
+                }
                 if compare(*a, *b) == Ordering::Greater {
                     merged.push(*b);
                     right = after_b;
@@ -52,9 +78,10 @@ fn indices(order: &mut Vec<usize>, compare: &dyn Fn(usize, usize) -> Ordering) {
             merged.extend_from_slice(left);
             merged.extend_from_slice(right);
         }
-        *order = merged;
+        order = merged;
         width = width.saturating_mul(2);
     }
+    order
 }
 
 #[cfg(test)]

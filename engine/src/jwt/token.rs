@@ -8,8 +8,9 @@ use alloc::{
     vec::Vec,
 };
 
-/// Longer tokens are refused without parsing. Envoy refuses a request whose headers exceed 60 KiB before any filter runs.
-const MAX_LENGTH: usize = 1 << 20;
+/// Longer tokens are refused unread: Envoy takes request headers of 8 MiB at most (`max_request_headers_kb`; 60 KiB unless
+/// that is set), and jwt_authn any token in them.
+const MAX_LENGTH: usize = 8 << 20;
 
 /// A token that is well formed. There is no `Debug`: nothing of it may reach a log.
 pub(super) struct Token {

@@ -38,6 +38,7 @@ use crate::{
     order, provider,
     request::{Protocol, Request},
     resource::{Action, AuthorizationPolicy, Resources},
+    slices::{self, AtOnce, Pace},
     verdict::{Explanation, Outcome, Report},
     versions,
     workload::{IstioVersion, Mesh, ProviderKind, ProxyKind, Workload},
@@ -111,14 +112,28 @@ impl Plan {
     /// Where the mesh's version names no patch release and the policies mean different things to several, a verdict is
     /// one on which all of them agree, or unknown.
     pub fn build(resources: &Resources, workload: &Workload, mesh: &Mesh) -> Plan {
-        let mut plans = versions::alternatives(resources, mesh.istio_version).into_iter().rev();
-        let version = plans.next().unwrap_or(mesh.istio_version);
-        let mut plan = Plan::of_release(resources, workload, mesh, version);
-        plan.older = plans.map(|version| Plan::of_release(resources, workload, mesh, version)).collect();
+        slices::all(Plan::prepare(resources, workload, mesh, &AtOnce))
+    }
+
+    /// As [`Plan::build`], in slices: 10,000 policies take a third of a second in WebAssembly, and a proxy's worker
+    /// serves requests in between.
+    pub async fn prepare(resources: &Resources, workload: &Workload, mesh: &Mesh, pace: &dyn Pace) -> Plan {
+        let mut versions = versions::alternatives(resources, mesh.istio_version).into_iter().rev();
+        let version = versions.next().unwrap_or(mesh.istio_version);
+        let mut plan = Plan::of_release(resources, workload, mesh, version, pace).await;
+        for version in versions {
+            plan.older.push(Plan::of_release(resources, workload, mesh, version, pace).await);
+        }
         plan
     }
 
-    fn of_release(resources: &Resources, workload: &Workload, mesh: &Mesh, version: IstioVersion) -> Plan {
+    async fn of_release(
+        resources: &Resources,
+        workload: &Workload,
+        mesh: &Mesh,
+        version: IstioVersion,
+        pace: &dyn Pace,
+    ) -> Plan {
         let all = resources;
         let mesh = &Mesh { istio_version: version, ..mesh.clone() };
         let resources = versions::known(all, version);
@@ -131,10 +146,10 @@ impl Plan {
         let policies: Vec<Named<'_>> =
             attached.authorization.iter().map(|policy| (*policy, named(policy))).collect();
         let (http, tcp) = if workload.proxy == ProxyKind::Ztunnel {
-            (Chain::default(), Chain::ztunnel(&policies, mesh.istio_version, &mesh.root_namespace))
+            (Chain::default(), Chain::ztunnel(&policies, mesh.istio_version, &mesh.root_namespace, pace).await)
         } else {
-            let chain = |protocol| Chain::envoy(&policies, protocol, workload, mesh, &trust_domains);
-            (chain(Protocol::Http), chain(Protocol::Tcp))
+            let chain = |protocol| Chain::envoy(&policies, protocol, workload, mesh, &trust_domains, pace);
+            (chain(Protocol::Http).await, chain(Protocol::Tcp).await)
         };
         let rules: Vec<_> = attached.jwt_rules.iter().map(|(_, rule)| *rule).collect();
         let mut plan = Plan {
@@ -157,6 +172,26 @@ impl Plan {
         plan.required_inputs = RequiredInputs::of(&plan);
         plan.refused = Refused::of(&plan, &attached.jwt_rules);
         plan
+    }
+
+    /// Forgets up to so many of its rules: of many, that takes as long as many requests. False: none are left.
+    pub fn forget(&mut self, most: usize) -> bool {
+        let mut left = false;
+        for chain in [&mut self.http, &mut self.tcp] {
+            for set in [&mut chain.audit, &mut chain.deny, &mut chain.allow] {
+                let shadow = set.shadow.get_or_insert_default();
+                for rules in [&mut set.rules, shadow] {
+                    rules.truncate(rules.len().saturating_sub(most));
+                    left |= !rules.is_empty();
+                }
+                set.dropped.truncate(set.dropped.len().saturating_sub(most));
+                left |= !set.dropped.is_empty();
+            }
+        }
+        for older in &mut self.older {
+            left |= older.forget(most);
+        }
+        left
     }
 
     /// The RequestAuthentication rules that apply.
@@ -268,12 +303,13 @@ impl Plan {
 }
 
 impl Chain {
-    fn envoy(
+    async fn envoy(
         policies: &[Named<'_>],
         protocol: Protocol,
         workload: &Workload,
         mesh: &Mesh,
         trust_domains: &TrustDomains,
+        pace: &dyn Pace,
     ) -> Chain {
         let compiler = Compiler {
             protocol,
@@ -284,6 +320,7 @@ impl Chain {
         let mut chain = Chain::default();
         let mut custom = Vec::new();
         for named @ (policy, _) in policies {
+            slices::step(pace).await;
             let set = match policy.action {
                 Action::Allow => &mut chain.allow,
                 Action::Deny => &mut chain.deny,
@@ -296,38 +333,45 @@ impl Chain {
             set.add(policy, compiler.policy(named, ""));
         }
         for set in [&mut chain.allow, &mut chain.deny, &mut chain.audit] {
-            set.sort();
+            set.sort(pace).await;
         }
         chain.custom = custom_stage(&custom, &compiler, mesh);
-        chain.indexed()
+        chain.indexed(pace).await
     }
 
     /// CUSTOM, AUDIT and dry-run policies are not sent to ztunnel ([`attach`] leaves them out). It asks policies in the
     /// order of [`ztunnel::order`], and a policy's rules as they are written.
-    fn ztunnel(policies: &[Named<'_>], version: IstioVersion, root: &str) -> Chain {
+    async fn ztunnel(
+        policies: &[Named<'_>],
+        version: IstioVersion,
+        root: &str,
+        pace: &dyn Pace,
+    ) -> Chain {
         let mut chain = Chain::default();
         let mut policies: Vec<&Named<'_>> = policies.iter().collect();
         order::sort_by(&mut policies, |(a, _), (b, _)| ztunnel::order(a, root).cmp(&ztunnel::order(b, root)));
         for named @ (policy, _) in policies {
+            slices::step(pace).await;
             match policy.action {
                 Action::Allow => chain.allow.add(policy, ztunnel::policy(named, version)),
                 Action::Deny => chain.deny.add(policy, ztunnel::policy(named, version)),
                 Action::Audit | Action::Custom => {}
             }
         }
-        chain.indexed()
+        chain.indexed(pace).await
     }
 
-    fn indexed(mut self) -> Chain {
-        self.early = Index::build(&[self.custom.rules()]);
+    async fn indexed(mut self, pace: &dyn Pace) -> Chain {
+        self.early = Index::build(&[self.custom.rules()], pace).await;
         // In the order of `stage`.
-        self.late = Index::build(&[
-            &self.audit.rules,
+        let late = [
+            &self.audit.rules[..],
             &self.deny.rules,
             self.deny.shadow_rules(),
             &self.allow.rules,
             self.allow.shadow_rules(),
-        ]);
+        ];
+        self.late = Index::build(&late, pace).await;
         self
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     node::Position,
     order,
     resource::{AuthorizationPolicy, Meta},
+    slices::Pace,
 };
 use alloc::{boxed::Box, format, string::String, sync::Arc, vec::Vec};
 
@@ -162,11 +163,11 @@ impl RuleSet {
     }
 
     /// Puts the rules into Envoy's order; call once after the last [`RuleSet::add`].
-    pub(crate) fn sort(&mut self) {
+    pub(crate) async fn sort(&mut self, pace: &dyn Pace) {
         self.dropped.shrink_to_fit();
         // One place to sort at, so that the code for it is there once.
         for rules in [Some(&mut self.rules), self.shadow.as_mut()].into_iter().flatten() {
-            order::sort_by(rules, |a, b| a.id.cmp(&b.id));
+            order::sort_in_slices(rules, |a, b| a.id.cmp(&b.id), pace).await;
         }
     }
 

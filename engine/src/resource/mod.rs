@@ -11,7 +11,7 @@ pub use authorization_policy::{Action, AuthorizationPolicy, Condition, FieldSet,
 pub use peer_authentication::{MtlsMode, PeerAuthentication};
 pub use request_authentication::{ClaimToHeader, HeaderLocation, JwtRule, Presence, RequestAuthentication};
 
-use crate::node::Position;
+use crate::{node::Position, order, slices::Pace};
 use alloc::{string::String, sync::Arc, vec::Vec};
 
 /// All policies of the kinds that decide, in the order read.
@@ -45,6 +45,31 @@ impl Resources {
     pub fn requires_tokens(&self) -> bool {
         let mut rules = self.request_authentication.iter().flat_map(|policy| &policy.rules);
         rules.any(|rule| rule.presence == Presence::Required)
+    }
+
+    /// Objects that are there twice, each with its kind and the one read first: an error, since nobody can say which one
+    /// is meant. A cluster has no such objects.
+    pub async fn duplicates(&self, pace: &dyn Pace) -> Vec<(&'static str, &Meta, &Meta)> {
+        let authorization = self.authorization.iter().map(|policy| ("AuthorizationPolicy", &policy.meta));
+        let authentication =
+            self.request_authentication.iter().map(|policy| ("RequestAuthentication", &policy.meta));
+        let peer = self.peer_authentication.iter().map(|policy| ("PeerAuthentication", &policy.meta));
+        let mut all: Vec<_> = authorization.chain(authentication).chain(peer).enumerate().collect();
+        type Entry<'a> = (usize, (&'static str, &'a Meta));
+        let compare = |(_, (kind, a)): &Entry<'_>, (_, (other, b)): &Entry<'_>| {
+            a.name.cmp(&b.name).then_with(|| a.namespace.cmp(&b.namespace)).then_with(|| kind.cmp(other))
+        };
+        order::sort_in_slices(&mut all, compare, pace).await;
+        let same = |a: &Entry<'_>, b: &Entry<'_>| compare(a, b).is_eq();
+        let mut twice: Vec<_> = all
+            .chunk_by(same)
+            .filter_map(<[_]>::split_first)
+            .flat_map(|((_, (_, first)), rest)| {
+                rest.iter().map(move |(at, (kind, meta))| (*at, (*kind, *first, *meta)))
+            })
+            .collect();
+        order::sort_by(&mut twice, |(a, _), (b, _)| a.cmp(b));
+        twice.into_iter().map(|(_, found)| found).collect()
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     order,
     plan::{clause::Clause, matcher::Matcher, rule::Rule},
+    slices::{self, Pace},
 };
 use alloc::{boxed::Box, vec, vec::Vec};
 use core::{cmp::Reverse, ops::Range};
@@ -68,29 +69,33 @@ struct Rows {
 
 impl Index {
     /// Builds from the rules of each stage, in evaluation order.
-    pub(crate) fn build(stages: &[&[Rule]]) -> Index {
+    pub(crate) async fn build(stages: &[&[Rule]], pace: &dyn Pace) -> Index {
         let mut rows = Rows::default();
         let mut built: Vec<Stage> = Vec::new();
         for (stage, rules) in stages.iter().enumerate() {
             let mut others = Vec::new();
             for (rank, rule) in rules.iter().enumerate() {
+                slices::step(pace).await;
                 if !rows.add(stage, short(rank), rule) {
                     others.push(short(rank));
                 }
             }
             built.push(Stage { others, ..Stage::default() });
         }
-        rows.choose_anchors();
+        rows.choose_anchors(pace).await;
         let Rows { mut dimensions, atoms, mut rows } = rows;
-        order::sort_by(&mut rows, |a, b| a.order().cmp(&b.order()));
+        order::sort_in_slices(&mut rows, |a, b| a.order().cmp(&b.order()), pace).await;
         let ranks = place(&rows, &mut built);
         let least =
             ranks.chunks(64).map(|word| word.iter().copied().min().unwrap_or(NONE)).collect::<Vec<_>>();
         let mut index =
             Index { stages: built, ranks, sets: Sets::new(short(least.len())), least, ..Index::default() };
-        index.file(&rows, &atoms, &dimensions);
+        index.file(&rows, &atoms, &dimensions, pace).await;
         index.sets.shrink();
-        dimensions.iter_mut().for_each(Dimension::finish);
+        for dimension in &mut dimensions {
+            slices::step(pace).await;
+            dimension.finish(pace).await;
+        }
         for (number, dimension) in (0..).zip(&dimensions) {
             if let Some(name) = dimension.source.header() {
                 index.header_lengths.add(name);
@@ -102,7 +107,7 @@ impl Index {
     }
 
     /// Makes the lanes, the anchors and their sets. `self.ranks` says which rows there are.
-    fn file(&mut self, rows: &[Row], atoms: &[u32], dimensions: &[Dimension]) {
+    async fn file(&mut self, rows: &[Row], atoms: &[u32], dimensions: &[Dimension], pace: &dyn Pace) {
         let mut numbers = (0..).zip(&self.ranks).filter(|(_, rank)| **rank != NONE).map(|(row, _)| row);
         let rows: Vec<(u32, &Row)> = rows.iter().filter_map(|row| Some((numbers.next()?, row))).collect();
         let all: Vec<u32> = rows.iter().map(|(number, _)| *number).collect();
@@ -115,6 +120,7 @@ impl Index {
         let values = |literal: &Literal| atoms.get(literal.atoms.clone()).unwrap_or_default();
         let mut lanes: Vec<((Reverse<usize>, usize), Lane)> = Vec::new();
         for (number, dimension) in (0_u8..).zip(dimensions) {
+            slices::step(pace).await;
             let mut anchored = Filed::default();
             // By slot: the negations, then the first positive test of a row, the second …
             let mut slots: Vec<(Filed, Vec<u32>)> = Vec::new();
@@ -274,7 +280,7 @@ impl Rows {
     }
 
     /// Files each row under the test whose values the fewest rows ask for.
-    fn choose_anchors(&mut self) {
+    async fn choose_anchors(&mut self, pace: &dyn Pace) {
         let mut asked: Vec<Vec<u32>> =
             self.dimensions.iter().map(|dimension| vec![0; position(dimension.count)]).collect();
         let total = short(self.rows.len());
@@ -297,6 +303,7 @@ impl Rows {
             Some(values(literal).iter().map(one).sum())
         };
         for row in &mut self.rows {
+            slices::step(pace).await;
             let positive = row.literals.iter().enumerate().filter(|(_, literal)| !literal.negated);
             let best = positive.min_by_key(|(_, literal)| cost(literal));
             row.anchor = best.and_then(|(place, literal)| Some((place, *values(literal).first()?)));

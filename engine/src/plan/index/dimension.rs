@@ -11,6 +11,7 @@ use crate::{
         matcher::{IdentityPart, Matcher},
     },
     request::{self, Peer},
+    slices::Pace,
 };
 use alloc::{boxed::Box, vec::Vec};
 use core::net::IpAddr;
@@ -138,11 +139,11 @@ impl Dimension {
     }
 
     /// Call once after the last [`Dimension::intern`].
-    pub(super) fn finish(&mut self) {
+    pub(super) async fn finish(&mut self, pace: &dyn Pace) {
         match &mut self.values {
-            Values::Texts(texts) => texts.finish(),
+            Values::Texts(texts) => texts.finish(pace).await,
             Values::Ranges(ranges) => ranges.finish(),
-            Values::Peers(peers) => peers.finish(),
+            Values::Peers(peers) => peers.finish(pace).await,
             Values::Ports(_) | Values::Pairs(_) => {}
         }
     }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     bytes,
     pattern::{Pattern, PeerPattern, SPIFFE},
+    slices::Pace,
 };
 use alloc::vec::Vec;
 
@@ -83,9 +84,9 @@ impl Peers {
         atom
     }
 
-    pub(super) fn finish(&mut self) {
-        self.by_prefix = Trie::build(&core::mem::take(&mut self.prefixes), false);
-        self.by_suffix = Trie::build(&core::mem::take(&mut self.suffixes), true);
+    pub(super) async fn finish(&mut self, pace: &dyn Pace) {
+        self.by_prefix = Trie::build(&core::mem::take(&mut self.prefixes), false, pace).await;
+        self.by_suffix = Trie::build(&core::mem::take(&mut self.suffixes), true, pace).await;
         self.exact.shrink();
         self.other_keys = Table::default();
     }

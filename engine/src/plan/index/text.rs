@@ -2,7 +2,7 @@
 //! O(length of the value), however many patterns there are.
 
 use super::{atoms::Atoms, path::Templates, table::Table, trie::Trie};
-use crate::{pattern::Pattern, plan::matcher::PathPattern};
+use crate::{pattern::Pattern, plan::matcher::PathPattern, slices::Pace};
 
 /// All patterns of one dimension.
 #[derive(Debug, Default)]
@@ -60,9 +60,9 @@ impl Texts {
         }
     }
 
-    pub(super) fn finish(&mut self) {
-        self.by_prefix = Trie::build(&core::mem::take(&mut self.prefixes), false);
-        self.by_suffix = Trie::build(&core::mem::take(&mut self.suffixes), true);
+    pub(super) async fn finish(&mut self, pace: &dyn Pace) {
+        self.by_prefix = Trie::build(&core::mem::take(&mut self.prefixes), false, pace).await;
+        self.by_suffix = Trie::build(&core::mem::take(&mut self.suffixes), true, pace).await;
         self.exact.shrink();
     }
 

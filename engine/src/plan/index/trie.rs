@@ -5,7 +5,10 @@ use super::{
     set::{position, short},
     table::Table,
 };
-use crate::{bytes, order};
+use crate::{
+    bytes, order,
+    slices::{self, Pace},
+};
 use alloc::{vec, vec::Vec};
 
 const NONE: u32 = u32::MAX;
@@ -32,13 +35,13 @@ pub(super) struct Trie {
 
 impl Trie {
     /// From texts and their numbers.
-    pub(super) fn build(table: &Table, backwards: bool) -> Trie {
+    pub(super) async fn build(table: &Table, backwards: bool, pace: &dyn Pace) -> Trie {
         let mut keys: Vec<(Vec<u8>, u32)> =
             table.entries().map(|(text, atom)| (text.to_vec(), atom)).collect();
         if backwards {
             keys.iter_mut().for_each(|(text, _)| text.reverse());
         }
-        order::sort_by(&mut keys, |a, b| a.0.cmp(&b.0));
+        order::sort_in_slices(&mut keys, |a, b| a.0.cmp(&b.0), pace).await;
         let mut trie = Trie { backwards, ..Trie::default() };
         if keys.is_empty() {
             return trie;
@@ -49,6 +52,7 @@ impl Trie {
         let mut next = 0;
         while let Some((node, range, depth)) = open.get(next).cloned() {
             next += 1;
+            slices::step(pace).await;
             let mut rest = keys.get(range.clone()).unwrap_or_default();
             let mut from = range.start;
             if let Some(((text, atom), others)) = rest.split_first()
@@ -134,6 +138,7 @@ impl Trie {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slices::AtOnce;
     use alloc::{format, string::String};
 
     #[test]
@@ -151,7 +156,7 @@ mod tests {
             for text in &texts {
                 table.intern(0, text.as_bytes(), &mut next);
             }
-            let trie = Trie::build(&table, backwards);
+            let trie = slices::all(Trie::build(&table, backwards, &AtOnce));
             for value in &values {
                 let mut found = Atoms::default();
                 trie.find(value.as_bytes(), &mut found);

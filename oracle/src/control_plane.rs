@@ -10,7 +10,7 @@ use gnomon_engine::{
 
 /// Is the version one of these patch releases (minor, patch), a later one of the same branch, or on a branch that began
 /// after all of them?
-pub(crate) fn is_mended(version: IstioVersion, releases: &[(u16, u16)]) -> bool {
+pub fn is_mended(version: IstioVersion, releases: &[(u16, u16)]) -> bool {
     let (minor, patch) = version.parts();
     let on_branch =
         releases.iter().any(|(of, first)| *of == minor && patch.is_some_and(|patch| patch >= *first));
@@ -19,7 +19,7 @@ pub(crate) fn is_mended(version: IstioVersion, releases: &[(u16, u16)]) -> bool 
 
 /// The policy as a control plane of that version reads it: fields that its schema lacks are cut away, and what is then
 /// no policy any more is not admitted.
-pub(crate) fn known_to(version: IstioVersion, policy: &AuthorizationPolicy) -> Option<AuthorizationPolicy> {
+pub fn known_to(version: IstioVersion, policy: &AuthorizationPolicy) -> Option<AuthorizationPolicy> {
     let mut policy = policy.clone();
     for rule in &mut policy.rules {
         for source in &mut rule.from {
@@ -48,7 +48,7 @@ pub(crate) fn known_to(version: IstioVersion, policy: &AuthorizationPolicy) -> O
 }
 
 /// The provider of that name, if istiod can use it.
-pub(crate) fn provider<'m>(mesh: &'m Mesh, name: &str) -> Option<&'m ExtensionProvider> {
+pub fn provider<'m>(mesh: &'m Mesh, name: &str) -> Option<&'m ExtensionProvider> {
     let named: Vec<_> = mesh.extension_providers.iter().filter(|provider| provider.name == name).collect();
     let [provider] = named[..] else { return None };
     let plain = strings::full_match("[a-z0-9]([a-z0-9-]*[a-z0-9])?", name) && name.len() <= 63;
@@ -82,11 +82,11 @@ fn entry(provider: &ExtensionProvider, name: &str) -> Option<Value> {
     }
 }
 
-pub(crate) fn fails_open(provider: &ExtensionProvider) -> bool {
+pub fn fails_open(provider: &ExtensionProvider) -> bool {
     entry(provider, "failOpen") == Some(Value::Bool(true))
 }
 
-pub(crate) fn status_on_error(provider: &ExtensionProvider) -> u16 {
+pub fn status_on_error(provider: &ExtensionProvider) -> u16 {
     match entry(provider, "statusOnError") {
         Some(Value::String(text) | Value::Number(text)) => text.parse().expect("the provider is usable"),
         _ => 403,

@@ -23,28 +23,28 @@ const AGES: &str = "creationTimestamp of PeerAuthentication";
 
 /// Everything but the request.
 #[derive(Debug, Default)]
-pub(crate) struct World {
-    pub(crate) resources: Resources,
-    pub(crate) workload: Workload,
-    pub(crate) mesh: Mesh,
+pub struct World {
+    pub resources: Resources,
+    pub workload: Workload,
+    pub mesh: Mesh,
 }
 
 /// What of a verdict is compared.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Answer {
-    pub(crate) outcome: Outcome,
-    pub(crate) stage: Stage,
-    pub(crate) status: Option<u16>,
-    pub(crate) policy: Option<String>,
-    pub(crate) dry_allow: Option<(String, Option<String>)>,
-    pub(crate) dry_deny: Option<(String, Option<String>)>,
-    pub(crate) audit: bool,
-    pub(crate) missing: BTreeSet<String>,
+pub struct Answer {
+    pub outcome: Outcome,
+    pub stage: Stage,
+    pub status: Option<u16>,
+    pub policy: Option<String>,
+    pub dry_allow: Option<(String, Option<String>)>,
+    pub dry_deny: Option<(String, Option<String>)>,
+    pub audit: bool,
+    pub missing: BTreeSet<String>,
 }
 
 impl Answer {
     /// The part of a report that this evaluator knows, too.
-    pub(crate) fn of(report: &Report) -> Answer {
+    pub fn of(report: &Report) -> Answer {
         let shadow = |shadow: &Option<ShadowResult>| {
             shadow.as_ref().map(|shadow| (shadow.result.to_string(), shadow.policy.clone()))
         };
@@ -68,15 +68,15 @@ impl Answer {
 }
 
 /// A request as one stage sees it.
-pub(crate) struct View<'a> {
-    pub(crate) world: &'a World,
-    pub(crate) request: &'a Request<'a>,
-    pub(crate) lines: Vec<(Vec<u8>, Vec<u8>)>,
-    pub(crate) payload: Option<Json>,
-    pub(crate) tcp: bool,
+pub struct View<'a> {
+    pub world: &'a World,
+    pub request: &'a Request<'a>,
+    pub lines: Vec<(Vec<u8>, Vec<u8>)>,
+    pub payload: Option<Json>,
+    pub tcp: bool,
 }
 
-pub(crate) fn evaluate(world: &World, request: &Request<'_>, crypto: &dyn Crypto) -> Answer {
+pub fn evaluate(world: &World, request: &Request<'_>, crypto: &dyn Crypto) -> Answer {
     let World { resources, workload, mesh } = world;
     let ztunnel = workload.proxy == ProxyKind::Ztunnel;
     let tcp = request.protocol == Protocol::Tcp || ztunnel;

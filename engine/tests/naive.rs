@@ -10,20 +10,6 @@
     reason = "a test may be blunt, its helpers too"
 )]
 
-mod attachment;
-mod attributes;
-mod control_plane;
-mod crowds;
-mod evaluator;
-mod layer4;
-mod logic;
-mod pools;
-mod requests;
-mod strings;
-mod tape;
-mod worlds;
-
-use evaluator::{Answer, World, evaluate};
 use gnomon_engine::{
     Plan, Severity,
     jwt::{Algorithm, Crypto, Key, Signature},
@@ -31,17 +17,22 @@ use gnomon_engine::{
     resource::{Meta, manifest},
     verdict::{Outcome, Report, RuleTrace, StageTrace, Unmet},
 };
+use gnomon_oracle::{
+    crowds,
+    evaluator::{Answer, World, evaluate},
+    requests::{self, Sent, Values},
+    tape::Tape,
+    worlds,
+};
 use proptest::{
     prelude::any,
     test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
 };
-use requests::{Sent, Values};
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
-use tape::Tape;
 
 /// Requests for each world.
 const REQUESTS: u32 = 5;

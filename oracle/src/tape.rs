@@ -2,34 +2,34 @@
 //! case.
 
 /// Choices; zeros once it is used up.
-pub(crate) struct Tape<'t> {
+pub struct Tape<'t> {
     choices: &'t [u16],
     at: usize,
 }
 
 impl<'t> Tape<'t> {
-    pub(crate) fn new(choices: &'t [u16]) -> Self {
+    pub fn new(choices: &'t [u16]) -> Self {
         Tape { choices, at: 0 }
     }
 
     /// Less than `n`; 0 is the simplest.
-    pub(crate) fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         let choice = self.choices.get(self.at).copied().unwrap_or(0);
         self.at += 1;
         usize::from(choice) % n
     }
 
     /// Nothing but zeros is left.
-    pub(crate) fn is_used_up(&self) -> bool {
+    pub fn is_used_up(&self) -> bool {
         self.at > self.choices.len()
     }
 
     /// Once in `n` times.
-    pub(crate) fn once_in(&mut self, n: usize) -> bool {
+    pub fn once_in(&mut self, n: usize) -> bool {
         self.below(n) == n - 1
     }
 
-    pub(crate) fn of<T: Clone>(&mut self, items: &[T]) -> T {
+    pub fn of<T: Clone>(&mut self, items: &[T]) -> T {
         items[self.below(items.len())].clone()
     }
 }

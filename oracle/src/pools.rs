@@ -1,6 +1,6 @@
 //! The values that random policies and requests are made of.
 
-pub(crate) const PRINCIPALS: &[&str] = &[
+pub const PRINCIPALS: &[&str] = &[
     "cluster.local/ns/a/sa/b",
     "*",
     "corp/ns/a/sa/b",
@@ -18,19 +18,19 @@ pub(crate) const PRINCIPALS: &[&str] = &[
     "*/sa/(b|web)",
     "*/ns/[as].*/sa/b+",
 ];
-pub(crate) const ODD_PRINCIPALS: &[&str] = &[
+pub const ODD_PRINCIPALS: &[&str] = &[
     "cluster.local/ns/a.b/sa/b",
     "cluster.local/ns/axb/sa/bxc",
     "corp/x/y/ns/a/k/v/sa/b/z",
     "cluster.local/ns/a/sa/b/",
 ];
-pub(crate) const NAMESPACES: &[&str] =
+pub const NAMESPACES: &[&str] =
     &["a", "shop", "*", "*a", "sh*", "s*p", "*sa", "a.b", "axb", "prod-1", "s.op", "(a|shop)", "sh?o+p"];
-pub(crate) const ACCOUNTS: &[&str] =
+pub const ACCOUNTS: &[&str] =
     &["b", "a/b", "shop/web", "web", "a/b.c", "a.b/b", "x", "a/b?", "shop/[v-x]eb"];
-pub(crate) const DOMAINS: &[&str] =
+pub const DOMAINS: &[&str] =
     &["cluster.local", "corp", "*", "*.local", "cluster*", "old.corp", "*corp", "other"];
-pub(crate) const BLOCKS: &[&str] = &[
+pub const BLOCKS: &[&str] = &[
     "10.0.0.1",
     "10.0.0.0/24",
     "0.0.0.0/0",
@@ -42,10 +42,10 @@ pub(crate) const BLOCKS: &[&str] = &[
     "::ffff:10.0.0.1",
     "fe80::1%eth0",
 ];
-pub(crate) const PORTS: &[&str] = &["80", "8080", "0", "443", "080", "65535"];
-pub(crate) const HOSTS: &[&str] = &["a.com", "*", "*.a.com", "a.com:*", "A.com:8080", "*com", "a*", "*a*"];
-pub(crate) const METHODS: &[&str] = &["GET", "POST", "*", "get", "P*", "*T"];
-pub(crate) const PATHS: &[&str] = &[
+pub const PORTS: &[&str] = &["80", "8080", "0", "443", "080", "65535"];
+pub const HOSTS: &[&str] = &["a.com", "*", "*.a.com", "a.com:*", "A.com:8080", "*com", "a*", "*a*"];
+pub const METHODS: &[&str] = &["GET", "POST", "*", "get", "P*", "*T"];
+pub const PATHS: &[&str] = &[
     "/a",
     "/a/",
     "/a/*",
@@ -63,11 +63,11 @@ pub(crate) const PATHS: &[&str] = &[
     "a/{*}",
     "/x{*}y*",
 ];
-pub(crate) const HEADERS: &[&str] =
+pub const HEADERS: &[&str] =
     &["x-a", "X-B", "host", "authorization", ":path", ":method", "accept", "x-out"];
-pub(crate) const VALUES: &[&str] = &["v", "*", "v*", "*w", "v,w", "w", "", "vw", "*v*", "V"];
-pub(crate) const ISSUERS: &[&str] = &["https://i", "https://j", "i", ""];
-pub(crate) const REQUEST_PRINCIPALS: &[&str] = &[
+pub const VALUES: &[&str] = &["v", "*", "v*", "*w", "v,w", "w", "", "vw", "*v*", "V"];
+pub const ISSUERS: &[&str] = &["https://i", "https://j", "i", ""];
+pub const REQUEST_PRINCIPALS: &[&str] = &[
     "*",
     "https://i/u",
     "https://i/*",
@@ -82,7 +82,7 @@ pub(crate) const REQUEST_PRINCIPALS: &[&str] = &[
     "*i/*",
     "https://i/o/r",
 ];
-pub(crate) const KEYS: &[&str] = &[
+pub const KEYS: &[&str] = &[
     "request.headers[x-a]",
     "source.ip",
     "remote.ip",
@@ -105,6 +105,6 @@ pub(crate) const KEYS: &[&str] = &[
     "request.headersX[x-a]",
     "experimental.envoy.filters.f[k]",
 ];
-pub(crate) const CLAIM_VALUES: &[&str] = &["dev", "*", "d*", "*v", "r", "r w", "5"];
-pub(crate) const METADATA_VALUES: &[&str] = &["dev", "[dev]", "*", "[*]", "d*", "[*v]", "[d"];
-pub(crate) const PROVIDERS: &[&str] = &["p", "p", "p", "p", "q", "r"];
+pub const CLAIM_VALUES: &[&str] = &["dev", "*", "d*", "*v", "r", "r w", "5"];
+pub const METADATA_VALUES: &[&str] = &["dev", "[dev]", "*", "[*]", "d*", "[*v]", "[d"];
+pub const PROVIDERS: &[&str] = &["p", "p", "p", "p", "q", "r"];

@@ -6,7 +6,7 @@ use regex_lite::Regex;
 use std::{cell::RefCell, collections::HashMap, net::IpAddr};
 
 /// RE2's full match. The test's names have no line feeds and are ASCII, where the dialects agree.
-pub(crate) fn full_match(regex: &str, value: &str) -> bool {
+pub fn full_match(regex: &str, value: &str) -> bool {
     thread_local!(static KNOWN: RefCell<HashMap<String, Option<Regex>>> = RefCell::new(HashMap::new()));
     KNOWN.with_borrow_mut(|known| {
         if known.len() > 5_000 {
@@ -22,7 +22,7 @@ fn quote(text: &str) -> String {
 }
 
 /// `*`, `*suffix`, `prefix*`, exact; `any` says what a lone asterisk means for this field.
-pub(crate) fn string(pattern: &str, value: &str, any: fn(&str) -> bool) -> bool {
+pub fn string(pattern: &str, value: &str, any: fn(&str) -> bool) -> bool {
     if pattern == "*" {
         any(value)
     } else if let Some(suffix) = pattern.strip_prefix('*') {
@@ -35,12 +35,12 @@ pub(crate) fn string(pattern: &str, value: &str, any: fn(&str) -> bool) -> bool 
 }
 
 /// `*` as the regex `.+`.
-pub(crate) fn not_empty(value: &str) -> bool {
+pub fn not_empty(value: &str) -> bool {
     full_match(".+", value)
 }
 
 /// `*` as Envoy's present match.
-pub(crate) fn present(_: &str) -> bool {
+pub fn present(_: &str) -> bool {
     true
 }
 
@@ -53,7 +53,7 @@ fn quoted(version: IstioVersion, text: &str) -> String {
     if is_mended(version, &[(28, 7), (29, 3)]) { quote(text) } else { text.into() }
 }
 
-pub(crate) fn principal(value: &str, name: &str, version: IstioVersion) -> bool {
+pub fn principal(value: &str, name: &str, version: IstioVersion) -> bool {
     if value == "*" {
         full_match(".+", name)
     } else if let Some(suffix) = value.strip_prefix('*') {
@@ -65,18 +65,18 @@ pub(crate) fn principal(value: &str, name: &str, version: IstioVersion) -> bool 
     }
 }
 
-pub(crate) fn namespace(value: &str, name: &str, version: IstioVersion) -> bool {
+pub fn namespace(value: &str, name: &str, version: IstioVersion) -> bool {
     let parts: Vec<String> = value.split('*').map(|part| quoted(version, part)).collect();
     full_match(&format!(".*/ns/{}/.*", parts.join(".*")), name)
 }
 
-pub(crate) fn service_account(value: &str, own: &str, name: &str, version: IstioVersion) -> bool {
+pub fn service_account(value: &str, own: &str, name: &str, version: IstioVersion) -> bool {
     let (ns, account) = value.split_once('/').unwrap_or((own, value));
     let (ns, account) = (quoted_account(version, ns), quoted_account(version, account));
     full_match(&format!("spiffe://.+/ns/{ns}/(.+/|)sa/{account}(/.+)?"), name)
 }
 
-pub(crate) fn trust_domain(value: &str, name: &str) -> bool {
+pub fn trust_domain(value: &str, name: &str) -> bool {
     match value.split_once('*') {
         None => name.starts_with(&format!("spiffe://{value}/")),
         Some(("", "")) => name.starts_with("spiffe://"),
@@ -90,7 +90,7 @@ fn trust_domains(mesh: &Mesh) -> Vec<&str> {
 }
 
 /// A principal and what trust domain aliases make of it.
-pub(crate) fn with_aliases(value: &str, mesh: &Mesh) -> Vec<String> {
+pub fn with_aliases(value: &str, mesh: &Mesh) -> Vec<String> {
     let segments: Vec<&str> = value.split('/').collect();
     let domain = segments[0];
     let meets = |a: &str, b: &str| {
@@ -117,13 +117,13 @@ pub(crate) fn with_aliases(value: &str, mesh: &Mesh) -> Vec<String> {
 }
 
 /// A trust domain and what aliases make of it.
-pub(crate) fn domain_with_aliases<'m>(value: &'m str, mesh: &'m Mesh) -> Vec<&'m str> {
+pub fn domain_with_aliases<'m>(value: &'m str, mesh: &'m Mesh) -> Vec<&'m str> {
     let all = trust_domains(mesh);
     if all.contains(&value) { all } else { vec![value] }
 }
 
 /// `paths`: a template or a string.
-pub(crate) fn path(value: &str, path: &str) -> bool {
+pub fn path(value: &str, path: &str) -> bool {
     if !value.contains("{*}") && !value.contains("{**}") {
         return string(value, path, not_empty);
     }
@@ -143,7 +143,7 @@ pub(crate) fn path(value: &str, path: &str) -> bool {
 }
 
 /// The issuer and the subject that a value of `requestPrincipals` takes.
-pub(crate) fn request_principal(value: &str, issuer: &str, subject: &str) -> bool {
+pub fn request_principal(value: &str, issuer: &str, subject: &str) -> bool {
     let (head, tail) = match value.rfind('/') {
         Some(slash) => (&value[..slash], Some(&value[slash + 1..])),
         None => (value, None),
@@ -171,7 +171,7 @@ pub(crate) fn request_principal(value: &str, issuer: &str, subject: &str) -> boo
 }
 
 /// Bit by bit; families never meet.
-pub(crate) fn in_block(block: &str, ip: IpAddr) -> bool {
+pub fn in_block(block: &str, ip: IpAddr) -> bool {
     let bits = |ip: IpAddr| -> Vec<bool> {
         let bytes = match ip {
             IpAddr::V4(ip) => ip.octets().to_vec(),
@@ -189,7 +189,7 @@ pub(crate) fn in_block(block: &str, ip: IpAddr) -> bool {
 }
 
 /// `[a][b]`, else one name with brackets in it.
-pub(crate) fn claim_path(brackets: &str) -> Option<Vec<String>> {
+pub fn claim_path(brackets: &str) -> Option<Vec<String>> {
     if full_match(r"(\[[^\[\]]*\])*", brackets) {
         let inner = brackets.trim_start_matches('[').trim_end_matches(']');
         return Some(inner.split("][").map(Into::into).collect());
@@ -198,6 +198,6 @@ pub(crate) fn claim_path(brackets: &str) -> Option<Vec<String>> {
 }
 
 /// `[name]`
-pub(crate) fn header_name(brackets: &str) -> Option<String> {
+pub fn header_name(brackets: &str) -> Option<String> {
     Some(brackets.strip_prefix('[')?.strip_suffix(']')?.into())
 }

@@ -67,7 +67,7 @@ fn applies(resources: &Resources, meta: &Meta, target: &Target, workload: &Workl
     }
 }
 
-pub(crate) fn authorization<'r>(
+pub fn authorization<'r>(
     resources: &'r Resources,
     workload: &Workload,
     mesh: &Mesh,
@@ -80,7 +80,7 @@ pub(crate) fn authorization<'r>(
 }
 
 /// All rules of all that apply, sorted by issuer; the rest of the order is that of istiod's lookup.
-pub(crate) fn jwt_rules<'r>(resources: &'r Resources, workload: &Workload, mesh: &Mesh) -> Vec<&'r JwtRule> {
+pub fn jwt_rules<'r>(resources: &'r Resources, workload: &Workload, mesh: &Mesh) -> Vec<&'r JwtRule> {
     let mut policies: Vec<_> = resources
         .request_authentication
         .iter()
@@ -105,13 +105,13 @@ pub(crate) fn jwt_rules<'r>(resources: &'r Resources, workload: &Workload, mesh:
 }
 
 /// A mode, and what ztunnel calls the policy that refuses under it.
-pub(crate) type Mode = (MtlsMode, String);
+pub type Mode = (MtlsMode, String);
 
 /// Every mode that a port may have: one, unless PeerAuthentications lack time stamps. `None`: a port that nobody lists.
 ///
 /// Tried is every point in time at which a policy without a time stamp may have been made: before, between and after those of
 /// the others.
-pub(crate) fn mtls_modes(
+pub fn mtls_modes(
     resources: &Resources,
     workload: &Workload,
     mesh: &Mesh,

@@ -11,7 +11,7 @@ use gnomon_engine::{
     workload::{ExtensionProvider, IstioVersion, ProviderKind, ProxyKind},
 };
 
-pub(crate) fn text(value: &str) -> Text {
+pub fn text(value: &str) -> Text {
     Text { text: value.into(), ..Text::default() }
 }
 
@@ -19,7 +19,7 @@ fn list(tape: &mut Tape<'_>, pool: &[&str]) -> Vec<Text> {
     (0..=tape.below(2)).map(|_| text(tape.of::<&str>(pool))).filter(|t| !t.text.is_empty()).collect()
 }
 
-pub(crate) fn both(tape: &mut Tape<'_>, pool: &[&str]) -> Match {
+pub fn both(tape: &mut Tape<'_>, pool: &[&str]) -> Match {
     let pool: Vec<&str> = pool.iter().copied().filter(|value| !value.is_empty()).collect();
     match tape.below(6) {
         0..=3 => Match { values: list(tape, &pool), not_values: vec![] },
@@ -70,7 +70,7 @@ fn operation(tape: &mut Tape<'_>) -> FieldSet {
     operation
 }
 
-pub(crate) fn condition(tape: &mut Tape<'_>, custom: bool) -> Condition {
+pub fn condition(tape: &mut Tape<'_>, custom: bool) -> Condition {
     let key = loop {
         let key = tape.of(KEYS);
         let identity =
@@ -176,7 +176,7 @@ fn authorization(tape: &mut Tape<'_>, index: usize, waypoint: bool) -> Authoriza
     }
 }
 
-pub(crate) fn request_authentication(
+pub fn request_authentication(
     tape: &mut Tape<'_>,
     index: usize,
     waypoint: bool,
@@ -242,7 +242,7 @@ fn provider(tape: &mut Tape<'_>, name: &str) -> ExtensionProvider {
     ExtensionProvider { name: name.into(), kind }
 }
 
-pub(crate) fn world(tape: &mut Tape<'_>) -> World {
+pub fn world(tape: &mut Tape<'_>) -> World {
     let rare = if tape.once_in(8) { ProxyKind::Agentgateway } else { ProxyKind::Sidecar };
     let proxy = tape.of(&[
         ProxyKind::Sidecar,

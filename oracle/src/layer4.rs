@@ -15,7 +15,7 @@ use gnomon_engine::{
 impl View<'_> {
     /// As istiod converts it for ztunnel: layer 4 only, a clause left empty matches nothing.
     #[expect(clippy::type_complexity, reason = "sources, operations, conditions")]
-    pub(crate) fn ztunnel_rule(
+    pub fn ztunnel_rule(
         &self,
         policy: &AuthorizationPolicy,
         written: &Written,

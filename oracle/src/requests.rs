@@ -11,22 +11,22 @@ use std::net::IpAddr;
 
 /// A request that owns its parts.
 #[derive(Clone, Debug)]
-pub(crate) struct Sent {
-    pub(crate) tcp: bool,
-    pub(crate) lines: Vec<(String, String)>,
+pub struct Sent {
+    pub tcp: bool,
+    pub lines: Vec<(String, String)>,
     /// Names, and whether they are all.
-    pub(crate) peer: Option<(Vec<String>, bool)>,
-    pub(crate) source_ip: Input<IpAddr>,
-    pub(crate) remote_ip: Input<IpAddr>,
-    pub(crate) destination_ip: Input<IpAddr>,
-    pub(crate) port: Input<u16>,
-    pub(crate) sni: String,
-    pub(crate) metadata: Vec<(String, Json)>,
-    pub(crate) ext_authz: Vec<(String, ExtAuthzAnswer)>,
+    pub peer: Option<(Vec<String>, bool)>,
+    pub source_ip: Input<IpAddr>,
+    pub remote_ip: Input<IpAddr>,
+    pub destination_ip: Input<IpAddr>,
+    pub port: Input<u16>,
+    pub sni: String,
+    pub metadata: Vec<(String, Json)>,
+    pub ext_authz: Vec<(String, ExtAuthzAnswer)>,
 }
 
 impl Sent {
-    pub(crate) fn with<T>(&self, then: impl FnOnce(&Request<'_>) -> T) -> T {
+    pub fn with<T>(&self, then: impl FnOnce(&Request<'_>) -> T) -> T {
         let headers: Vec<(&[u8], &[u8])> =
             self.lines.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
         let names: Vec<&[u8]> =
@@ -53,7 +53,7 @@ impl Sent {
 
 /// The values of a world's policies, by the part of a request that they are about.
 #[derive(Default)]
-pub(crate) struct Values {
+pub struct Values {
     methods: Vec<String>,
     paths: Vec<String>,
     hosts: Vec<String>,
@@ -66,7 +66,7 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    pub(crate) fn of(world: &World) -> Values {
+    pub fn of(world: &World) -> Values {
         let mut values = Values::default();
         let mapped = |from: &Match, map: &dyn Fn(&str) -> String| -> Vec<String> {
             from.values.iter().chain(&from.not_values).map(|value| map(&value.text)).collect()
@@ -212,7 +212,7 @@ fn token(tape: &mut Tape<'_>, values: &Values) -> String {
     unsigned_token(&Json::Object(claims))
 }
 
-pub(crate) fn sent(tape: &mut Tape<'_>, values: &Values) -> Sent {
+pub fn sent(tape: &mut Tape<'_>, values: &Values) -> Sent {
     let tcp = tape.once_in(5);
     let mut lines: Vec<(String, String)> = Vec::new();
     if !tcp {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// `None`: nobody can say.
-pub(crate) type Maybe = Option<bool>;
+pub type Maybe = Option<bool>;
 
 fn all(items: impl IntoIterator<Item = Maybe>) -> Maybe {
     let items: Vec<Maybe> = items.into_iter().collect();
@@ -16,22 +16,22 @@ fn all(items: impl IntoIterator<Item = Maybe>) -> Maybe {
     }
 }
 
-pub(crate) fn any(items: impl IntoIterator<Item = Maybe>) -> Maybe {
+pub fn any(items: impl IntoIterator<Item = Maybe>) -> Maybe {
     all(items.into_iter().map(|item| item.map(|item| !item))).map(|none| !none)
 }
 
 /// A condition, and the field of the request that it depends on.
-pub(crate) struct Condition {
-    pub(crate) met: Maybe,
-    pub(crate) input: &'static str,
+pub struct Condition {
+    pub met: Maybe,
+    pub input: &'static str,
 }
 
 /// A rule that the proxy has.
-pub(crate) struct Rule {
-    pub(crate) id: String,
-    pub(crate) from: Vec<Vec<Condition>>,
-    pub(crate) to: Vec<Vec<Condition>>,
-    pub(crate) when: Vec<Condition>,
+pub struct Rule {
+    pub id: String,
+    pub from: Vec<Vec<Condition>>,
+    pub to: Vec<Vec<Condition>>,
+    pub when: Vec<Condition>,
 }
 
 fn group(conditions: &[Condition]) -> Maybe {
@@ -61,13 +61,13 @@ impl Rule {
 }
 
 /// The rules of one action in the order of their ids: the first that matches for certain, or whether any may.
-pub(crate) fn first(rules: &mut [Rule]) -> (Maybe, Option<String>, BTreeSet<String>) {
+pub fn first(rules: &mut [Rule]) -> (Maybe, Option<String>, BTreeSet<String>) {
     rules.sort_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
     in_order(rules)
 }
 
 /// The same in the order given.
-pub(crate) fn in_order(rules: &[Rule]) -> (Maybe, Option<String>, BTreeSet<String>) {
+pub fn in_order(rules: &[Rule]) -> (Maybe, Option<String>, BTreeSet<String>) {
     let met = any(rules.iter().map(Rule::matches));
     let id = rules.iter().find(|rule| rule.matches() == Some(true)).map(|rule| rule.id.clone());
     let missing = rules.iter().filter(|rule| rule.matches().is_none()).flat_map(Rule::missing).collect();

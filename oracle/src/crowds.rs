@@ -91,7 +91,7 @@ fn one_of_many(tape: &mut Tape<'_>, index: usize) -> AuthorizationPolicy {
 }
 
 /// As [`crate::worlds::world`], with hundreds of policies.
-pub(crate) fn crowd(tape: &mut Tape<'_>) -> World {
+pub fn crowd(tape: &mut Tape<'_>) -> World {
     let proxy = tape.of(&[ProxyKind::Sidecar, ProxyKind::Gateway, ProxyKind::Gateway, ProxyKind::Ztunnel]);
     let mut world = World {
         workload: Workload { namespace: "shop".into(), proxy, ..Workload::default() },

@@ -16,12 +16,12 @@ use gnomon_engine::{
 use std::net::IpAddr;
 
 /// A condition that the chain cannot express.
-pub(crate) struct Unsupported;
+pub struct Unsupported;
 
 type Asked = Result<Condition, Unsupported>;
 
 impl View<'_> {
-    pub(crate) fn edit(&mut self, edit: &Edit) {
+    pub fn edit(&mut self, edit: &Edit) {
         let remove =
             |lines: &mut Vec<(Vec<u8>, Vec<u8>)>, name: &str| lines.retain(|(n, _)| n != name.as_bytes());
         match edit {
@@ -39,7 +39,7 @@ impl View<'_> {
     }
 
     /// The rules of a policy, as far as this chain has them.
-    pub(crate) fn rules(&self, policy: &AuthorizationPolicy) -> Vec<Rule> {
+    pub fn rules(&self, policy: &AuthorizationPolicy) -> Vec<Rule> {
         let provider = policy.provider.as_ref().map_or("", |name| &name.text);
         let prefix = match policy.action {
             Action::Custom if self.world.mesh.istio_version >= IstioVersion::minor(30) => {
@@ -248,7 +248,7 @@ impl View<'_> {
 }
 
 /// An address as a proxy has it of a connection: what is IPv4 mapped into IPv6 is IPv4.
-pub(crate) fn accepted(input: Input<IpAddr>) -> Input<IpAddr> {
+pub fn accepted(input: Input<IpAddr>) -> Input<IpAddr> {
     match input {
         Input::Is(IpAddr::V6(ip)) => Input::Is(match ip.to_ipv4_mapped() {
             Some(ip) => IpAddr::V4(ip),
@@ -258,7 +258,7 @@ pub(crate) fn accepted(input: Input<IpAddr>) -> Input<IpAddr> {
     }
 }
 
-pub(crate) fn ip(input: Input<IpAddr>, blocks: &[Text]) -> Maybe {
+pub fn ip(input: Input<IpAddr>, blocks: &[Text]) -> Maybe {
     match input {
         Input::Absent => Some(false),
         Input::Unknown => None,
@@ -266,7 +266,7 @@ pub(crate) fn ip(input: Input<IpAddr>, blocks: &[Text]) -> Maybe {
     }
 }
 
-pub(crate) fn port(input: Input<u16>, ports: &[Text]) -> Maybe {
+pub fn port(input: Input<u16>, ports: &[Text]) -> Maybe {
     match input {
         Input::Absent => Some(false),
         Input::Unknown => None,

@@ -14,6 +14,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     path::Path,
+    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -155,4 +156,27 @@ fn every_metric_in_the_rules_and_on_the_dashboard_is_scraped() {
     assert_eq!(scrape.sum("gnomon_requests_agree_total"), Some(65.0));
     let labels = scrape.labels("gnomon_policy_requests_total");
     assert!(labels.iter().any(|labels| LABELS.iter().all(|label| labels.contains(label))), "{labels:?}");
+}
+
+/// Prometheus itself evaluates the alerts, from the first event on.
+#[test]
+fn alerts_fire_when_they_should_and_only_then() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/observability");
+    let promtool = |words: &[&str]| {
+        let output =
+            Command::new(filter::promtool().unwrap()).current_dir(&folder).args(words).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&text));
+    };
+    promtool(&["check", "rules", "rules.yaml"]);
+    promtool(&["test", "rules", "rules_test.yaml"]);
+    // Every alert has its test.
+    let mut alerts = Vec::new();
+    strings(&read("rules.yaml"), &["alert"], &mut alerts);
+    let tested = fs::read_to_string(folder.join("rules_test.yaml")).unwrap();
+    assert!(alerts.len() > 9);
+    for alert in alerts {
+        let fires = format!("alertname: {alert}\n    exp_alerts:\n    - exp_labels");
+        assert!(tested.contains(&fires), "{alert}");
+    }
 }

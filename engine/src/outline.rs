@@ -162,6 +162,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::string_slice, reason = "the text is ASCII")]
     fn what_is_wrong_with_a_text_is_wrong_with_a_part_of_it() {
         let parts = |text: &str| -> bool {
             let found = cut(text);

@@ -82,7 +82,7 @@ mod tests {
     impl Pace for Every {
         fn is_over(&self) -> bool {
             self.1.set(self.1.get() + 1);
-            self.1.get() % self.0 == 0
+            self.1.get().is_multiple_of(self.0)
         }
     }
 

@@ -2,13 +2,7 @@
 //!
 //! `GNOMON_PAIRS` says how many pairs of a world and a request are compared; 10,000 by default.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may be blunt, its helpers too"
-)]
+#![expect(clippy::panic, reason = "a test may be blunt, its helpers too")]
 
 use gnomon_engine::{
     Plan, Severity,

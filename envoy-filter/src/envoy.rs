@@ -1,30 +1,29 @@
-//! Envoy as the filter's [`Host`].
+//! Envoy as the filter's [`Host`]: the functions that the module imports.
 //!
-//! The life cycle, the contexts and the types are the SDK's ([`crate::entry`]). Most of its `hostcalls` are not called
-//! here: they panic on a status that they have no arm for, and a panic ends the instance. What each has arms for
-//! besides *ok*, in 0.2.5:
-//!
-//! | host call | arms | what else comes |
-//! |---|---|---|
-//! | `log`, `get_current_time`, `define_metric` | none | a refusal of any kind; nothing may hang on a log line, a clock or a counter |
-//! | `get_buffer` | not found | a configuration that a proxy will not hand over is a refused configuration, not a trap |
-//! | `get_map_bytes` | none | bad argument where the stream has no such map; it also unwraps names that are not UTF-8 and indexes by lengths that it does not check |
-//! | `set_map_value`, `add_map_value`, `remove_map_value`, `send_http_response` | none | bad argument once the response headers are on their way |
-//! | `get_property` | not found, serialization, internal | bad argument, unimplemented (an older proxy or another one) |
-//! | `set_property` | none | not found where there is no stream any more, bad argument for a read-only key |
-//! | `call_foreign_function` | not found, bad argument, serialization, internal | whatever status that function returns, which is its own choice |
-//! | `record_metric`, `increment_metric` | not found (bad argument) | bad argument, internal |
-//!
-//! Besides, they take the status as a Rust enum without the ABI's 5, 6, 9, 11 and 12, so that reading one of those is
-//! undefined behaviour. So the same imports are declared here once more, with the status as the number that it is.
+//! Proxy-Wasm ABI 0.2.1. Every call answers with a status, which is taken for the number that it is: 0 is *ok*, everything
+//! else an `Err`. Which one comes is the proxy's choice; nothing here stops at one that is not expected.
 
-use crate::host::{Host, Level, Map, MetricKind, Refused};
-use core::{ptr::null_mut, time::Duration};
-use proxy_wasm::{
-    hostcalls,
-    types::{BufferType, StreamType},
+use crate::{metadata, wire};
+use core::ptr::null_mut;
+use gnomon_engine::{jwt::Json, order, request::Header};
+use gnomon_shadow::{
+    host::{Change, Fact, Fetch, Hash, Host, Level, MetricKind, Refused, Reply},
+    node::{Node, proxy_kind},
 };
-use std::vec::Vec;
+use std::{string::String, vec::Vec};
+
+/// The status of a name that does not exist.
+const NOT_FOUND: u32 = 1;
+/// Maps of header lines, as the ABI numbers them.
+const REQUEST_HEADERS: u32 = 0;
+const RESPONSE_HEADERS: u32 = 2;
+const ANSWER_HEADERS: u32 = 6;
+/// Buffers, as the ABI numbers them.
+const ANSWER_BODY: u32 = 4;
+const PLUGIN_CONFIGURATION: u32 = 7;
+/// Streams that can be closed.
+const REQUEST: u32 = 0;
+const DOWNSTREAM: u32 = 2;
 
 /// More than this the configuration may not be. Envoy's own limits are far below.
 const MAX_CONFIGURATION: usize = 64 << 20;
@@ -68,6 +67,18 @@ mod raw {
             grpc_status: i32,
         ) -> u32;
         pub(super) fn proxy_close_stream(kind: u32) -> u32;
+        pub(super) fn proxy_http_call(
+            cluster: *const u8,
+            cluster_size: usize,
+            headers: *const u8,
+            headers_size: usize,
+            body: *const u8,
+            body_size: usize,
+            trailers: *const u8,
+            trailers_size: usize,
+            timeout: u32,
+            call: *mut u32,
+        ) -> u32;
         pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
         pub(super) fn proxy_get_property(
             path: *const u8,
@@ -110,18 +121,97 @@ fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Option
     let bytes = if data.is_null() || size == 0 {
         None
     } else {
-        // SAFETY: the proxy has obtained `data` from the SDK's `proxy_on_memory_allocate(size)`, which makes a boxed slice of
-        // exactly this size and forgets it, has filled it, and hands it over.
+        // SAFETY: the proxy has obtained `data` from `proxy_on_memory_allocate(size)`, which allocates exactly this size, has
+        // filled it, and hands it over.
         Some(unsafe { Vec::from_raw_parts(data, size, size) })
     };
     done(status)?;
     Ok(bytes)
 }
 
+/// A property; the parts of its path are separated by NUL. `None`: not found, or an empty string.
+fn property(path: &str) -> Result<Option<Vec<u8>>, Refused> {
+    // SAFETY: the path is a live string; the proxy writes one pointer and one length.
+    let call = |data, size| unsafe { raw::proxy_get_property(path.as_ptr(), path.len(), data, size) };
+    match received(call) {
+        Err(Refused(NOT_FOUND)) => Ok(None),
+        other => other,
+    }
+}
+
+fn text(path: &str) -> Result<Option<String>, Refused> {
+    Ok(property(path)?.and_then(|bytes| String::from_utf8(bytes).ok()))
+}
+
+fn buffer(kind: u32, most: usize) -> Result<Vec<u8>, Refused> {
+    // SAFETY: the proxy writes one pointer and one length.
+    let call = |data, size| unsafe { raw::proxy_get_buffer_bytes(kind, 0, most, data, size) };
+    match received(call) {
+        Err(Refused(NOT_FOUND)) => Ok(Vec::new()),
+        other => other.map(Option::unwrap_or_default),
+    }
+}
+
+fn lines(map: u32) -> Result<Vec<u8>, Refused> {
+    // SAFETY: the proxy writes one pointer and one length.
+    received(|data, size| unsafe { raw::proxy_get_header_map_pairs(map, data, size) })
+        .map(Option::unwrap_or_default)
+}
+
+/// What a map that is none comes to.
+const MALFORMED: Refused = Refused(3);
+
+/// The body of the answer to a fetch, of so many header lines and bytes, if it is 200. A call that was cut off has no
+/// lines, and asking for them would be an error.
+pub(crate) fn answer(count: usize, bytes: usize) -> Option<Vec<u8>> {
+    if count == 0 || bytes == 0 || bytes > gnomon_shadow::key_sets::LONGEST {
+        return None;
+    }
+    let headers = lines(ANSWER_HEADERS).ok()?;
+    let ok = wire::pairs(&headers)?.iter().any(|(name, value)| *name == b":status" && *value == b"200");
+    buffer(ANSWER_BODY, bytes).ok().filter(|_| ok)
+}
+
+fn labels() -> Option<Vec<(String, String)>> {
+    let Some(bytes) = property("xds\0node\0metadata\0LABELS").ok()? else { return Some(Vec::new()) };
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    let mut labels: Vec<(String, String)> = Vec::new();
+    for (key, value) in wire::pairs(&bytes)? {
+        labels.push((text(key)?, text(value)?));
+    }
+    order::sort_by(&mut labels, |(one, _), (other, _)| one.cmp(other));
+    Some(labels)
+}
+
+/// Where Envoy has a fact.
+fn path(fact: Fact) -> &'static str {
+    match fact {
+        Fact::Source => "source\0address",
+        Fact::Destination => "destination\0address",
+        Fact::DirectSource => "filter_state\0gnomon.direct_remote_address",
+        Fact::ServerName => "connection\0requested_server_name",
+        Fact::PeerUriSan => "connection\0uri_san_peer_certificate",
+        Fact::PeerUriSans => "filter_state\0gnomon.peer_uri_san",
+        Fact::PeerDnsSan => "connection\0dns_san_peer_certificate",
+        Fact::PeerSubject => "connection\0subject_peer_certificate",
+        Fact::PeerCertificate => "connection\0peer_certificate",
+        Fact::PeerDigest => "connection\0sha256_peer_certificate_digest",
+        Fact::WaypointPeer => "filter_state\0io.istio.peer_principal",
+        Fact::ResponseDetails => "response\0code_details",
+        Fact::TerminationDetails => "connection\0termination_details",
+        Fact::Upstream => "upstream\0address",
+    }
+}
+
 impl Host for Envoy {
     fn log(&self, level: Level, line: &str) {
+        let level = match level {
+            Level::Info => 2,
+            Level::Warn => 3,
+            Level::Error => 4,
+        };
         // SAFETY: the pointer and the length are those of a live string. A line that cannot be logged is lost.
-        let _status = unsafe { raw::proxy_log(level as u32, line.as_ptr(), line.len()) };
+        let _status = unsafe { raw::proxy_log(level, line.as_ptr(), line.len()) };
     }
 
     fn now(&self) -> Result<u64, Refused> {
@@ -131,57 +221,110 @@ impl Host for Envoy {
         Ok(time)
     }
 
+    fn tick_every(&self, milliseconds: u32) -> Result<(), Refused> {
+        // SAFETY: a plain number.
+        done(unsafe { raw::proxy_set_tick_period_milliseconds(milliseconds) })
+    }
+
     fn configuration(&self) -> Result<Vec<u8>, Refused> {
-        // SAFETY: the proxy writes one pointer and one length.
-        let call = |data, size| unsafe {
-            raw::proxy_get_buffer_bytes(
-                BufferType::PluginConfiguration as u32,
-                0,
-                MAX_CONFIGURATION,
-                data,
-                size,
-            )
-        };
-        match received(call) {
-            Err(Refused::NOT_FOUND) => Ok(Vec::new()),
-            other => other.map(Option::unwrap_or_default),
+        buffer(PLUGIN_CONFIGURATION, MAX_CONFIGURATION)
+    }
+
+    fn instance(&self) -> (Vec<u8>, Vec<u8>) {
+        let part = |path| property(path).ok().flatten().unwrap_or_default();
+        (part("plugin_name"), part("plugin_root_id"))
+    }
+
+    fn node(&self) -> Node {
+        Node {
+            kind: text("xds\0node\0id").ok().flatten().and_then(|id| proxy_kind(&id)),
+            namespace: text("xds\0node\0metadata\0NAMESPACE"),
+            service_account: text("xds\0node\0metadata\0SERVICE_ACCOUNT"),
+            name: text("xds\0node\0metadata\0WORKLOAD_NAME").ok().flatten(),
+            labels: labels(),
         }
     }
 
-    fn headers(&self, map: Map) -> Result<Vec<u8>, Refused> {
-        // SAFETY: the proxy writes one pointer and one length.
-        received(|data, size| unsafe { raw::proxy_get_header_map_pairs(map as u32, data, size) })
-            .map(Option::unwrap_or_default)
+    fn request_headers(&self, read: &mut dyn FnMut(&[Header<'_>])) -> Result<(), Refused> {
+        let bytes = lines(REQUEST_HEADERS)?;
+        read(&wire::pairs(&bytes).ok_or(MALFORMED)?);
+        Ok(())
     }
 
-    fn set_header(&self, map: Map, name: &[u8], value: &[u8]) -> Result<(), Refused> {
-        let (name, size) = (name.as_ptr(), name.len());
+    fn fact(&self, fact: Fact) -> Result<Option<Vec<u8>>, Refused> {
+        property(path(fact))
+    }
+
+    fn mutual_tls(&self) -> Result<Option<bool>, Refused> {
+        Ok(property("connection\0mtls")?.as_deref().and_then(wire::boolean))
+    }
+
+    fn is_outbound(&self) -> Result<bool, Refused> {
+        const OUTBOUND: i64 = 2;
+        let direction = property("xds\0listener_direction")?;
+        Ok(direction.as_deref().and_then(wire::integer) == Some(OUTBOUND))
+    }
+
+    fn response_status(&self) -> Result<Option<u16>, Refused> {
+        let code = property("response\0code")?;
+        Ok(code.as_deref().and_then(wire::integer).and_then(|code| u16::try_from(code).ok()))
+    }
+
+    fn metadata(&self) -> Result<Vec<(String, Json)>, Refused> {
+        metadata::read(&property("metadata")?.unwrap_or_default()).ok_or(MALFORMED)
+    }
+
+    fn has_verified_claims(&self) -> Result<bool, Refused> {
+        // A null among the claims makes the read fail; only what is not there is not there.
+        Ok(!matches!(property("metadata\0filter_metadata\0envoy.filters.http.jwt_authn"), Ok(None)))
+    }
+
+    fn provider_was_asked(&self) -> Result<bool, Refused> {
+        // Where Istio notes which rule is the reason why a provider was asked about a connection.
+        const REASON: &str = "metadata\0filter_metadata\0envoy.filters.network.rbac\0istio_ext_authz_shadow_effective_policy_id";
+        Ok(property(REASON)?.is_some())
+    }
+
+    fn change_request(&self, name: &[u8], change: Change<'_>) -> Result<(), Refused> {
+        let (at, size) = (name.as_ptr(), name.len());
         // SAFETY: pointers and lengths are those of live slices.
         done(unsafe {
-            raw::proxy_replace_header_map_value(map as u32, name, size, value.as_ptr(), value.len())
+            match change {
+                Change::Set(value) => raw::proxy_replace_header_map_value(
+                    REQUEST_HEADERS,
+                    at,
+                    size,
+                    value.as_ptr(),
+                    value.len(),
+                ),
+                Change::Add(value) => {
+                    raw::proxy_add_header_map_value(REQUEST_HEADERS, at, size, value.as_ptr(), value.len())
+                }
+                Change::Remove => raw::proxy_remove_header_map_value(REQUEST_HEADERS, at, size),
+            }
         })
     }
 
-    fn add_header(&self, map: Map, name: &[u8], value: &[u8]) -> Result<(), Refused> {
+    fn set_response_header(&self, name: &[u8], value: &[u8]) -> Result<(), Refused> {
         let (name, size) = (name.as_ptr(), name.len());
         // SAFETY: pointers and lengths are those of live slices.
-        done(unsafe { raw::proxy_add_header_map_value(map as u32, name, size, value.as_ptr(), value.len()) })
+        done(unsafe {
+            raw::proxy_replace_header_map_value(RESPONSE_HEADERS, name, size, value.as_ptr(), value.len())
+        })
     }
 
-    fn remove_header(&self, map: Map, name: &[u8]) -> Result<(), Refused> {
-        // SAFETY: pointer and length are those of a live slice.
-        done(unsafe { raw::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
-    }
-
-    fn reply(&self, status: u16, details: &str, body: &str, headers: &[u8]) -> Result<(), Refused> {
+    fn reply(&self, reply: &Reply) -> Result<(), Refused> {
+        let header: [wire::Pair<'_>; 1] =
+            [(b"www-authenticate", reply.challenge.as_deref().unwrap_or_default())];
+        let headers = wire::encode(if reply.challenge.is_some() { &header[..] } else { &[] });
         // SAFETY: pointers and lengths are those of live slices.
         done(unsafe {
             raw::proxy_send_local_response(
-                status.into(),
-                details.as_ptr(),
-                details.len(),
-                body.as_ptr(),
-                body.len(),
+                reply.status.into(),
+                reply.details.as_ptr(),
+                reply.details.len(),
+                reply.body.as_ptr(),
+                reply.body.len(),
                 headers.as_ptr(),
                 headers.len(),
                 // The proxy makes one of the status.
@@ -190,69 +333,87 @@ impl Host for Envoy {
         })
     }
 
-    fn close(&self, connection: bool) -> Result<(), Refused> {
+    fn close_request(&self) -> Result<(), Refused> {
         // SAFETY: a plain number.
-        done(unsafe {
-            raw::proxy_close_stream({
-                let stream = if connection { StreamType::Downstream } else { StreamType::HttpRequest };
-                stream as u32
-            })
-        })
+        done(unsafe { raw::proxy_close_stream(REQUEST) })
     }
 
-    fn dispatch(&self, cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> Result<u32, Refused> {
-        // The SDK's own, since its dispatcher has to know of the call. Envoy refuses with the two statuses that it has
-        // arms for: a cluster or a header that is wrong, and a call that cannot be sent.
-        hostcalls::dispatch_http_call(cluster, headers.to_vec(), None, Vec::new(), timeout)
-            .map_err(|status| Refused(status as u32))
-    }
-
-    fn call_body(&self, most: usize) -> Result<Vec<u8>, Refused> {
-        // SAFETY: the proxy writes one pointer and one length.
-        received(|data, size| unsafe {
-            raw::proxy_get_buffer_bytes(BufferType::HttpCallResponseBody as u32, 0, most, data, size)
-        })
-        .map(Option::unwrap_or_default)
-    }
-
-    fn tick_every(&self, milliseconds: u32) -> Result<(), Refused> {
+    fn close_connection(&self) -> Result<(), Refused> {
         // SAFETY: a plain number.
-        done(unsafe { raw::proxy_set_tick_period_milliseconds(milliseconds) })
+        done(unsafe { raw::proxy_close_stream(DOWNSTREAM) })
     }
 
-    fn property(&self, path: &str) -> Result<Option<Vec<u8>>, Refused> {
-        // SAFETY: the path is a live string; the proxy writes one pointer and one length.
-        let call = |data, size| unsafe { raw::proxy_get_property(path.as_ptr(), path.len(), data, size) };
-        match received(call) {
-            Err(Refused::NOT_FOUND) => Ok(None),
-            other => other,
-        }
-    }
-
-    fn set_filter_state(&self, key: &str, value: &[u8]) -> Result<(), Refused> {
+    fn note(&self, key: &str, value: &[u8]) -> Result<(), Refused> {
         // SAFETY: pointers and lengths are those of live slices.
         done(unsafe { raw::proxy_set_property(key.as_ptr(), key.len(), value.as_ptr(), value.len()) })
     }
 
-    fn foreign(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Refused> {
+    fn verify(&self, hash: Hash, key: &[u8], signature: &[u8], text: &[u8]) -> Result<Option<bool>, Refused> {
+        const NAME: &str = "verify_signature";
+        let hash = match hash {
+            Hash::Sha256 => "sha256",
+            Hash::Sha384 => "sha384",
+            Hash::Sha512 => "sha512",
+        };
+        let argument = argument(hash, key, signature, text);
         // SAFETY: name and argument are live; the proxy writes one pointer and one length.
-        received(|data, size| unsafe {
+        let answer = received(|data, size| unsafe {
             raw::proxy_call_foreign_function(
-                name.as_ptr(),
-                name.len(),
+                NAME.as_ptr(),
+                NAME.len(),
                 argument.as_ptr(),
                 argument.len(),
                 data,
                 size,
             )
-        })
-        .map(Option::unwrap_or_default)
+        });
+        match answer {
+            // `result` = 1: false where it is absent. The `error` that may follow is of no interest.
+            Ok(answer) => Ok(Some(matches!(answer.as_deref(), Some([0x08, 1, ..])))),
+            // There is no such function.
+            Err(Refused(NOT_FOUND)) => Ok(None),
+            Err(refused) => Err(refused),
+        }
+    }
+
+    fn fetch(&self, fetch: &Fetch<'_>) -> Result<u32, Refused> {
+        let headers = wire::encode(&[
+            (b":method", b"GET"),
+            (b":scheme", fetch.scheme.as_bytes()),
+            (b":authority", fetch.authority.as_bytes()),
+            (b":path", fetch.path.as_bytes()),
+            (b"accept", b"application/json"),
+        ]);
+        let trailers = wire::encode(&[]);
+        let timeout = u32::try_from(fetch.timeout.as_millis()).unwrap_or(u32::MAX);
+        let mut call: u32 = 0;
+        // SAFETY: pointers and lengths are those of live texts; the proxy writes one u32.
+        done(unsafe {
+            raw::proxy_http_call(
+                fetch.cluster.as_ptr(),
+                fetch.cluster.len(),
+                headers.as_ptr(),
+                headers.len(),
+                null_mut(),
+                0,
+                trailers.as_ptr(),
+                trailers.len(),
+                timeout,
+                &raw mut call,
+            )
+        })?;
+        Ok(call)
     }
 
     fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Refused> {
+        let kind = match kind {
+            MetricKind::Counter => 0,
+            MetricKind::Gauge => 1,
+            MetricKind::Histogram => 2,
+        };
         let mut id: u32 = 0;
         // SAFETY: the name is a live string; the proxy writes one u32.
-        done(unsafe { raw::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) })?;
+        done(unsafe { raw::proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) })?;
         Ok(id)
     }
 
@@ -265,4 +426,22 @@ impl Host for Envoy {
         // SAFETY: plain numbers.
         done(unsafe { raw::proxy_increment_metric(id, offset) })
     }
+}
+
+/// The argument of `verify_signature`: a protobuf message of `hash_function` = 1, `public_key` = 2, `signature` = 3
+/// and `text` = 4.
+fn argument(hash: &str, key: &[u8], signature: &[u8], text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(hash.len() + key.len() + signature.len() + text.len() + 24);
+    for (field, value) in [(1u8, hash.as_bytes()), (2, key), (3, signature), (4, text)] {
+        // Wire type 2: a length, then so many bytes.
+        bytes.push(field << 3 | 2);
+        let mut length = value.len();
+        while length >= 0x80 {
+            bytes.push((length & 0x7f) as u8 | 0x80);
+            length >>= 7;
+        }
+        bytes.push(length as u8);
+        bytes.extend_from_slice(value);
+    }
+    bytes
 }

@@ -1,8 +1,11 @@
 //! The candidate verdict inside Envoy: a proxy-wasm filter that looks at the traffic and never touches it.
 //!
-//! The plugin configuration (docs/formats.md, "Filter configuration") names policies, the *candidate*. When a request's headers come, the filter
+//! The plugin configuration (`docs/filter.md`) names policies, the *candidate*. When a request's headers come, the filter
 //! evaluates the candidate for it; when the stream has ended, it compares that verdict with what the proxy's own
 //! filters did, counts, writes filter state `wasm.gnomon` and, where they differ, a log line.
+//!
+//! What it does is in [`gnomon_shadow`]; here is what makes an Envoy filter of that: the functions that the module exports
+//! and imports, and which number of the proxy's is which stream.
 //!
 //! # Where it stands
 //!
@@ -16,7 +19,7 @@
 //!
 //! The physical peer behind X-Forwarded-For; a request without that header has one address, and there nothing is
 //! missing. A wasm property shows only the first URI SAN of the peer, but the certificate itself can be read
-//! ([`certificate`]). For the rest, put this filter in front, and its two keys are read where a verdict hangs on them;
+//! ([`gnomon_shadow::certificate`]). For the rest, put this filter in front, and its two keys are read where a verdict hangs on them;
 //! without it such a verdict is `unknown`, never guessed:
 //!
 //! ```yaml
@@ -35,34 +38,15 @@
 //! # Safety
 //!
 //! A trap in a filter answers the request with 503, and with Istio's failure policy switches the filter off without a
-//! word. So every call to the proxy may fail and no input is trusted. Entry point, dispatcher, contexts and types are the
-//! SDK's; of its functions towards the proxy, which panic on every status that they do not expect, only the one is used
-//! that its dispatcher has to know of (`envoy` says more). `cargo xtask filter` refuses a module with a way into a
-//! panic that is not argued for. Give the filter a `vm_id` of its own: plugins of one VM share each other's crashes.
+//! word. So every call to the proxy may fail and no input is trusted. `cargo xtask filter` refuses a module with a way
+//! into a panic that is not argued for. Give the filter a `vm_id` of its own: plugins of one VM share each other's crashes.
 
 extern crate alloc;
 
-pub mod cache;
-pub mod certificate;
-pub mod compare;
-pub mod config;
 pub mod contexts;
-pub mod crypto;
-pub mod decide;
-pub mod digest;
-pub mod enforce;
 #[cfg(target_arch = "wasm32")]
 mod entry;
 #[cfg(target_arch = "wasm32")]
 mod envoy;
-pub mod facts;
-pub mod filter;
-pub mod host;
-pub mod key_sets;
-pub mod lines;
 pub mod metadata;
-pub mod metrics;
-pub mod node_metadata;
-pub mod peers;
 pub mod wire;
-pub mod write;

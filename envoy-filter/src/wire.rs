@@ -1,7 +1,6 @@
 //! The encodings in which the proxy hands over maps, numbers and addresses. Nothing here trusts its input.
 
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
 
 /// One key and its value, as bytes.
 pub type Pair<'a> = (&'a [u8], &'a [u8]);
@@ -69,18 +68,6 @@ pub fn boolean(bytes: &[u8]) -> Option<bool> {
     }
 }
 
-/// An address property: `1.2.3.4:80` or `[::1]:80`. `None` for what is no IP address: a pipe, an internal
-/// listener.
-pub fn address(bytes: &[u8]) -> Option<SocketAddr> {
-    core::str::from_utf8(bytes).ok()?.parse().ok()
-}
-
-/// An address that may stand without its port, as access-log operators write it.
-pub fn ip(bytes: &[u8]) -> Option<IpAddr> {
-    let text = core::str::from_utf8(bytes).ok()?;
-    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,25 +94,5 @@ mod tests {
             assert_eq!(pairs(&lie), None, "byte {at}");
         }
         assert_eq!(pairs(&[0xff; 4096]), None);
-    }
-
-    #[test]
-    fn addresses() {
-        let table: [(&[u8], Option<&str>); 8] = [
-            (b"10.0.0.1:80", Some("10.0.0.1:80")),
-            (b"[2001:db8::1]:0", Some("[2001:db8::1]:0")),
-            (b"10.0.0.1", None),
-            (b"2001:db8::1:80", None),
-            (b"envoy://internal/1", None),
-            (b"/var/run/x.sock", None),
-            (b"\xff\xfe", None),
-            (b"", None),
-        ];
-        for (text, expected) in table {
-            assert_eq!(address(text), expected.map(|text| text.parse().unwrap()), "{text:?}");
-        }
-        assert_eq!(ip(b"::1"), Some(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])));
-        assert_eq!(ip(b"10.0.0.1:7"), Some(IpAddr::from([10, 0, 0, 1])));
-        assert_eq!(ip(b"-"), None);
     }
 }

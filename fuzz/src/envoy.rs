@@ -1,76 +1,107 @@
 //! What comes out of proxies, and into them.
 
-use crate::{
-    config,
-    host::{Host, Level, Map, MetricKind, Refused},
-    requests::several,
-};
+use crate::requests::several;
 use gnomon_analysis::imported::Proxy;
 use gnomon_engine::{
     Mesh, Plan, Severity, Workload,
     envoy::import::{Imported, Selected},
-    jwt::SoftwareCrypto,
+    jwt::{Json, SoftwareCrypto},
     regex::Regex,
+    request::Header,
     workload::IstioVersion,
 };
 use gnomon_manifests::{Colour, parse, render, request::RequestSpec};
-use std::{sync::Arc, time::Duration};
+use gnomon_shadow::{
+    config,
+    host::{Change, Fact, Fetch, Hash, Host, Level, MetricKind, Refused, Reply},
+    node::Node,
+};
+use std::sync::Arc;
 
 /// A proxy that tells nothing.
 struct Silent;
 
+const NOTHING: Refused = Refused(1);
+
 impl Host for Silent {
     fn log(&self, _: Level, _: &str) {}
     fn now(&self) -> Result<u64, Refused> {
-        Err(Refused::NOT_FOUND)
-    }
-    fn configuration(&self) -> Result<Vec<u8>, Refused> {
-        Err(Refused::NOT_FOUND)
-    }
-    fn headers(&self, _: Map) -> Result<Vec<u8>, Refused> {
-        Err(Refused::NOT_FOUND)
-    }
-    fn set_header(&self, _: Map, _: &[u8], _: &[u8]) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn add_header(&self, _: Map, _: &[u8], _: &[u8]) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn remove_header(&self, _: Map, _: &[u8]) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn reply(&self, _: u16, _: &str, _: &str, _: &[u8]) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn close(&self, _: bool) -> Result<(), Refused> {
-        Ok(())
-    }
-    fn dispatch(&self, _: &str, _: &[(&str, &str)], _: Duration) -> Result<u32, Refused> {
-        Err(Refused::NOT_FOUND)
-    }
-    fn call_body(&self, _: usize) -> Result<Vec<u8>, Refused> {
-        Err(Refused::NOT_FOUND)
+        Err(NOTHING)
     }
     fn tick_every(&self, _: u32) -> Result<(), Refused> {
-        Ok(())
+        Err(NOTHING)
     }
-    fn property(&self, _: &str) -> Result<Option<Vec<u8>>, Refused> {
-        Ok(None)
+    fn configuration(&self) -> Result<Vec<u8>, Refused> {
+        Err(NOTHING)
     }
-    fn set_filter_state(&self, _: &str, _: &[u8]) -> Result<(), Refused> {
-        Ok(())
+    fn instance(&self) -> (Vec<u8>, Vec<u8>) {
+        Default::default()
     }
-    fn foreign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, Refused> {
-        Err(Refused::NOT_FOUND)
+    fn node(&self) -> Node {
+        Node {
+            kind: None,
+            namespace: Ok(None),
+            service_account: Ok(None),
+            name: None,
+            labels: Some(Vec::new()),
+        }
+    }
+    fn request_headers(&self, _: &mut dyn FnMut(&[Header<'_>])) -> Result<(), Refused> {
+        Err(NOTHING)
+    }
+    fn fact(&self, _: Fact) -> Result<Option<Vec<u8>>, Refused> {
+        Err(NOTHING)
+    }
+    fn mutual_tls(&self) -> Result<Option<bool>, Refused> {
+        Err(NOTHING)
+    }
+    fn is_outbound(&self) -> Result<bool, Refused> {
+        Err(NOTHING)
+    }
+    fn response_status(&self) -> Result<Option<u16>, Refused> {
+        Err(NOTHING)
+    }
+    fn metadata(&self) -> Result<Vec<(String, Json)>, Refused> {
+        Err(NOTHING)
+    }
+    fn has_verified_claims(&self) -> Result<bool, Refused> {
+        Err(NOTHING)
+    }
+    fn provider_was_asked(&self) -> Result<bool, Refused> {
+        Err(NOTHING)
+    }
+    fn change_request(&self, _: &[u8], _: Change<'_>) -> Result<(), Refused> {
+        Err(NOTHING)
+    }
+    fn set_response_header(&self, _: &[u8], _: &[u8]) -> Result<(), Refused> {
+        Err(NOTHING)
+    }
+    fn reply(&self, _: &Reply) -> Result<(), Refused> {
+        Err(NOTHING)
+    }
+    fn close_request(&self) -> Result<(), Refused> {
+        Err(NOTHING)
+    }
+    fn close_connection(&self) -> Result<(), Refused> {
+        Err(NOTHING)
+    }
+    fn note(&self, _: &str, _: &[u8]) -> Result<(), Refused> {
+        Err(NOTHING)
+    }
+    fn verify(&self, _: Hash, _: &[u8], _: &[u8], _: &[u8]) -> Result<Option<bool>, Refused> {
+        Err(NOTHING)
+    }
+    fn fetch(&self, _: &Fetch<'_>) -> Result<u32, Refused> {
+        Err(NOTHING)
     }
     fn define_metric(&self, _: MetricKind, _: &str) -> Result<u32, Refused> {
-        Ok(0)
+        Err(NOTHING)
     }
     fn record_metric(&self, _: u32, _: u64) -> Result<(), Refused> {
-        Ok(())
+        Err(NOTHING)
     }
     fn increment_metric(&self, _: u32, _: i64) -> Result<(), Refused> {
-        Ok(())
+        Err(NOTHING)
     }
 }
 

@@ -23,42 +23,6 @@ mod requests;
 mod text;
 mod verdicts;
 
-/// The filter is built as a WebAssembly module only, so its reader comes as source.
-#[path = "../../envoy-filter/src/config.rs"]
-mod config;
-#[path = "../../envoy-filter/src/host.rs"]
-mod host;
-#[path = "../../envoy-filter/src/node_metadata.rs"]
-mod node_metadata;
-#[path = "../../envoy-filter/src/wire.rs"]
-mod wire;
-
-/// The naive evaluator of the engine's tests, and what draws policies and requests for it.
-#[path = "../../engine/tests/naive/attachment.rs"]
-mod attachment;
-#[path = "../../engine/tests/naive/attributes.rs"]
-mod attributes;
-#[path = "../../engine/tests/naive/control_plane.rs"]
-mod control_plane;
-#[path = "../../engine/tests/naive/crowds.rs"]
-mod crowds;
-#[path = "../../engine/tests/naive/evaluator.rs"]
-mod evaluator;
-#[path = "../../engine/tests/naive/layer4.rs"]
-mod layer4;
-#[path = "../../engine/tests/naive/logic.rs"]
-mod logic;
-#[path = "../../engine/tests/naive/requests.rs"]
-mod naive_requests;
-#[path = "../../engine/tests/naive/pools.rs"]
-mod pools;
-#[path = "../../engine/tests/naive/strings.rs"]
-mod strings;
-#[path = "../../engine/tests/naive/tape.rs"]
-mod tape;
-#[path = "../../engine/tests/naive/worlds.rs"]
-mod worlds;
-
 pub use envoy::{envoy_configuration, filter_configuration, regexes};
 pub use jwt::{key_sets, tokens};
 pub use text::{manifests, paths, requests, suites, templates};

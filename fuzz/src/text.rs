@@ -1,6 +1,6 @@
 //! Texts that people write: manifests, suites, requests, paths and templates.
 
-use crate::{requests::several, strings};
+use crate::requests::several;
 use gnomon_engine::{
     Mesh, Node, Plan, Severity, Workload, decode,
     envoy::export,
@@ -14,6 +14,7 @@ use gnomon_engine::{
     workload::{PathNormalization, ProxyKind},
 };
 use gnomon_manifests::{Colour, load_text, parse, request, suite};
+use gnomon_oracle::strings;
 use std::sync::Arc;
 
 /// Any text as manifests: what is right is planned, exported and asked, and reads back as it was written.

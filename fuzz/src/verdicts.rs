@@ -1,12 +1,5 @@
 //! Policies and requests together: fast, slow and naive ways to the same verdict.
 
-use crate::{
-    crowds,
-    evaluator::{Answer, World, evaluate},
-    naive_requests::{self, Values},
-    tape::Tape,
-    worlds,
-};
 use gnomon_engine::{
     Mesh, Plan, Request, Workload,
     jwt::{Algorithm, Crypto, Key, Signature},
@@ -15,6 +8,13 @@ use gnomon_engine::{
     workload::{ExtensionProvider, IstioVersion, ProviderKind, ProxyKind},
 };
 use gnomon_manifests::load_text;
+use gnomon_oracle::{
+    crowds,
+    evaluator::{Answer, World, evaluate},
+    requests::{self as naive_requests, Values},
+    tape::Tape,
+    worlds,
+};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Knows every token, or no key.

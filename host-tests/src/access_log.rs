@@ -58,7 +58,7 @@ const FIELDS: &[(&str, &str)] = &[
 ];
 
 /// Envoy's `access_log` entry for a file in which `listener` names the listener.
-pub(crate) fn config(path: &Path, listener: &str) -> Value {
+pub fn config(path: &Path, listener: &str) -> Value {
     let mut format: Map<String, Value> =
         FIELDS.iter().map(|(name, command)| ((*name).to_owned(), json!(command))).collect();
     format.insert("listener".into(), json!(listener));

@@ -13,7 +13,7 @@ use gnomon_engine::{
 use gnomon_manifests::request::RequestSpec;
 use serde_json::{Value, json};
 
-/// The filter's configuration (docs/formats.md, "Filter configuration") with these policies as its candidate.
+/// The filter's configuration (`docs/filter.md`) with these policies as its candidate.
 pub fn configuration(resources: &Resources, workload: &Workload, mesh: &Mesh) -> Value {
     json!({
         "mode": "shadow",

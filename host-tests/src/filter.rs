@@ -24,6 +24,13 @@ pub fn software_crypto_wasm() -> Result<PathBuf> {
     })
 }
 
+/// Prometheus' promtool: `GNOMON_PROMTOOL`, else where `cargo xtask setup` puts it.
+pub fn promtool() -> Result<PathBuf> {
+    find("GNOMON_PROMTOOL", "promtool", "cargo xtask setup", |target| {
+        Some(target.join("gnomon/prometheus/usr/bin/promtool"))
+    })
+}
+
 /// A file that xtask makes: named by `variable`, or in its place below the target folder.
 pub(crate) fn find(
     variable: &str,
@@ -54,7 +61,7 @@ fn target_folder() -> PathBuf {
 /// The HTTP filter entry as Istio makes one of a WasmPlugin: the configuration as JSON text in a StringValue,
 /// a VM of its own, `FAIL_OPEN`.
 ///
-/// `configuration` is as in docs/formats.md, "Filter configuration".
+/// `configuration` is what `docs/filter.md` describes.
 pub fn http_filter(wasm: &Path, configuration: &Value) -> Value {
     entry("envoy.extensions.filters.http.wasm.v3.Wasm", wasm, configuration)
 }

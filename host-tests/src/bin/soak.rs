@@ -1,10 +1,12 @@
-//! `cargo xtask soak`: real Envoy at full load while its filter's configuration changes and changes. It passes where
-//! nothing that a client sees is any different from a run without the filter, every request was counted, and memory
-//! stays where it was.
+//! `cargo xtask soak`: real Envoy at full load while its filter's configuration changes and changes, and streams live
+//! through many of the changes. It passes where nothing that a client sees is any different from a run without the filter,
+//! every request was counted, and memory stays where it was.
 
 use gnomon_engine::{Mesh, envoy::export, request::Protocol};
 use gnomon_host_tests::{
-    Bootstrap, Envoy, Error, Listener, RequestBytes, Result, filter,
+    Bootstrap, Envoy, Error, Listener, RequestBytes, Result, config,
+    err::Context,
+    filter,
     load::{self, Shot, Tally},
     metrics::Scrape,
     process, scene,
@@ -14,6 +16,9 @@ use gnomon_host_tests::{
 use gnomon_manifests::load_text;
 use serde_json::{Value, json};
 use std::{
+    collections::VecDeque,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
     process::ExitCode,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -23,6 +28,8 @@ use std::{
 const CONNECTIONS: usize = 16;
 const PLAIN: &str = "without";
 const SHADOWED: &str = "with";
+/// Streams that live at the same time, each through so many updates.
+const HELD: usize = 20;
 /// How long Envoy may take to answer to an update.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Shorter runs say nothing about memory: V8 still compiles, malloc still settles.
@@ -116,8 +123,9 @@ fn soak(time: Duration) -> Result<()> {
     let discovery = Discovery::new(&entry(&update(0).0))?;
     let shadowed = [vec![discovery.filter()], native.clone()].concat();
     let listeners = vec![Listener::http(PLAIN, native), Listener::http(SHADOWED, shadowed)];
-    let bootstrap = Bootstrap::new(&scene::workload(), listeners);
-    let envoy = Envoy::start_with(|log| scene::bare(bootstrap.to_json(log)))?;
+    let mut bootstrap = Bootstrap::new(&scene::workload(), listeners);
+    bootstrap.clusters = vec![config::cluster("hold", hold()?, false)];
+    let envoy = Envoy::start_with(|log| held_routes(scene::bare(bootstrap.to_json(log))))?;
     await_policies(&envoy, update(0).1)?;
 
     let shots = requests()?
@@ -132,7 +140,7 @@ fn soak(time: Duration) -> Result<()> {
     let start = Instant::now();
     let (tally, watched) = thread::scope(|scope| {
         let load = scope.spawn(|| load::run(to, &shots, CONNECTIONS, &stop));
-        let watched = watch(&envoy, &discovery, &entry, time);
+        let watched = watch(&envoy, to, &discovery, &entry, time);
         stop.store(true, Ordering::Relaxed);
         (load.join().unwrap_or_default(), watched)
     });
@@ -140,11 +148,52 @@ fn soak(time: Duration) -> Result<()> {
     judge(&envoy, &tally, &watched, start.elapsed())
 }
 
+/// An upstream that takes requests and never answers; where it listens.
+fn hold() -> Result<SocketAddr> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).or_cannot("listen")?;
+    let address = listener.local_addr().or_cannot("listen")?;
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // Until the other side has had enough.
+            thread::spawn(move || while stream.read(&mut [0; 1024]).is_ok_and(|count| count > 0) {});
+        }
+    });
+    Ok(address)
+}
+
+/// Requests for `/api/hold` go to that upstream, however long it takes.
+fn held_routes(mut bootstrap: Value) -> Value {
+    fn add(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(Value::Array(routes)) = fields.get_mut("routes") {
+                    let hold = json!({"match": {"prefix": "/api/hold"}, "route": {"cluster": "hold", "timeout": "0s"}});
+                    routes.insert(0, hold);
+                }
+                fields.values_mut().for_each(add);
+            }
+            Value::Array(items) => items.iter_mut().for_each(add),
+            _ => {}
+        }
+    }
+    add(&mut bootstrap);
+    bootstrap
+}
+
+/// A request that stays.
+fn held(to: SocketAddr) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(to).or_cannot("connect to Envoy")?;
+    stream.write_all(b"GET /api/hold HTTP/1.1\r\nhost: web.shop\r\n\r\n").or_cannot("send a request")?;
+    Ok(stream)
+}
+
 /// What was seen while the load ran.
 #[derive(Default)]
 struct Watched {
     updates: usize,
     refused: usize,
+    /// Streams that lived through updates.
+    held: usize,
     /// After each update: since when, in seconds, and bytes.
     memory: Vec<(f64, u64)>,
 }
@@ -152,6 +201,7 @@ struct Watched {
 /// Update after update until the time is over; every third is one that must be refused.
 fn watch(
     envoy: &Envoy,
+    to: SocketAddr,
     discovery: &Discovery,
     entry: &dyn Fn(&Value) -> Value,
     time: Duration,
@@ -160,7 +210,13 @@ fn watch(
     let start = Instant::now();
     let pause = (time / 100).min(Duration::from_secs(2));
     let mut said = 0;
+    let mut streams = VecDeque::new();
     for number in 1_usize.. {
+        streams.push_back(held(to)?);
+        watched.held += 1;
+        if streams.len() > HELD {
+            streams.pop_front();
+        }
         if number.is_multiple_of(3) {
             let before = rejected(envoy)?;
             discovery.publish(&entry(&wrong()))?;
@@ -224,6 +280,7 @@ fn judge(envoy: &Envoy, tally: &Tally, watched: &Watched, took: Duration) -> Res
     let scrape = scrape(envoy)?;
     let counted: f64 = scrape.names("gnomon_requests_").into_iter().filter_map(|name| scrape.sum(name)).sum();
     let errors = scrape.sum("gnomon_errors_total").unwrap_or(f64::NAN);
+    let not_applied = scrape.sum("gnomon_config_not_applied_total").unwrap_or(f64::NAN);
     let rate = tally.requests as f64 / took.as_secs_f64();
     println!(
         "{} requests in {:.0} s on {CONNECTIONS} connections, {rate:.0} a second; {} updates taken, {} wrong ones refused",
@@ -232,6 +289,7 @@ fn judge(envoy: &Envoy, tally: &Tally, watched: &Watched, took: Duration) -> Res
         watched.updates,
         watched.refused
     );
+    println!("{} streams lived through updates, {HELD} at a time at most", watched.held);
     println!("answers altered: {}; connections failed: {}", tally.altered, tally.errors);
     println!("requests that the filter counted: {counted}; calls of its that failed: {errors}");
     let growth = growth(&watched.memory);
@@ -256,11 +314,16 @@ fn judge(envoy: &Envoy, tally: &Tally, watched: &Watched, took: Duration) -> Res
         ));
     }
     // What was under way at the end was perhaps counted and not waited for.
-    if counted < tally.requests as f64 || counted > (tally.requests + 2 * CONNECTIONS as u64) as f64 {
+    if counted < tally.requests as f64
+        || counted > (tally.requests + (2 * CONNECTIONS + watched.held) as u64) as f64
+    {
         wrong.push("the filter did not see every request".into());
     }
     if errors != 0.0 {
         wrong.push("calls of the filter's failed".into());
+    }
+    if not_applied != 0.0 {
+        wrong.push(format!("{not_applied} updates were not applied"));
     }
     if took >= STEADY && growth > 0.02 {
         wrong.push("memory grows".into());

@@ -9,9 +9,11 @@
 
 mod baseline;
 mod enforced;
+mod generations;
 mod h2;
 mod hostile;
 mod identity;
+mod long_tokens;
 mod native_claims;
 mod protocols;
 mod providers;

@@ -53,6 +53,8 @@ pub struct WasmHost {
     store: Store<State>,
     instance: Instance,
     next: u32,
+    /// The root that streams begin with.
+    root: u32,
     instructions: u64,
 }
 
@@ -75,13 +77,14 @@ impl WasmHost {
     pub fn start_of(artefact: Artefact) -> WasmHost {
         let (engine, module) = module(artefact);
         let mut store = Store::new(engine, State::default());
+        store.limiter(|state| &mut state.limits);
         store.set_fuel(FUEL).unwrap();
         let mut linker = Linker::new(engine);
         link(&mut linker);
         // The SDK brings functions that the filter never calls: replies, callouts, shared data, ….
         linker.define_unknown_imports_as_traps(module).expect("only functions are left");
         let instance = linker.instantiate(&mut store, module).expect("the host gives every import");
-        let mut host = WasmHost { store, instance, next: ROOT + 1, instructions: 0 };
+        let mut host = WasmHost { store, instance, next: ROOT + 1, root: ROOT, instructions: 0 };
         host.call::<(), ()>("_initialize", ()).expect("initialized");
         host.call::<(u32, u32), ()>("proxy_on_context_create", (ROOT, 0)).expect("a root context");
         host
@@ -90,8 +93,39 @@ impl WasmHost {
     /// Gives it a configuration. True: taken.
     pub fn configure(&mut self, configuration: &[u8]) -> wasmtime::Result<bool> {
         self.state().configuration = configuration.to_vec();
-        self.call::<(u32, u32), u32>("proxy_on_configure", (ROOT, configuration.len() as u32))
+        let root = self.root;
+        self.call::<(u32, u32), u32>("proxy_on_configure", (root, configuration.len() as u32))
             .map(|answer| answer == 1)
+    }
+
+    /// An update as Envoy brings it to an instance that is at work: with a root of its own, beside the earlier ones. New
+    /// streams begin with it.
+    pub fn update(&mut self, configuration: &[u8]) -> wasmtime::Result<bool> {
+        self.root = self.next;
+        self.next += 1;
+        let root = self.root;
+        self.call::<(u32, u32), ()>("proxy_on_context_create", (root, 0))?;
+        self.configure(configuration)
+    }
+
+    /// The root that streams begin with.
+    pub fn root(&self) -> u32 {
+        self.root
+    }
+
+    /// Streams begin with this root again.
+    pub fn set_root(&mut self, root: u32) {
+        self.root = root;
+    }
+
+    /// Ticks until there is nothing left to do: how many ticks that took.
+    pub fn settle(&mut self) -> wasmtime::Result<usize> {
+        let mut ticks = 0;
+        while self.state().tick == 1 {
+            self.tick()?;
+            ticks += 1;
+        }
+        Ok(ticks)
     }
 
     /// A started instance with this configuration, which must be taken.
@@ -144,7 +178,8 @@ impl WasmHost {
     pub fn create(&mut self) -> wasmtime::Result<u32> {
         let id = self.next;
         self.next += 1;
-        self.call::<(u32, u32), ()>("proxy_on_context_create", (id, ROOT))?;
+        let root = self.root;
+        self.call::<(u32, u32), ()>("proxy_on_context_create", (id, root))?;
         Ok(id)
     }
 
@@ -167,7 +202,13 @@ impl WasmHost {
 
     /// Time passes.
     pub fn tick(&mut self) -> wasmtime::Result<()> {
-        self.call::<u32, ()>("proxy_on_tick", ROOT)
+        let root = self.root;
+        self.tick_of(root)
+    }
+
+    /// Time passes for this root.
+    pub fn tick_of(&mut self, root: u32) -> wasmtime::Result<()> {
+        self.call::<u32, ()>("proxy_on_tick", root)
     }
 
     /// A call is answered: with a status and a body, or not at all.
@@ -176,7 +217,7 @@ impl WasmHost {
         let size = answer.map_or(0, |(_, body)| body.len());
         self.state().answer = answer
             .map(|(status, body)| (vec![(b":status".to_vec(), status.as_bytes().to_vec())], body.to_vec()));
-        let parameters = (ROOT, call, lines as u32, size as u32, 0_u32);
+        let parameters = (self.root, call, lines as u32, size as u32, 0_u32);
         let done = self.call::<(u32, u32, u32, u32, u32), ()>("proxy_on_http_call_response", parameters);
         self.state().answer = None;
         done
@@ -194,10 +235,13 @@ impl WasmHost {
     /// Any export. An error is a trap.
     pub fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, parameters: P) -> wasmtime::Result<R> {
         self.store.set_fuel(FUEL)?;
+        self.state().looked(FUEL, true);
         let function: TypedFunc<P, R> = self.instance.get_typed_func(&mut self.store, name)?;
         let result = function.call(&mut self.store, parameters);
         // Fuel is instructions, but for the few that cost nothing.
-        self.instructions += FUEL - self.store.get_fuel()?;
+        let left = self.store.get_fuel()?;
+        self.instructions += FUEL - left;
+        self.state().looked(left, false);
         result
     }
 

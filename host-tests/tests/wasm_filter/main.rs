@@ -11,12 +11,14 @@ mod calls;
 mod configuration;
 mod corpus;
 mod enforced;
+mod generations;
 mod instructions;
 mod key_sets;
 mod reported;
 mod reports;
 mod safety;
 mod scale;
+mod secrets;
 mod software_crypto;
 #[path = "../support/mod.rs"]
 mod support;

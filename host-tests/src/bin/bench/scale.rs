@@ -7,7 +7,10 @@ use crate::{
 use gnomon_analysis::bundle::{self, Kind, Plugin};
 use gnomon_engine::{Mesh, request::Protocol};
 use gnomon_host_tests::{
-    Bootstrap, Envoy, Error, Listener, Result, filter, metrics::Scrape, process, scene, xds::Discovery,
+    Bootstrap, Connection, Dial, Envoy, Error, Listener, RequestBytes, Result, filter,
+    load::{self, Shot},
+    process, scene,
+    xds::Discovery,
 };
 use serde_json::{Value, json};
 use std::{
@@ -15,13 +18,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Says what the worker evaluates.
+const HEADER: &str = "x-gnomon-shadow";
+
 /// Prints the table.
 pub(crate) fn scale() -> Result<()> {
     let wasm = filter::wasm()?;
     let workload = scene::workload();
     println!("The filter without policies adds {} to a proxy of one worker.\n", alone(&wasm)?);
-    println!("| policies | object | compressed | update takes | CPU of it | memory of the proxy |");
-    println!("|---:|---:|---:|---:|---:|---:|");
+    println!(
+        "| policies | object | compressed | update takes | longest wait | CPU of it | memory of the proxy |"
+    );
+    println!("|---:|---:|---:|---:|---:|---:|---:|");
     for count in [1, 20, 200, 1_000, 10_000] {
         let manifests = scene::varied(count);
         let plain = json!({"resources": manifests});
@@ -44,25 +52,29 @@ pub(crate) fn scale() -> Result<()> {
         let sizes = (object(&plain), object(&packed));
         // What would be too long for an object goes out compressed, as `gnomon bundle` has it.
         let sent = if sizes.0 > bundle::OBJECT_LIMIT { &packed } else { &plain };
-        let entry = |candidate: &Value| filter::http_filter(&wasm, &json!({"candidate": candidate}));
-        let discovery = Discovery::new(&entry(&json!({"resources": []})))?;
+        // A number of its own makes a configuration another one.
+        let entry = |candidate: &Value, number: usize| {
+            let report = json!({"responseHeader": HEADER, "policies": number});
+            filter::http_filter(&wasm, &json!({"candidate": candidate, "report": report}))
+        };
+        let discovery = Discovery::new(&entry(&json!({"resources": []}), 0))?;
         let bootstrap = Bootstrap::new(&workload, vec![Listener::http("web", vec![discovery.filter()])]);
         let envoy = Envoy::start_with(|log| scene::bare(bootstrap.to_json(log)))?;
         let (before, cpu, start) =
             (process::resident(envoy.pid())?, process::cpu(envoy.pid())?, Instant::now());
-        discovery.publish(&entry(sent))?;
-        wait_for(&envoy, count)?;
-        let took = start.elapsed();
-        // The worker's own copy comes after that of the main thread.
+        discovery.publish(&entry(sent, 0))?;
+        let took = wait_for(&envoy, start)?;
+        // What was there before is taken apart; the main thread has a copy of its own.
         std::thread::sleep(Duration::from_secs(1));
         let (after, spent) =
             (process::resident(envoy.pid())?, process::cpu(envoy.pid())?.saturating_sub(cpu));
         println!(
-            "| {} | {} | {} | {} ms | {} ms | {:+.1} MB |",
+            "| {} | {} | {} | {} ms | {} | {} ms | {:+.1} MB |",
             grouped(count),
             bytes(sizes.0),
             bytes(sizes.1),
             took.as_millis(),
+            longest(&envoy, &entry, &discovery, sent)?,
             spent.as_millis(),
             (after as f64 - before as f64) / f64::from(1 << 20),
         );
@@ -84,20 +96,40 @@ fn alone(wasm: &Path) -> Result<String> {
     Ok(format!("{:.1} MB", (with as f64 - without as f64) / f64::from(1 << 20)))
 }
 
-/// Until the filter has taken a configuration with so many policies.
-fn wait_for(envoy: &Envoy, policies: usize) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let scrape = Scrape::read(&envoy.admin_get("/stats/prometheus?filter=gnomon_policies_loaded")?);
-        if scrape.sum("gnomon_policies_loaded") == Some(policies as f64) {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(Error::new(format!(
-                "{policies} policies were not loaded; Envoy's log:\n{}",
-                envoy.log()
-            )));
+/// Until the worker evaluates the configuration, which lets nothing pass: how long that took.
+fn wait_for(envoy: &Envoy, start: Instant) -> Result<Duration> {
+    let request = RequestBytes::get("/").header("host", "web");
+    let dial = Dial::plain(envoy.address("web")?);
+    while start.elapsed() < Duration::from_secs(60) {
+        let response = Connection::open(&dial)?.send(&request)?.response()?;
+        if response.header(HEADER).is_some_and(|verdict| verdict.starts_with("deny")) {
+            return Ok(start.elapsed());
         }
         std::thread::sleep(Duration::from_millis(2));
     }
+    Err(Error::new(format!("the policies were not loaded; Envoy's log:\n{}", envoy.log())))
+}
+
+/// The longest that a request waits while the configuration comes once more, of 200 a second; the least of five
+/// times, since others make requests wait too.
+fn longest(
+    envoy: &Envoy,
+    entry: &dyn Fn(&Value, usize) -> Value,
+    discovery: &Discovery,
+    candidate: &Value,
+) -> Result<String> {
+    let shot = Shot::learn(envoy.address("web")?, &RequestBytes::get("/").header("host", "web"))?;
+    let mut all = Vec::new();
+    for number in 1..=5 {
+        let to = envoy.address("web")?;
+        let took = std::thread::scope(|scope| {
+            let load = scope.spawn(|| load::paced(to, &shot, 4, 200.0, Duration::from_secs(4)));
+            std::thread::sleep(Duration::from_millis(500));
+            discovery.publish(&entry(candidate, number))?;
+            load.join().map_err(|_| Error::new("the load broke off"))?
+        })?;
+        all.extend(took.last().copied());
+    }
+    let least = all.into_iter().min().unwrap_or_default();
+    Ok(format!("{:.1} ms", least.as_secs_f64() * 1e3))
 }

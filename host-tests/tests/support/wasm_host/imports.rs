@@ -86,8 +86,11 @@ fn link_proxy(linker: &mut Linker<State>) -> Result<()> {
     })?;
     linker.func_wrap("env", "proxy_get_current_time_nanoseconds", |mut host: Host<'_>, at: u32| {
         let mut now = 0;
+        let fuel = host.get_fuel()?;
         let status = doing(&mut host, "proxy_get_current_time_nanoseconds", |state| {
-            now = state.now * 1_000_000_000;
+            state.looked(fuel, false);
+            state.passed += state.pace;
+            now = state.now * 1_000_000_000 + state.passed;
             OK
         });
         write(&mut host, at, &now.to_le_bytes())?;

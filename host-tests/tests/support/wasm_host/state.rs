@@ -1,6 +1,7 @@
 //! What the filter sees, and what it did.
 
 use std::collections::BTreeMap;
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
 
 /// A header line or a pair of a map, as bytes.
 pub type Pair = (Vec<u8>, Vec<u8>);
@@ -57,6 +58,16 @@ pub struct State {
     pub properties: BTreeMap<String, Property>,
     /// The clock, in seconds.
     pub now: u64,
+    /// How many nanoseconds pass whenever the filter looks at the clock, and have passed so.
+    pub pace: u64,
+    /// What has passed so.
+    pub passed: u64,
+    /// The most instructions between two looks at the clock, or the beginning or end of a callback.
+    pub blind: u64,
+    /// Fuel at the last look.
+    fuel: u64,
+    /// What the instance may have.
+    pub limits: StoreLimits,
     /// There is a foreign function `verify_signature`.
     pub has_verify_signature: bool,
     /// Which calls fail.
@@ -100,6 +111,11 @@ impl Default for State {
             headers: Vec::new(),
             properties: BTreeMap::new(),
             now: 1_700_000_000,
+            pace: 0,
+            passed: 0,
+            blind: 0,
+            fuel: 0,
+            limits: StoreLimits::default(),
             has_verify_signature: true,
             fault: None,
             has_request_headers: false,
@@ -121,6 +137,19 @@ impl Default for State {
 }
 
 impl State {
+    /// The filter looks at the clock, with so much fuel left; or a callback begins, which forgets what was before.
+    pub(super) fn looked(&mut self, fuel: u64, begins: bool) {
+        if !begins {
+            self.blind = self.blind.max(self.fuel.saturating_sub(fuel));
+        }
+        self.fuel = fuel;
+    }
+
+    /// The instance gets no more than so many bytes of memory.
+    pub fn limit_memory(&mut self, bytes: usize) {
+        self.limits = StoreLimitsBuilder::new().memory_size(bytes).build();
+    }
+
     /// Replaces the request's header lines.
     pub fn set_headers(&mut self, lines: &[(&str, &[u8])]) {
         self.headers = lines.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).collect();

@@ -1,10 +1,7 @@
 //! `mode: enforce`: the candidate's verdict carried out, as Envoy's own filters answer.
 
-use crate::{
-    host::{Host, Map},
-    wire,
-};
-use alloc::{format, string::String, vec::Vec};
+use crate::host::{Change, Host, Reply};
+use alloc::{format, vec::Vec};
 use core::str;
 use gnomon_engine::{
     jwt::Edit,
@@ -15,19 +12,6 @@ use gnomon_engine::{
 /// The longest path in a challenge.
 const LONGEST_REALM: usize = 256;
 const JWT: &str = "jwt_authn_access_denied{";
-
-/// What a refused request is answered.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// The status; on gRPC the proxy makes a grpc-status of it.
-    pub status: u16,
-    /// `%RESPONSE_CODE_DETAILS%`.
-    pub details: String,
-    /// The text.
-    pub body: String,
-    /// `www-authenticate`, where there is one.
-    pub challenge: Option<Vec<u8>>,
-}
 
 /// What a verdict means for an HTTP request; `None` lets it on. A verdict that is not known refuses: nobody has said
 /// that the request may pass.
@@ -81,22 +65,15 @@ fn challenge(invalid: bool, headers: &[Header<'_>]) -> Vec<u8> {
     text
 }
 
-/// Answers. True where the proxy has taken the answer: then the request goes no further.
-pub fn answer(host: &dyn Host, reply: &Reply) -> bool {
-    let header: [wire::Pair<'_>; 1] = [(b"www-authenticate", reply.challenge.as_deref().unwrap_or_default())];
-    let headers = if reply.challenge.is_some() { &header[..] } else { &[] };
-    host.reply(reply.status, &reply.details, &reply.body, &wire::encode(headers)).is_ok()
-}
-
 /// Does to the request what `jwt_authn` does: takes tokens out, writes claims to headers.
 pub fn apply(host: &dyn Host, edits: &[Edit]) -> u32 {
     let mut failures = 0;
     for edit in edits {
         let done = match edit {
-            Edit::Remove(name) => host.remove_header(Map::Request, name.as_bytes()),
-            Edit::Set(name, value) => host.set_header(Map::Request, name.as_bytes(), value),
-            Edit::Add(name, value) => host.add_header(Map::Request, name.as_bytes(), value),
-            Edit::Path(path) => host.set_header(Map::Request, b":path", path),
+            Edit::Remove(name) => host.change_request(name.as_bytes(), Change::Remove),
+            Edit::Set(name, value) => host.change_request(name.as_bytes(), Change::Set(value)),
+            Edit::Add(name, value) => host.change_request(name.as_bytes(), Change::Add(value)),
+            Edit::Path(path) => host.change_request(b":path", Change::Set(path)),
         };
         failures += u32::from(done.is_err());
     }

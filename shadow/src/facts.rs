@@ -5,11 +5,9 @@
 //! [`Facts::more`] read on. Nothing is guessed: what the proxy does not say stays unknown, and so may the verdict.
 
 use crate::{
-    certificate,
-    host::{Host, Refused},
-    metadata,
+    address, certificate,
+    host::{Fact, Host, Refused},
     peers::Peers,
-    wire,
 };
 use alloc::{string::String, vec::Vec};
 use core::{
@@ -23,23 +21,6 @@ use gnomon_engine::{
     verdict::RequestField,
     workload::ProxyKind,
 };
-
-/// Filter state with all URI SANs of the peer, `%DOWNSTREAM_PEER_URI_SAN%`, where an earlier filter puts it.
-pub const PEER_URI_SAN: &str = "filter_state\0gnomon.peer_uri_san";
-/// Filter state with the physical peer, `%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%`, where an earlier filter puts it.
-pub const DIRECT_REMOTE_ADDRESS: &str = "filter_state\0gnomon.direct_remote_address";
-
-const WAYPOINT_PEER: &str = "filter_state\0io.istio.peer_principal";
-const URI_SAN: &str = "connection\0uri_san_peer_certificate";
-const DIGEST: &str = "connection\0sha256_peer_certificate_digest";
-const CERTIFICATE: &str = "connection\0peer_certificate";
-const DNS_SAN: &str = "connection\0dns_san_peer_certificate";
-const SUBJECT: &str = "connection\0subject_peer_certificate";
-const MTLS: &str = "connection\0mtls";
-const SNI: &str = "connection\0requested_server_name";
-const SOURCE: &str = "source\0address";
-const DESTINATION: &str = "destination\0address";
-const METADATA: &str = "metadata";
 
 /// A host that counts the calls that failed.
 pub struct Asked<'h> {
@@ -63,9 +44,9 @@ impl<'h> Asked<'h> {
         self.failures.get()
     }
 
-    /// A property; a failure is counted.
-    pub fn property(&self, path: &str) -> Result<Option<Vec<u8>>, Refused> {
-        self.count(self.host.property(path))
+    /// A fact; a failure is counted.
+    pub fn fact(&self, fact: Fact) -> Result<Option<Vec<u8>>, Refused> {
+        self.count(self.host.fact(fact))
     }
 
     /// Counts failures.
@@ -115,16 +96,15 @@ impl Facts {
             facts.read_destination(asked);
         }
         if needs.sni {
-            match asked.property(SNI) {
+            match asked.fact(Fact::ServerName) {
                 Ok(name) => facts.sni = name.unwrap_or_default(),
                 Err(_) => facts.missing = Some(RequestField::Sni),
             }
         }
         if needs.metadata {
-            let bytes = asked.property(METADATA).map(Option::unwrap_or_default);
-            match bytes.ok().and_then(|bytes| metadata::read(&bytes)) {
-                Some(metadata) => facts.metadata = metadata,
-                None => facts.missing = Some(RequestField::Metadata),
+            match asked.count(asked.host().metadata()) {
+                Ok(metadata) => facts.metadata = metadata,
+                Err(_) => facts.missing = Some(RequestField::Metadata),
             }
         }
         facts
@@ -137,8 +117,8 @@ impl Facts {
             learned = self.read_more_names(asked, peers);
         }
         if self.source_ip == Input::Unknown
-            && let Ok(Some(text)) = asked.property(DIRECT_REMOTE_ADDRESS)
-            && let Some(ip) = wire::ip(&text)
+            && let Ok(Some(text)) = asked.fact(Fact::DirectSource)
+            && let Some(ip) = address::ip(&text)
         {
             self.source_ip = Input::Is(ip);
             learned = true;
@@ -192,7 +172,7 @@ impl Facts {
     }
 
     fn read_peer(&mut self, asked: &Asked<'_>, peers: &Peers) {
-        match asked.property(URI_SAN) {
+        match asked.fact(Fact::PeerUriSan) {
             // The proxy shows the first URI SAN only.
             Ok(Some(name)) => {
                 self.names.push(name);
@@ -201,7 +181,7 @@ impl Facts {
             }
             // Plaintext, or a certificate without a URI SAN. TLS without a certificate counts as plaintext, which
             // it is to a policy: no name matches, and mutual TLS would refuse it.
-            Ok(None) => match asked.property(MTLS).map(|value| value.as_deref().and_then(wire::boolean)) {
+            Ok(None) => match asked.count(asked.host().mutual_tls()) {
                 Ok(Some(true)) => {
                     self.tls = true;
                     self.read_more_names(asked, peers);
@@ -216,15 +196,15 @@ impl Facts {
     /// All names: those that stand in the certificate, and its subject. Where the proxy does not hand the certificate
     /// over, it may have been told to list the URI SANs; without either there may be more than the first.
     fn read_more_names(&mut self, asked: &Asked<'_>, peers: &Peers) -> bool {
-        let digest = asked.property(DIGEST).ok().flatten().unwrap_or_default();
+        let digest = asked.fact(Fact::PeerDigest).ok().flatten().unwrap_or_default();
         if let Some(names) = peers.names(&digest) {
             self.names = names;
             self.complete = true;
             return true;
         }
         let before = core::mem::take(&mut self.names);
-        let property = asked.property(CERTIFICATE).ok().flatten();
-        let read = property.as_deref().and_then(certificate::names);
+        let certificate = asked.fact(Fact::PeerCertificate).ok().flatten();
+        let read = certificate.as_deref().and_then(certificate::names);
         let whole = read.is_some();
         match read {
             Some(names) => {
@@ -233,18 +213,18 @@ impl Facts {
             }
             None => {
                 self.names.clone_from(&before);
-                let listed = asked.property(PEER_URI_SAN).ok().flatten();
+                let listed = asked.fact(Fact::PeerUriSans).ok().flatten();
                 if let Some(all) = listed.as_ref().filter(|all| *all != b"-") {
                     self.names = all.split(|byte| *byte == b',').map(<[u8]>::to_vec).collect();
                 }
                 // Of these the proxy shows the first.
-                let dns = asked.property(DNS_SAN);
+                let dns = asked.fact(Fact::PeerDnsSan);
                 // Without a first there is no other.
                 self.complete = (listed.is_some() || before.is_empty()) && dns == Ok(None);
                 self.names.extend(dns.ok().flatten());
             }
         }
-        let subject = asked.property(SUBJECT);
+        let subject = asked.fact(Fact::PeerSubject);
         self.complete &= subject.is_ok();
         self.names.extend(subject.ok().flatten());
         if whole && self.complete && !digest.is_empty() {
@@ -254,7 +234,7 @@ impl Facts {
     }
 
     fn read_waypoint_peer(&mut self, asked: &Asked<'_>) {
-        match asked.property(WAYPOINT_PEER) {
+        match asked.fact(Fact::WaypointPeer) {
             Ok(Some(name)) => {
                 self.names.push(name);
                 self.tls = true;
@@ -268,21 +248,21 @@ impl Facts {
     /// `source.address` is what RBAC calls the remote address: out of X-Forwarded-For, and then its port is 0, or
     /// else the physical peer.
     fn read_source(&mut self, asked: &Asked<'_>) {
-        let Ok(Some(text)) = asked.property(SOURCE) else {
+        let Ok(Some(text)) = asked.fact(Fact::Source) else {
             self.source_ip = Input::Unknown;
             self.remote_ip = Input::Unknown;
             return;
         };
         // No IP address, an internal listener's: no block matches it.
-        let Some(address) = wire::address(&text) else { return };
+        let Some(address) = address::parse(&text) else { return };
         self.remote_ip = Input::Is(address.ip());
         self.source_ip = if address.port() == 0 { Input::Unknown } else { Input::Is(address.ip()) };
     }
 
     fn read_destination(&mut self, asked: &Asked<'_>) {
-        match asked.property(DESTINATION) {
+        match asked.fact(Fact::Destination) {
             Ok(Some(text)) => {
-                let address: Option<SocketAddr> = wire::address(&text);
+                let address: Option<SocketAddr> = address::parse(&text);
                 self.destination_ip = address.map_or(Input::Absent, |address| Input::Is(address.ip()));
                 self.destination_port = address.map_or(Input::Absent, |address| Input::Is(address.port()));
             }

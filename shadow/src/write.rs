@@ -83,15 +83,16 @@ pub fn list<T: AsRef<str>>(texts: &[T]) -> String {
 fn quote(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
-    // All of these are ASCII, so that a text may be cut at them.
-    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20);
-    while let Some(place) = rest.as_bytes().iter().position(special) {
+    // A text may be cut at any of these: they are ASCII, or begin a character.
+    let perhaps = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20 | 0x7f | 0xc2 | 0xe2);
+    while let Some(place) = rest.as_bytes().iter().position(perhaps) {
         let (plain, after) = rest.split_at_checked(place).unwrap_or_default();
         out.push_str(plain);
         let mut after = after.chars();
         match after.next() {
             Some(c @ ('"' | '\\')) => out.extend(['\\', c]),
             Some('\n') => out.push_str("\\n"),
+            Some(c) if !is_special(c) => out.push(c),
             c => {
                 // Writing to a String cannot fail.
                 let _done = write!(out, "\\u{:04x}", c.map_or(0, u32::from));
@@ -101,6 +102,15 @@ fn quote(text: &str, out: &mut String) {
     }
     out.push_str(rest);
     out.push('"');
+}
+
+/// What JSON wants escaped, and what a terminal or a reader of lines may take for more than a character: the controls, line
+/// and paragraph separators, and the marks that turn the direction of writing.
+fn is_special(c: char) -> bool {
+    matches!(
+        c,
+        '"' | '\\' | ..'\u{20}' | '\u{7f}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 #[cfg(test)]
@@ -125,7 +135,10 @@ mod tests {
         object.json("list", &list(&["a", "\"", "\u{0}"]));
         object.json("empty", &list(&Vec::<String>::new()));
         let text = object.end();
-        assert!(!text.contains('\n'));
+        assert!(!text.contains(|c| c != '"' && c != '\\' && is_special(c)), "{text:?}");
+        for escaped in ["\\u007f", "\\u0085", "\\u009f", "\\u2028", "\\u2029", "\\u202e"] {
+            assert!(text.contains(escaped), "{escaped}");
+        }
         assert_eq!(
             serde_json::from_str::<Value>(&text).unwrap(),
             json!({

@@ -9,7 +9,7 @@ use crate::{
     cache::Cache,
     digest::{self, Digest},
     facts::Asked,
-    host::Refused,
+    host::Hash,
     key_sets::KeySets,
 };
 use alloc::{rc::Rc, vec::Vec};
@@ -87,30 +87,23 @@ impl<'a> HostCrypto<'a> {
         signature: &[u8],
     ) -> Option<Signature> {
         let hash = match algorithm {
-            Algorithm::Rs256 | Algorithm::Es256 => "sha256",
-            Algorithm::Rs384 | Algorithm::Es384 => "sha384",
-            Algorithm::Rs512 | Algorithm::Es512 => "sha512",
+            Algorithm::Rs256 | Algorithm::Es256 => Hash::Sha256,
+            Algorithm::Rs384 | Algorithm::Es384 => Hash::Sha384,
+            Algorithm::Rs512 | Algorithm::Es512 => Hash::Sha512,
             _ => return None,
         };
         let spki = key.spki_der()?;
-        let argument = match key.material() {
+        let der = match key.material() {
             // A JWS carries the two numbers side by side, BoringSSL takes X9.62.
             Material::Ec { .. } => match der_signature(signature) {
-                Some(signature) => argument(hash, spki, &signature, message),
+                Some(der) => Some(der),
                 None => return Some(Signature::Bad),
             },
-            _ => argument(hash, spki, signature, message),
+            _ => None,
         };
-        match self.asked.host().foreign("verify_signature", &argument) {
-            Ok(answer) => Some(if result(&answer) { Signature::Good } else { Signature::Bad }),
-            // There is no such function, or it does not know such keys.
-            Err(refused) => {
-                if refused != Refused::NOT_FOUND {
-                    let _counted = self.asked.count::<()>(Err(refused));
-                }
-                None
-            }
-        }
+        let signature = der.as_deref().unwrap_or(signature);
+        let answer = self.asked.count(self.asked.host().verify(hash, spki, signature, message));
+        Some(if answer.ok()?? { Signature::Good } else { Signature::Bad })
     }
 }
 
@@ -154,27 +147,4 @@ impl Crypto for HostCrypto<'_> {
             self.tokens.put(digest, token.len(), passed.clone());
         }
     }
-}
-
-/// The argument of `verify_signature`: a protobuf message of `hash_function` = 1, `public_key` = 2, `signature` = 3
-/// and `text` = 4.
-fn argument(hash: &str, key: &[u8], signature: &[u8], text: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(hash.len() + key.len() + signature.len() + text.len() + 24);
-    for (field, value) in [(1u8, hash.as_bytes()), (2, key), (3, signature), (4, text)] {
-        // Wire type 2: a length, then so many bytes.
-        bytes.push(field << 3 | 2);
-        let mut length = value.len();
-        while length >= 0x80 {
-            bytes.push((length & 0x7f) as u8 | 0x80);
-            length >>= 7;
-        }
-        bytes.push(length as u8);
-        bytes.extend_from_slice(value);
-    }
-    bytes
-}
-
-/// `result` = 1 of its answer: false where it is absent. The `error` that may follow is of no interest.
-fn result(answer: &[u8]) -> bool {
-    matches!(answer, [0x08, 1, ..])
 }

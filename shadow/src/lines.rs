@@ -5,6 +5,7 @@
 
 use crate::{
     compare::{Comparison, Enforced},
+    masks,
     write::{self, Object},
 };
 use alloc::{
@@ -23,9 +24,9 @@ const LONGEST: usize = 256;
 pub struct Subject {
     /// `:method`.
     pub method: String,
-    /// `:path` without its query.
+    /// `:path` without its query and what is secret in it ([`masks`]).
     pub path: String,
-    /// `:authority`.
+    /// `:authority` without user information.
     pub host: String,
     /// The peer's first URI SAN.
     pub principal: String,
@@ -42,10 +43,8 @@ impl Subject {
         for (name, value) in headers {
             match *name {
                 b":method" => subject.method = text(value),
-                b":path" => {
-                    subject.path = text(value.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or(b""))
-                }
-                b":authority" => subject.host = text(value),
+                b":path" => subject.path = cut(&masks::path(value)).into(),
+                b":authority" => subject.host = cut(&masks::authority(value)).into(),
                 _ => {}
             }
         }

@@ -1,13 +1,11 @@
 //! One verdict: from the proxy's answers to the engine's request, and the plan's answer to that.
 
 use crate::{
+    active::Active,
     crypto::HostCrypto,
     digest::Digest,
     facts::{Asked, Facts},
-    filter::Active,
-    host::Map,
     lines::Subject,
-    wire,
     write::Object,
 };
 use alloc::{
@@ -26,7 +24,6 @@ use gnomon_engine::{
 };
 
 const NATIVE_FILTER: &str = "envoy.filters.http.jwt_authn";
-const NATIVE_CLAIMS: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn";
 
 const BEHIND_JWT_AUTHN: &str =
     "a jwt_authn filter in front has taken the token out of the request: put this filter before it";
@@ -58,7 +55,7 @@ struct Scene<'a> {
     protocol: Protocol,
     /// Those that have let the stream pass.
     providers: &'a [String],
-    headers: Vec<Header<'a>>,
+    headers: &'a [Header<'a>],
     facts: Facts,
     now: i64,
     native: Option<Native>,
@@ -79,10 +76,10 @@ enum Native {
 impl Native {
     fn read(asked: &Asked<'_>, active: &Active) -> Native {
         // A null among the claims makes the read fail; only what is not there is not there.
-        if matches!(asked.host().property(NATIVE_CLAIMS), Ok(None)) {
+        if asked.host().has_verified_claims() == Ok(false) {
             return Native::Nothing;
         }
-        let token = if active.settings.trust_native { native_token(asked) } else { None };
+        let token = if active.reporter.settings.trust_native { native_token(asked) } else { None };
         token.map_or(Native::Claims, |(issuer, token)| Native::Token(issuer, token))
     }
 }
@@ -103,7 +100,7 @@ impl Scene<'_> {
             providers.map(|name| (name.clone(), ExtAuthzAnswer::Allow)).collect();
         ask(&Request {
             protocol: self.protocol,
-            headers: &self.headers,
+            headers: self.headers,
             peer: self.facts.peer(&names),
             source_ip: self.facts.source_ip(),
             remote_ip: self.facts.remote_ip(),
@@ -134,22 +131,50 @@ impl Scene<'_> {
 /// Evaluates the candidate, and the baseline where there is one, for the stream that the proxy is at. `passed`: no external
 /// provider has refused it, so that those in front of this filter have let it pass.
 pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol, passed: bool) -> Decision {
+    if !active.is_timed() {
+        return untimed(asked, active, protocol, passed);
+    }
+    let before = asked.host().now();
+    let decision = untimed(asked, active, protocol, passed);
+    if let (Ok(before), Ok(after)) = (before, asked.host().now()) {
+        active.reporter.metrics.took(asked.host(), after.saturating_sub(before));
+    }
+    decision
+}
+
+fn untimed(asked: &Asked<'_>, active: &Active, protocol: Protocol, passed: bool) -> Decision {
     let needs = needs(active);
-    let with_headers = protocol == Protocol::Http && (needs.headers || active.settings.enforce);
-    let bytes = if with_headers { asked.count(asked.host().headers(Map::Request)) } else { Ok(Vec::new()) };
-    let headers = match bytes.as_deref().map(wire::pairs) {
-        // An empty map is that of a stream which has none any more.
-        Ok(Some(headers)) if !with_headers || !headers.is_empty() => headers,
-        _ => return unknown(RequestField::Headers),
-    };
+    let with_headers = protocol == Protocol::Http && (needs.headers || active.reporter.settings.enforce);
+    if !with_headers {
+        return decide_by(asked, active, protocol, passed, &[]);
+    }
+    let mut decision = None;
+    let told = asked.host().request_headers(&mut |headers| {
+        // Without any, the stream has none any more.
+        if !headers.is_empty() {
+            decision = Some(decide_by(asked, active, protocol, passed, headers));
+        }
+    });
+    let _counted = asked.count(told);
+    decision.unwrap_or_else(|| unknown(RequestField::Headers))
+}
+
+fn decide_by(
+    asked: &Asked<'_>,
+    active: &Active,
+    protocol: Protocol,
+    passed: bool,
+    headers: &[Header<'_>],
+) -> Decision {
+    let needs = needs(active);
     let now = if needs.now { asked.count(asked.host().now()) } else { Ok(0) };
     let Ok(now) = now else { return unknown(RequestField::Time) };
     let now = i64::try_from(now / 1_000_000_000).unwrap_or(i64::MAX);
-    let facts = Facts::first(asked, needs, active.settings.proxy, &active.peers);
+    let facts = Facts::first(asked, needs, active.reporter.settings.proxy, &active.peers);
     if let Some(missing) = facts.missing() {
         return unknown(missing);
     }
-    let providers = if passed { &active.settings.providers_in_front[..] } else { &[] };
+    let providers = if passed { &active.reporter.settings.providers_in_front[..] } else { &[] };
     let mut scene = Scene { asked, active, protocol, providers, headers, facts, now, native: None };
     let good = Cell::new(None);
     let baseline = active.baseline.as_ref().map(|plan| judge(&mut scene, plan, &good).report);
@@ -164,7 +189,7 @@ fn needs(active: &Active) -> RequiredInputs {
 fn judge(scene: &mut Scene<'_>, plan: &Plan, good: &Cell<Option<Digest>>) -> Decision {
     let mut crypto = HostCrypto::new(scene.asked, &scene.active.tokens, &scene.active.key_sets, good, plan);
     let (mut verdict, mut found) = scene.ask(plan, &crypto);
-    let with_subject = |scene: &Scene<'_>| (!scene.headers.is_empty()).then(|| Subject::read(&scene.headers));
+    let with_subject = |scene: &Scene<'_>| (!scene.headers.is_empty()).then(|| Subject::read(scene.headers));
     if crypto.undecided() {
         return Decision { subject: with_subject(scene), ..unknown_because(RequestField::Token, UNCHECKED) };
     }
@@ -184,7 +209,7 @@ fn judge(scene: &mut Scene<'_>, plan: &Plan, good: &Cell<Option<Digest>>) -> Dec
     }
     let provider_unasked =
         verdict.missing.iter().any(|missing| matches!(missing, Missing::ProviderAnswer(_)));
-    let claims = &scene.active.settings.report.claims;
+    let claims = &scene.active.reporter.settings.report.claims;
     let allow = verdict.outcome == Outcome::Allow;
     let (payload, edits) = found.map(|found| (found.payload, found.edits)).unwrap_or_default();
     let mut subject = if allow && claims.is_empty() { None } else { with_subject(scene) };
@@ -193,7 +218,7 @@ fn judge(scene: &mut Scene<'_>, plan: &Plan, good: &Cell<Option<Digest>>) -> Dec
     }
     // Nobody will read the reason of a request that is simply let through, so that none is written.
     let report = if allow { allowed(&verdict) } else { verdict.report() };
-    let edits = if allow && scene.active.settings.enforce { edits } else { Vec::new() };
+    let edits = if allow && scene.active.reporter.settings.enforce { edits } else { Vec::new() };
     Decision { report, baseline: None, provider_unasked, subject, edits }
 }
 
@@ -211,7 +236,7 @@ fn with_token<'p>(
         // The rule also looks into the header that is everybody's, or it will not see it: then the token is missing.
         Place::Param(_) => ("authorization".into(), [b"Bearer ", token].concat()),
     };
-    let mut headers = scene.headers.clone();
+    let mut headers = scene.headers.to_vec();
     headers.push((name.as_bytes(), &value));
     let Scene { asked, active, protocol, providers, facts, now, .. } = scene;
     let mut scene = Scene {
@@ -219,7 +244,7 @@ fn with_token<'p>(
         active,
         protocol: *protocol,
         providers,
-        headers,
+        headers: &headers,
         facts: core::mem::take(facts),
         now: *now,
         native: None,
@@ -231,8 +256,7 @@ fn with_token<'p>(
 
 /// The claims that it left, as a token of their issuer.
 fn native_token(asked: &Asked<'_>) -> Option<(String, Vec<u8>)> {
-    let bytes = asked.property("metadata").ok()??;
-    let metadata = crate::metadata::read(&bytes)?;
+    let metadata = asked.count(asked.host().metadata()).ok()?;
     let (_, left) = metadata.iter().find(|(filter, _)| filter == NATIVE_FILTER)?;
     let payload = left.member("payload")?;
     let issuer = payload.member("iss").and_then(Json::as_str).unwrap_or_default();
@@ -276,19 +300,26 @@ fn unknown(missing: RequestField) -> Decision {
 }
 
 fn unknown_because(missing: RequestField, reason: &str) -> Decision {
-    let report = Report {
-        verdict: Outcome::Unknown,
-        status: None,
-        stage: Stage::None,
-        details: None,
-        policy: None,
-        location: None,
-        reason: reason.into(),
-        dry_run: DryRun::default(),
-        audit: false,
-        missing: vec![missing.into()],
-        nearest: None,
-        without_token: false,
-    };
-    Decision { report, baseline: None, provider_unasked: false, subject: None, edits: Vec::new() }
+    Decision::unknown(vec![missing.into()], reason)
+}
+
+impl Decision {
+    /// Nobody knows, for this reason.
+    pub fn unknown(missing: Vec<Missing>, reason: &str) -> Decision {
+        let report = Report {
+            verdict: Outcome::Unknown,
+            status: None,
+            stage: Stage::None,
+            details: None,
+            policy: None,
+            location: None,
+            reason: reason.into(),
+            dry_run: DryRun::default(),
+            audit: false,
+            missing,
+            nearest: None,
+            without_token: false,
+        };
+        Decision { report, baseline: None, provider_unasked: false, subject: None, edits: Vec::new() }
+    }
 }

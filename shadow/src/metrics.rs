@@ -32,6 +32,7 @@ use crate::{
 };
 use alloc::{format, string::String, vec::Vec};
 use core::cell::RefCell;
+use gnomon_engine::slices::{self, Pace};
 
 /// Counters without labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,21 +47,28 @@ pub enum Counter {
     KeySetsFetched,
     /// Key sets that did not.
     KeySetsFailed,
+    /// Configurations that were refused.
+    ConfigRefused,
+    /// Configurations that the proxy had taken, and that could not be put to work here.
+    ConfigNotApplied,
 }
 
 /// Their names, in that order.
-const COUNTERS: [&str; 5] = [
+const COUNTERS: [&str; 7] = [
     "gnomon_errors_total",
     "gnomon_heartbeats_total",
     "gnomon_log_lines_dropped_total",
     "gnomon_key_sets_fetched_total",
     "gnomon_key_sets_failed_total",
+    "gnomon_config_refused_total",
+    "gnomon_config_not_applied_total",
 ];
 
 /// Ids of the metrics; `None` where the proxy would not define one.
 #[derive(Debug, Default)]
 pub struct Metrics {
     requests: [Option<u32>; Comparison::ALL.len()],
+    connections: [Option<u32>; Comparison::ALL.len()],
     counters: [Option<u32>; COUNTERS.len()],
     time: Option<u32>,
     missing_key_sets: Option<u32>,
@@ -77,12 +85,15 @@ struct Policies {
 }
 
 impl Metrics {
-    /// Defines all of them; the proxy gives the same id for the same name. So many policies get counters of their own.
+    /// Defines all of them; the proxy gives the same id for the same name. A counter that is there at 0 from the start
+    /// shows its first event to whoever looks at increases. So many policies get counters of their own.
     pub fn define(host: &dyn Host, policies: usize) -> Metrics {
         let counter = |name: &str| host.define_metric(MetricKind::Counter, name).ok();
+        let by_result =
+            |what| Comparison::ALL.map(|result| counter(&format!("gnomon_{what}_{}_total", result.name())));
         Metrics {
-            requests: Comparison::ALL
-                .map(|result| counter(&format!("gnomon_requests_{}_total", result.name()))),
+            requests: by_result("requests"),
+            connections: by_result("connections"),
             counters: COUNTERS.map(counter),
             time: host.define_metric(MetricKind::Histogram, "gnomon_evaluation_microseconds").ok(),
             missing_key_sets: None,
@@ -108,11 +119,9 @@ impl Metrics {
         self.policy(host, result, policy);
     }
 
-    /// Counts one TCP connection. The counter is looked up by its name: there are fewer connections than requests,
-    /// and most proxies have none.
+    /// Counts one TCP connection.
     pub fn connection(&self, host: &dyn Host, result: Comparison, policy: Option<&str>) {
-        let name = format!("gnomon_connections_{}_total", result.name());
-        increment(host, host.define_metric(MetricKind::Counter, &name).ok(), 1);
+        increment(host, self.connections.get(result.place()).copied().flatten(), 1);
         self.policy(host, result, policy);
     }
 
@@ -168,11 +177,6 @@ impl Metrics {
 /// Stands for all policies that get no counter of their own.
 const OTHER: &str = "other";
 
-/// Counts a configuration that was refused.
-pub fn refused(host: &dyn Host) {
-    increment(host, host.define_metric(MetricKind::Counter, "gnomon_config_refused_total").ok(), 1);
-}
-
 fn increment(host: &dyn Host, id: Option<u32>, offset: i64) {
     if let Some(id) = id {
         let _lost = host.increment_metric(id, offset);
@@ -180,7 +184,12 @@ fn increment(host: &dyn Host, id: Option<u32>, offset: i64) {
 }
 
 /// FNV-1a of a configuration: the value of `gnomon_config_generation`.
-pub fn generation(configuration: &[u8]) -> u32 {
+pub async fn generation(configuration: &[u8], pace: &dyn Pace) -> u32 {
     let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-    configuration.iter().fold(0x811c_9dc5, mix)
+    let mut hash = 0x811c_9dc5;
+    for part in configuration.chunks(4096) {
+        slices::step(pace).await;
+        hash = part.iter().fold(hash, mix);
+    }
+    hash
 }

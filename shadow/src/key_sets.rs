@@ -5,18 +5,17 @@
 
 use crate::{
     config::KeySetSettings,
-    host::{Host, Map},
+    host::{Fetch, Host, Level},
     metrics::{Counter, Metrics},
-    wire,
 };
 use alloc::{format, rc::Rc, string::String, vec::Vec};
-use core::{cell::RefCell, str, time::Duration};
+use core::{cell::RefCell, mem::replace, str, time::Duration};
 use gnomon_engine::{Plan, jwt::KeySet};
 
 /// How soon a failed fetch is tried again, in seconds.
 const AGAIN: u64 = 10;
 /// A longer answer is no key set.
-const LONGEST: usize = 1 << 20;
+pub const LONGEST: usize = 1 << 20;
 
 /// All of one configuration.
 #[derive(Debug, Default)]
@@ -33,6 +32,19 @@ struct Remote {
     call: Option<u32>,
     /// When the next one is due, in seconds since 1970.
     due: u64,
+    /// The log says already that fetches fail.
+    told: bool,
+}
+
+impl Remote {
+    /// A fetch has failed. Only the first failure in a row is told: the next attempts come every few seconds.
+    fn fail(&mut self, host: &dyn Host, metrics: &Metrics, why: &str) {
+        metrics.add(host, Counter::KeySetsFailed, 1);
+        if !replace(&mut self.told, true) {
+            let line = format!("gnomon: no key set from {} by the cluster {}: {why}", self.uri, self.cluster);
+            host.log(Level::Warn, &line);
+        }
+    }
 }
 
 /// What a URI says about whom to ask for what.
@@ -56,7 +68,7 @@ impl KeySets {
             let Some(at) = address(uri) else { continue };
             let named = settings.clusters.iter().find(|(address, _)| address == uri);
             let cluster = named.map_or_else(|| at.cluster.clone(), |(_, cluster)| cluster.clone());
-            all.push(Remote { uri: uri.into(), at, cluster, set: None, call: None, due: 0 });
+            all.push(Remote { uri: uri.into(), at, cluster, set: None, call: None, due: 0, told: false });
         }
         KeySets(RefCell::new(all))
     }
@@ -66,11 +78,14 @@ impl KeySets {
         self.0.borrow().is_empty()
     }
 
-    /// Takes over what an earlier configuration has fetched.
+    /// Takes over what an earlier configuration has fetched, and when the next fetch is due.
     pub fn inherit(&self, earlier: &KeySets) {
+        let earlier = earlier.0.borrow();
         for remote in self.0.borrow_mut().iter_mut() {
-            if remote.set.is_none() {
-                remote.set = earlier.get(&remote.uri);
+            let Some(before) = earlier.iter().find(|before| before.uri == remote.uri) else { continue };
+            remote.set.clone_from(&before.set);
+            if before.cluster == remote.cluster && before.call.is_none() {
+                (remote.due, remote.told) = (before.due, before.told);
             }
         }
     }
@@ -83,49 +98,46 @@ impl KeySets {
     /// Sends for what is due.
     pub fn fetch(&self, host: &dyn Host, metrics: &Metrics, settings: &KeySetSettings, now: u64) {
         for remote in self.0.borrow_mut().iter_mut().filter(|remote| remote.due <= now) {
-            let headers: [(&str, &str); 5] = [
-                (":method", "GET"),
-                (":scheme", remote.at.scheme),
-                (":authority", &remote.at.authority),
-                (":path", &remote.at.path),
-                ("accept", "application/json"),
-            ];
-            let timeout = Duration::from_millis(settings.timeout.into());
+            let fetch = Fetch {
+                cluster: &remote.cluster,
+                scheme: remote.at.scheme,
+                authority: &remote.at.authority,
+                path: &remote.at.path,
+                timeout: Duration::from_millis(settings.timeout.into()),
+            };
             // A call without an answer, which the proxy does not leave behind, is given up here.
-            remote.call = host.dispatch(&remote.cluster, &headers, timeout).ok();
+            remote.call = host.fetch(&fetch).ok();
             remote.due = now.saturating_add(AGAIN.max(u64::from(settings.timeout / 1000)));
             if remote.call.is_none() {
-                metrics.add(host, Counter::KeySetsFailed, 1);
+                remote.fail(host, metrics, "the proxy has no such cluster, or cannot send to it");
             }
         }
         self.count(host, metrics);
     }
 
-    /// An answer has come, with so many header lines and bytes: none where the call has failed.
+    /// An answer has come, with this body; `None`: the call has failed, or the answer is not 200.
     pub fn answered(
         &self,
         host: &dyn Host,
         metrics: &Metrics,
         settings: &KeySetSettings,
         call: u32,
-        (lines, bytes): (usize, usize),
+        body: Option<&[u8]>,
     ) {
         let now = host.now().map_or(0, |now| now / 1_000_000_000);
         let mut all = self.0.borrow_mut();
         let Some(remote) = all.iter_mut().find(|remote| remote.call == Some(call)) else { return };
         remote.call = None;
-        match received(host, lines, bytes) {
+        match body.and_then(received) {
             Some(set) => {
                 remote.set = Some(Rc::new(set));
+                remote.told = false;
                 remote.due = now.saturating_add(settings.refresh);
                 metrics.add(host, Counter::KeySetsFetched, 1);
             }
             None => {
                 remote.due = now.saturating_add(AGAIN.min(settings.refresh));
-                metrics.add(host, Counter::KeySetsFailed, 1);
-                let line =
-                    format!("gnomon: no key set from {} by the cluster {}", remote.uri, remote.cluster);
-                host.log(crate::host::Level::Warn, &line);
+                remote.fail(host, metrics, "what came is no key set that can be used, or nothing came");
             }
         }
         drop(all);
@@ -139,15 +151,8 @@ impl KeySets {
 }
 
 /// The key set of an answer that is one.
-fn received(host: &dyn Host, lines: usize, bytes: usize) -> Option<KeySet> {
-    // A call that was cut off has no header lines, and asking for them would be an error.
-    if lines == 0 || bytes == 0 || bytes > LONGEST {
-        return None;
-    }
-    let headers = host.headers(Map::CallResponse).ok()?;
-    let ok = wire::pairs(&headers)?.iter().any(|(name, value)| *name == b":status" && *value == b"200");
-    let body = host.call_body(bytes).ok()?;
-    let set = KeySet::parse(str::from_utf8(&body).ok().filter(|_| ok)?);
+fn received(body: &[u8]) -> Option<KeySet> {
+    let set = KeySet::parse(str::from_utf8(body).ok().filter(|_| body.len() <= LONGEST)?);
     set.is_usable().then_some(set)
 }
 

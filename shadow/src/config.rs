@@ -1,16 +1,19 @@
-//! The plugin configuration (docs/formats.md, "Filter configuration"): JSON text to resources, workload, mesh and what to write.
+//! The plugin configuration (`docs/filter.md`): JSON text to resources, workload, mesh and what to write.
 //!
 //! The text is JSON, as Istio passes `pluginConfig` on; the resources in it are manifests. Everything that is wrong is
 //! reported, in the words of the command line.
 
-use crate::{host::Host, node_metadata};
+use crate::{host::Host, node::Node};
 use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
 use core::fmt::Display;
 use gnomon_engine::{
     Diagnostic, Mesh, Position, Severity, Value, Workload,
     decode::{self, Cursor, Fields, Reader},
-    gzip, json,
+    gzip,
+    json::{self, JsonError},
+    outline,
     resource::{AuthorizationPolicy, Resources},
+    slices::{self, AtOnce, Pace},
     workload::ProxyKind,
 };
 
@@ -137,36 +140,59 @@ pub struct Config {
 
 /// Reads a configuration; what it leaves out about the workload comes from the proxy's node metadata.
 pub fn read(host: &dyn Host, text: &[u8]) -> Config {
-    // Of large sets only one policy at a time is made a tree.
-    let node = match core::str::from_utf8(text).map(|text| json::parse_leaving(text, "resources")) {
-        Ok(Ok(node)) => node,
-        Ok(Err(error)) => return refused(not_json(text, &error.message, error.at)),
+    slices::all(read_in_slices(&host.node(), text, &AtOnce))
+}
+
+/// The same with pauses. Of large sets only one policy at a time is made a tree.
+pub async fn read_in_slices(proxy: &Node, text: &[u8], pace: &dyn Pace) -> Config {
+    let text = match core::str::from_utf8(text) {
+        Ok(text) => text,
         Err(error) => return refused(not_json(text, &error, Position::default())),
     };
+    let outline = outline::outline(text, "resources", pace).await;
+    let node = match json::parse(&outline.text) {
+        Ok(node) => node,
+        Err(error) => return broken(text, error),
+    };
     let reader = Reader::new(&Arc::from(""), "");
-    let mut diagnostics = Vec::new();
-    let loaded = reader.root(&node).fields().map(|fields| read_fields(host, fields, &mut diagnostics));
+    let mut set = SetReader { lists: &outline.lists, pace, found: Vec::new(), broken: None };
+    let loaded = match reader.root(&node).fields() {
+        Some(fields) => Some(read_fields(proxy, fields, &mut set).await),
+        None => None,
+    };
+    if let Some(error) = set.broken {
+        return broken(text, error);
+    }
     let mut found = reader.into_diagnostics();
-    found.append(&mut diagnostics);
+    found.append(&mut set.found);
     let refused = found.iter().any(|found| found.severity == Severity::Error);
     Config { diagnostics: found, loaded: loaded.filter(|_| !refused) }
 }
 
-fn read_fields(host: &dyn Host, mut fields: Fields<'_>, diagnostics: &mut Vec<Diagnostic>) -> Loaded {
+/// The text is read once more, in one piece, for the place of what is wrong with it.
+fn broken(text: &str, error: JsonError) -> Config {
+    let error = json::parse(text).err().unwrap_or(error);
+    refused(not_json(text.as_bytes(), &error.message, error.at))
+}
+
+async fn read_fields(proxy: &Node, mut fields: Fields<'_>, set: &mut SetReader<'_>) -> Loaded {
     let enforce = fields.word("mode", &[("shadow", false), ("enforce", true)]).unwrap_or(false);
     let mut resources = Resources::default();
     match fields.get("candidate") {
-        Some(candidate) => read_set(candidate, &mut resources, diagnostics),
+        Some(candidate) => set.read(candidate, &mut resources).await,
         None => {
             let help = "give the policies to evaluate as candidate.resources";
             fields.cursor().error("missing-field", "`candidate` is missing", help);
         }
     }
-    let baseline = fields.get("baseline").map(|set| {
-        let mut resources = Resources::default();
-        read_set(set, &mut resources, diagnostics);
-        resources
-    });
+    let baseline = match fields.get("baseline") {
+        Some(baseline) => {
+            let mut resources = Resources::default();
+            set.read(baseline, &mut resources).await;
+            Some(resources)
+        }
+        None => None,
+    };
     let providers_in_front = match fields.bool("customInFront") {
         Some(true) => providers(&resources),
         _ => Vec::new(),
@@ -180,7 +206,7 @@ fn read_fields(host: &dyn Host, mut fields: Fields<'_>, diagnostics: &mut Vec<Di
     }
     let given = fields.get("workload");
     let mut workload = given.clone().map(decode::workload_at).unwrap_or_default();
-    let in_mesh = match node_metadata::complete(host, given.map(|cursor| cursor.node()), &mut workload) {
+    let in_mesh = match proxy.complete(given.map(|cursor| cursor.node()), &mut workload) {
         Ok(in_mesh) => in_mesh,
         Err(what) => {
             let message = format!("the proxy does not tell the workload's {what}");
@@ -206,22 +232,130 @@ fn read_fields(host: &dyn Host, mut fields: Fields<'_>, diagnostics: &mut Vec<Di
     Loaded { resources, baseline, workload, mesh, settings }
 }
 
-/// `candidate` or `baseline`.
-fn read_set(set: Cursor<'_>, resources: &mut Resources, diagnostics: &mut Vec<Diagnostic>) {
-    let Some(mut set) = set.fields() else { return };
-    match (set.get("resources"), set.get("gzip")) {
-        (Some(list), None) => read_resources(&list, resources, diagnostics),
-        (None, Some(packed)) => read_packed(&packed, resources, diagnostics),
-        (Some(_), Some(packed)) => {
-            packed.error("conflicting-fields", "`resources` and `gzip` exclude each other", "give one");
+/// Reads `candidate` and `baseline`.
+struct SetReader<'a> {
+    /// Lists that were cut out of the text, by number.
+    lists: &'a [Vec<&'a str>],
+    pace: &'a dyn Pace,
+    /// What is to be said about the objects.
+    found: Vec<Diagnostic>,
+    /// An element that is not JSON.
+    broken: Option<JsonError>,
+}
+
+impl SetReader<'_> {
+    async fn read(&mut self, set: Cursor<'_>, resources: &mut Resources) {
+        let Some(mut set) = set.fields() else { return };
+        match (set.get("resources"), set.get("gzip")) {
+            (Some(list), None) => self.resources(&list, resources).await,
+            (None, Some(packed)) => self.packed(&packed, resources).await,
+            (Some(_), Some(packed)) => {
+                packed.error("conflicting-fields", "`resources` and `gzip` exclude each other", "give one");
+            }
+            (None, None) => set.cursor().error(
+                "missing-field",
+                "`resources` is missing",
+                "list the policies to evaluate there; an empty list allows everything",
+            ),
         }
-        (None, None) => set.cursor().error(
-            "missing-field",
-            "`resources` is missing",
-            "list the policies to evaluate there; an empty list allows everything",
-        ),
+        set.finish();
+        for (kind, first, again) in resources.duplicates(self.pace).await {
+            let twice = Diagnostic {
+                severity: Severity::Error,
+                code: "duplicate-object",
+                file: again.file.clone(),
+                at: again.at,
+                object: format!("{kind} {}/{}", first.namespace, first.name),
+                field: String::new(),
+                message: "the object is there twice".into(),
+                help: "remove or rename one of them".into(),
+            };
+            self.found.push(twice);
+        }
     }
-    set.finish();
+
+    /// A list that was cut out, and has its number in its place.
+    async fn resources(&mut self, list: &Cursor<'_>, resources: &mut Resources) {
+        let Some(items) = list.list() else { return };
+        let number = items.first().and_then(|item| match &item.node().value {
+            Value::Number(number) => number.parse::<usize>().ok(),
+            _ => None,
+        });
+        let elements = number.and_then(|number| self.lists.get(number)).map_or(&[][..], Vec::as_slice);
+        self.elements(list.path(), elements, resources).await;
+    }
+
+    async fn elements(&mut self, path: &str, elements: &[&str], resources: &mut Resources) {
+        let file = Arc::from("");
+        for (index, text) in elements.iter().enumerate() {
+            slices::step(self.pace).await;
+            let node = match json::parse(text) {
+                Ok(node) => node,
+                Err(error) => {
+                    self.broken = Some(error);
+                    return;
+                }
+            };
+            let path = format!("{path}[{index}]");
+            let mut found = Vec::new();
+            let tally = decode::object(&node, &file, resources, &mut found);
+            let reader = Reader::new(&file, "");
+            let at = reader.at_path(&node, path.as_str());
+            if node.value == Value::Null {
+                at.wrong_type("a Kubernetes object");
+            }
+            // A folder may hold anything; what somebody put into this list was meant to count.
+            for (kind, _) in tally.skipped.iter().filter(|_| found.is_empty()) {
+                at.warning("other-kind", format!("{kind} is not evaluated"), "it is skipped");
+            }
+            for mut diagnostic in found {
+                // A named object is found by its name, as on the command line; another only by its place here.
+                if diagnostic.object.is_empty() {
+                    let dot = if diagnostic.field.is_empty() { "" } else { "." };
+                    diagnostic.field = format!("{path}{dot}{}", diagnostic.field);
+                }
+                self.found.push(diagnostic);
+            }
+            self.found.append(&mut reader.into_diagnostics());
+        }
+    }
+
+    /// The same list as base64 of gzipped JSON text, for sets that would not fit into a Kubernetes object.
+    async fn packed(&mut self, packed: &Cursor<'_>, resources: &mut Resources) {
+        let Some(text) = packed.node().as_str() else { return packed.wrong_type("a string") };
+        let broken = |why: &dyn Display| {
+            let help =
+                "`gnomon bundle` writes this field; so does `gzip | base64` from the JSON text of the list";
+            packed.error("bad-gzip", why, help);
+        };
+        let bytes = match gzip::unpack_in_slices(text, MAX_UNPACKED, self.pace).await {
+            Ok(bytes) => bytes,
+            Err(why) => return broken(&why),
+        };
+        let text = match core::str::from_utf8(&bytes) {
+            Ok(text) => text,
+            Err(error) => return broken(&error),
+        };
+        let not_json =
+            |error: JsonError| broken(&format_args!("what is in it is not JSON: {}", error.message));
+        slices::need(self.pace, text.len() / 2).await;
+        match outline::list(text, self.pace).await {
+            Some(elements) => {
+                self.elements(packed.path(), &elements, resources).await;
+                if let Some(error) = self.broken.take() {
+                    not_json(error);
+                }
+            }
+            None => match json::parse(text) {
+                Ok(node) => {
+                    let reader = Reader::new(&Arc::from(""), "");
+                    reader.at_path(&node, packed.path()).wrong_type("a list");
+                    self.found.append(&mut reader.into_diagnostics());
+                }
+                Err(error) => not_json(error),
+            },
+        }
+    }
 }
 
 /// The providers of all CUSTOM policies.
@@ -240,56 +374,6 @@ fn read_key_sets(mut fields: Fields<'_>) -> KeySetSettings {
     };
     fields.finish();
     settings
-}
-
-/// A list whose elements are still texts.
-fn read_resources(list: &Cursor<'_>, resources: &mut Resources, diagnostics: &mut Vec<Diagnostic>) {
-    let file = Arc::from("");
-    for manifest in list.list().unwrap_or_default() {
-        let Some(Ok(node)) = manifest.node().as_str().map(json::parse) else { continue };
-        let mut found = Vec::new();
-        let tally = decode::object(&node, &file, resources, &mut found);
-        let reader = Reader::new(&file, "");
-        let at = reader.at_path(&node, manifest.path());
-        if node.value == Value::Null {
-            at.wrong_type("a Kubernetes object");
-        }
-        // A folder may hold anything; what somebody put into this list was meant to count.
-        for (kind, _) in tally.skipped.iter().filter(|_| found.is_empty()) {
-            at.warning("other-kind", format!("{kind} is not evaluated"), "it is skipped");
-        }
-        for mut diagnostic in found {
-            // A named object is found by its name, as on the command line; another only by its place here.
-            if diagnostic.object.is_empty() {
-                let dot = if diagnostic.field.is_empty() { "" } else { "." };
-                diagnostic.field = format!("{}{dot}{}", manifest.path(), diagnostic.field);
-            }
-            diagnostics.push(diagnostic);
-        }
-        diagnostics.append(&mut reader.into_diagnostics());
-    }
-}
-
-/// The same list as base64 of gzipped JSON text, for sets that would not fit into a Kubernetes object.
-fn read_packed(packed: &Cursor<'_>, resources: &mut Resources, diagnostics: &mut Vec<Diagnostic>) {
-    let Some(text) = packed.node().as_str() else { return packed.wrong_type("a string") };
-    let broken = |why: &dyn Display| {
-        let help =
-            "`gnomon bundle` writes this field; so does `gzip | base64` from the JSON text of the list";
-        packed.error("bad-gzip", why, help);
-    };
-    let bytes = match gzip::unpack(text, MAX_UNPACKED) {
-        Ok(bytes) => bytes,
-        Err(why) => return broken(&why),
-    };
-    let node = match core::str::from_utf8(&bytes).map(|text| json::parse_leaving(text, "")) {
-        Ok(Ok(node)) => node,
-        Ok(Err(error)) => return broken(&format_args!("what is in it is not JSON: {}", error.message)),
-        Err(error) => return broken(&error),
-    };
-    let reader = Reader::new(&Arc::from(""), "");
-    read_resources(&reader.at_path(&node, packed.path()), resources, diagnostics);
-    diagnostics.append(&mut reader.into_diagnostics());
 }
 
 fn read_report(mut fields: Fields<'_>) -> Report {

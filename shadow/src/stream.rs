@@ -1,0 +1,301 @@
+//! A request or a connection: what happens at each callback.
+
+use crate::{
+    active::Reporter,
+    compare::{self, Candidate, Comparison, Ending, Enforced, Refuser, compare, enforced, enforced_tcp},
+    config,
+    decide::{Decision, decide},
+    enforce,
+    facts::Asked,
+    host::{Fact, Host, Level},
+    instance::Instance,
+    lines::{self, Ended, Subject},
+    metrics::Counter,
+};
+use alloc::{borrow::Cow, boxed::Box, format, rc::Rc, string::String, vec::Vec};
+use core::mem::replace;
+use gnomon_engine::{
+    request::Protocol,
+    verdict::{Outcome, Report, Stage},
+};
+
+/// A request or a connection that is under way.
+#[derive(Debug)]
+pub enum Stream {
+    /// Nothing has been decided: the policies that are at work when it is will be asked.
+    Waiting(Rc<Instance>),
+    /// What was decided, and who reports it. It holds no plan, no token and no key: a stream may live for days, and
+    /// updates come and go.
+    Decided(Box<Decided>),
+    /// Nothing more to do here: an outbound listener of a sidecar, or a stream that has been counted.
+    Done,
+}
+
+/// What was decided.
+#[derive(Debug)]
+pub struct Decided {
+    decision: Decision,
+    reporter: Rc<Reporter>,
+}
+
+const SUPERSEDED: &str = "later configurations of this name have taken the place of this one: if they are another \
+    instance of the filter, give each a name of its own";
+
+/// Whether a stream goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It does.
+    Continue,
+    /// It has been answered or closed.
+    Pause,
+}
+
+impl Stream {
+    /// The headers of a request have come: decide, and answer where the verdict is enforced.
+    pub fn request_headers(&mut self, host: &dyn Host) -> Next {
+        self.first(host, Protocol::Http, |asked, decision| {
+            let next = enforce(asked, decision);
+            // They are made of tokens.
+            decision.edits.clear();
+            next
+        })
+    }
+
+    /// The first bytes of a TCP connection have come: decide, as the network RBAC filter does.
+    pub fn downstream_data(&mut self, host: &dyn Host) -> Next {
+        self.first(host, Protocol::Tcp, |asked, decision| {
+            if decision.report.verdict == Outcome::Allow {
+                return Next::Continue;
+            }
+            let _counted = asked.count(asked.host().close_connection());
+            Next::Pause
+        })
+    }
+
+    fn first(
+        &mut self,
+        host: &dyn Host,
+        protocol: Protocol,
+        enforce: impl FnOnce(&Asked<'_>, &mut Decision) -> Next,
+    ) -> Next {
+        let Stream::Waiting(instance) = self else { return Next::Continue };
+        let reporter = instance.reporter();
+        let asked = Asked::new(host);
+        let mut next = Next::Continue;
+        *self = if is_outbound(&asked, &reporter) {
+            Stream::Done
+        } else {
+            let mut decision = decided(&asked, instance, protocol, true);
+            if reporter.settings.enforce {
+                next = enforce(&asked, &mut decision);
+                if next == Next::Continue {
+                    // Without it, whoever stands behind knows that this filter was not asked.
+                    let _counted = asked.count(host.note("gnomon.passed", instance.plugin()));
+                }
+            }
+            Stream::Decided(Box::new(Decided { decision, reporter: reporter.clone() }))
+        };
+        reporter.metrics.add(host, Counter::Errors, asked.failures());
+        next
+    }
+
+    /// The response goes out: the debugging header, where one is wanted.
+    pub fn response_headers(&mut self, host: &dyn Host) {
+        let Stream::Decided(decided) = self else { return };
+        let Reporter { settings, metrics, .. } = &*decided.reporter;
+        let header = &settings.report.response_header;
+        if !header.is_empty() {
+            let asked = Asked::new(host);
+            let value = lines::header_value(&decided.decision.report);
+            let _counted = asked.count(host.set_response_header(header.as_bytes(), value.as_bytes()));
+            metrics.add(host, Counter::Errors, asked.failures());
+        }
+    }
+
+    /// An HTTP stream has ended: compare, count, tell.
+    pub fn log(&mut self, host: &dyn Host) {
+        let asked = Asked::new(host);
+        let (reporter, early, instance) = match replace(self, Stream::Done) {
+            Stream::Done => return,
+            Stream::Decided(decided) => (decided.reporter, Some(decided.decision), None),
+            Stream::Waiting(instance) => {
+                let reporter = instance.reporter();
+                if is_outbound(&asked, &reporter) {
+                    return;
+                }
+                (reporter, None, Some(instance))
+            }
+        };
+        let late = early.is_none();
+        let (code, details) = response(&asked);
+        let upstream = compare::hangs_on_upstream(code, &details)
+            && matches!(asked.fact(Fact::Upstream), Ok(Some(address)) if !address.is_empty());
+        let enforced = enforced(Ending { code, details: &details, decided: !late, upstream });
+        // Providers in front are taken to have let pass what comes here, which this one did not.
+        let passed = !matches!(enforced, Enforced::Refused { by: Refuser::ExtAuthz, .. });
+        let decision = match instance.filter(|_| enforced != Enforced::NotAsked) {
+            Some(instance) => Some(decided(&asked, &instance, Protocol::Http, passed)),
+            None => early.filter(|_| enforced != Enforced::NotAsked),
+        };
+        match decision {
+            // Nothing to compare with, and not even a request that a policy could be asked about.
+            None => reporter.metrics.request(host, Comparison::Skipped, None),
+            Some(decision) => {
+                let result = result(&decision, &enforced, &details);
+                let ended = Ended { result, enforced: &enforced, status: code, details: &details, late };
+                reporter.metrics.request(host, result, Some(&policy(&decision.report)));
+                finish(&asked, &reporter, decision, &ended);
+            }
+        }
+        reporter.metrics.add(host, Counter::Errors, asked.failures());
+    }
+
+    /// A TCP connection has ended: compare, count, tell. A connection that never sent anything was never decided
+    /// on, by nobody.
+    ///
+    /// `by_proxy`: the client had not left. Envoy's ext_authz closes first and says afterwards that it was ext_authz: what
+    /// it refused cannot be told from what was served and then closed by the other end.
+    pub fn connection_closed(&mut self, host: &dyn Host, by_proxy: bool) {
+        let Stream::Decided(decided) = replace(self, Stream::Done) else { return };
+        let Decided { decision, reporter } = *decided;
+        let asked = Asked::new(host);
+        let details = asked.fact(Fact::TerminationDetails).ok().flatten().unwrap_or_default();
+        let details = lines::text(&details);
+        let enforced = if reporter.settings.enforce && decision.report.verdict != Outcome::Allow {
+            // By this filter, which the proxy has no details of.
+            Enforced::Refused { by: Refuser::Rbac, status: None }
+        } else if by_proxy && details.is_empty() && asked.count(asked.host().provider_was_asked()) == Ok(true)
+        {
+            Enforced::Unknown
+        } else {
+            enforced_tcp(&details)
+        };
+        let result = result(&decision, &enforced, &details);
+        reporter.metrics.connection(host, result, Some(&policy(&decision.report)));
+        let ended = Ended { result, enforced: &enforced, status: None, details: &details, late: false };
+        finish(&asked, &reporter, decision, &ended);
+        reporter.metrics.add(host, Counter::Errors, asked.failures());
+    }
+}
+
+/// What the policies say that are at work for the instance.
+fn decided(asked: &Asked<'_>, instance: &Instance, protocol: Protocol, passed: bool) -> Decision {
+    match instance.active() {
+        Some(active) => decide(asked, &active, protocol, passed),
+        None => Decision::unknown(Vec::new(), SUPERSEDED),
+    }
+}
+
+/// Carries a verdict out.
+fn enforce(asked: &Asked<'_>, decision: &Decision) -> Next {
+    let host = asked.host();
+    let report = &decision.report;
+    if report.verdict == Outcome::Allow {
+        asked.add(enforce::apply(host, &decision.edits));
+        return Next::Continue;
+    }
+    // Plaintext where mutual TLS is wanted gets no answer from Envoy either.
+    if report.stage == Stage::Mtls && report.verdict == Outcome::Deny {
+        let _counted = asked.count(host.close_request());
+        return Next::Pause;
+    }
+    let mut reply = None;
+    let told = host.request_headers(&mut |headers| reply = enforce::reply(report, headers));
+    if asked.count(told).is_err() {
+        reply = enforce::reply(report, &[]);
+    }
+    if let Some(reply) = reply {
+        // A refusal that cannot be sent ends the stream all the same.
+        if asked.count(host.reply(&reply)).is_err() {
+            let _counted = asked.count(host.close_request());
+        }
+    }
+    Next::Pause
+}
+
+/// How the candidate compares with the baseline, where there is one, or with what was enforced.
+fn result(decision: &Decision, enforced: &Enforced, details: &str) -> Comparison {
+    let candidate = candidate(decision);
+    let Some(baseline) = &decision.baseline else { return compare(candidate, enforced, details) };
+    compare(candidate, &compare::as_enforced(baseline), baseline.details.as_deref().unwrap_or_default())
+}
+
+/// The policy that decided, for the metrics; where there is none, the stage.
+fn policy(report: &Report) -> Cow<'_, str> {
+    match &report.policy {
+        Some(policy) => Cow::Borrowed(policy),
+        None => Cow::Owned(format!("({})", report.stage.name())),
+    }
+}
+
+/// Policies are about what comes in; a plugin without a `match` is put on the outbound listeners too.
+fn is_outbound(asked: &Asked<'_>, reporter: &Reporter) -> bool {
+    reporter.settings.check_direction && asked.count(asked.host().is_outbound()) == Ok(true)
+}
+
+fn response(asked: &Asked<'_>) -> (Option<u16>, String) {
+    let code = asked.count(asked.host().response_status()).ok().flatten();
+    let details = asked.fact(Fact::ResponseDetails).ok().flatten().unwrap_or_default();
+    // Long enough for any policy id, so that what is compared is whole.
+    let details = String::from_utf8_lossy(details.get(..2048).unwrap_or(&details)).into_owned();
+    (code, details)
+}
+
+fn candidate(decision: &Decision) -> Candidate<'_> {
+    let report = &decision.report;
+    Candidate {
+        outcome: report.verdict,
+        stage: report.stage,
+        status: report.status,
+        details: report.details.as_deref(),
+        provider_unasked: decision.provider_unasked,
+    }
+}
+
+/// Writes the filter state and the log line, as far as they are wanted.
+fn finish(asked: &Asked<'_>, reporter: &Reporter, decision: Decision, ended: &Ended<'_>) {
+    if reporter.settings.report.filter_state {
+        let state = lines::filter_state(&decision.report, ended);
+        let _counted = asked.count(asked.host().note("gnomon", &state));
+    }
+    tell(asked, reporter, decision, ended);
+}
+
+/// Writes the log line, if one is wanted.
+fn tell(asked: &Asked<'_>, reporter: &Reporter, decision: Decision, ended: &Ended<'_>) {
+    let Decision { report, baseline, subject, .. } = decision;
+    let wanted = match reporter.settings.report.log {
+        config::Lines::None => false,
+        config::Lines::Denied => report.verdict == Outcome::Deny,
+        config::Lines::Divergent => ended.result.diverges(),
+        config::Lines::All => true,
+    };
+    if !wanted || !reporter.is_sampled() {
+        return;
+    }
+    // Without a clock, each line is one too many.
+    let now = asked.count(asked.host().now()).ok();
+    let (most, result) = (reporter.settings.report.lines_per_second, ended.result.name());
+    let timely = |now| reporter.limits.allow(now / 1_000_000_000, &policy(&report), result, most);
+    if !now.is_some_and(timely) {
+        reporter.metrics.add(asked.host(), Counter::LinesDropped, 1);
+        return;
+    }
+    let mut request = subject.unwrap_or_else(|| read_subject(asked));
+    let text = |fact| asked.fact(fact).ok().flatten().map(|value| lines::text(&value));
+    request.principal = text(Fact::PeerUriSan).unwrap_or_default();
+    // `1.2.3.4:80`, `[::1]:80`
+    let remote = text(Fact::Source).unwrap_or_default();
+    request.remote = remote.rsplit_once(':').map(|(address, _port)| address.into()).unwrap_or(remote);
+    let line = lines::log_line(&reporter.settings.workload, &request, &report, baseline.as_ref(), ended);
+    let level = if ended.result.diverges() { Level::Warn } else { Level::Info };
+    asked.host().log(level, &line);
+}
+
+/// The header lines once more: only where a line is written about a request that the candidate lets through.
+fn read_subject(asked: &Asked<'_>) -> Subject {
+    let mut subject = Subject::default();
+    let told = asked.host().request_headers(&mut |headers| subject = Subject::read(headers));
+    let _counted = asked.count(told);
+    subject
+}

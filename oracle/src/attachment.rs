@@ -111,12 +111,7 @@ pub type Mode = (MtlsMode, String);
 ///
 /// Tried is every point in time at which a policy without a time stamp may have been made: before, between and after those of
 /// the others.
-pub fn mtls_modes(
-    resources: &Resources,
-    workload: &Workload,
-    mesh: &Mesh,
-    port: Option<u16>,
-) -> Vec<Mode> {
+pub fn mtls_modes(resources: &Resources, workload: &Workload, mesh: &Mesh, port: Option<u16>) -> Vec<Mode> {
     let all = &resources.peer_authentication;
     let mut stamps: Vec<&String> = all.iter().filter_map(|p| p.meta.creation_timestamp.as_ref()).collect();
     stamps.sort();

@@ -26,8 +26,7 @@ pub const ODD_PRINCIPALS: &[&str] = &[
 ];
 pub const NAMESPACES: &[&str] =
     &["a", "shop", "*", "*a", "sh*", "s*p", "*sa", "a.b", "axb", "prod-1", "s.op", "(a|shop)", "sh?o+p"];
-pub const ACCOUNTS: &[&str] =
-    &["b", "a/b", "shop/web", "web", "a/b.c", "a.b/b", "x", "a/b?", "shop/[v-x]eb"];
+pub const ACCOUNTS: &[&str] = &["b", "a/b", "shop/web", "web", "a/b.c", "a.b/b", "x", "a/b?", "shop/[v-x]eb"];
 pub const DOMAINS: &[&str] =
     &["cluster.local", "corp", "*", "*.local", "cluster*", "old.corp", "*corp", "other"];
 pub const BLOCKS: &[&str] = &[
@@ -63,8 +62,7 @@ pub const PATHS: &[&str] = &[
     "a/{*}",
     "/x{*}y*",
 ];
-pub const HEADERS: &[&str] =
-    &["x-a", "X-B", "host", "authorization", ":path", ":method", "accept", "x-out"];
+pub const HEADERS: &[&str] = &["x-a", "X-B", "host", "authorization", ":path", ":method", "accept", "x-out"];
 pub const VALUES: &[&str] = &["v", "*", "v*", "*w", "v,w", "w", "", "vw", "*v*", "V"];
 pub const ISSUERS: &[&str] = &["https://i", "https://j", "i", ""];
 pub const REQUEST_PRINCIPALS: &[&str] = &[

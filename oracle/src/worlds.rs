@@ -176,11 +176,7 @@ fn authorization(tape: &mut Tape<'_>, index: usize, waypoint: bool) -> Authoriza
     }
 }
 
-pub fn request_authentication(
-    tape: &mut Tape<'_>,
-    index: usize,
-    waypoint: bool,
-) -> RequestAuthentication {
+pub fn request_authentication(tape: &mut Tape<'_>, index: usize, waypoint: bool) -> RequestAuthentication {
     let jwt_rule = |tape: &mut Tape<'_>| JwtRule {
         issuer: text(tape.of::<&str>(ISSUERS)),
         jwks_uri: Some(text("https://keys.example/jwks")),

@@ -146,7 +146,10 @@ impl Plan {
         let policies: Vec<Named<'_>> =
             attached.authorization.iter().map(|policy| (*policy, named(policy))).collect();
         let (http, tcp) = if workload.proxy == ProxyKind::Ztunnel {
-            (Chain::default(), Chain::ztunnel(&policies, mesh.istio_version, &mesh.root_namespace, pace).await)
+            (
+                Chain::default(),
+                Chain::ztunnel(&policies, mesh.istio_version, &mesh.root_namespace, pace).await,
+            )
         } else {
             let chain = |protocol| Chain::envoy(&policies, protocol, workload, mesh, &trust_domains, pace);
             (chain(Protocol::Http).await, chain(Protocol::Tcp).await)
@@ -341,12 +344,7 @@ impl Chain {
 
     /// CUSTOM, AUDIT and dry-run policies are not sent to ztunnel ([`attach`] leaves them out). It asks policies in the
     /// order of [`ztunnel::order`], and a policy's rules as they are written.
-    async fn ztunnel(
-        policies: &[Named<'_>],
-        version: IstioVersion,
-        root: &str,
-        pace: &dyn Pace,
-    ) -> Chain {
+    async fn ztunnel(policies: &[Named<'_>], version: IstioVersion, root: &str, pace: &dyn Pace) -> Chain {
         let mut chain = Chain::default();
         let mut policies: Vec<&Named<'_>> = policies.iter().collect();
         order::sort_by(&mut policies, |(a, _), (b, _)| ztunnel::order(a, root).cmp(&ztunnel::order(b, root)));

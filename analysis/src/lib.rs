@@ -3,10 +3,12 @@
 
 pub mod bundle;
 mod compare;
+pub mod evaluator;
 pub mod imported;
 pub mod lint;
 pub mod reference;
 pub mod run;
 
 pub use compare::{Difference, differences, shown};
+pub use evaluator::{Evaluator, Plans};
 pub use run::{CaseResult, Runner, TestResult};

@@ -1,43 +1,27 @@
 //! Runs test suites. No input or output: suites and their policies come in read.
 
-use crate::{Difference, differences, imported::Proxy};
+use crate::{Difference, Evaluator, Plans, differences, imported::Proxy};
 use gnomon_engine::{
-    Mesh, Plan, Workload,
     envoy::import::Imported,
     jwt::Crypto,
-    prepare::Prepared,
     resource::Resources,
     verdict::{DryRun, Missing, Outcome, Report, Stage},
 };
 use gnomon_manifests::suite::{Case, LoadedSuite, Test};
-use std::{collections::VecDeque, sync::Arc};
-
-/// How many plans are kept at once. A suite goes over few workloads, mostly in turn.
-const KEPT: usize = 32;
+use std::sync::Arc;
 
 /// Runs the tests of one suite.
 pub struct Runner<'a> {
     crypto: &'a dyn Crypto,
     now: i64,
-    plans: VecDeque<Kept>,
+    plans: Plans,
     /// A proxy's own configuration in place of policies, and which listener of it.
     proxy: Option<(Arc<Imported>, Option<String>)>,
 }
 
-/// A plan and what it was made of.
-struct Kept {
-    resources: Arc<Resources>,
-    workload: Arc<Workload>,
-    mesh: Arc<Mesh>,
-    plan: Arc<Plan>,
-}
-
 impl std::fmt::Debug for Runner<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Runner")
-            .field("now", &self.now)
-            .field("plans", &self.plans.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Runner").field("now", &self.now).finish_non_exhaustive()
     }
 }
 
@@ -67,7 +51,7 @@ impl CaseResult {
 impl<'a> Runner<'a> {
     /// `now` is the clock of requests without `time`, in seconds since 1970.
     pub fn new(crypto: &'a dyn Crypto, now: i64) -> Self {
-        Runner { crypto, now, plans: VecDeque::new(), proxy: None }
+        Runner { crypto, now, plans: Plans::default(), proxy: None }
     }
 
     /// For a suite: its policies, or the proxy's configuration that it names in their place.
@@ -76,57 +60,36 @@ impl<'a> Runner<'a> {
         Runner { proxy, ..Runner::new(crypto, now) }
     }
 
-    /// Runs a test against the policies of its suite and its own. The plan is kept as long as tests give the same
-    /// `Arc`s or equal workloads and meshes.
+    /// Runs a test against the policies of its suite and its own, or the proxy's configuration. A plan is used again as
+    /// long as tests give the same `Arc` of policies and equal workloads and meshes.
     pub fn test(&mut self, test: &Test, resources: &Arc<Resources>) -> TestResult {
+        let (workload, mesh) = (&*test.workload, &*test.mesh);
         if let Some((imported, listener)) = &self.proxy {
-            let (workload, mesh) = (&*test.workload, &*test.mesh);
             let proxy = Proxy { imported, listener: listener.as_deref(), workload, mesh };
-            let case = |case: &Case| {
-                let report = proxy
-                    .report(&case.request, self.now, self.crypto)
-                    .unwrap_or_else(|why| undecided(why.to_string()));
-                CaseResult { differences: differences(&case.expect, &report), report }
-            };
-            return TestResult { cases: test.cases.iter().map(case).collect() };
+            return self.ask(test, Evaluator::Loaded(proxy));
         }
-        let plan = self.plan(resources, &test.workload, &test.mesh);
-        TestResult { cases: test.cases.iter().map(|case| self.case(case, test, &plan)).collect() }
+        let planned = self.plans.plan(resources, &test.workload, &test.mesh);
+        self.ask(test, planned.evaluator())
     }
 
-    fn case(&self, case: &Case, test: &Test, plan: &Plan) -> CaseResult {
-        let ready = Prepared::new(&case.request, plan.authenticator(), &test.workload, &test.mesh, self.now);
+    fn ask(&self, test: &Test, evaluator: Evaluator<'_>) -> TestResult {
+        TestResult { cases: test.cases.iter().map(|case| self.case(case, evaluator)).collect() }
+    }
+
+    fn case(&self, case: &Case, evaluator: Evaluator<'_>) -> CaseResult {
+        let explained =
+            || evaluator.explain(&case.request, self.now, self.crypto).map(|explanation| explanation.report);
         // Finding the nearest miss is slow, so it is only looked for where somebody asks.
         let report = match case.expect.nearest {
-            Some(_) => ready.explain(plan, self.crypto).report,
-            None => ready.report(plan, self.crypto),
+            Some(_) => explained(),
+            None => evaluator.report(&case.request, self.now, self.crypto),
         };
+        let report = report.unwrap_or_else(|why| undecided(why.to_string()));
         let differences = differences(&case.expect, &report);
         if differences.is_empty() {
             return CaseResult { report, differences };
         }
-        CaseResult { report: ready.explain(plan, self.crypto).report, differences }
-    }
-
-    fn plan(&mut self, resources: &Arc<Resources>, workload: &Arc<Workload>, mesh: &Arc<Mesh>) -> Arc<Plan> {
-        // Comparing the policies themselves would cost more than the plan.
-        let same = |kept: &&Kept| {
-            Arc::ptr_eq(&kept.resources, resources) && kept.workload == *workload && kept.mesh == *mesh
-        };
-        if let Some(kept) = self.plans.iter().find(same) {
-            return kept.plan.clone();
-        }
-        let plan = Arc::new(Plan::build(resources, workload, mesh));
-        if self.plans.len() == KEPT {
-            self.plans.pop_front();
-        }
-        self.plans.push_back(Kept {
-            resources: resources.clone(),
-            workload: workload.clone(),
-            mesh: mesh.clone(),
-            plan: plan.clone(),
-        });
-        plan
+        CaseResult { report: explained().unwrap_or_else(|why| undecided(why.to_string())), differences }
     }
 }
 

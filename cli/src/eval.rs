@@ -1,12 +1,12 @@
 //! `gnomon eval`.
 
 use crate::{Outcome, environment, explanation, findings, proxy, request_args::RequestArgs, style};
+use gnomon_analysis::Evaluator;
 use gnomon_engine::{
     Node, Plan, Position, Value,
     attach::{NotApplied, NotAppliedReport, not_applied},
     jwt::SoftwareCrypto,
     node::Key,
-    prepare::Prepared,
     verdict,
     workload::ProxyKind,
 };
@@ -95,9 +95,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
     } else {
         let plan = Plan::build(&loaded.resources, &workload, &mesh);
         let explain = |spec: &RequestSpec| {
-            Prepared::new(spec, plan.authenticator(), &workload, &mesh, now).explain(&plan, &SoftwareCrypto)
+            let evaluator = Evaluator::Policies { plan: &plan, workload: &workload, mesh: &mesh };
+            // Policies always answer.
+            evaluator.explain(spec, now, &SoftwareCrypto).ok()
         };
-        let explained: Vec<verdict::Explanation> = requests.as_slice().iter().map(explain).collect();
+        let explained: Vec<verdict::Explanation> = requests.as_slice().iter().filter_map(explain).collect();
         let not_applied = not_applied(&loaded.resources, &workload, &mesh);
         (explained, not_applied.iter().map(NotApplied::report).collect())
     };

@@ -1,7 +1,7 @@
 //! A proxy's own configuration in place of policies.
 
 use crate::{findings, style};
-use gnomon_analysis::imported::Proxy;
+use gnomon_analysis::{Evaluator, imported::Proxy};
 use gnomon_engine::{Mesh, Workload, jwt::SoftwareCrypto, verdict::Explanation};
 use gnomon_manifests::{LoadedProxy, imported, request::RequestSpec};
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(crate) fn explain(
             if named == 1 { "is" } else { "are" }
         );
     }
-    let proxy = Proxy { imported: &imported, listener, workload, mesh };
+    let proxy = Evaluator::Loaded(Proxy { imported: &imported, listener, workload, mesh });
     let mut explained = Vec::with_capacity(requests.len());
     for request in requests {
         match proxy.explain(request, now, &SoftwareCrypto) {

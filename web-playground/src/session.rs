@@ -5,13 +5,14 @@ use crate::{
     check::Checker,
     inventory::{Inventory, inventory},
 };
-use gnomon_analysis::{differences, imported::Proxy, shown};
+use gnomon_analysis::{Evaluator, Plans, differences, imported::Proxy, shown};
 use gnomon_engine::{
     Diagnostic, Mesh, Node, Plan, Severity, Workload,
-    attach::{Attachment, NotApplied, attach, attachments, not_applied},
+    attach::{NotApplied, attach, not_applied},
     decode,
     envoy::import::Imported,
     prepare::Prepared,
+    resource::Resources,
     verdict::{Explanation, Report},
 };
 use gnomon_manifests::{
@@ -24,31 +25,22 @@ use std::{collections::VecDeque, rc::Rc, sync::Arc};
 
 /// A baseline, a candidate and one to spare.
 const KEPT: usize = 3;
-/// Plans kept for each policy set.
-const KEPT_PLANS: usize = 32;
 
 /// What was read, to be used again while the texts stay the same.
 #[derive(Debug, Default)]
 pub struct Session {
-    sets: VecDeque<PolicySet>,
+    sets: VecDeque<Rc<PolicySet>>,
+    plans: Plans,
     proxies: VecDeque<Rc<Loading>>,
 }
 
-/// A policy set, and its plans by target.
+/// A policy set.
 #[derive(Debug)]
 struct PolicySet {
     sources: Vec<Source>,
+    /// Without its policies.
     loaded: Loaded,
-    plans: VecDeque<Rc<Planned>>,
-}
-
-/// What applies to one workload.
-#[derive(Debug)]
-struct Planned {
-    aim: Rc<Aim>,
-    plan: Plan,
-    /// How many policies apply.
-    applying: usize,
+    resources: Arc<Resources>,
 }
 
 /// A proxy's configuration.
@@ -60,10 +52,10 @@ struct Loading {
 }
 
 /// Whom a request reaches.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 struct Aim {
-    workload: Workload,
-    mesh: Mesh,
+    workload: Arc<Workload>,
+    mesh: Arc<Mesh>,
 }
 
 impl Session {
@@ -95,14 +87,15 @@ impl Session {
                 } else {
                     outcomes(input, |question, spec, nearest| {
                         let aim = aim_of(&aims, question);
-                        let planned = set.plan(&aim);
-                        let plan = &planned.plan;
-                        let ready = ready(spec, plan, &aim, input.now);
+                        let planned = self.plans.plan(&set.resources, &aim.workload, &aim.mesh);
+                        let evaluator = planned.evaluator();
                         let report = match nearest {
-                            true => ready.explain(plan, &checker).report,
-                            false => ready.report(plan, &checker),
+                            true => evaluator
+                                .explain(spec, seconds(input.now), &checker)
+                                .map(|found| found.report),
+                            false => evaluator.report(spec, seconds(input.now), &checker),
                         };
-                        Ok((report, Some(planned.applying)))
+                        Ok((report.map_err(|why| why.to_string())?, Some(planned.applying())))
                     })
                 }
             }
@@ -129,12 +122,12 @@ impl Session {
         } else {
             let set = self.set(&input.policies);
             if !set.loaded.has_errors() && !has_errors(&found) {
-                let planned = set.plan(&aim);
-                let plan = &planned.plan;
+                let planned = self.plans.plan(&set.resources, &aim.workload, &aim.mesh);
+                let plan = planned.plan();
                 let ready = ready(&spec, plan, &aim, input.now);
                 explained.explanation = Some(ready.explain(plan, &checker));
-                explained.tokens = tokens(&set.loaded, &aim, plan, &ready, &checker);
-                let not_applied = not_applied(&set.loaded.resources, &aim.workload, &aim.mesh);
+                explained.tokens = tokens(&set.resources, &aim, plan, &ready, &checker);
+                let not_applied = not_applied(&set.resources, &aim.workload, &aim.mesh);
                 explained.not_applied = not_applied.iter().map(NotApplied::report).collect();
             }
         }
@@ -149,24 +142,20 @@ impl Session {
         if set.loaded.has_errors() {
             return Inventory::default();
         }
-        let mesh = aims.first().map(|aim| aim.mesh.clone()).unwrap_or_default();
-        inventory(&input.policies, &set.loaded.resources, &mesh)
+        let mesh = aims.first().map(|aim| Mesh::clone(&aim.mesh)).unwrap_or_default();
+        inventory(&input.policies, &set.resources, &mesh)
     }
 
-    fn set(&mut self, sources: &[Source]) -> &mut PolicySet {
+    fn set(&mut self, sources: &[Source]) -> Rc<PolicySet> {
         let known = self.sets.iter().position(|set| set.sources == sources);
-        let set = known.and_then(|index| self.sets.remove(index)).unwrap_or_else(|| PolicySet {
-            sources: sources.to_vec(),
-            loaded: load(sources),
-            plans: VecDeque::new(),
+        let set = known.and_then(|index| self.sets.remove(index)).unwrap_or_else(|| {
+            let mut loaded = load(sources);
+            let resources = Arc::new(std::mem::take(&mut loaded.resources));
+            Rc::new(PolicySet { sources: sources.to_vec(), loaded, resources })
         });
-        self.sets.push_front(set);
+        self.sets.push_front(set.clone());
         self.sets.truncate(KEPT);
-        match self.sets.front_mut() {
-            Some(set) => set,
-            #[expect(clippy::unreachable, reason = "pushed just now")]
-            None => unreachable!(),
-        }
+        set
     }
 
     fn proxy(&mut self, source: &Source) -> Rc<Loading> {
@@ -181,24 +170,6 @@ impl Session {
         self.proxies.push_front(loading.clone());
         self.proxies.truncate(KEPT);
         loading
-    }
-}
-
-impl PolicySet {
-    fn plan(&mut self, aim: &Rc<Aim>) -> Rc<Planned> {
-        if let Some(planned) = self.plans.iter().find(|planned| planned.aim == *aim) {
-            return planned.clone();
-        }
-        let resources = &self.loaded.resources;
-        let attached = attachments(resources, &aim.workload, &aim.mesh);
-        let planned = Rc::new(Planned {
-            aim: aim.clone(),
-            plan: Plan::build(resources, &aim.workload, &aim.mesh),
-            applying: attached.iter().filter(|(_, one)| matches!(one, Attachment::Applies(_))).count(),
-        });
-        self.plans.push_front(planned.clone());
-        self.plans.truncate(KEPT_PLANS);
-        planned
     }
 }
 
@@ -249,7 +220,10 @@ fn aims(targets: &[Node], found: &mut Vec<Diagnostic>) -> Vec<Rc<Aim>> {
         let part = |name| target.get(name).filter(|node| !matches!(node.value, gnomon_engine::Value::Null));
         let workload = part("workload").map(|node| decode::workload(node, &file, found));
         let mesh = part("mesh").map(|node| decode::mesh(node, &file, found));
-        Rc::new(Aim { workload: workload.unwrap_or_default(), mesh: mesh.unwrap_or_default() })
+        Rc::new(Aim {
+            workload: Arc::new(workload.unwrap_or_default()),
+            mesh: Arc::new(mesh.unwrap_or_default()),
+        })
     };
     targets.iter().enumerate().map(read).collect()
 }
@@ -332,18 +306,24 @@ fn proxy_report(
     spec: &RequestSpec,
     checker: &Checker,
 ) -> Result<Report, String> {
-    let proxy =
-        Proxy { imported, listener: input.listener.as_deref(), workload: &aim.workload, mesh: &aim.mesh };
-    proxy.report(spec, seconds(input.now), checker).map_err(|why| why.to_string())
+    let listener = input.listener.as_deref();
+    let proxy = Proxy { imported, listener, workload: &aim.workload, mesh: &aim.mesh };
+    Evaluator::Loaded(proxy).report(spec, seconds(input.now), checker).map_err(|why| why.to_string())
 }
 
-fn tokens(loaded: &Loaded, aim: &Aim, plan: &Plan, ready: &Prepared<'_>, checker: &Checker) -> Vec<Token> {
+fn tokens(
+    resources: &Resources,
+    aim: &Aim,
+    plan: &Plan,
+    ready: &Prepared<'_>,
+    checker: &Checker,
+) -> Vec<Token> {
     if ready.rejected().is_some() {
         return Vec::new();
     }
     let crypto = ready.vouching(checker);
     let traces = ready.with_request(|request| plan.authenticator().trace(request, &crypto));
-    let resources = gnomon_engine::versions::known(&loaded.resources, aim.mesh.istio_version);
+    let resources = gnomon_engine::versions::known(resources, aim.mesh.istio_version);
     let rules = attach(&resources, &aim.workload, &aim.mesh).jwt_rules;
     let told = traces.into_iter().filter_map(|trace| {
         let (meta, rule) = rules.get(trace.rule)?;

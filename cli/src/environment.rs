@@ -1,5 +1,6 @@
 //! The workload and the mesh, from options and files.
 
+use crate::style;
 use gnomon_engine::{Diagnostic, Mesh, Workload, decode, workload::ProxyKind};
 use gnomon_manifests::{Loaded, parse, read_file};
 use std::{
@@ -23,7 +24,7 @@ pub(crate) struct EnvironmentArgs {
     /// A file with all of it (`workload:`); the options above are laid over it
     #[arg(long, value_name = "FILE")]
     workload: Option<PathBuf>,
-    /// A file with the mesh's settings (`mesh:`)
+    /// A file with the mesh's settings (`mesh:`) [default: MeshConfig in the ConfigMap `istio`, where one is read]
     #[arg(long, value_name = "FILE")]
     mesh: Option<PathBuf>,
 }
@@ -46,7 +47,7 @@ impl EnvironmentArgs {
         };
         let mesh = match &self.mesh {
             Some(file) => self::mesh(file, findings),
-            None => Mesh::default(),
+            None => mesh_at_hand(findings),
         };
         if let Some(namespace) = &self.namespace {
             workload.namespace.clone_from(namespace);
@@ -71,6 +72,21 @@ impl EnvironmentArgs {
 /// The mesh out of a file.
 pub(crate) fn mesh(file: &Path, findings: &mut Loaded) -> Mesh {
     read(file, findings, decode::mesh).unwrap_or_default()
+}
+
+/// The mesh that the manifests configure, if exactly one ConfigMap does.
+fn mesh_at_hand(loaded: &mut Loaded) -> Mesh {
+    let mut found = Vec::new();
+    let Some((meta, mesh)) = loaded.inventory.mesh(&mut found) else { return Mesh::default() };
+    eprintln!(
+        "note: mesh settings from the ConfigMap {}/{} in {}:{}",
+        style::safe(&meta.namespace),
+        style::safe(&meta.name),
+        style::safe(&meta.file),
+        meta.at.line
+    );
+    loaded.diagnostics.extend(found);
+    mesh
 }
 
 type Decode<T> = fn(&gnomon_engine::Node, &Arc<str>, &mut Vec<Diagnostic>) -> T;

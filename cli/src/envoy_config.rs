@@ -15,6 +15,9 @@ pub(crate) struct Args {
     /// Policies: a file, a folder or - for standard input; as often as wanted
     #[arg(short, long = "policies", value_name = "PATH", required = true)]
     policies: Vec<PathBuf>,
+    /// Of objects of one name take the last one read, as `kubectl apply` does
+    #[arg(long)]
+    last_wins: bool,
     /// HTTP filters, or network filters of a TCP port
     #[arg(long, value_enum, default_value_t = Chain::Http)]
     protocol: Chain,
@@ -38,7 +41,7 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let mut loader = Loader::new();
+    let mut loader = Loader::new().last_wins(args.last_wins);
     args.policies.iter().for_each(|path| loader.path(path));
     let mut loaded = loader.finish();
     let (workload, mesh) = args.environment.read(&mut loaded);

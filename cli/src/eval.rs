@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// Policies: a file, a folder or - for standard input; as often as wanted
     #[arg(short, long = "policies", value_name = "PATH", required_unless_present = "envoy_config")]
     policies: Vec<PathBuf>,
+    /// Of objects of one name take the last one read, as `kubectl apply` does
+    #[arg(long)]
+    last_wins: bool,
     /// In place of policies what a proxy has loaded: `istioctl proxy-config listener POD -o json`, Envoy's /config_dump,
     /// or a single filter; YAML or JSON, or - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "policies")]
@@ -48,7 +51,7 @@ pub(crate) struct Args {
     /// Exit 1 where a request is denied, 3 where the verdict is unknown
     #[arg(long)]
     exit_code: bool,
-    /// Show every rule and every check, not only those that matter
+    /// Show every rule and every check, not only those that matter, and what was passed over
     #[arg(short, long)]
     verbose: bool,
 }
@@ -74,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         eprintln!("error: the policies and the request cannot both come from standard input");
         return Outcome::Failed;
     }
-    let mut loader = Loader::new();
+    let mut loader = Loader::new().last_wins(args.last_wins);
     args.policies.iter().for_each(|path| loader.path(path));
     let mut loaded = loader.finish();
     let (workload, mesh) = args.environment.read(&mut loaded);
@@ -82,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let broken = findings::print(&loaded, &mut Default::default(), "nothing was evaluated");
     let (Some(requests), false) = (requests, broken) else { return Outcome::Failed };
     if args.output == Format::Text {
-        findings::print_skipped(&loaded);
+        findings::print_unread(&loaded, args.verbose);
     }
 
     let now = now();

@@ -1,4 +1,4 @@
-//! Diagnostics to standard error.
+//! Diagnostics, and what was passed over, to standard error.
 
 use crate::style;
 use gnomon_engine::Severity;
@@ -8,6 +8,14 @@ use std::collections::HashSet;
 /// Prints every diagnostic with the line that it is about, unless the like was `seen` before; in the end how many errors
 /// there are and what comes of them. True where there are any.
 pub(crate) fn print(loaded: &Loaded, seen: &mut HashSet<String>, consequence: &str) -> bool {
+    show(loaded, seen);
+    let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+    conclude(errors, consequence);
+    errors > 0
+}
+
+/// Prints every diagnostic with the line that it is about, unless the like was `seen` before.
+pub(crate) fn show(loaded: &Loaded, seen: &mut HashSet<String>) {
     let colour = style::stderr_colour();
     for diagnostic in &loaded.diagnostics {
         let rendered = loaded.render(diagnostic, colour);
@@ -15,23 +23,42 @@ pub(crate) fn print(loaded: &Loaded, seen: &mut HashSet<String>, consequence: &s
             eprintln!("{rendered}");
         }
     }
-    let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+}
+
+/// How many errors there are, if any, and what comes of them.
+pub(crate) fn conclude(errors: usize, consequence: &str) {
     if errors > 0 {
         eprintln!("{}; {consequence}", style::plural(errors, "error"));
     }
-    errors > 0
 }
 
-/// One line on the objects that were skipped, if any.
-pub(crate) fn print_skipped(loaded: &Loaded) {
-    if loaded.skipped.is_empty() {
-        return;
+/// What was passed over: a line for objects of other kinds, one for what is no object, one for each chart. All of it
+/// with its place, where `verbose`.
+pub(crate) fn print_unread(loaded: &Loaded, verbose: bool) {
+    let unread = &loaded.unread;
+    let total: usize = unread.kinds().map(|(_, count)| count).sum();
+    if total > 0 {
+        let kinds: Vec<String> = unread.kinds().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let kinds = style::safe(&kinds.join(", "));
+        eprintln!("note: skipped {} of other kinds: {kinds}", style::plural(total, "object"));
     }
-    let total: usize = loaded.skipped.values().sum();
-    let kinds: Vec<String> = loaded.skipped.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    eprintln!(
-        "note: skipped {} of other kinds: {}",
-        style::plural(total, "object"),
-        style::safe(&kinds.join(", "))
-    );
+    let others: Vec<String> = unread.others().map(|(reason, count)| reason.counted(count)).collect();
+    if !others.is_empty() {
+        let hint = if verbose { "" } else { " (--verbose lists them)" };
+        eprintln!("note: passed over {}{hint}", others.join(", "));
+    }
+    for chart in loaded.charts.iter() {
+        eprintln!(
+            "note: chart `{}` in {}: {} not rendered; give what `helm template` prints",
+            style::safe(&chart.name),
+            style::safe(&chart.folder),
+            style::plural(chart.policies, "policy template"),
+        );
+    }
+    if verbose {
+        for (reason, file, at) in unread.places() {
+            let at = if at.line > 0 { format!(":{}:{}", at.line, at.column) } else { String::new() };
+            eprintln!("  {}{at}: {}", style::safe(file), style::safe(&reason.counted(1)));
+        }
+    }
 }

@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Print what a code means, of a lint or of what Istio's admission refuses; without a code all lints
     #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "")]
     explain: Option<String>,
+    /// List what was passed over, with its place
+    #[arg(short, long)]
+    verbose: bool,
     /// For people (on standard error), for programs, or for GitHub's annotations
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
@@ -47,6 +50,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut loader = Loader::new();
     paths.iter().for_each(|path| loader.path(path));
     let mut loaded = loader.finish();
+    // A cluster takes both, one after the other.
+    let twice = loaded.diagnostics.iter_mut().filter(|found| found.code == "duplicate-object");
+    twice.for_each(|found| found.severity = Severity::Warning);
     let mesh = args.mesh.as_deref().map(|file| environment::mesh(file, &mut loaded));
     if let Some(version) = args.istio_version.or(mesh.as_ref().map(|mesh| mesh.istio_version)) {
         let problems = versions::problems(&loaded.resources, version);
@@ -56,11 +62,18 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let texts = |file: &str| read_file(Path::new(file)).ok();
     let lints = lint::check(&loaded, &mesh.unwrap_or_default(), &texts);
     add(&mut loaded, lints);
-    loaded.skipped = loaded.unread();
     match args.output {
         Format::Text => {
-            findings::print(&loaded, &mut Default::default(), "Istio would refuse what they are in");
-            findings::print_skipped(&loaded);
+            findings::show(&loaded, &mut Default::default());
+            let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+            let (ours, theirs): (Vec<_>, Vec<_>) =
+                errors.partition(|found| LINTS.iter().any(|lint| lint.code == found.code));
+            let (refused, unread): (Vec<_>, Vec<_>) =
+                theirs.into_iter().partition(|found| !found.object.is_empty());
+            findings::conclude(refused.len(), "Istio would refuse what they are in");
+            findings::conclude(unread.len(), "what they are in was not read");
+            findings::conclude(ours.len(), "Istio takes what they are in, and it cannot be what was meant");
+            findings::print_unread(&loaded, args.verbose);
             style::print(&summary(&loaded));
         }
         Format::Json => {

@@ -59,7 +59,7 @@ pub(crate) fn below(folder: &Path, problems: &mut Vec<Diagnostic>) -> Vec<PathBu
 }
 
 pub(crate) fn is_manifest(name: &str) -> bool {
-    let Some((stem, ending)) = name.rsplit_once('.') else { return false };
+    let Some((stem, ending)) = name.rsplit_once('.') else { return name == "Kustomization" };
     matches!(ending, "yaml" | "yml" | "json") && !stem.ends_with(".gnomon")
 }
 

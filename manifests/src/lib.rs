@@ -7,9 +7,12 @@
 #![forbid(unsafe_code)]
 
 mod advice;
+mod document;
 mod files;
+mod folder;
 mod imported;
 mod input;
+pub mod inventory;
 mod load_error;
 mod loader;
 mod merge;
@@ -20,8 +23,8 @@ mod scalar;
 mod source;
 pub mod suite;
 mod time;
-pub mod traffic;
 mod tree;
+mod unread;
 
 pub use imported::{LoadedProxy, imported, imported_text};
 pub use input::{MAX_BYTES, decode_bytes, read_file};
@@ -32,3 +35,4 @@ pub use render::{Colour, render};
 pub use source::Source;
 pub use time::rfc3339;
 pub use tree::{MAX_DEPTH, MAX_NODES, parse};
+pub use unread::{Chart, Reason, Unread};

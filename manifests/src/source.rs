@@ -24,8 +24,13 @@ impl Source {
                 .collect()
         });
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
-        let rest = self.text.get(*starts.get(index)?..)?;
-        let line = rest.lines().next()?;
+        let (start, next) = (*starts.get(index)?, starts.get(index.saturating_add(1)).copied());
+        let line = self.text.get(start..next.unwrap_or(self.text.len()))?;
+        if line.is_empty() {
+            return None;
+        }
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        let line = line.strip_suffix('\r').unwrap_or(line);
         Some(if index == 0 { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line })
     }
 }

@@ -24,17 +24,24 @@ const MAX_PROBLEMS: usize = 1_000;
 /// errors, too, but reading goes on (with the first value), so that all problems are found: look for errors before using
 /// what is returned.
 pub fn parse(text: &str, file: &str) -> (Vec<Node>, Vec<Diagnostic>) {
-    let (documents, diagnostics) = documents(text, &Arc::from(file));
-    (documents.into_iter().map(|document| document.node).collect(), diagnostics)
+    let (documents, last) = documents(text, &Arc::from(file));
+    let (mut nodes, mut problems) = (Vec::with_capacity(documents.len()), Vec::new());
+    for document in documents {
+        nodes.push(document.node);
+        problems.extend(document.problems);
+    }
+    problems.extend(last);
+    (nodes, problems)
 }
 
 /// One document of a text.
 pub(crate) struct Document {
     pub(crate) node: Node,
-    /// An error was found in it: it must not be used.
-    pub(crate) broken: bool,
+    /// The errors in it: where there are any, it must not be used.
+    pub(crate) problems: Vec<Diagnostic>,
 }
 
+/// The documents of a text; the errors that end the reading come apart.
 pub(crate) fn documents(text: &str, file: &Arc<str>) -> (Vec<Document>, Vec<Diagnostic>) {
     let mut builder = Builder::new(file);
     if text.len() > input::MAX_BYTES {
@@ -47,7 +54,7 @@ pub(crate) fn documents(text: &str, file: &Arc<str>) -> (Vec<Document>, Vec<Diag
         && let Some(node) = as_json(text)
     {
         // JSON that is no YAML: escaped surrogate pairs, very long keys. Positions are lost.
-        return (vec![Document { node, broken: false }], Vec::new());
+        return (vec![Document { node, problems: Vec::new() }], Vec::new());
     }
     (builder.documents, builder.problems)
 }
@@ -109,8 +116,8 @@ struct Builder<'f> {
     problems: Vec<Diagnostic>,
     stack: Vec<Frame>,
     anchors: HashMap<usize, Built>,
-    /// How many problems there were when the document that is being read began.
-    begun: usize,
+    /// How many problems may still be reported.
+    room: usize,
     nodes: usize,
     repeated: usize,
 }
@@ -123,7 +130,7 @@ impl<'f> Builder<'f> {
             problems: Vec::new(),
             stack: Vec::new(),
             anchors: HashMap::new(),
-            begun: 0,
+            room: MAX_PROBLEMS,
             nodes: 0,
             repeated: 0,
         }
@@ -165,7 +172,6 @@ impl<'f> Builder<'f> {
         let at = watch.place(&span.start);
         match event {
             Event::DocumentStart(_) => {
-                self.begun = self.problems.len();
                 self.anchors.clear();
                 Ok(())
             }
@@ -270,8 +276,8 @@ impl<'f> Builder<'f> {
             self.anchors.insert(anchor, built.clone());
         }
         let Some(mut frame) = self.stack.pop() else {
-            let broken = self.problems.len() > self.begun;
-            self.documents.push(Document { node: built.node, broken });
+            let problems = std::mem::take(&mut self.problems);
+            self.documents.push(Document { node: built.node, problems });
             return Ok(());
         };
         frame.nodes += built.nodes;
@@ -357,9 +363,8 @@ impl<'f> Builder<'f> {
     }
 
     fn problem(&mut self, code: &'static str, at: Position, message: impl Into<String>, help: &str) {
-        if self.problems.len() >= MAX_PROBLEMS {
-            return;
-        }
+        let Some(room) = self.room.checked_sub(1) else { return };
+        self.room = room;
         self.problems.push(Diagnostic {
             severity: Severity::Error,
             code,

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{check, object};
-use gnomon_manifests::{Loaded, load_text, parse};
+use gnomon_manifests::{Loaded, Reason, load_text, parse};
 
 /// What is read, with or without errors.
 fn read_text(text: &str, file: &str) -> Loaded {
@@ -58,7 +58,7 @@ metadata: {resourceVersion: ""}
     assert_eq!((policy.meta.name.as_str(), policy.meta.at.line), ("viewer", 4));
     assert_eq!(policy.meta.creation_timestamp.as_deref(), Some("2025-05-04T07:04:01Z"));
     assert_eq!(loaded.resources.peer_authentication.len(), 1);
-    assert_eq!(loaded.skipped.into_iter().collect::<Vec<_>>(), [("Service".to_string(), 1)]);
+    assert_eq!((loaded.unread.kinds().count(), loaded.inventory.services.len()), (0, 1));
 }
 
 #[test]
@@ -66,8 +66,11 @@ fn kinds_and_versions() {
     for (name, text, expected) in [
         ("other kinds", "apiVersion: apps/v1\nkind: Deployment\nspec: [1]\n---\nkind: Foo\n", &[][..]),
         ("empty documents", "---\n---\n# nothing\n---\n~\n", &[]),
-        ("no object", "«- 1\n", &["!not-an-object"]),
-        ("no object", "«hello\n", &["!not-an-object"]),
+        ("no object", "«- 1\n", &["?not-an-object"]),
+        ("no object", "«hello\n", &["?not-an-object"]),
+        ("a JSON patch", "«- {op: add, path: /spec}\n", &["?not-an-object"]),
+        ("a part", "«kind: PeerAuthentication\n$patch: delete\n", &["?not-an-object"]),
+        ("a playbook", "«- {hosts: all, tasks: []}\n", &["?not-an-object"]),
         ("values of a chart", "«replicas: 1\n", &["?missing-kind"]),
         ("no kind", "«apiVersion: security.istio.io/v1\nmetadata: {name: a}\n", &["!missing-kind"]),
         ("no version", "«kind: PeerAuthentication\nmetadata: {name: a}\n", &["!missing-api-version"]),
@@ -91,7 +94,7 @@ fn kinds_and_versions() {
             "apiVersion: policy.linkerd.io/v1alpha1\nkind: AuthorizationPolicy\nmetadata: {name: a}\n",
             &[],
         ),
-        ("null in a list", "kind: List\nitems:\n- «\n- kind: Foo\n", &["!not-an-object items[0]"]),
+        ("null in a list", "kind: List\nitems:\n- «\n- kind: Foo\n", &["?not-an-object items[0]"]),
         ("no metadata", "«apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n", &["!missing-name"]),
         (
             "no name",
@@ -111,9 +114,9 @@ fn kinds_and_versions() {
     ] {
         check(name, text, expected);
     }
-    let skipped = read_text("kind: A\n---\nkind: A\n---\nkind: B\n---\n{}\n", "t").skipped;
-    let counts: Vec<_> = skipped.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
-    assert_eq!(counts, [("(no kind)", 1), ("A", 2), ("B", 1)]);
+    let unread = read_text("kind: A\n---\nkind: A\n---\nkind: B\n---\n{}\n", "t").unread;
+    assert_eq!(unread.kinds().collect::<Vec<_>>(), [("A", 2), ("B", 1)]);
+    assert_eq!(unread.others().collect::<Vec<_>>(), [(&Reason::NoObject, 1)]);
 }
 
 #[test]
@@ -127,7 +130,7 @@ fn the_same_object_twice() {
     let one = object("PeerAuthentication", "mtls: {mode: STRICT}");
     let text = format!("{one}---\n«{one}---\n{}", one.replace("namespace: ns", "namespace: other"));
     let loaded = check("twice", &text, &["!duplicate-object"]);
-    assert_eq!(loaded.diagnostics[0].message, "the object is there twice, first in t.yaml:1:1");
+    assert_eq!(loaded.diagnostics[0].message, "two objects have this name: the first is in t.yaml:1:1");
 }
 
 #[test]

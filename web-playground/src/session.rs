@@ -185,7 +185,7 @@ pub(crate) struct Lint {
 /// What is wrong with policies.
 pub(crate) fn lint(sources: &[Source]) -> Lint {
     let loaded = load(sources);
-    let skipped = loaded.unread().into_iter().collect();
+    let skipped = loaded.unread.kinds().map(|(kind, count)| (kind.to_owned(), count)).collect();
     let resources = &loaded.resources;
     let policies = resources.authorization.len()
         + resources.request_authentication.len()

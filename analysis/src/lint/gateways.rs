@@ -4,7 +4,7 @@ use gnomon_engine::{
     attach::GATEWAY_NAME_LABEL,
     resource::{AuthorizationPolicy, Labels, Target, TargetKind},
 };
-use gnomon_manifests::traffic::Traffic;
+use gnomon_manifests::inventory::Inventory;
 
 /// Labels that only pods of gateways have: those that istiod gives to the pods of Gateway API gateways, and what it
 /// called the first one before.
@@ -21,7 +21,7 @@ pub(crate) fn meets(policy: &AuthorizationPolicy, selector: &Labels) -> bool {
 /// The policy is for gateways: a `targetRef` says so, a Gateway at hand has its labels, a label says that the pod belongs
 /// to a Gateway API gateway, or they are those that Istio's own charts give to gateways (`istio: ingressgateway`,
 /// `app: istio-ingressgateway`).
-pub(crate) fn is_for_gateway(policy: &AuthorizationPolicy, traffic: &Traffic) -> bool {
+pub(crate) fn is_for_gateway(policy: &AuthorizationPolicy, inventory: &Inventory) -> bool {
     match &policy.target {
         Target::Namespace | Target::EmptySelector => false,
         Target::Refs(refs) => refs.iter().any(|target| target.kind == TargetKind::Gateway),
@@ -31,7 +31,7 @@ pub(crate) fn is_for_gateway(policy: &AuthorizationPolicy, traffic: &Traffic) ->
                     || (["app", "istio"].contains(&key.as_str()) && value.ends_with("gateway"))
             };
             labels.iter().any(usual)
-                || traffic.gateways.iter().any(|gateway| meets(policy, &gateway.selector))
+                || inventory.gateways.iter().any(|gateway| meets(policy, &gateway.selector))
         }
     }
 }

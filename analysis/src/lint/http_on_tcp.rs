@@ -7,7 +7,7 @@ use gnomon_engine::{
     Attribute, Severity,
     resource::{Action, FieldSet, Match, Rule, Text},
 };
-use gnomon_manifests::traffic::Server;
+use gnomon_manifests::inventory::Server;
 
 pub(super) const LINT: Lint = Lint {
     code: "http-on-tcp",
@@ -69,9 +69,10 @@ spec:
 
 fn rule(findings: &mut Findings<'_>, RuleAt { policy, rule, index }: &RuleAt<'_>) {
     let Some(http) = http_field(rule) else { return };
-    let gateways = findings.input.traffic.gateways.iter().filter(|gateway| meets(policy, &gateway.selector));
+    let gateways =
+        findings.input.inventory.gateways.iter().filter(|gateway| meets(policy, &gateway.selector));
     let mut servers = gateways.flat_map(|gateway| &gateway.servers).filter(|server| server.is_tcp());
-    let Some(Server { port, protocol, tls }) = servers.find(|server| reaches(rule, server.port)) else {
+    let Some(Server { port, protocol, tls, .. }) = servers.find(|server| reaches(rule, server.port)) else {
         return;
     };
     let what = match policy.action {

@@ -20,7 +20,7 @@ mod walk;
 pub use catalogue::{Explanation, Origin, explain};
 
 use gnomon_engine::{Diagnostic, Mesh, Severity, resource::Resources, workload::IstioVersion};
-use gnomon_manifests::{Loaded, traffic::Traffic};
+use gnomon_manifests::{Loaded, inventory::Inventory};
 use walk::Looks;
 
 /// All lints, by code. A new one is its file, its line above and its line here.
@@ -102,7 +102,7 @@ impl Group {
 #[derive(Clone, Copy)]
 pub(crate) struct Input<'l> {
     pub(crate) resources: &'l Resources,
-    pub(crate) traffic: &'l Traffic,
+    pub(crate) inventory: &'l Inventory,
     pub(crate) mesh: &'l Mesh,
 }
 
@@ -114,7 +114,7 @@ pub(crate) struct Input<'l> {
 ///
 /// The command line and the page call this and nothing else.
 pub fn check(loaded: &Loaded, mesh: &Mesh, texts: &dyn Fn(&str) -> Option<String>) -> Vec<Diagnostic> {
-    let input = Input { resources: &loaded.resources, traffic: &loaded.traffic, mesh };
+    let input = Input { resources: &loaded.resources, inventory: &loaded.inventory, mesh };
     let lints = LINTS.iter().filter(|lint| lint.since.is_none_or(|since| since <= mesh.istio_version));
     let mut found = walk::walk(input, lints.copied());
     suppress::apply(&loaded.files, texts, &mut found);

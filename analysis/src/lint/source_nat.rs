@@ -46,7 +46,7 @@ spec:
 };
 
 fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
-    if values.attribute != Attribute::SourceIp || !is_for_gateway(values.policy, findings.input.traffic) {
+    if values.attribute != Attribute::SourceIp || !is_for_gateway(values.policy, findings.input.inventory) {
         return;
     }
     let Some(first) = values.texts.first() else { return };

@@ -6,7 +6,7 @@ use gnomon_engine::{
     Severity,
     resource::{MtlsMode, PeerAuthentication},
 };
-use gnomon_manifests::traffic::Origin;
+use gnomon_manifests::inventory::Meta as Origin;
 use std::path::Path;
 
 pub(super) const LINT: Lint = Lint {
@@ -54,8 +54,8 @@ spec: {host: orders.shop.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MU
 
 fn all(findings: &mut Findings<'_>) {
     let input = findings.input;
-    for rule in &input.traffic.destination_rules {
-        let Some(namespace) = namespace(&rule.host, &rule.origin.namespace) else { continue };
+    for rule in &input.inventory.destination_rules {
+        let Some(namespace) = namespace(&rule.host, &rule.meta.namespace) else { continue };
         if is_control_plane(&rule.host, namespace, &input.mesh.root_namespace) {
             continue;
         }
@@ -63,7 +63,7 @@ fn all(findings: &mut Findings<'_>) {
             .resources
             .peer_authentication
             .iter()
-            .filter(|peer| belong_together(&rule.origin, namespace, peer))
+            .filter(|peer| belong_together(&rule.meta, namespace, peer))
             .collect();
         let Some((peer, mode)) = mode_in(&near, namespace, &input.mesh.root_namespace) else { continue };
         for tls in &rule.tls {
@@ -89,7 +89,7 @@ fn all(findings: &mut Findings<'_>) {
                 ),
                 None => "use ISTIO_MUTUAL or leave `tls` out".into(),
             };
-            findings.in_traffic(("DestinationRule", &rule.origin), tls.mode.at, &tls.field, message, help);
+            findings.in_traffic(("DestinationRule", &rule.meta), tls.mode.at, &tls.field, message, help);
         }
     }
 }

@@ -5,7 +5,7 @@ use gnomon_engine::{
     Attribute, Diagnostic, Position,
     resource::{AuthorizationPolicy, Match, Meta, Rule, Text},
 };
-use gnomon_manifests::traffic::Origin;
+use gnomon_manifests::inventory::Meta as Origin;
 use std::sync::Arc;
 
 /// Where a lint wants to look. The walk calls each function at every place of its kind.

@@ -24,6 +24,6 @@ pub use bound::{Bound, MAX_PROBLEMS};
 pub use cursor::Cursor;
 pub use fields::Fields;
 pub use nearest::nearest;
-pub use object::{Tally, object};
+pub use object::{GROUP, KINDS, Tally, object, objects};
 pub use reader::{Problem, Reader, quoted, short};
 pub use workload::{mesh, mesh_at, workload, workload_at};

@@ -12,10 +12,10 @@ use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
 
 /// How deep `kind: List` may nest.
 const DEEPEST_LIST: usize = 16;
-/// The kinds that decide.
-const KINDS: [&str; 3] = ["AuthorizationPolicy", "RequestAuthentication", "PeerAuthentication"];
-/// Istio's group for them.
-const GROUP: &str = "security.istio.io";
+/// The kinds that decide over requests.
+pub const KINDS: [&str; 3] = ["AuthorizationPolicy", "RequestAuthentication", "PeerAuthentication"];
+/// Istio's API group for them.
+pub const GROUP: &str = "security.istio.io";
 /// How objects without a kind are counted in [`Tally::skipped`].
 const NO_KIND: &str = "(no kind)";
 
@@ -53,9 +53,17 @@ impl Tally {
 pub fn object(node: &Node, file: &Arc<str>, out: &mut Resources, diagnostics: &mut Vec<Diagnostic>) -> Tally {
     let mut tally = Tally::default();
     let mut bound = Bound::after(diagnostics);
-    // A stack of our own: the nesting is the input's.
-    let mut waiting = vec![(node, 0_usize, String::new())];
-    while let Some((node, depth, path)) = waiting.pop() {
+    let all = match objects(node) {
+        Ok(all) => all,
+        Err((list, path)) => {
+            let reader = Reader::new(file, "");
+            let message = format!("lists nest deeper than {DEEPEST_LIST}");
+            reader.at_path(list, path).error("list-too-deep", message, "put the objects into one list");
+            diagnostics.extend(reader.into_diagnostics());
+            return tally;
+        }
+    };
+    for (node, path) in all {
         if !bound.admit(diagnostics) {
             let reader = Reader::new(file, "");
             let message = format!("more than {MAX_PROBLEMS} errors; from here on nothing is read");
@@ -63,23 +71,9 @@ pub fn object(node: &Node, file: &Arc<str>, out: &mut Resources, diagnostics: &m
             diagnostics.extend(reader.into_diagnostics());
             break;
         }
-        let kind = node.get("kind").and_then(Node::as_str).unwrap_or_default();
-        let items = node.get("items").and_then(Node::as_list);
-        if let Some(items) = items.filter(|_| kind.ends_with("List")) {
-            if depth == DEEPEST_LIST {
-                let reader = Reader::new(file, "");
-                let message = format!("lists nest deeper than {DEEPEST_LIST}");
-                reader.at_path(node, path).error("list-too-deep", message, "put the objects into one list");
-                diagnostics.extend(reader.into_diagnostics());
-                continue;
-            }
-            let step = |(index, item)| (item, depth + 1, format!("{}items[{index}]", dotted(&path)));
-            waiting.extend(items.iter().enumerate().map(step).rev());
-            continue;
-        }
         if node.value != Value::Null {
             single(node, path, file, out, diagnostics, &mut tally);
-        } else if depth > 0 {
+        } else if !path.is_empty() {
             let reader = Reader::new(file, "");
             reader.at_path(node, path).error("not-an-object", "an element of a list is null", "remove it");
             diagnostics.extend(reader.into_diagnostics());
@@ -89,8 +83,30 @@ pub fn object(node: &Node, file: &Arc<str>, out: &mut Resources, diagnostics: &m
     tally
 }
 
-fn dotted(path: &str) -> String {
-    if path.is_empty() { String::new() } else { format!("{path}.") }
+/// The objects of a document with their paths in it: itself, or those of a list (`List`, `AuthorizationPolicyList`, …).
+///
+/// # Errors
+///
+/// The list that nests too deeply.
+pub fn objects(document: &Node) -> Result<Vec<(&Node, String)>, (&Node, String)> {
+    let mut found = Vec::new();
+    // A stack of our own: the nesting is the input's.
+    let mut waiting = vec![(document, 0_usize, String::new())];
+    while let Some((node, depth, path)) = waiting.pop() {
+        let kind = node.get("kind").and_then(Node::as_str).unwrap_or_default();
+        let items = node.get("items").and_then(Node::as_list);
+        let Some(items) = items.filter(|_| kind.ends_with("List")) else {
+            found.push((node, path));
+            continue;
+        };
+        if depth == DEEPEST_LIST {
+            return Err((node, path));
+        }
+        let dot = if path.is_empty() { "" } else { "." };
+        let step = |(index, item)| (item, depth + 1, format!("{path}{dot}items[{index}]"));
+        waiting.extend(items.iter().enumerate().map(step).rev());
+    }
+    Ok(found)
 }
 
 fn single(

@@ -121,10 +121,6 @@ pub(super) fn assemble(
             }
         }
         findings.sources.append(&mut loaded.sources);
-        for (kind, count) in loaded.skipped {
-            let most = findings.skipped.entry(kind).or_default();
-            *most = (*most).max(count);
-        }
         let set = Arc::new(loaded.resources);
         known.insert(origin(&test.sources), set.clone());
         resources.push(set);

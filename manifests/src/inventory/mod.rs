@@ -1,0 +1,158 @@
+//! All objects that were read, beside the three kinds that decide over requests: who the policies are for.
+//!
+//! Manifests, `kubectl get -o yaml` and what a cluster answers come in by the same door, [`Inventory::take`]. Nothing here
+//! decides over requests, so nothing is validated: what is malformed in a field counts as absent.
+
+mod gateway_api;
+mod mesh;
+mod object;
+mod pod;
+mod protocol;
+mod reach;
+mod service;
+mod traffic;
+
+pub use gateway_api::{ApiGateway, GatewayClass, Listener, Parent, Route};
+pub use object::{Meta, Owner};
+pub use pod::{ContainerPort, Pod, PodKind};
+pub use protocol::Protocol;
+pub use reach::{Candidate, Reached};
+pub use service::{Service, ServicePort, TargetPort};
+pub use traffic::{ClientTls, DestinationRule, Gateway, Server, ServiceEntry, VirtualService, WasmPlugin};
+
+use gnomon_engine::{Diagnostic, Mesh, Node};
+use object::text;
+use std::sync::Arc;
+
+/// The objects by kind, each in the order read.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Inventory {
+    /// Namespace.
+    pub namespaces: Vec<Meta>,
+    /// ServiceAccount.
+    pub service_accounts: Vec<Meta>,
+    /// Service.
+    pub services: Vec<Service>,
+    /// Pod, and the kinds with a template of one: Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob.
+    pub pods: Vec<Pod>,
+    /// `networking.istio.io` Gateway.
+    pub gateways: Vec<Gateway>,
+    /// VirtualService.
+    pub virtual_services: Vec<VirtualService>,
+    /// DestinationRule.
+    pub destination_rules: Vec<DestinationRule>,
+    /// ServiceEntry.
+    pub service_entries: Vec<ServiceEntry>,
+    /// WasmPlugin.
+    pub wasm_plugins: Vec<WasmPlugin>,
+    /// `gateway.networking.k8s.io` Gateway.
+    pub api_gateways: Vec<ApiGateway>,
+    /// GatewayClass.
+    pub gateway_classes: Vec<GatewayClass>,
+    /// HTTPRoute, GRPCRoute, TLSRoute, TCPRoute.
+    pub routes: Vec<Route>,
+    /// MeshConfig out of the ConfigMaps called `istio` (`istio-REVISION`).
+    pub meshes: Vec<(Meta, Node)>,
+}
+
+impl Inventory {
+    /// Takes an object. False: it is of a kind that is not looked at.
+    ///
+    /// Kinds are told apart by their group, whatever the version: Istio and Kubernetes keep several versions of one kind
+    /// alike.
+    pub fn take(&mut self, node: &Node, file: &Arc<str>) -> bool {
+        let group = text(node, "apiVersion").split_once('/').map_or("", |(group, _)| group);
+        let meta = Meta::of(node, file);
+        match (group, text(node, "kind")) {
+            ("", "Namespace") => self.namespaces.push(meta),
+            ("", "ServiceAccount") => self.service_accounts.push(meta),
+            ("", "Service") => self.services.push(Service::read(node, meta)),
+            ("", "ConfigMap") => match mesh::config(node, &meta) {
+                Some(config) => self.meshes.push((meta, config)),
+                None => return false,
+            },
+            ("" | "apps" | "batch" | "extensions", kind) => match PodKind::of(group, kind) {
+                Some(kind) => self.pods.push(Pod::read(node, meta, kind)),
+                None => return false,
+            },
+            ("networking.istio.io", "Gateway") => self.gateways.push(Gateway::read(node, meta)),
+            ("networking.istio.io", "VirtualService") => {
+                self.virtual_services.push(VirtualService::read(node, meta))
+            }
+            ("networking.istio.io", "DestinationRule") => {
+                self.destination_rules.push(DestinationRule::read(node, meta))
+            }
+            ("networking.istio.io", "ServiceEntry") => {
+                self.service_entries.push(ServiceEntry::read(node, meta))
+            }
+            ("extensions.istio.io", "WasmPlugin") => self.wasm_plugins.push(WasmPlugin::read(node, meta)),
+            ("gateway.networking.k8s.io", "Gateway") => self.api_gateways.push(ApiGateway::read(node, meta)),
+            ("gateway.networking.k8s.io", "GatewayClass") => {
+                self.gateway_classes.push(GatewayClass::read(node, meta));
+            }
+            ("gateway.networking.k8s.io", kind @ ("HTTPRoute" | "GRPCRoute" | "TLSRoute" | "TCPRoute")) => {
+                self.routes.push(Route::read(node, meta, kind));
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        let Inventory {
+            namespaces,
+            service_accounts,
+            services,
+            pods,
+            gateways,
+            virtual_services,
+            destination_rules,
+            service_entries,
+            wasm_plugins,
+            api_gateways,
+            gateway_classes,
+            routes,
+            meshes,
+        } = self;
+        [
+            namespaces.len(),
+            service_accounts.len(),
+            services.len(),
+            pods.len(),
+            gateways.len(),
+            virtual_services.len(),
+            destination_rules.len(),
+            service_entries.len(),
+            wasm_plugins.len(),
+            api_gateways.len(),
+            gateway_classes.len(),
+            routes.len(),
+            meshes.len(),
+        ]
+        .iter()
+        .sum()
+    }
+
+    /// Nothing was taken.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The workloads that policies can be for, with the Services that lead to them. Objects that another one makes
+    /// (the ReplicaSet of a Deployment, its Pods) stand for themselves only where that one is not there.
+    ///
+    /// Time and memory grow with the objects and with what is found, not with their product.
+    pub fn workloads(&self) -> Vec<Candidate<'_>> {
+        reach::candidates(self)
+    }
+
+    /// The mesh that the manifests configure, where exactly one ConfigMap does; what is wrong with it goes to `found`.
+    pub fn mesh(&self, found: &mut Vec<Diagnostic>) -> Option<(&Meta, Mesh)> {
+        match self.meshes.as_slice() {
+            [(meta, config)] => Some((meta, mesh::mesh(config, meta, found))),
+            _ => None,
+        }
+    }
+}

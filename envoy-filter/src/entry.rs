@@ -1,52 +1,45 @@
-//! What the proxy calls: the functions that the module exports.
+//! The filter as the SDK's contexts: what the proxy calls.
 //!
-//! Proxy-Wasm ABI 0.2.1, as far as the filter needs it; callbacks that are not here cost nothing, since the proxy does not
-//! enter the module for them. Not by the SDK: its dispatcher has tables and traits for everything that there is, 35 kB of
-//! them, panics for a context that it does not know, and wants to be told whether a stream is a request or a connection
-//! when it is created, which the proxy does not say then. Here the callback that comes shows what it is.
+//! What a callback does is in [`gnomon_shadow::stream`]; which stream it is about, in [`crate::contexts`]. The SDK exports every
+//! callback that there is; `cargo xtask filter` takes those out that are not implemented here (its `callbacks.rs`).
+//!
+//! # HTTP filter or network filter
+//!
+//! The same module serves as both. The SDK's dispatcher wants to know which of the two a stream is when it is created,
+//! keeps it in the table of that kind, and panics where a callback of the other kind comes. At that moment the proxy
+//! does not say: the ABI has no such word, and a property that exists for one kind only is a call that can fail, with a
+//! trap behind a wrong guess. So a stream is entered in both tables, and the callback that comes first shows what it is,
+//! without a question to anybody. See [`Root::create_http_context`].
 
 use crate::{
     contexts::Contexts,
     envoy::{self, Envoy},
 };
-use core::{alloc::Layout, cell::RefCell, ptr};
+use core::cell::{Cell, RefCell};
 use gnomon_shadow::{
     host::Host,
     stream::{Next, Stream},
 };
+use proxy_wasm::{
+    traits::{Context, HttpContext, RootContext, StreamContext},
+    types::{Action, ContextType, PeerType},
+};
+
+proxy_wasm::main! {{
+    proxy_wasm::set_root_context(|id| Box::new(Root(Box::new((id, Cell::new(false))))));
+}}
+
+// What the SDK exports to the proxy.
+unsafe extern "C" {
+    safe fn proxy_on_context_create(context: u32, root: u32);
+    safe fn proxy_on_delete(context: u32);
+}
 
 thread_local! {
     /// All of the module's state.
     static STATE: RefCell<Contexts> = const { RefCell::new(Contexts::new()) };
-}
-
-/// The peer that closed a connection: ours.
-const LOCAL: u32 = 1;
-
-unsafe extern "C" {
-    fn __wasm_call_ctors();
-}
-
-/// Says which ABI this is.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_abi_version_0_2_1() {}
-
-/// Comes first.
-#[unsafe(no_mangle)]
-extern "C" fn _initialize() {
-    // SAFETY: the linker's own, to be called once, before everything else.
-    unsafe { __wasm_call_ctors() }
-}
-
-/// Memory for what the proxy hands over; [`Envoy`] takes it as a vector of this size. Null where there is none: then the
-/// proxy's call fails.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-    match Layout::array::<u8>(size) {
-        // SAFETY: the size is not 0.
-        Ok(layout) if size > 0 => unsafe { alloc::alloc::alloc(layout) },
-        _ => ptr::null_mut(),
-    }
+    /// Streams that the dispatcher has dropped from its HTTP table and still has in the other one.
+    static HALF_GONE: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs `work` unless a call of the proxy's came while another was at work, which leaves nothing sensible to do.
@@ -57,76 +50,110 @@ fn with<T>(fallback: T, work: impl FnOnce(&mut Contexts) -> T) -> T {
     })
 }
 
-/// Runs a step of a stream, if there is one of that number: 0, it goes on; 1, it does not.
-fn stream(context: u32, step: impl FnOnce(&mut Stream, &dyn Host) -> Next) -> u32 {
+/// Runs `work` on a stream, if there is one of that number.
+fn stream(context: u32, work: impl FnOnce(&mut Stream)) {
+    with((), |contexts| contexts.stream(context).map_or((), work));
+}
+
+/// Runs a step of a stream that says whether the stream goes on.
+fn action(context: u32, step: fn(&mut Stream, &dyn Host) -> Next) -> Action {
     let next = with(Next::Continue, |contexts| {
         contexts.stream(context).map_or(Next::Continue, |stream| step(stream, &Envoy))
     });
-    u32::from(next == Next::Pause)
+    if next == Next::Pause { Action::Pause } else { Action::Continue }
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_context_create(context: u32, root: u32) {
-    with((), |contexts| contexts.create(context, root));
+// Each kind of context is one pointer or number. The SDK's traits have a hundred methods, and copies of them that
+// differ in nothing, not even in the size of what they are called on, are made one.
+
+/// One plugin configuration of the proxy's: its number, and whether a stream's other half is to be created now.
+struct Root(Box<(u32, Cell<bool>)>);
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, call: u32, lines: usize, bytes: usize, _trailers: usize) {
+        let body = envoy::answer(lines, bytes);
+        with((), |contexts| contexts.answered(&Envoy, self.0.0, call, body.as_deref()));
+    }
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_delete(context: u32) {
-    with((), |contexts| contexts.delete(context));
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        with(false, |contexts| contexts.configure(&Envoy, self.0.0, size))
+    }
+
+    fn on_tick(&mut self) {
+        with((), |contexts| contexts.tick(&Envoy, self.0.0));
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(if self.0.1.get() { ContextType::StreamContext } else { ContextType::HttpContext })
+    }
+
+    /// Creates the stream's other half first, by telling the dispatcher about the same stream once more. It can take
+    /// that: while it creates a stream it holds nothing but the table of roots, for reading.
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        // The end of a stream reaches one half only. Not there, where the dispatcher is at work on its tables, but here
+        // the other one can go.
+        for gone in HALF_GONE.take() {
+            proxy_on_delete(gone);
+        }
+        let (root, half) = &*self.0;
+        with((), |contexts| contexts.create(id, *root));
+        half.set(true);
+        proxy_on_context_create(id, *root);
+        half.set(false);
+        Some(Box::new(Http(id)))
+    }
+
+    fn create_stream_context(&self, id: u32) -> Option<Box<dyn StreamContext>> {
+        Some(Box::new(Tcp(id)))
+    }
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
-    u32::from(with(false, |contexts| contexts.configure(&Envoy, root, size)))
+impl Drop for Root {
+    fn drop(&mut self) {
+        with((), |contexts| contexts.delete(self.0.0));
+    }
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_tick(root: u32) {
-    with((), |contexts| contexts.tick(&Envoy, root));
+/// A stream as long as it may be a request.
+struct Http(u32);
+
+impl Drop for Http {
+    fn drop(&mut self) {
+        with((), |contexts| contexts.delete(self.0));
+        HALF_GONE.with_borrow_mut(|gone| gone.push(self.0));
+    }
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_http_call_response(
-    root: u32,
-    call: u32,
-    lines: usize,
-    bytes: usize,
-    _trailers: usize,
-) {
-    let body = envoy::answer(lines, bytes);
-    with((), |contexts| contexts.answered(&Envoy, root, call, body.as_deref()));
+impl Context for Http {}
+
+impl HttpContext for Http {
+    fn on_http_request_headers(&mut self, _count: usize, _end: bool) -> Action {
+        action(self.0, Stream::request_headers)
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, _end: bool) -> Action {
+        stream(self.0, |stream| stream.response_headers(&Envoy));
+        Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        stream(self.0, |stream| stream.log(&Envoy));
+    }
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(context: u32, _lines: usize, _end: u32) -> u32 {
-    stream(context, Stream::request_headers)
-}
+/// A stream as long as it may be a connection.
+struct Tcp(u32);
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_headers(context: u32, _lines: usize, _end: u32) -> u32 {
-    stream(context, |stream, host| {
-        stream.response_headers(host);
-        Next::Continue
-    })
-}
+impl Context for Tcp {}
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_log(context: u32) {
-    stream(context, |stream, host| {
-        stream.log(host);
-        Next::Continue
-    });
-}
+impl StreamContext for Tcp {
+    fn on_downstream_data(&mut self, _size: usize, _end: bool) -> Action {
+        action(self.0, Stream::downstream_data)
+    }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_downstream_data(context: u32, _size: usize, _end: u32) -> u32 {
-    stream(context, Stream::downstream_data)
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_downstream_connection_close(context: u32, side: u32) {
-    stream(context, |stream, host| {
-        stream.connection_closed(host, side == LOCAL);
-        Next::Continue
-    });
+    fn on_downstream_close(&mut self, side: PeerType) {
+        stream(self.0, |stream| stream.connection_closed(&Envoy, side == PeerType::Local));
+    }
 }

@@ -1,7 +1,9 @@
 //! Envoy as the filter's [`Host`]: the functions that the module imports.
 //!
-//! Proxy-Wasm ABI 0.2.1. Every call answers with a status, which is taken for the number that it is: 0 is *ok*, everything
-//! else an `Err`. Which one comes is the proxy's choice; nothing here stops at one that is not expected.
+//! Proxy-Wasm ABI 0.2.1. The life cycle, the contexts and the types are the SDK's ([`crate::entry`]). Of its `hostcalls` only
+//! `dispatch_http_call` is used, of which its dispatcher has to know: the others panic on a status that they have no arm
+//! for, and a panic ends the instance. Here every call answers with a status, which is taken for the number that it is: 0 is
+//! *ok*, everything else an `Err`. Which one comes is the proxy's choice; nothing here stops at one that is not expected.
 
 use crate::{metadata, wire};
 use core::ptr::null_mut;
@@ -10,7 +12,8 @@ use gnomon_shadow::{
     host::{Change, Fact, Fetch, Hash, Host, Level, MetricKind, Refused, Reply},
     node::{Node, proxy_kind},
 };
-use std::{string::String, vec::Vec};
+use proxy_wasm::hostcalls;
+use std::{string::String, vec, vec::Vec};
 
 /// The status of a name that does not exist.
 const NOT_FOUND: u32 = 1;
@@ -67,18 +70,6 @@ mod raw {
             grpc_status: i32,
         ) -> u32;
         pub(super) fn proxy_close_stream(kind: u32) -> u32;
-        pub(super) fn proxy_http_call(
-            cluster: *const u8,
-            cluster_size: usize,
-            headers: *const u8,
-            headers_size: usize,
-            body: *const u8,
-            body_size: usize,
-            trailers: *const u8,
-            trailers_size: usize,
-            timeout: u32,
-            call: *mut u32,
-        ) -> u32;
         pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
         pub(super) fn proxy_get_property(
             path: *const u8,
@@ -377,32 +368,17 @@ impl Host for Envoy {
     }
 
     fn fetch(&self, fetch: &Fetch<'_>) -> Result<u32, Refused> {
-        let headers = wire::encode(&[
-            (b":method", b"GET"),
-            (b":scheme", fetch.scheme.as_bytes()),
-            (b":authority", fetch.authority.as_bytes()),
-            (b":path", fetch.path.as_bytes()),
-            (b"accept", b"application/json"),
-        ]);
-        let trailers = wire::encode(&[]);
-        let timeout = u32::try_from(fetch.timeout.as_millis()).unwrap_or(u32::MAX);
-        let mut call: u32 = 0;
-        // SAFETY: pointers and lengths are those of live texts; the proxy writes one u32.
-        done(unsafe {
-            raw::proxy_http_call(
-                fetch.cluster.as_ptr(),
-                fetch.cluster.len(),
-                headers.as_ptr(),
-                headers.len(),
-                null_mut(),
-                0,
-                trailers.as_ptr(),
-                trailers.len(),
-                timeout,
-                &raw mut call,
-            )
-        })?;
-        Ok(call)
+        // The SDK's own, since its dispatcher has to know of the call. Envoy refuses with the two statuses that it has
+        // arms for: a cluster or a header that is wrong, and a call that cannot be sent.
+        let headers = vec![
+            (":method", "GET"),
+            (":scheme", fetch.scheme),
+            (":authority", fetch.authority),
+            (":path", fetch.path),
+            ("accept", "application/json"),
+        ];
+        hostcalls::dispatch_http_call(fetch.cluster, headers, None, Vec::new(), fetch.timeout)
+            .map_err(|status| Refused(status as u32))
     }
 
     fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Refused> {

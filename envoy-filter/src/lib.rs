@@ -38,7 +38,9 @@
 //! # Safety
 //!
 //! A trap in a filter answers the request with 503, and with Istio's failure policy switches the filter off without a
-//! word. So every call to the proxy may fail and no input is trusted. `cargo xtask filter` refuses a module with a way
+//! word. So every call to the proxy may fail and no input is trusted. Entry point, dispatcher and contexts are those of the
+//! proxy-wasm SDK; its functions towards the proxy, which panic on statuses that they do not expect, are not used but for
+//! one (`envoy` says which). `cargo xtask filter` refuses a module with a way
 //! into a panic that is not argued for. Give the filter a `vm_id` of its own: plugins of one VM share each other's crashes.
 
 extern crate alloc;

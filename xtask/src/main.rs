@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask <command>`. Each one sets up what it needs first.
 
 mod bench;
+mod callbacks;
 mod conformance;
 mod demo;
 mod dependencies;

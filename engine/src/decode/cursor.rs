@@ -140,7 +140,8 @@ impl<'a> Cursor<'a> {
         let read = |(index, node): (usize, &'a Node)| match &node.value {
             Value::String(text) => Some(Text { text: text.clone(), at: node.at }),
             Value::Bool(_) | Value::Number(_) if help.is_some() => {
-                let message = format_args!("expected a string, got {}", node.value.kind());
+                let kind = node.value.kind();
+                let message = format_args!("expected a string, got {kind}");
                 self.element(index, node).error("wrong-type", message, help.unwrap_or_default());
                 None
             }

@@ -36,11 +36,23 @@ pub fn realistic() -> Resources {
     let one = |team: usize| {
         let deny = team % 5 == 4;
         let rule = Rule {
-            from: vec![FieldSet::of([(Attribute::Namespace, values(&[format!("team-{team}"), format!("ops-{team}")])), (Attribute::RequestPrincipal, values(&["https://id.example.com/*"]))])],
-            to: vec![FieldSet::of([(Attribute::Host, values(&[format!("team-{team}.example.com"), format!("team-{team}.example.com:*")])), (Attribute::Path, match deny {
-                    true => values(&[format!("/admin/{team}/*"), "*/debug".to_string()]),
-                    false => values(&["/api/v1/*".to_string(), "/api/v2/{*}/{*}/items".to_string()]),
-                })])],
+            from: vec![FieldSet::of([
+                (Attribute::Namespace, values(&[format!("team-{team}"), format!("ops-{team}")])),
+                (Attribute::RequestPrincipal, values(&["https://id.example.com/*"])),
+            ])],
+            to: vec![FieldSet::of([
+                (
+                    Attribute::Host,
+                    values(&[format!("team-{team}.example.com"), format!("team-{team}.example.com:*")]),
+                ),
+                (
+                    Attribute::Path,
+                    match deny {
+                        true => values(&[format!("/admin/{team}/*"), "*/debug".to_string()]),
+                        false => values(&["/api/v1/*".to_string(), "/api/v2/{*}/{*}/items".to_string()]),
+                    },
+                ),
+            ])],
             when: vec![condition("request.auth.claims[groups]", &[format!("team-{team}")])],
             ..Rule::default()
         };
@@ -64,7 +76,10 @@ pub fn worst(count: usize) -> Resources {
     let one = |number: usize| {
         let rule = Rule {
             from: vec![FieldSet::of([(Attribute::Principal, values(&[principal(number)]))])],
-            to: vec![FieldSet::of([(Attribute::Method, values(&["GET"])), (Attribute::Path, values(&[format!("{}*", prefix(number))]))])],
+            to: vec![FieldSet::of([
+                (Attribute::Method, values(&["GET"])),
+                (Attribute::Path, values(&[format!("{}*", prefix(number))])),
+            ])],
             ..Rule::default()
         };
         policy(format!("tenant-{number:06}"), Action::Allow, rule)

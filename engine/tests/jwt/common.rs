@@ -46,8 +46,12 @@ pub(crate) fn ask(
     headers: &[(&str, &str)],
     crypto: Option<&dyn Crypto>,
 ) -> Authentication {
-    let lines: Vec<(&[u8], &[u8])> =
+    let mut lines: Vec<(&[u8], &[u8])> =
         headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    // Without a path, as a CONNECT is, no rule applies.
+    if !lines.iter().any(|(name, _)| *name == b":path") {
+        lines.insert(0, (b":path", b"/"));
+    }
     let request = Request { now: 1_900_000_000, ..Request::http(&lines) };
     authenticator.authenticate(&request, crypto.unwrap_or(&SoftwareCrypto))
 }

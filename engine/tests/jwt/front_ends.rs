@@ -80,7 +80,8 @@ fn only_what_is_needed_is_read() {
         output_payload_to_header: Some("X-Payload".into()),
         ..inline("i")
     };
-    let expected = ["access-control-request-method", "cookie", "origin", "x-jwt", "x-payload", ":method"];
+    let expected =
+        ["access-control-request-method", "cookie", "origin", "x-jwt", "x-payload", ":method", ":path"];
     let mut expected = expected.to_vec();
     expected.sort_unstable();
     assert_eq!(compile(&[rule]).reads_headers().collect::<Vec<_>>(), expected);

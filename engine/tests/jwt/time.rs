@@ -28,7 +28,7 @@ fn a_minute_either_way() {
     let authenticator = compile(&[inline("")]);
     for (claims, now, refusal) in cases {
         let token = format!("Bearer {}", unsigned_token(&Json::parse(claims.as_bytes()).unwrap()));
-        let headers: [(&[u8], &[u8]); 1] = [(b"authorization", token.as_bytes())];
+        let headers: [(&[u8], &[u8]); 2] = [(b":path", b"/"), (b"authorization", token.as_bytes())];
         let answer = authenticator.authenticate(&Request { now, ..Request::http(&headers) }, &Vouches);
         assert_eq!(answer.failure.map(|failure| failure.message), refusal, "{claims} at {now}");
     }

@@ -66,9 +66,7 @@ impl Evaluator<'_> {
             Evaluator::Policies { plan, workload, mesh } => {
                 Ok(Prepared::new(spec, plan.authenticator(), workload, mesh, now).explain(plan, crypto))
             }
-            Evaluator::Loaded(proxy) => {
-                proxy.report(spec, now, crypto).map(|report| Explanation { report, stages: Vec::new() })
-            }
+            Evaluator::Loaded(proxy) => proxy.explain(spec, now, crypto),
         }
     }
 }

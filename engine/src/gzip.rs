@@ -28,6 +28,8 @@ pub enum Broken {
     TooLong,
     /// The checksum does not match.
     Altered,
+    /// More comes out than the last four bytes say: these are not the length, or it was altered.
+    Longer,
     /// Bytes follow the end.
     Trailing,
 }
@@ -40,6 +42,7 @@ impl fmt::Display for Broken {
             Broken::Short => "the gzip data are cut off",
             Broken::Code => "the gzip data hold an impossible code",
             Broken::TooLong => "more comes out of the gzip data than is allowed",
+            Broken::Longer => "the gzip data are cut off or altered: they hold more than they say",
             Broken::Altered => "the gzip data were altered: their checksum is another",
             Broken::Trailing => "something follows the gzip data",
         })
@@ -180,7 +183,7 @@ impl Reader<'_> {
         if self.out.len() >= self.limit {
             self.fail(Broken::TooLong);
         } else if self.out.len() >= self.declared {
-            self.fail(Broken::Altered);
+            self.fail(Broken::Longer);
         } else if self.broken.is_none() {
             self.out.push(byte);
         }

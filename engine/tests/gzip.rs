@@ -50,7 +50,9 @@ fn what_is_refused() {
     altered[last] ^= 1;
     assert_eq!(message(&altered), "the gzip data were altered: their checksum is another");
     for length in 0..good.len() {
-        assert_eq!(message(&good[..length]), "the gzip data are cut off");
+        // Its last four bytes pass for the length.
+        let message = message(&good[..length]);
+        assert!(message.starts_with("the gzip data are cut off"), "{length}: {message}");
     }
 }
 

@@ -174,6 +174,10 @@ fn impossible(clause: &Clause, index: usize, value: &str, seen: &Seen<'_>) -> Op
             format!("in `{value}` a `*` is literal: only one counts as a wildcard, and only at the start or the end")
         })
     };
+    if reads_as_regex(clause) && value.contains(['(', ')', '|', '[', ']', '{', '}', '+', '?', '^', '$', '\\'])
+    {
+        return Some(format!("`{value}`: this release of Istio reads it as a regular expression"));
+    }
     match Subject::of(clause) {
         Subject::Host if value.contains('/') => {
             Some(format!("`{value}`: a Host header has neither a scheme nor a path"))

@@ -19,7 +19,7 @@
 //!
 //! The physical peer behind X-Forwarded-For; a request without that header has one address, and there nothing is
 //! missing. A wasm property shows only the first URI SAN of the peer, but the certificate itself can be read
-//! ([`gnomon_shadow::certificate`]). For the rest, put this filter in front, and its two keys are read where a verdict hangs on them;
+//! ([`gnomon_shadow::certificate`]). For the rest, put this filter in front, and its two keys are read where a verdict depends on them;
 //! without it such a verdict is `unknown`, never guessed:
 //!
 //! ```yaml

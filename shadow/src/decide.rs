@@ -113,7 +113,7 @@ impl Scene<'_> {
         })
     }
 
-    /// The plan's verdict and what its JWT stage found; where the verdict hangs on something unknown, the proxy is
+    /// The plan's verdict and what its JWT stage found; where the verdict depends on something unknown, the proxy is
     /// asked for more first. A token is checked once.
     fn ask<'p>(&mut self, plan: &'p Plan, crypto: &HostCrypto<'_>) -> Answer<'p> {
         let answer = self.with(|request| plan.evaluate_and_authenticate(request, crypto));

@@ -1,7 +1,7 @@
 //! What the proxy tells about a request beside its headers, asked for once and only where the plan needs it.
 //!
 //! Reading properties is what the filter mostly costs, so it goes in two steps. [`Facts::first`] reads what
-//! decides nearly always and leaves the rest unknown; only where the verdict then hangs on something unknown does
+//! decides nearly always and leaves the rest unknown; only where the verdict then depends on something unknown does
 //! [`Facts::more`] read on. Nothing is guessed: what the proxy does not say stays unknown, and so may the verdict.
 
 use crate::{
@@ -110,7 +110,7 @@ impl Facts {
         facts
     }
 
-    /// Reads on, for a verdict that hangs on something unknown. True where that brought anything.
+    /// Reads on, for a verdict that depends on something unknown. True where that brought anything.
     pub fn more(&mut self, asked: &Asked<'_>, peers: &Peers) -> bool {
         let mut learned = false;
         if core::mem::take(&mut self.more_names) {

@@ -1,7 +1,7 @@
 //! Key sets that stand at an address (`jwksUri`): fetched through a cluster of the proxy's, kept, and fetched again.
 //!
 //! The first fetch begins with the configuration, the next ones by the tick. A fetch that fails, in whatever way, is
-//! tried again soon, and leaves the last good set in place. Until there is one, a verdict that hangs on it is unknown.
+//! tried again soon, and leaves the last good set in place. Until there is one, a verdict that depends on it is unknown.
 
 use crate::{
     config::KeySetSettings,

@@ -27,7 +27,7 @@ pub struct Inventory {
 /// A workload that was found.
 #[derive(Debug, Serialize)]
 pub struct Found {
-    /// Formats §2.
+    /// docs/formats.md, "Workload and mesh".
     pub workload: Value,
     /// What says that it exists: `Deployment shop/orders`, `the selector of AuthorizationPolicy shop/orders`.
     pub origin: String,

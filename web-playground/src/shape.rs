@@ -101,7 +101,7 @@ fn claims(value: &Json) -> Value {
     serde_json::from_str(&value.write()).unwrap_or_default()
 }
 
-/// Formats §2.
+/// docs/formats.md, "Workload and mesh".
 pub(crate) fn workload(workload: &Workload) -> Value {
     let mut out = Fields::default();
     out.text("name", &workload.name, "");
@@ -125,7 +125,7 @@ pub(crate) fn workload(workload: &Workload) -> Value {
     Value::Object(out.0)
 }
 
-/// Formats §2; only what is not Istio's default.
+/// docs/formats.md, "Workload and mesh"; only what is not Istio's default.
 pub(crate) fn mesh(mesh: &Mesh) -> Value {
     let default = Mesh::default();
     let mut out = Fields::default();

@@ -190,7 +190,7 @@ fn packing_is_undone_by_unpacking_and_always_the_same() {
         (0..500).map(|n| json!({"metadata": {"name": format!("policy-{n}")}, "π": n})).collect();
     let packed = packed_list(&resources);
     let text = packed["gzip"].as_str().unwrap();
-    let back: Vec<Value> = serde_json::from_slice(&gzip::unpack(text, 1 << 20).unwrap()).unwrap();
+    let back: Vec<Value> = serde_json::from_slice(&gzip::unpack(text.as_bytes(), 1 << 20).unwrap()).unwrap();
     assert_eq!(back, resources);
     let plain = serde_json::to_string(&resources).unwrap();
     assert!(text.len() * 5 < plain.len(), "{} of {}", text.len(), plain.len());

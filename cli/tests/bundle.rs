@@ -50,7 +50,7 @@ fn a_long_set_is_compressed_and_nothing_of_it_is_lost() {
     let object: Value = serde_json::from_str(&object).unwrap();
     let candidate = &object["spec"]["pluginConfig"]["candidate"];
     assert!(candidate["resources"].is_null());
-    let unpacked = gzip::unpack(candidate["gzip"].as_str().unwrap(), 16 << 20).unwrap();
+    let unpacked = gzip::unpack(candidate["gzip"].as_str().unwrap().as_bytes(), 16 << 20).unwrap();
     let back: Vec<Value> = serde_json::from_slice(&unpacked).unwrap();
     assert_eq!(back, policies);
 

@@ -1,5 +1,6 @@
 //! Base64 as Envoy's library (abseil) reads and writes it. It is laxer than RFC 4648, and that shows in verdicts.
 
+use crate::slices::{self, Pace};
 use alloc::{string::String, vec, vec::Vec};
 
 /// What a character of the URL-safe alphabet stands for; of others, more than six bits.
@@ -72,15 +73,33 @@ pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     (pads == 0 || pads == expected).then_some(out)
 }
 
-/// The same, where the standard alphabet is as good.
-pub fn decode_either(text: &[u8]) -> Option<Vec<u8>> {
+/// The same, where the standard alphabet is as good, with pauses.
+pub async fn decode_either(text: &[u8], pace: &dyn Pace) -> Option<Vec<u8>> {
     let url_safe = |byte: &u8| match byte {
         b'+' => b'-',
         b'/' => b'_',
         other => *other,
     };
-    decode(&text.iter().map(url_safe).collect::<Vec<u8>>())
+    let mut digits: Vec<u8> = Vec::with_capacity(text.len());
+    for part in text.chunks(PART) {
+        slices::step(pace).await;
+        digits.extend(part.iter().filter(|byte| !matches!(byte, b'\t'..=b'\r' | b' ')).map(url_safe));
+    }
+    let mut out = Vec::with_capacity(digits.len() / 4 * 3);
+    let mut parts = digits.chunks(PART).peekable();
+    while let Some(part) = parts.next() {
+        slices::step(pace).await;
+        // Only the end may be padded.
+        if parts.peek().is_some() && matches!(part.last(), Some(b'=' | b'.')) {
+            return None;
+        }
+        out.append(&mut decode(part)?);
+    }
+    Some(out)
 }
+
+/// Characters in one step; four are three bytes.
+const PART: usize = 4096;
 
 fn digit(c: u8) -> u8 {
     DIGITS.get(usize::from(c)).copied().unwrap_or(NONE)

@@ -56,7 +56,7 @@ impl core::error::Error for Broken {}
 /// # Errors
 ///
 /// The first thing that is wrong; `limit` is the most bytes of output.
-pub fn unpack(text: &str, limit: usize) -> Result<Vec<u8>, Broken> {
+pub fn unpack(text: &[u8], limit: usize) -> Result<Vec<u8>, Broken> {
     slices::all(unpack_in_slices(text, limit, &AtOnce))
 }
 
@@ -65,9 +65,8 @@ pub fn unpack(text: &str, limit: usize) -> Result<Vec<u8>, Broken> {
 /// # Errors
 ///
 /// As [`unpack`].
-pub async fn unpack_in_slices(text: &str, limit: usize, pace: &dyn Pace) -> Result<Vec<u8>, Broken> {
-    let bytes = base64::decode_either(text.as_bytes()).ok_or(Broken::Base64)?;
-    slices::step(pace).await;
+pub async fn unpack_in_slices(text: &[u8], limit: usize, pace: &dyn Pace) -> Result<Vec<u8>, Broken> {
+    let bytes = base64::decode_either(text, pace).await.ok_or(Broken::Base64)?;
     gunzip_in_slices(&bytes, limit, pace).await
 }
 

@@ -145,8 +145,8 @@ impl Glob {
 #[derive(Clone, Debug)]
 pub struct Unquoted {
     expression: Box<str>,
-    /// `None`: RE2 refuses it, and with it Envoy the whole configuration.
-    regex: Option<Regex>,
+    /// Why not: RE2 refuses it, and with it Envoy the whole configuration.
+    regex: Result<Regex, &'static str>,
 }
 
 impl PartialEq for Unquoted {
@@ -162,11 +162,16 @@ impl Unquoted {
     pub fn expression(&self) -> &str {
         &self.expression
     }
+
+    /// Why nobody evaluates it: RE2 refuses it, or it has what is not evaluated here.
+    pub fn fault(&self) -> Option<&'static str> {
+        self.regex.as_ref().err().copied()
+    }
 }
 
 impl PeerPattern {
     fn unquoted(expression: String) -> PeerPattern {
-        let regex = Regex::new(&expression).ok();
+        let regex = Regex::new(&expression);
         PeerPattern::Unquoted(Box::new(Unquoted { expression: expression.into(), regex }))
     }
 }
@@ -296,9 +301,7 @@ impl PeerPattern {
             PeerPattern::ServiceAccount { namespace, name: account } => {
                 matches_service_account(name, namespace.as_bytes(), account.as_bytes())
             }
-            PeerPattern::Unquoted(unquoted) => {
-                unquoted.regex.as_ref().is_some_and(|regex| regex.matches(name))
-            }
+            PeerPattern::Unquoted(unquoted) => unquoted.regex.as_ref().is_ok_and(|regex| regex.matches(name)),
         }
     }
 }

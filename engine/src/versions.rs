@@ -15,6 +15,7 @@ use crate::{
     resource::{
         AuthorizationPolicy, FieldSet, Match, RequestAuthentication, Resources, Rule, Target, TargetKind,
     },
+    slices::{self, AtOnce, Pace},
     workload::IstioVersion,
 };
 use alloc::{borrow::Cow, vec::Vec};
@@ -117,13 +118,22 @@ pub fn path_alternatives(version: IstioVersion) -> Vec<IstioVersion> {
 /// The patch releases that a minor version stands for, the oldest first, as far as these policies mean different
 /// things to them; one where they do not, and for a patch release itself.
 pub fn alternatives(resources: &Resources, version: IstioVersion) -> Vec<IstioVersion> {
+    slices::all(alternatives_in_slices(resources, version, &AtOnce))
+}
+
+/// The same in slices.
+pub(crate) async fn alternatives_in_slices(
+    resources: &Resources,
+    version: IstioVersion,
+    pace: &dyn Pace,
+) -> Vec<IstioVersion> {
     let mut changes = [QUOTED_SERVICE_ACCOUNTS, QUOTED_NAMES, LINES_APART, REGEXES_OF_BYTES].concat();
     changes.extend(Attribute::ALL.into_iter().filter_map(Attribute::came_in_patch));
     let releases = version.releases(&changes);
     if releases.len() < 2 {
         return releases;
     }
-    let used = Used::of(resources);
+    let used = Used::of(resources, pace).await;
     let mut kept: Vec<(IstioVersion, Vec<bool>)> = Vec::new();
     for release in releases {
         let meaning = used.meaning(release);
@@ -151,9 +161,10 @@ struct Used {
 }
 
 impl Used {
-    fn of(resources: &Resources) -> Used {
+    async fn of(resources: &Resources, pace: &dyn Pace) -> Used {
         let mut used = Used::default();
         for rule in resources.authorization.iter().flat_map(|policy| &policy.rules) {
+            slices::step(pace).await;
             for (attribute, values) in sets(rule).flat_map(FieldSet::iter) {
                 used.see(attribute, values);
             }
@@ -205,11 +216,25 @@ impl Used {
 /// does not know, a JWT rule without an issuer. A rule names what it lost in
 /// [`Rule::pruned`](crate::resource::Rule::pruned). Copies only where something is lost.
 pub fn known(resources: &Resources, version: IstioVersion) -> Cow<'_, Resources> {
-    let authorization = resources.authorization.iter().all(|policy| {
-        is_known(policy, version)
-            && policy.rules.iter().flat_map(sets).all(|set| pruned(set, version).next().is_none())
-    });
-    if authorization && resources.request_authentication.iter().all(|policy| admits(policy, version)) {
+    slices::all(known_in_slices(resources, version, &AtOnce))
+}
+
+/// The same in slices, but for the copy.
+pub(crate) async fn known_in_slices<'r>(
+    resources: &'r Resources,
+    version: IstioVersion,
+    pace: &dyn Pace,
+) -> Cow<'r, Resources> {
+    let mut whole = true;
+    for policy in &resources.authorization {
+        slices::step(pace).await;
+        whole = is_known(policy, version)
+            && policy.rules.iter().flat_map(sets).all(|set| pruned(set, version).next().is_none());
+        if !whole {
+            break;
+        }
+    }
+    if whole && resources.request_authentication.iter().all(|policy| admits(policy, version)) {
         return Cow::Borrowed(resources);
     }
     let mut resources = resources.clone();

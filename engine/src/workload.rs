@@ -1,6 +1,6 @@
 //! Whom a request reaches, and the mesh around it.
 
-use crate::resource::TargetKind;
+use crate::{order, resource::TargetKind};
 use alloc::{format, string::String, vec, vec::Vec};
 use core::fmt;
 
@@ -283,7 +283,7 @@ impl IstioVersion {
         }
         let changes = changes.iter().filter(|(minor, _)| *minor == self.minor).map(|(_, patch)| *patch);
         let mut patches: Vec<u16> = [0].into_iter().chain(changes).collect();
-        patches.sort_unstable();
+        order::sort(&mut patches);
         patches.dedup();
         patches.into_iter().map(|patch| self.with_patch(patch)).collect()
     }

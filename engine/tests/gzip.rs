@@ -21,11 +21,11 @@ fn other_programs_output() {
     // printf '[{"kind":"AuthorizationPolicy"},{"kind":"AuthorizationPolicy"}]' | gzip -9 | base64
     let text = "H4sIAAAAAAACA4uuVsrOzEtRslJyLC3JyC/KrEosyczPC8jPyUyuVKrVwS8dCwDeqxnrPwAAAA==";
     let expected = br#"[{"kind":"AuthorizationPolicy"},{"kind":"AuthorizationPolicy"}]"#;
-    assert_eq!(unpack(text, ALL).unwrap(), expected);
+    assert_eq!(unpack(text.as_bytes(), ALL).unwrap(), expected);
     let broken: String = text.chars().flat_map(|c| if c == 'V' { vec!['\n', c] } else { vec![c] }).collect();
-    assert_eq!(unpack(&broken, ALL).unwrap(), expected, "lines are joined");
+    assert_eq!(unpack(broken.as_bytes(), ALL).unwrap(), expected, "lines are joined");
     let url_safe = text.replace('+', "-").replace('/', "_");
-    assert_eq!(unpack(url_safe.trim_end_matches('='), ALL).unwrap(), expected);
+    assert_eq!(unpack(url_safe.trim_end_matches('=').as_bytes(), ALL).unwrap(), expected);
     // With a name, a comment, an extra field and the header's own checksum.
     let plain = gzip(b"abc", 9);
     let mut named = plain[..3].to_vec();
@@ -41,7 +41,7 @@ fn what_is_refused() {
     assert_eq!(gunzip(&good, 7000).unwrap().len(), 7000);
     assert_eq!(gunzip(&good, 6999), Err(Broken::TooLong));
     let message = |bytes: &[u8]| gunzip(bytes, ALL).unwrap_err().to_string();
-    assert_eq!(unpack("%%%", ALL), Err(Broken::Base64));
+    assert_eq!(unpack(b"%%%", ALL), Err(Broken::Base64));
     assert_eq!(message(b"PK\x03\x04"), "it is not gzip");
     assert_eq!(message(b""), "the gzip data are cut off");
     assert_eq!(message(&[&good[..], b"x"].concat()), "something follows the gzip data");

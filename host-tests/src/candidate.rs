@@ -7,7 +7,8 @@ use crate::{
 use gnomon_analysis::bundle;
 use gnomon_engine::{
     Mesh, Plan, Workload,
-    jwt::Json,
+    attach::settle_services,
+    jwt::{Json, leads_nowhere},
     resource::{Resources, Text, manifest::manifests},
 };
 use gnomon_manifests::request::RequestSpec;
@@ -15,10 +16,12 @@ use serde_json::{Value, json};
 
 /// The filter's configuration (`docs/filter.md`) with these policies as its candidate.
 pub fn configuration(resources: &Resources, workload: &Workload, mesh: &Mesh) -> Value {
+    let mut workload = workload.clone();
+    settle_services(&mut workload, resources);
     json!({
         "mode": "shadow",
         "candidate": {"resources": manifests(resources)},
-        "workload": bundle::workload_fields(workload),
+        "workload": bundle::workload_fields(&workload),
         "mesh": bundle::mesh_fields(mesh),
         "report": {"log": "none", "filterState": true},
     })
@@ -35,7 +38,7 @@ pub fn with_our_keys(resources: &Resources) -> Resources {
             continue;
         }
         // Nor are there any where nothing can be fetched from: istiod's own key stands in, and verifies no token.
-        if rule.jwks.is_none() && rule.jwks_uri.is_none() && !rule.issuer.text.starts_with("http") {
+        if rule.jwks.is_none() && rule.jwks_uri.is_none() && leads_nowhere(&rule.issuer.text) {
             continue;
         }
         let own = key_of(rule.jwks.as_ref());

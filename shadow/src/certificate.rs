@@ -4,7 +4,10 @@
 //! PEM in percent encoding, and there the others stand (RFC 5280, §4.2.1.6).
 
 use alloc::vec::Vec;
-use gnomon_engine::base64;
+use gnomon_engine::{
+    base64,
+    slices::{self, AtOnce},
+};
 
 /// Longer certificates are not looked into.
 const LONGEST: usize = 64 << 10;
@@ -116,7 +119,7 @@ fn decode(property: &[u8]) -> Option<Vec<u8>> {
     for line in body.get(..end)?.split(|byte| matches!(byte, b'\r' | b'\n' | b' ')) {
         plain.extend_from_slice(line);
     }
-    base64::decode_either(&plain)
+    slices::all(base64::decode_either(&plain, &AtOnce))
 }
 
 #[cfg(test)]

@@ -3,15 +3,15 @@
 //! The text is JSON, as Istio passes `pluginConfig` on; the resources in it are manifests. Everything that is wrong is
 //! reported, in the words of the command line.
 
-use crate::{host::Host, node::Node};
+use crate::{host::Host, node::Node as Proxy};
 use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
 use core::fmt::Display;
 use gnomon_engine::{
-    Diagnostic, Mesh, Position, Severity, Value, Workload,
+    Diagnostic, Mesh, Node, Position, Severity, Value, Workload,
     decode::{self, Cursor, Fields, Reader},
     gzip,
     json::{self, JsonError},
-    outline,
+    outline::{self, Keys, Outline},
     resource::{AuthorizationPolicy, Resources},
     slices::{self, AtOnce, Pace},
     workload::ProxyKind,
@@ -144,18 +144,14 @@ pub fn read(host: &dyn Host, text: &[u8]) -> Config {
 }
 
 /// The same with pauses. Of large sets only one policy at a time is made a tree.
-pub async fn read_in_slices(proxy: &Node, text: &[u8], pace: &dyn Pace) -> Config {
-    let text = match core::str::from_utf8(text) {
-        Ok(text) => text,
-        Err(error) => return refused(not_json(text, &error, Position::default())),
-    };
-    let outline = outline::outline(text, "resources", pace).await;
-    let node = match json::parse(&outline.text) {
+pub async fn read_in_slices(proxy: &Proxy, text: &[u8], pace: &dyn Pace) -> Config {
+    let outline = outline::outline(text, KEYS, pace).await;
+    let node = match parse(&outline.text) {
         Ok(node) => node,
         Err(error) => return broken(text, error),
     };
     let reader = Reader::new(&Arc::from(""), "");
-    let mut set = SetReader { lists: &outline.lists, pace, found: Vec::new(), broken: None };
+    let mut set = SetReader { outline: &outline, pace, found: Vec::new(), broken: None };
     let loaded = match reader.root(&node).fields() {
         Some(fields) => Some(read_fields(proxy, fields, &mut set).await),
         None => None,
@@ -170,12 +166,23 @@ pub async fn read_in_slices(proxy: &Node, text: &[u8], pace: &dyn Pace) -> Confi
 }
 
 /// The text is read once more, in one piece, for the place of what is wrong with it.
-fn broken(text: &str, error: JsonError) -> Config {
-    let error = json::parse(text).err().unwrap_or(error);
-    refused(not_json(text.as_bytes(), &error.message, error.at))
+fn broken(text: &[u8], error: JsonError) -> Config {
+    match core::str::from_utf8(text) {
+        Ok(whole) => {
+            let error = json::parse(whole).err().unwrap_or(error);
+            refused(not_json(text, &error.message, error.at))
+        }
+        Err(error) => refused(not_json(text, &error, Position::default())),
+    }
 }
 
-async fn read_fields(proxy: &Node, mut fields: Fields<'_>, set: &mut SetReader<'_>) -> Loaded {
+/// A part of a text.
+fn parse(part: &[u8]) -> Result<Node, JsonError> {
+    let not_utf8 = |_| JsonError { at: Position::default(), message: "it is not UTF-8" };
+    json::parse(core::str::from_utf8(part).map_err(not_utf8)?)
+}
+
+async fn read_fields(proxy: &Proxy, mut fields: Fields<'_>, set: &mut SetReader<'_>) -> Loaded {
     let enforce = fields.word("mode", &[("shadow", false), ("enforce", true)]).unwrap_or(false);
     let mut resources = Resources::default();
     match fields.get("candidate") {
@@ -232,10 +239,13 @@ async fn read_fields(proxy: &Node, mut fields: Fields<'_>, set: &mut SetReader<'
     Loaded { resources, baseline, workload, mesh, settings }
 }
 
+/// What is read by parts.
+const KEYS: Keys<'_> = Keys { lists: "resources", strings: "gzip" };
+
 /// Reads `candidate` and `baseline`.
 struct SetReader<'a> {
-    /// Lists that were cut out of the text, by number.
-    lists: &'a [Vec<&'a str>],
+    /// What was cut out of the text, by number.
+    outline: &'a Outline<'a>,
     pace: &'a dyn Pace,
     /// What is to be said about the objects.
     found: Vec<Diagnostic>,
@@ -281,15 +291,16 @@ impl SetReader<'_> {
             Value::Number(number) => number.parse::<usize>().ok(),
             _ => None,
         });
-        let elements = number.and_then(|number| self.lists.get(number)).map_or(&[][..], Vec::as_slice);
-        self.elements(list.path(), elements, resources).await;
+        let elements =
+            number.and_then(|number| self.outline.lists.get(number)).map_or(&[][..], Vec::as_slice);
+        self.elements(&list.path(), elements, resources).await;
     }
 
-    async fn elements(&mut self, path: &str, elements: &[&str], resources: &mut Resources) {
+    async fn elements(&mut self, path: &str, elements: &[&[u8]], resources: &mut Resources) {
         let file = Arc::from("");
         for (index, text) in elements.iter().enumerate() {
             slices::step(self.pace).await;
-            let node = match json::parse(text) {
+            let node = match parse(text) {
                 Ok(node) => node,
                 Err(error) => {
                     self.broken = Some(error);
@@ -322,7 +333,28 @@ impl SetReader<'_> {
 
     /// The same list as base64 of gzipped JSON text, for sets that would not fit into a Kubernetes object.
     async fn packed(&mut self, packed: &Cursor<'_>, resources: &mut Resources) {
-        let Some(text) = packed.node().as_str() else { return packed.wrong_type("a string") };
+        // A long one was cut out, and has a mark in its place.
+        let cut = |mark: &str| {
+            let place = (0..self.outline.strings.len()).position(|number| outline::mark(number) == mark)?;
+            self.outline.strings.get(place).copied()
+        };
+        let written = match &packed.node().value {
+            Value::String(text) => Some(text.as_bytes()),
+            Value::Number(mark) => cut(mark),
+            _ => None,
+        };
+        let Some(text) = written else { return packed.wrong_type("a string") };
+        let is_cut = packed.node().as_str().is_none();
+        // Nobody escapes what is base64, but whoever did would mean the same.
+        let escaped = is_cut && text.iter().any(|byte| *byte < b' ' || *byte == b'\\');
+        let read = if escaped { parse(&[b"\"", text, b"\""].concat()) } else { Ok(Node::default()) };
+        let text = match &read {
+            Ok(node) => node.as_str().map_or(text, str::as_bytes),
+            Err(error) => {
+                self.broken = Some(*error);
+                return;
+            }
+        };
         let broken = |why: &dyn Display| {
             let help =
                 "`gnomon bundle` writes this field; so does `gzip | base64` from the JSON text of the list";
@@ -332,21 +364,17 @@ impl SetReader<'_> {
             Ok(bytes) => bytes,
             Err(why) => return broken(&why),
         };
-        let text = match core::str::from_utf8(&bytes) {
-            Ok(text) => text,
-            Err(error) => return broken(&error),
-        };
         let not_json =
             |error: JsonError| broken(&format_args!("what is in it is not JSON: {}", error.message));
-        slices::need(self.pace, text.len() / 2).await;
-        match outline::list(text, self.pace).await {
+        slices::need(self.pace, bytes.len() / 2).await;
+        match outline::list(&bytes, self.pace).await {
             Some(elements) => {
-                self.elements(packed.path(), &elements, resources).await;
+                self.elements(&packed.path(), &elements, resources).await;
                 if let Some(error) = self.broken.take() {
                     not_json(error);
                 }
             }
-            None => match json::parse(text) {
+            None => match parse(&bytes) {
                 Ok(node) => {
                     let reader = Reader::new(&Arc::from(""), "");
                     reader.at_path(&node, packed.path()).wrong_type("a list");

@@ -12,13 +12,14 @@ mod subject;
 
 pub use peer::{MtlsModes, PeerLevels, PortMode, PortModes};
 pub use reason::{NotApplied, NotAppliedReport, Reason, UnmetLabel};
-pub use subject::Subject;
+pub use subject::{Subject, settle_services};
 
 use crate::{
     order,
     resource::{
         AuthorizationPolicy, JwtRule, Meta, PeerAuthentication, RequestAuthentication, Resources, TargetRef,
     },
+    slices::{self, AtOnce, Pace},
     versions,
     workload::{Mesh, Workload},
 };
@@ -102,20 +103,23 @@ pub fn attachments<'r>(
     workload: &'r Workload,
     mesh: &'r Mesh,
 ) -> Vec<(Policy<'r>, Attachment<'r>)> {
-    settled(resources, &Subject::new(resources, workload, mesh), mesh).0
+    slices::all(settled(resources, &Subject::new(resources, workload, mesh), mesh, &AtOnce)).0
 }
 
-fn settled<'r>(
+async fn settled<'r>(
     resources: &'r Resources,
     subject: &Subject<'r>,
     mesh: &'r Mesh,
+    pace: &dyn Pace,
 ) -> (Vec<(Policy<'r>, Attachment<'r>)>, PeerLevels<'r>) {
-    let mut all: Vec<(Policy<'r>, Attachment<'r>)> = Policy::all(resources)
-        .map(|policy| match versions::takes(policy, mesh.istio_version) {
+    let mut all: Vec<(Policy<'r>, Attachment<'r>)> = Vec::new();
+    for policy in Policy::all(resources) {
+        slices::step(pace).await;
+        all.push(match versions::takes(policy, mesh.istio_version) {
             true => (policy, subject.attachment(policy)),
             false => (policy, Attachment::Not(Reason::NotTaken(mesh.istio_version))),
-        })
-        .collect();
+        });
+    }
     let levels = peer::settle(&mut all, subject);
     (all, levels)
 }
@@ -149,10 +153,20 @@ pub struct Attached<'r> {
 
 /// Collects what applies.
 pub fn attach<'r>(resources: &'r Resources, workload: &'r Workload, mesh: &'r Mesh) -> Attached<'r> {
+    slices::all(attach_in_slices(resources, workload, mesh, &AtOnce))
+}
+
+/// The same in slices.
+pub(crate) async fn attach_in_slices<'r>(
+    resources: &'r Resources,
+    workload: &'r Workload,
+    mesh: &'r Mesh,
+    pace: &dyn Pace,
+) -> Attached<'r> {
     let subject = Subject::new(resources, workload, mesh);
     let mut attached = Attached::default();
     let mut request: Vec<&RequestAuthentication> = Vec::new();
-    let (all, peer) = settled(resources, &subject, mesh);
+    let (all, peer) = settled(resources, &subject, mesh, pace).await;
     for (policy, attachment) in &all {
         match (policy, attachment) {
             (_, Attachment::Not(_) | Attachment::Undecided(_)) => attached.not_applied += 1,

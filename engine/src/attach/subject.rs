@@ -5,7 +5,7 @@ use crate::{
     resource::{Action, Labels, Meta, PeerAuthentication, Resources, Target, TargetKind, TargetRef},
     workload::{Mesh, ProxyKind, Service, Workload},
 };
-use alloc::{string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 /// A workload as attachment sees it, or every workload that fits what is known.
 #[derive(Clone, Debug)]
@@ -279,6 +279,24 @@ impl<'a> Subject<'a> {
             None if in_root => Attachment::Applies(Level::Mesh),
             None if reached => Attachment::Applies(Level::Namespace),
             None => Attachment::Undecided(None),
+        }
+    }
+}
+
+/// Says of the workload's services which are ServiceEntries, where these manifests tell: for whoever gets the policies
+/// alone.
+pub fn settle_services(workload: &mut Workload, resources: &Resources) {
+    let entries: Vec<String> = services(resources, workload)
+        .iter()
+        .filter(|service| service.kind == Some(TargetKind::ServiceEntry))
+        .map(|service| match service.namespace {
+            Some(namespace) => format!("{namespace}/{}", service.name),
+            None => service.name.into(),
+        })
+        .collect();
+    for service in &mut workload.services {
+        if entries.contains(service) {
+            service.insert_str(0, "ServiceEntry/");
         }
     }
 }

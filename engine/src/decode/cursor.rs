@@ -7,20 +7,52 @@ use crate::{
     order,
     resource::Text,
 };
-use alloc::{format, string::String, vec::Vec};
-use core::fmt::Display;
+use alloc::{
+    format,
+    rc::Rc,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::fmt::{self, Display};
 
 /// One value, with its field path and the reader that takes its problems.
 #[derive(Clone, Debug)]
 pub struct Cursor<'a> {
     reader: &'a Reader,
     node: &'a Node,
-    path: String,
+    path: Rc<Path<'a>>,
+}
+
+/// Where a value is. Its text is written where a problem is: most values have none.
+#[derive(Debug)]
+enum Path<'a> {
+    Written(String),
+    Field(Rc<Path<'a>>, &'a str),
+    Element(Rc<Path<'a>>, usize),
+}
+
+impl Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Path::Written(text) => f.write_str(text),
+            Path::Element(list, index) => write!(f, "{list}[{index}]"),
+            Path::Field(map, name) => {
+                let name = short(name);
+                map.fmt(f)?;
+                // A dot in a name would read like another step of the path.
+                if name.is_empty() || name.contains(['.', '/', '[']) {
+                    return write!(f, "[\"{name}\"]");
+                }
+                let dot = if matches!(&**map, Path::Written(text) if text.is_empty()) { "" } else { "." };
+                write!(f, "{dot}{name}")
+            }
+        }
+    }
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(reader: &'a Reader, node: &'a Node, path: String) -> Self {
-        Cursor { reader, node, path }
+        Cursor { reader, node, path: Rc::new(Path::Written(path)) }
     }
 
     pub(super) fn reader(&self) -> &'a Reader {
@@ -38,8 +70,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// Its field path: `spec.rules[0]`; empty for the outermost value.
-    pub fn path(&self) -> &str {
-        &self.path
+    pub fn path(&self) -> String {
+        self.path.to_string()
     }
 
     /// `null`, `~` or nothing.
@@ -60,7 +92,7 @@ impl<'a> Cursor<'a> {
     #[inline(never)]
     fn report(&self, severity: Severity, code: &'static str, message: &dyn Display, help: &dyn Display) {
         let (message, help) = (format!("{message}"), format!("{help}"));
-        self.reader.push(severity, code, self.node.at, self.path.clone(), message, help);
+        self.reader.push(severity, code, self.node.at, self.path(), message, help);
     }
 
     /// Records `wrong-type`. `expected` reads like `a string`.
@@ -176,7 +208,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn element(&self, index: usize, node: &'a Node) -> Cursor<'a> {
-        self.reader.at_path(node, format!("{}[{index}]", self.path))
+        Cursor { reader: self.reader, node, path: Rc::new(Path::Element(self.path.clone(), index)) }
     }
 
     /// `true` or `false`; anything else is `wrong-type`.
@@ -273,20 +305,13 @@ impl<'a> Cursor<'a> {
         entries.iter().map(|(key, node)| (key, self.child(key, node))).collect()
     }
 
-    pub(super) fn child(&self, key: &Key, node: &'a Node) -> Cursor<'a> {
-        let name = short(&key.name);
-        // A dot in a name would read like another step of the path.
-        let path = match (self.path.is_empty(), name.is_empty() || name.contains(['.', '/', '['])) {
-            (_, true) => format!("{}[\"{name}\"]", self.path),
-            (true, false) => name,
-            (false, false) => format!("{}.{name}", self.path),
-        };
-        self.reader.at_path(node, path)
+    pub(super) fn child(&self, key: &'a Key, node: &'a Node) -> Cursor<'a> {
+        Cursor { reader: self.reader, node, path: Rc::new(Path::Field(self.path.clone(), &key.name)) }
     }
 
     /// The same value's path and reader, but at the position of its key: for problems of the key itself.
     pub fn report_key(&self, key: &Key, code: &'static str, message: impl Display, help: impl Display) {
         let (message, help) = (format!("{message}"), format!("{help}"));
-        self.reader.push(Severity::Error, code, key.at, self.path.clone(), message, help);
+        self.reader.push(Severity::Error, code, key.at, self.path(), message, help);
     }
 }

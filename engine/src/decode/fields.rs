@@ -156,7 +156,7 @@ impl<'a> Fields<'a> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "it is ignored".into(),
             };
-            let path = self.cursor.child(key, node).path().into();
+            let path = self.cursor.child(key, node).path();
             let message = format!("unknown field `{}`", short(&key.name));
             self.cursor.reader().push(Severity::Warning, "unknown-field", key.at, path, message, help);
         }

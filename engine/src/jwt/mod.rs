@@ -31,7 +31,7 @@ pub use key::{Algorithm, Curve, Key, Material};
 pub use software::SoftwareCrypto;
 pub(crate) use trace::key_set_problems;
 pub use trace::{Place, Problem, TokenTrace, unsigned_token};
-pub use verify::Passed;
+pub use verify::{Passed, leads_nowhere};
 
 use crate::{
     Request, order, request::Protocol, resource::JwtRule, resource::Presence, verdict::Missing, versions,

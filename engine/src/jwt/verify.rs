@@ -44,8 +44,8 @@ pub(super) enum Keys {
 }
 
 /// Where nothing can be fetched from: istiod's client speaks HTTP, and an issuer whose discovery document it is to read
-/// must say where that is.
-fn leads_nowhere(address: &str) -> bool {
+/// must say where that is. A rule without `jwks` and `jwksUri` whose issuer leads nowhere has no keys at all.
+pub fn leads_nowhere(address: &str) -> bool {
     let scheme =
         |scheme: &str| address.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     let Some(from) = ["http://", "https://"].into_iter().find(|name| scheme(name)) else { return true };

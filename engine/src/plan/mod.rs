@@ -33,7 +33,7 @@ pub use stages::StageRules;
 pub(crate) use tri::Tri;
 
 use crate::{
-    attach::attach,
+    attach::attach_in_slices,
     jwt::{self, Authenticator},
     order, provider,
     request::{Protocol, Request},
@@ -118,7 +118,8 @@ impl Plan {
     /// As [`Plan::build`], in slices: 10,000 policies take a third of a second in WebAssembly, and a proxy's worker
     /// serves requests in between.
     pub async fn prepare(resources: &Resources, workload: &Workload, mesh: &Mesh, pace: &dyn Pace) -> Plan {
-        let mut versions = versions::alternatives(resources, mesh.istio_version).into_iter().rev();
+        let mut versions =
+            versions::alternatives_in_slices(resources, mesh.istio_version, pace).await.into_iter().rev();
         let version = versions.next().unwrap_or(mesh.istio_version);
         let mut plan = Plan::of_release(resources, workload, mesh, version, pace).await;
         for version in versions {
@@ -136,11 +137,11 @@ impl Plan {
     ) -> Plan {
         let all = resources;
         let mesh = &Mesh { istio_version: version, ..mesh.clone() };
-        let resources = versions::known(all, version);
+        let resources = versions::known_in_slices(all, version, pace).await;
         let refused = all.authorization.len() - resources.authorization.len()
             + all.request_authentication.len()
             - resources.request_authentication.len();
-        let attached = attach(&resources, workload, mesh);
+        let attached = attach_in_slices(&resources, workload, mesh, pace).await;
         let trust_domains = TrustDomains::new(&mesh.trust_domain, &mesh.trust_domain_aliases);
         let named = |policy: &'_ AuthorizationPolicy| PolicyName::of(&policy.meta);
         let policies: Vec<Named<'_>> =
@@ -173,7 +174,7 @@ impl Plan {
             required_inputs: RequiredInputs::default(),
         };
         plan.required_inputs = RequiredInputs::of(&plan);
-        plan.refused = Refused::of(&plan, &attached.jwt_rules);
+        plan.refused = Refused::of(&plan, &attached.jwt_rules, pace).await;
         plan
     }
 
@@ -342,7 +343,7 @@ impl Chain {
         chain.indexed(pace).await
     }
 
-    /// CUSTOM, AUDIT and dry-run policies are not sent to ztunnel ([`attach`] leaves them out). It asks policies in the
+    /// CUSTOM, AUDIT and dry-run policies are not sent to ztunnel ([`crate::attach`] leaves them out). It asks policies in the
     /// order of [`ztunnel::order`], and a policy's rules as they are written.
     async fn ztunnel(policies: &[Named<'_>], version: IstioVersion, root: &str, pace: &dyn Pace) -> Chain {
         let mut chain = Chain::default();

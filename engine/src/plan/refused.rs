@@ -11,19 +11,26 @@ use super::{
 };
 use crate::{
     Severity,
+    decode::quoted,
+    pattern::PeerPattern,
     request::Protocol,
     resource::{JwtRule, Meta},
+    slices::{self, Pace},
     workload::ProxyKind,
 };
 use alloc::{format, string::String};
 
 /// Why the listener is refused.
 #[derive(Debug)]
-pub(super) struct Refused(String);
+pub(super) struct Refused {
+    why: String,
+    /// Only what speaks HTTP has it.
+    http: bool,
+}
 
 impl Refused {
     /// The first reason there is; `rules` are those of the plan's authenticator.
-    pub(super) fn of(plan: &Plan, rules: &[(&Meta, &JwtRule)]) -> Option<Refused> {
+    pub(super) async fn of(plan: &Plan, rules: &[(&Meta, &JwtRule)], pace: &dyn Pace) -> Option<Refused> {
         let keys = || {
             let problem =
                 plan.authenticator.problems().into_iter().find(|p| p.severity == Severity::Error)?;
@@ -39,22 +46,42 @@ impl Refused {
             let object = format!("RequestAuthentication {}/{}", meta.namespace, meta.name);
             Some(format!("{object}: a header with a line break, so Envoy refuses the whole configuration"))
         };
-        keys().or_else(headers).or_else(|| plan.http.all_rules().find_map(rule)).map(Refused)
+        let mut of_http = keys().or_else(headers);
+        for it in plan.http.all_rules() {
+            slices::step(pace).await;
+            if let Some(why) = rule(it, peer) {
+                return Some(Refused { why, http: false });
+            }
+            of_http = of_http.or_else(|| rule(it, clause));
+        }
+        of_http.map(|why| Refused { why, http: true })
     }
 
     /// A sidecar's and a waypoint's chains are all in one listener. A gateway has one for each port, and what is refused here
     /// is only in those that speak HTTP.
     pub(super) fn holds(&self, proxy: ProxyKind, protocol: Protocol) -> Option<&str> {
-        (proxy != ProxyKind::Gateway || protocol == Protocol::Http).then_some(&self.0)
+        (proxy != ProxyKind::Gateway || protocol == Protocol::Http || !self.http).then_some(&self.why)
     }
 }
 
-fn rule(rule: &Rule) -> Option<String> {
+fn rule(rule: &Rule, clause: fn(&Clause) -> Option<String>) -> Option<String> {
     let clauses = rule.from.iter().chain(&rule.to).flatten().chain(&rule.when);
     let why = clauses.into_iter().find_map(clause)?;
     let policy = &rule.origin.policy;
     let (namespace, name) = (&policy.namespace, &policy.name);
     Some(format!("AuthorizationPolicy {namespace}/{name}: {why}, so Envoy refuses the whole configuration"))
+}
+
+/// Names that istiod writes into expressions unquoted (Istio before 1.28.7 and its siblings).
+fn peer(clause: &Clause) -> Option<String> {
+    let Matcher::Peer(patterns) = clause.matcher() else { return None };
+    patterns.iter().find_map(|pattern| match pattern {
+        PeerPattern::Unquoted(name) => {
+            let fault = name.fault()?;
+            Some(format!("the name becomes the expression {}, and {fault}", quoted(name.expression())))
+        }
+        _ => None,
+    })
 }
 
 fn clause(clause: &Clause) -> Option<String> {
@@ -64,7 +91,8 @@ fn clause(clause: &Clause) -> Option<String> {
             let at = patterns.iter().position(bad)?;
             let written = clause.expected().into_iter().nth(at).unwrap_or_default();
             Some(format!(
-                "the path template {written:?} is none for Envoy (it begins with / and has no empty segment)"
+                "the path template {} is none for Envoy (it begins with / and has no empty segment)",
+                quoted(&written)
             ))
         }
         Matcher::Header(_) if clause.name().any(breaks) => Some("a header's name has a line break".into()),

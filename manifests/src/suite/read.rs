@@ -94,7 +94,7 @@ fn test(
     found: &mut Vec<Diagnostic>,
 ) -> Test {
     let at = fields.cursor().at();
-    let name = fields.string("name").map(|text| text.text).unwrap_or_else(|| fields.cursor().path().into());
+    let name = fields.string("name").map(|text| text.text).unwrap_or_else(|| fields.cursor().path());
     let object = format!("test \"{}\"", decode::short(&name));
     let mut words = |name: &'static str| fields.string(name).map(|text| text.text);
     let (why, description, source) = (words("why"), words("description"), words("source"));

@@ -125,6 +125,7 @@ impl Index {
             // By slot: the negations, then the first positive test of a row, the second …
             let mut slots: Vec<(Filed, Vec<u32>)> = Vec::new();
             for (row, Row { literals, anchor, .. }) in &rows {
+                slices::step(pace).await;
                 let mut slot = 0;
                 for (place, literal) in literals.iter().enumerate() {
                     if literal.dimension != number {
@@ -152,7 +153,7 @@ impl Index {
             for (slot, (filed, having)) in
                 slots.iter().enumerate().filter(|(_, (_, having))| !having.is_empty())
             {
-                let sets = self.add_all(&filed.by_atom(dimension.count));
+                let sets = self.add_all(&filed.by_atom(dimension.count), pace).await;
                 if slot == 1 {
                     first.clone_from(&sets);
                 }
@@ -169,23 +170,29 @@ impl Index {
             }
             if !anchored.pairs.is_empty() {
                 let by_atom = anchored.by_atom(dimension.count);
-                let sets = (0..).zip(&by_atom.starts).take(position(dimension.count)).map(|(atom, _)| {
+                let mut sets = Vec::new();
+                for (atom, _) in (0..).zip(&by_atom.starts).take(position(dimension.count)) {
+                    slices::step(pace).await;
                     let rows = by_atom.of(atom);
                     // Mostly the same rows as in the lane.
-                    match first.get(atom) {
+                    sets.push(match first.get(atom) {
                         Some(set) if first_filed.of(atom) == rows => *set,
                         _ => self.sets.add(rows),
-                    }
-                });
-                let sets = sets.collect();
+                    });
+                }
                 self.anchors.push(Anchor { dimension: number, sets });
             }
         }
         self.lanes = lanes.into_iter().map(|(_, lane)| lane).collect();
     }
 
-    fn add_all(&mut self, filed: &ByAtom) -> Vec<Set> {
-        (0..filed.starts.len().saturating_sub(1)).map(|atom| self.sets.add(filed.of(atom))).collect()
+    async fn add_all(&mut self, filed: &ByAtom, pace: &dyn Pace) -> Vec<Set> {
+        let mut sets = Vec::new();
+        for atom in 0..filed.starts.len().saturating_sub(1) {
+            slices::step(pace).await;
+            sets.push(self.sets.add(filed.of(atom)));
+        }
+        sets
     }
 }
 
@@ -285,11 +292,14 @@ impl Rows {
             self.dimensions.iter().map(|dimension| vec![0; position(dimension.count)]).collect();
         let total = short(self.rows.len());
         let values = |literal: &Literal| self.atoms.get(literal.atoms.clone()).unwrap_or_default();
-        for literal in self.rows.iter().flat_map(|row| &row.literals).filter(|literal| !literal.negated) {
-            let Some(asked) = asked.get_mut(usize::from(literal.dimension)) else { continue };
-            for atom in values(literal) {
-                if let Some(count) = asked.get_mut(position(*atom)) {
-                    *count += 1;
+        for row in &self.rows {
+            slices::step(pace).await;
+            for literal in row.literals.iter().filter(|literal| !literal.negated) {
+                let Some(asked) = asked.get_mut(usize::from(literal.dimension)) else { continue };
+                for atom in values(literal) {
+                    if let Some(count) = asked.get_mut(position(*atom)) {
+                        *count += 1;
+                    }
                 }
             }
         }

@@ -39,9 +39,10 @@ impl Draw {
 
     fn ends(&mut self) -> Ends {
         let mut ends = Ends::new();
-        let source = self.ip();
+        // A connection has no mapped addresses, and a PROXY header that names one makes it IPv6.
+        let source = self.ip().to_canonical();
         // Both ends are of one family.
-        let mut destination = self.ip();
+        let mut destination = self.ip().to_canonical();
         if source.is_ipv6() != destination.is_ipv6() {
             destination =
                 if source.is_ipv6() { [0xFD00, 0, 0, 0, 0, 0, 0, 9].into() } else { [10, 0, 0, 9].into() };

@@ -54,7 +54,7 @@ impl Proxy<'_> {
 
     fn report_of(&self, ready: &Prepared<'_>, chain: &Chain, crypto: &dyn Crypto) -> Report {
         let crypto = ready.vouching(crypto);
-        let ask = |request: &Request<'_>| match self.workload.verifies_peers {
+        let ask = |request: &Request<'_>| match self.workload.verifies_peers.unwrap_or(true) {
             true => chain.evaluate(request, self.mesh.istio_version, &crypto),
             false => chain.evaluate(&request.with_unproven_peer(), self.mesh.istio_version, &crypto),
         };

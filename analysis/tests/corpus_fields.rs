@@ -218,7 +218,8 @@ fn surroundings(mesh: &Mesh, workload: &Workload) -> Vec<&'static str> {
         (!services.is_empty(), "workload services"),
         (connection_settings.is_some(), "mesh connectionSettings"),
         (own_settings.is_some(), "workload connectionSettings"),
-        (!verifies_peers, "workload peerVerification none"),
+        (*verifies_peers == Some(false), "workload peerVerification none"),
+        (*verifies_peers == Some(true), "workload peerVerification certificate"),
     ];
     let mut set: Vec<_> = flags.into_iter().filter(|(is, _)| *is).map(|(_, name)| name).collect();
     set.push(match path_normalization {
@@ -343,6 +344,7 @@ const SETTINGS: &[&str] = &[
     "workload proxy waypoint",
     "workload proxy ztunnel",
     "workload connectionSettings",
+    "workload peerVerification certificate",
     "workload peerVerification none",
     "workload services",
     "request protocol tcp",

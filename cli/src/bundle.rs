@@ -4,7 +4,7 @@ use crate::{Outcome, environment, findings, style, yaml};
 use gnomon_analysis::bundle::{self, APPLY_LIMIT, OBJECT_LIMIT, Plugin, grouped};
 use gnomon_engine::{
     Mesh, Position, Workload,
-    attach::{Subject, settle_services},
+    attach::{Subject, settle},
     request::Protocol,
     resource::{Action, Resources, Target, TargetKind, TargetRef, manifest::manifests},
     workload::ProxyKind,
@@ -119,7 +119,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         return Outcome::Failed;
     }
     // The filter gets the policies and nothing else.
-    settle_services(&mut workload, &loaded.resources);
+    settle(&mut workload, &loaded.resources);
     let reach =
         Subject::within_reach(&loaded.resources, &workload, &args.targets, &mesh, args.only_namespace);
     let (selected, left_out) = bundle::select(&loaded.resources, &reach);

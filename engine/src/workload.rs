@@ -67,8 +67,9 @@ pub struct Workload {
     pub proxy: ProxyKind,
     /// The proxy checks the certificates that peers show. Where it does not (a Gateway server with MUTUAL and
     /// `insecureSkipVerify`, frontend validation AllowInsecureFallback), a name in one proves nothing, and what a
-    /// condition on it says is unknown.
-    pub verifies_peers: bool,
+    /// condition on it says is unknown. `None`: not said; the Gateways among the manifests decide
+    /// ([`crate::attach::verifies_peers`]).
+    pub verifies_peers: Option<bool>,
     /// `connectionSettings` of its own, in place of the mesh's.
     pub connection_settings: Option<ConnectionSettings>,
     /// The services it belongs to, for `targetRefs` on a waypoint: `name`, `namespace/name`, and for a ServiceEntry
@@ -98,7 +99,7 @@ impl Default for Workload {
             labels: Vec::new(),
             service_account: String::new(),
             proxy: ProxyKind::Sidecar,
-            verifies_peers: true,
+            verifies_peers: None,
             connection_settings: None,
             services: Vec::new(),
         }

@@ -17,6 +17,7 @@ fn decoded(manifests: &[Value]) -> Resources {
     for manifest in manifests {
         let node: Node = serde_json::from_value(manifest.clone()).unwrap();
         decode::object(&node, &Arc::from("p.json"), &mut resources, &mut found);
+        decode::surroundings(&node, &mut resources);
     }
     assert!(found.iter().all(|one| one.code == "empty-selector"), "{found:?}");
     resources

@@ -7,7 +7,7 @@ use crate::{
 use gnomon_analysis::bundle;
 use gnomon_engine::{
     Mesh, Plan, Workload,
-    attach::settle_services,
+    attach::settle,
     jwt::{Json, leads_nowhere},
     resource::{Resources, Text, manifest::manifests},
 };
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 /// The filter's configuration (`docs/filter.md`) with these policies as its candidate.
 pub fn configuration(resources: &Resources, workload: &Workload, mesh: &Mesh) -> Value {
     let mut workload = workload.clone();
-    settle_services(&mut workload, resources);
+    settle(&mut workload, resources);
     json!({
         "mode": "shadow",
         "candidate": {"resources": manifests(resources)},

@@ -4,6 +4,7 @@
 use gnomon_analysis::{Runner, imported::Proxy};
 use gnomon_engine::{
     Mesh, Workload,
+    attach::verifies_peers,
     envoy::{export, import::Imported},
     jwt::SoftwareCrypto,
     prepare::ProxySettings,
@@ -91,7 +92,7 @@ fn the_dump_gives_the_verdicts_of_the_policies() {
                 let elsewhere = result.report.missing.contains(&Missing::PatchRelease)
                     || result.report.missing.contains(&Missing::Configuration)
                     || result.report.reason.contains("the proxy's own port")
-                    || !test.workload.verifies_peers;
+                    || !verifies_peers(resources, &test.workload);
                 // Stated claims stand for a good signature, also by the key that istiod makes up where an issuer leads to
                 // none; the policies know that nobody has it, a dump does not tell.
                 let invented = case.request.claims.is_some()

@@ -259,8 +259,8 @@ impl Loader {
             }
             What::Policy => self.policy(object, file),
             What::Object => {
-                // Services tell what a `targetRef` names.
                 _ = decode::object(object, file, &mut self.loaded.resources, &mut self.loaded.diagnostics);
+                decode::surroundings(object, &mut self.loaded.resources);
                 if !self.loaded.inventory.take(object, file) {
                     self.loaded.unread.add(Reason::Kind(document::kind(object)), file, object.at);
                 }
@@ -277,6 +277,7 @@ impl Loader {
 
     fn policy(&mut self, object: &Node, file: &Arc<str>) {
         let tally = decode::object(object, file, &mut self.loaded.resources, &mut self.loaded.diagnostics);
+        decode::surroundings(object, &mut self.loaded.resources);
         for (kind, count) in tally.skipped {
             (0..count).for_each(|_| self.loaded.unread.add(Reason::Kind(kind.clone()), file, object.at));
         }

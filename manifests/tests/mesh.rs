@@ -47,7 +47,7 @@ fn everything() {
         service_account: "sa".into(),
         proxy: ProxyKind::Waypoint,
         services: vec!["webapp".into(), "other/x".into()],
-        verifies_peers: false,
+        verifies_peers: Some(false),
         connection_settings: Some(ConnectionSettings {
             edge: true,
             merge_slashes: Some(false),

@@ -113,8 +113,8 @@ pub(crate) fn workload(workload: &Workload) -> Value {
     if workload.proxy != Workload::default().proxy {
         out.put("proxy", json!(workload.proxy));
     }
-    if !workload.verifies_peers {
-        out.put("peerVerification", "none");
+    if let Some(verifies) = workload.verifies_peers {
+        out.put("peerVerification", if verifies { "certificate" } else { "none" });
     }
     if let Some(settings) = workload.connection_settings {
         out.put("connectionSettings", json!(settings));

@@ -32,7 +32,7 @@ pub fn workload_fields(workload: &Workload) -> Value {
     if !workload.services.is_empty() {
         fields.insert("services".into(), json!(workload.services));
     }
-    if !workload.verifies_peers {
+    if workload.verifies_peers == Some(false) {
         fields.insert("peerVerification".into(), "none".into());
     }
     if let Some(settings) = workload.connection_settings {

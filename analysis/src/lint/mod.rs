@@ -15,6 +15,7 @@ mod node_port;
 mod source_nat;
 mod suppress;
 mod tls_towards_peers;
+mod unverified_peers;
 mod walk;
 
 pub use catalogue::{Explanation, Origin, explain};
@@ -30,6 +31,7 @@ pub const LINTS: &[&Lint] = &[
     &node_port::LINT,
     &source_nat::LINT,
     &tls_towards_peers::LINT,
+    &unverified_peers::LINT,
 ];
 
 /// A lint: what it looks for, and the words that explain it.

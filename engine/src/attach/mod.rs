@@ -12,7 +12,7 @@ mod subject;
 
 pub use peer::{MtlsModes, PeerLevels, PortMode, PortModes};
 pub use reason::{NotApplied, NotAppliedReport, Reason, UnmetLabel};
-pub use subject::{Subject, settle_services};
+pub use subject::{Subject, settle, verifies_peers};
 
 use crate::{
     order,

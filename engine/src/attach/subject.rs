@@ -2,7 +2,9 @@
 
 use super::{Attachment, GATEWAY_NAME_LABEL, Level, Policy, Reason, UnmetLabel, WAYPOINT_CLASS};
 use crate::{
-    resource::{Action, Labels, Meta, PeerAuthentication, Resources, Target, TargetKind, TargetRef},
+    resource::{
+        Action, Labels, Meta, PeerAuthentication, Resources, Target, TargetKind, TargetRef, UnverifiedGateway,
+    },
     workload::{Mesh, ProxyKind, Service, Workload},
 };
 use alloc::{format, string::String, vec::Vec};
@@ -283,9 +285,9 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Says of the workload's services which are ServiceEntries, where these manifests tell: for whoever gets the policies
-/// alone.
-pub fn settle_services(workload: &mut Workload, resources: &Resources) {
+/// Says of the workload what else these manifests tell of it: for whoever gets the policies alone. Which services are
+/// ServiceEntries, and whether the proxy verifies its peers.
+pub fn settle(workload: &mut Workload, resources: &Resources) {
     let entries: Vec<String> = services(resources, workload)
         .iter()
         .filter(|service| service.kind == Some(TargetKind::ServiceEntry))
@@ -299,6 +301,23 @@ pub fn settle_services(workload: &mut Workload, resources: &Resources) {
             service.insert_str(0, "ServiceEntry/");
         }
     }
+    if !verifies_peers(resources, workload) {
+        workload.verifies_peers = Some(false);
+    }
+}
+
+/// Whether the proxy checks the certificates that peers show: as the workload says, else unless a Gateway among the
+/// manifests that it is an instance of says otherwise.
+pub fn verifies_peers(resources: &Resources, workload: &Workload) -> bool {
+    let is_of = |gateway: &UnverifiedGateway| match &gateway.selector {
+        Some(selector) => selector.iter().all(|label| workload.labels.contains(label)),
+        None => {
+            gateway.namespace == workload.namespace
+                && value_of(&workload.labels, GATEWAY_NAME_LABEL) == Some(gateway.name.as_str())
+        }
+    };
+    let found = || workload.proxy == ProxyKind::Gateway && resources.unverified.iter().any(is_of);
+    workload.verifies_peers.unwrap_or_else(|| !found())
 }
 
 /// The workload's services, each with its kind.

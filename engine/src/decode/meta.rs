@@ -10,6 +10,12 @@ use alloc::{format, string::String, sync::Arc};
 /// The annotation that turns an AuthorizationPolicy into a shadow.
 pub(super) const DRY_RUN: &str = "istio.io/dry-run";
 
+/// Namespace and name of an object of which nothing else is checked.
+pub(super) fn names(object: &Node) -> Option<(&str, &str)> {
+    let text = |name: &str| object.get("metadata")?.get(name)?.as_str().filter(|text| !text.is_empty());
+    Some((text("namespace").unwrap_or("default"), text("name")?))
+}
+
 /// How diagnostics call an object: `AuthorizationPolicy ns/name`. Lenient, since it is needed before anything is
 /// checked.
 pub(super) fn title(kind: &str, object: &Node) -> String {

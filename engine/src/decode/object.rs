@@ -1,7 +1,7 @@
 //! A Kubernetes object: what kind it is, and whether that kind is read.
 
 use super::{
-    Bound, MAX_PROBLEMS, Reader, authorization_policy, meta, nearest, peer_authentication, quoted,
+    Bound, MAX_PROBLEMS, Reader, authorization_policy, gateway, meta, nearest, peer_authentication, quoted,
     request_authentication, short,
 };
 use crate::{
@@ -109,6 +109,17 @@ pub fn objects(document: &Node) -> Result<Vec<(&Node, String)>, (&Node, String)>
     Ok(found)
 }
 
+/// What the other objects of a document tell about the policies: which Services and ServiceEntries there are, and which
+/// Gateways do not verify their clients. Nothing of them is checked.
+pub fn surroundings(document: &Node, out: &mut Resources) {
+    for (node, _) in objects(document).unwrap_or_default() {
+        let text = |name: &str| node.get(name).and_then(Node::as_str).unwrap_or_default();
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        out.services.extend(service(node, version, kind));
+        out.unverified.extend(gateway::unverified(node, version, kind));
+    }
+}
+
 fn single(
     node: &Node,
     path: String,
@@ -120,7 +131,6 @@ fn single(
     let text = |name: &str| node.get(name).and_then(Node::as_str).unwrap_or_default();
     let (version, kind) = (text("apiVersion"), text("kind"));
     if !is_ours(node, path, file, diagnostics) {
-        out.services.extend(service(node, version, kind));
         tally.skip(short(if kind.is_empty() { NO_KIND } else { kind }), 1);
         return;
     }
@@ -163,9 +173,8 @@ fn service(node: &Node, version: &str, kind: &str) -> Option<ServiceObject> {
         "ServiceEntry" if version.starts_with("networking.istio.io/") => TargetKind::ServiceEntry,
         _ => return None,
     };
-    let text = |name: &str| node.get("metadata")?.get(name)?.as_str().filter(|text| !text.is_empty());
-    let namespace = text("namespace").unwrap_or("default").into();
-    Some(ServiceObject { kind, namespace, name: text("name")?.into() })
+    let (namespace, name) = meta::names(node)?;
+    Some(ServiceObject { kind, namespace: namespace.into(), name: name.into() })
 }
 
 /// Whether the object is of a kind that is read; says so where it only nearly is.

@@ -61,8 +61,8 @@ pub fn workload_at(cursor: Cursor<'_>) -> Workload {
         ("agentgateway", ProxyKind::Agentgateway),
     ];
     read.proxy = fields.word("proxy", &kinds).unwrap_or_default();
-    if fields.word("peerVerification", &[("certificate", true), ("none", false)]) == Some(false) {
-        read.verifies_peers = false;
+    if let Some(verifies) = fields.word("peerVerification", &[("certificate", true), ("none", false)]) {
+        read.verifies_peers = Some(verifies);
     }
     read.connection_settings = fields.get("connectionSettings").and_then(connection_settings);
     for cursor in fields.list("services") {

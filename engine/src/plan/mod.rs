@@ -33,7 +33,7 @@ pub use stages::StageRules;
 pub(crate) use tri::Tri;
 
 use crate::{
-    attach::attach_in_slices,
+    attach::{attach_in_slices, verifies_peers},
     jwt::{self, Authenticator},
     order, provider,
     request::{Protocol, Request},
@@ -166,7 +166,7 @@ impl Plan {
             tcp,
             not_applied: attached.not_applied.saturating_add(refused),
             refused: None,
-            believes_nobody: !workload.verifies_peers,
+            believes_nobody: !verifies_peers(all, workload),
             version,
             joins_lines: !versions::matches_lines_apart(version),
             regexes_want_utf8: !versions::matches_regexes_by_byte(version),

@@ -196,7 +196,7 @@ impl<'p> Verdict<'p> {
         if self.outcome == Outcome::Unknown && plan.believes_nobody && self.missing.contains(&identity) {
             return format!(
                 "the verdict depends on {identity}, which proves nothing: the proxy does not verify the certificates \
-                 of its clients (peerVerification: none)"
+                 of its clients (peerVerification: none, or a Gateway with insecureSkipVerify)"
             );
         }
         if self.outcome == Outcome::Unknown {

@@ -26,6 +26,21 @@ pub struct Resources {
     /// The Services and ServiceEntries among the manifests, by name: they tell which of the two a workload's service is
     /// ([`crate::workload::Service`]).
     pub services: Vec<ServiceObject>,
+    /// The gateways among the manifests that take client certificates without verifying them: what a name in one proves
+    /// there is nothing.
+    pub unverified: Vec<UnverifiedGateway>,
+}
+
+/// A Gateway of either kind, some listener of which takes client certificates without verifying them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnverifiedGateway {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The labels of its pods, in any namespace (`networking.istio.io`). `None`: it is one of the Gateway API, and its
+    /// pods carry its name.
+    pub selector: Option<Labels>,
 }
 
 /// A Service or a ServiceEntry.

@@ -10,7 +10,7 @@ use crate::{
 };
 use gnomon_engine::{
     Mesh, Plan, Workload,
-    attach::attach,
+    attach::{attach, verifies_peers},
     envoy::export,
     jwt::Json,
     prepare::ProxySettings,
@@ -315,7 +315,7 @@ fn beyond(question: &Question<'_>) -> Option<&'static str> {
     if question.reaches_no_policy() {
         return Some("a port of the proxy's own: no listener of istiod's is there");
     }
-    if !workload.verifies_peers {
+    if !verifies_peers(resources, workload) {
         return Some("a peer that nobody verifies: what the policies say is unknown, not what Envoy does");
     }
     if Plan::build(resources, workload, mesh).refused_configuration(request.protocol).is_some() {

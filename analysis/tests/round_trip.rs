@@ -5,6 +5,7 @@
 use gnomon_analysis::{Runner, imported::Proxy};
 use gnomon_engine::{
     Mesh, Node, Workload,
+    attach::verifies_peers,
     envoy::{export, import::Imported},
     jwt::SoftwareCrypto,
     prepare::ProxySettings,
@@ -126,7 +127,7 @@ fn run(folder: &str, at_least: usize) {
                 let camel = listener(filters, protocol, test);
                 for written in [snake(&camel), camel] {
                     let imported = import(&written);
-                    let verifies_peers = test.workload.verifies_peers;
+                    let verifies_peers = Some(verifies_peers(resources, &test.workload));
                     let workload = &Workload { verifies_peers, ..Workload::default() };
                     let version = test.mesh.istio_version;
                     let mesh = &Mesh { istio_version: version, ..Mesh::default() };

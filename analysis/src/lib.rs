@@ -8,6 +8,7 @@ pub mod imported;
 pub mod lint;
 pub mod reference;
 pub mod run;
+pub mod workloads;
 
 pub use compare::{Difference, differences, shown};
 pub use evaluator::{Evaluator, Plans};

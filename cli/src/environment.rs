@@ -4,6 +4,7 @@ use crate::style;
 use gnomon_engine::{Diagnostic, Mesh, Workload, decode, workload::ProxyKind};
 use gnomon_manifests::{Loaded, parse, read_file};
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,8 +22,9 @@ pub(crate) struct EnvironmentArgs {
     /// Its proxy [default: sidecar]
     #[arg(long, value_enum)]
     proxy: Option<Proxy>,
-    /// A file with all of it (`workload:`); the options above are laid over it
-    #[arg(long, value_name = "FILE")]
+    /// Its name, `orders` or `prod/orders`, as it is among the manifests or as the policies call it; or a file with all of
+    /// it (`workload:`), over which the options above are laid
+    #[arg(short, long, value_name = "NAME|FILE")]
     workload: Option<PathBuf>,
     /// A file with the mesh's settings (`mesh:`) [default: MeshConfig in the ConfigMap `istio`, where one is read]
     #[arg(long, value_name = "FILE")]
@@ -39,9 +41,28 @@ enum Proxy {
 }
 
 impl EnvironmentArgs {
+    /// The workload to be looked up; `None`: a file says it, or nothing does.
+    pub(crate) fn workload_name(&self) -> Option<&str> {
+        let path = self.workload.as_deref()?;
+        let is_file = ["yaml", "yml", "json"].iter().any(|end| path.extension() == Some(OsStr::new(end)));
+        if is_file || path == Path::new("-") || path.is_file() { None } else { path.to_str() }
+    }
+
+    /// The options say which workload it is, and need no manifests for it.
+    pub(crate) fn tells_workload(&self) -> bool {
+        let is_file = self.workload.is_some() && self.workload_name().is_none();
+        let told = self.namespace.is_some() || !self.labels.is_empty() || self.proxy.is_some();
+        is_file || (told && self.workload.is_none())
+    }
+
+    /// A workload's namespace is not another one than that of the options.
+    pub(crate) fn namespace_fits(&self, namespace: &str) -> bool {
+        self.namespace.as_ref().is_none_or(|wanted| wanted == namespace)
+    }
+
     /// The workload and the mesh, or all that is wrong with their files.
     pub(crate) fn read(&self, findings: &mut Loaded) -> (Workload, Mesh) {
-        let mut workload = match &self.workload {
+        let mut workload = match self.workload.as_ref().filter(|_| self.workload_name().is_none()) {
             Some(file) => read(file, findings, decode::workload).unwrap_or_default(),
             None => Workload::default(),
         };

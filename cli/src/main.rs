@@ -15,6 +15,7 @@ mod request_args;
 mod style;
 mod test;
 mod words;
+mod workloads;
 mod yaml;
 
 use clap::{Parser, Subcommand};

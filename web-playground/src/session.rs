@@ -143,7 +143,7 @@ impl Session {
             return Inventory::default();
         }
         let mesh = aims.first().map(|aim| Mesh::clone(&aim.mesh)).unwrap_or_default();
-        inventory(&input.policies, &set.resources, &mesh)
+        inventory(&set.loaded.inventory, &set.resources, &mesh)
     }
 
     fn set(&mut self, sources: &[Source]) -> Rc<PolicySet> {

@@ -5,6 +5,7 @@ pub mod bundle;
 mod compare;
 pub mod evaluator;
 pub mod imported;
+pub mod inquiry;
 pub mod lint;
 pub mod reference;
 pub mod run;

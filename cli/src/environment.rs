@@ -73,6 +73,12 @@ impl EnvironmentArgs {
         if let Some(namespace) = &self.namespace {
             workload.namespace.clone_from(namespace);
         }
+        self.lay_over(&mut workload);
+        (workload, mesh)
+    }
+
+    /// The labels and the proxy that the options say, over whatever else says them.
+    pub(crate) fn lay_over(&self, workload: &mut Workload) {
         for (key, value) in &self.labels {
             workload.labels.retain(|(known, _)| known != key);
             workload.labels.push((key.clone(), value.clone()));
@@ -86,7 +92,6 @@ impl EnvironmentArgs {
             Some(Proxy::Agentgateway) => ProxyKind::Agentgateway,
             None => workload.proxy,
         };
-        (workload, mesh)
     }
 }
 

@@ -14,6 +14,7 @@ mod proxy;
 mod request_args;
 mod style;
 mod test;
+mod why;
 mod words;
 mod workloads;
 mod yaml;
@@ -35,6 +36,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Eval(Box<eval::Args>),
+    Why(Box<why::Args>),
     Test(test::Args),
     Lint(lint::Args),
     EnvoyConfig(envoy_config::Args),
@@ -59,6 +61,7 @@ enum Outcome {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Eval(args) => eval::run(&args),
+        Command::Why(args) => why::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::EnvoyConfig(args) => envoy_config::run(&args),

@@ -74,9 +74,10 @@ pub(crate) fn chosen(
 ) -> Result<Vec<Asked>, String> {
     // What would be asked about without manifests as well needs no words.
     let unnamed = |found: &Found| found.workload == Workload::default();
-    let asked = |found: &Found| Asked {
-        workload: found.workload.clone(),
-        found: (!unnamed(found)).then(|| found.clone()),
+    let asked = |found: &Found| {
+        let mut workload = found.workload.clone();
+        args.lay_over(&mut workload);
+        Asked { workload, found: (!unnamed(found)).then(|| found.clone()) }
     };
     if args.tells_workload() && all != All::Yes {
         return Ok(vec![Asked { workload: told, found: None }]);

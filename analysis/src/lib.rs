@@ -3,6 +3,7 @@
 
 pub mod bundle;
 mod compare;
+pub mod describe;
 pub mod evaluator;
 pub mod imported;
 pub mod inquiry;

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Whose policies are asked about.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Workload and mesh")]
 pub(crate) struct EnvironmentArgs {
     /// The workload's namespace [default: default]
@@ -46,6 +46,11 @@ impl EnvironmentArgs {
         let path = self.workload.as_deref()?;
         let is_file = ["yaml", "yml", "json"].iter().any(|end| path.extension() == Some(OsStr::new(end)));
         if is_file || path == Path::new("-") || path.is_file() { None } else { path.to_str() }
+    }
+
+    /// The same with this workload, as if it were given with -w.
+    pub(crate) fn with_workload(&self, name: &Path) -> EnvironmentArgs {
+        EnvironmentArgs { workload: Some(name.to_owned()), ..self.clone() }
     }
 
     /// The options say which workload it is, and need no manifests for it.

@@ -3,6 +3,7 @@
 
 mod bundle;
 mod completions;
+mod describe;
 mod environment;
 mod envoy_config;
 mod eval;
@@ -37,6 +38,7 @@ struct Cli {
 enum Command {
     Eval(Box<eval::Args>),
     Why(Box<why::Args>),
+    Describe(Box<describe::Args>),
     Test(test::Args),
     Lint(lint::Args),
     EnvoyConfig(envoy_config::Args),
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Eval(args) => eval::run(&args),
         Command::Why(args) => why::run(&args),
+        Command::Describe(args) => describe::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::EnvoyConfig(args) => envoy_config::run(&args),

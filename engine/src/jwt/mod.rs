@@ -13,6 +13,7 @@ mod jwks;
 mod key;
 mod output;
 mod query;
+mod reason;
 mod requirement;
 #[cfg(feature = "crypto")]
 mod software;

@@ -8,10 +8,11 @@ use gnomon_engine::{
     request::{Input, Request},
 };
 
+/// The request, and what happened to its headers on the way.
 #[derive(Clone, Copy)]
 pub(super) struct Facts<'r> {
     pub(super) request: &'r Request<'r>,
-    /// What the filter before it that verifies tokens changed.
+    /// What jwt_authn changed, where it stands before this filter.
     pub(super) edits: &'r [Edit],
     /// Matchers see several lines of a header as one value.
     pub(super) joins_lines: bool,

@@ -173,3 +173,28 @@ fn claims_of_tokens() {
     assert_eq!((report.status, report.stage), (Some(401), Stage::Jwt));
     assert_eq!(report.details.unwrap(), "jwt_authn_access_denied{Jwt_issuer_is_not_configured}");
 }
+
+/// Before Envoy's fix of CVE-2026-26308.
+#[test]
+fn lines_of_a_header_that_are_one_value() {
+    let header =
+        |name: &str, text: &str| json!({ "header": { "name": name, "stringMatch": { "exact": text } } });
+    for (matcher, apart, joined) in [
+        (header("x-two", "b"), true, false),
+        (header("x-two", "a,b"), false, true),
+        (header("x-number", "42"), true, true),
+        (header("x-empty", ""), true, true),
+        (header("x-not", ""), false, false),
+        (json!({ "header": { "name": "x-two", "presentMatch": true } }), true, true),
+        (json!({ "header": { "name": "x-not", "presentMatch": false } }), true, true),
+    ] {
+        let imported = import(&rbac(&matcher, &json!({ "any": true })));
+        let request = request(HEADERS);
+        let Selected::Chain(chain) = imported.select(None, &request).unwrap() else { panic!() };
+        for (version, expected) in [(IstioVersion::NEWEST, apart), (IstioVersion::OLDEST, joined)] {
+            let report = chain.evaluate(&request, version, &SoftwareCrypto);
+            let verdict = if expected { Outcome::Allow } else { Outcome::Deny };
+            assert_eq!(report.verdict, verdict, "{matcher} {version}");
+        }
+    }
+}

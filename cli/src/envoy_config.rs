@@ -1,7 +1,8 @@
 //! `gnomon envoy-config`.
 
 use crate::{Outcome, environment, findings, style, workloads, yaml};
-use gnomon_engine::{envoy::export, request::Protocol};
+use gnomon_engine::request::Protocol;
+use gnomon_envoy_config::export;
 use gnomon_manifests::Loader;
 use serde_json::Value;
 use std::path::PathBuf;

@@ -31,6 +31,7 @@ pub mod decide;
 pub mod digest;
 pub mod enforce;
 pub mod facts;
+pub mod gzip;
 pub mod host;
 pub mod instance;
 pub mod instances;

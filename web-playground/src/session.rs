@@ -10,11 +10,11 @@ use gnomon_engine::{
     Diagnostic, Mesh, Node, Plan, Severity, Workload,
     attach::{NotApplied, attach, not_applied},
     decode,
-    envoy::import::Imported,
     prepare::Prepared,
     resource::Resources,
     verdict::{Explanation, Report},
 };
+use gnomon_envoy_config::import::Imported;
 use gnomon_manifests::{
     Loaded, LoadedProxy, Loader, imported_text,
     request::{RequestSpec, request},

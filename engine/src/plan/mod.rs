@@ -6,10 +6,10 @@
 
 mod clause;
 mod compile;
+mod context;
 mod custom;
 mod evaluate;
 mod explain;
-mod facts;
 mod index;
 mod matcher;
 mod missing;
@@ -24,7 +24,8 @@ mod trust_domain;
 mod ztunnel;
 
 pub use clause::Clause;
-pub(crate) use facts::Facts;
+// As `crate::envoy` calls it.
+pub(crate) use context::EvaluationContext as Facts;
 pub use matcher::{IdentityPart, Matcher, PathPattern};
 pub use outcome::Verdict;
 pub use required_inputs::RequiredInputs;

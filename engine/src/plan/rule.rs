@@ -87,6 +87,7 @@ impl Dropped {
 
 /// A rule that istiod leaves out of the proxy.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Dropped {
     /// Where it is written.
     pub origin: Origin,

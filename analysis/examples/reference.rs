@@ -1,4 +1,4 @@
-//! Writes the files that are made from the table of attributes, below the folder given: `cargo xtask docs` calls it.
+//! Writes the files that are made from the tables of attributes and formats, below the folder given: `cargo xtask docs` calls it.
 
 use gnomon_analysis::reference::FILES;
 use std::{env, fs, io, path::PathBuf};

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 /// A field that is not as expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Difference {
     /// The field as in docs/formats.md, "Verdict": `status`, `dryRun.allow.result`, `nearest.unmet[0].got`.
     pub field: String,

@@ -1,11 +1,13 @@
-//! The table of attributes as other programs and people read it: the reference document, the page's completion, JSON
-//! Schema.
+//! The table of attributes as other programs and people read it (the reference document, the page's completion, JSON
+//! Schema), and the formats as JSON Schemas.
 //!
 //! `cargo xtask docs` writes [`FILES`]; a test compares them with what is written.
 
 mod document;
+mod formats;
 mod page;
 mod schema;
+mod shape;
 
 use gnomon_engine::{Attribute, attribute::Key};
 
@@ -13,10 +15,17 @@ use gnomon_engine::{Attribute, attribute::Key};
 pub type File = (&'static str, fn() -> String);
 
 /// What is generated.
-pub const FILES: [File; 3] = [
+pub const FILES: [File; 10] = [
     ("docs/attributes.md", document::text),
     ("web-playground/app/src/editor/attributes.ts", page::text),
     ("schemas/authorization-policy-rules.json", schema::text),
+    ("schemas/request.json", formats::request),
+    ("schemas/suite.json", formats::suite),
+    ("schemas/workload.json", formats::workload),
+    ("schemas/mesh.json", formats::mesh),
+    ("schemas/filter-configuration.json", formats::filter_configuration),
+    ("schemas/verdict.json", formats::verdict),
+    ("schemas/test-results.json", formats::test_results),
 ];
 
 /// Names of attributes as text files know them: how the field is written, else the key.

@@ -27,6 +27,7 @@ impl std::fmt::Debug for Runner<'_> {
 
 /// What came of one test.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct TestResult {
     /// One for each case, in order.
     pub cases: Vec<CaseResult>,
@@ -34,6 +35,7 @@ pub struct TestResult {
 
 /// What came of one case.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct CaseResult {
     /// The verdict.
     pub report: Report,

@@ -1,4 +1,5 @@
-//! The files that are made from the table of attributes are those that it makes now, and say what admission does.
+//! The files that are made from the tables are those that they make now, and the schema of rules says what admission
+//! does. `GNOMON_WRITE=1 cargo test -p gnomon-analysis --test reference` writes them, as `cargo xtask docs` does.
 
 #![expect(clippy::unwrap_used, reason = "tests may be blunt")]
 
@@ -10,14 +11,18 @@ use gnomon_engine::{
 use gnomon_manifests::load_text;
 use regex_lite::Regex;
 use serde_json::{Value, json};
-use std::{fs, path::Path};
+use std::{env, fs, path::Path};
 
 #[test]
 fn the_files_are_up_to_date() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for (path, text) in FILES {
-        let found = fs::read_to_string(root.join(path)).unwrap_or_default();
-        assert!(found == text(), "{path} is not what the table says: run `cargo xtask docs`");
+        let path = root.join(path);
+        if env::var_os("GNOMON_WRITE").is_some() {
+            fs::write(&path, text()).unwrap();
+        }
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == text(), "{} is not what the tables say: run `cargo xtask docs`", path.display());
     }
 }
 
@@ -71,7 +76,7 @@ const VALUES: &[&str] = &[
 ];
 
 fn schema() -> Value {
-    let (_, text) = FILES.iter().find(|(path, _)| path.ends_with(".json")).unwrap();
+    let (_, text) = FILES.iter().find(|(path, _)| path.ends_with("policy-rules.json")).unwrap();
     serde_json::from_str(&text()).unwrap()
 }
 

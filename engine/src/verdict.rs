@@ -170,6 +170,7 @@ pub enum StageResult {
 /// One stage.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct StageTrace {
     /// Which one.
     pub stage: Stage,
@@ -184,6 +185,7 @@ pub struct StageTrace {
 /// One rule and how it fared.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct RuleTrace {
     /// The id as Envoy reports it.
     pub id: String,
@@ -214,6 +216,7 @@ pub struct RuleTrace {
 /// One condition against what the request had.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Check {
     /// The field, as in [`Unmet::field`].
     pub field: String,

@@ -56,7 +56,7 @@ fn method(name: &str) -> Rule {
 const GET: &[(&[u8], &[u8])] = &[(b":method", b"GET"), (b":path", b"/"), (b":authority", b"a")];
 
 #[test]
-fn an_unknown_address_is_unknown_only_where_the_answer_hangs_on_it() {
+fn an_unknown_address_is_unknown_only_where_the_answer_depends_on_it() {
     // The port is not known either, but nobody asks for it.
     let unknown =
         Request { source_ip: Input::Unknown, destination_port: Input::Unknown, ..Request::http(GET) };

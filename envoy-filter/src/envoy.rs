@@ -9,7 +9,7 @@ use crate::{metadata, wire};
 use core::ptr::null_mut;
 use gnomon_engine::{jwt::Json, order, request::Header};
 use gnomon_shadow::{
-    host::{Change, Fact, Fetch, Hash, Host, Level, MetricKind, Refused, Reply},
+    host::{Change, Fetch, Hash, Host, Level, MetricKind, Property, Refused, Reply},
     node::{Node, proxy_kind},
 };
 use proxy_wasm::hostcalls;
@@ -174,23 +174,23 @@ fn labels() -> Option<Vec<(String, String)>> {
     Some(labels)
 }
 
-/// Where Envoy has a fact.
-fn path(fact: Fact) -> &'static str {
-    match fact {
-        Fact::Source => "source\0address",
-        Fact::Destination => "destination\0address",
-        Fact::DirectSource => "filter_state\0gnomon.direct_remote_address",
-        Fact::ServerName => "connection\0requested_server_name",
-        Fact::PeerUriSan => "connection\0uri_san_peer_certificate",
-        Fact::PeerUriSans => "filter_state\0gnomon.peer_uri_san",
-        Fact::PeerDnsSan => "connection\0dns_san_peer_certificate",
-        Fact::PeerSubject => "connection\0subject_peer_certificate",
-        Fact::PeerCertificate => "connection\0peer_certificate",
-        Fact::PeerDigest => "connection\0sha256_peer_certificate_digest",
-        Fact::WaypointPeer => "filter_state\0io.istio.peer_principal",
-        Fact::ResponseDetails => "response\0code_details",
-        Fact::TerminationDetails => "connection\0termination_details",
-        Fact::Upstream => "upstream\0address",
+/// Where Envoy has a property.
+fn path(property: Property) -> &'static str {
+    match property {
+        Property::Source => "source\0address",
+        Property::Destination => "destination\0address",
+        Property::DirectSource => "filter_state\0gnomon.direct_remote_address",
+        Property::ServerName => "connection\0requested_server_name",
+        Property::PeerUriSan => "connection\0uri_san_peer_certificate",
+        Property::PeerUriSans => "filter_state\0gnomon.peer_uri_san",
+        Property::PeerDnsSan => "connection\0dns_san_peer_certificate",
+        Property::PeerSubject => "connection\0subject_peer_certificate",
+        Property::PeerCertificate => "connection\0peer_certificate",
+        Property::PeerDigest => "connection\0sha256_peer_certificate_digest",
+        Property::WaypointPeer => "filter_state\0io.istio.peer_principal",
+        Property::ResponseDetails => "response\0code_details",
+        Property::TerminationDetails => "connection\0termination_details",
+        Property::Upstream => "upstream\0address",
     }
 }
 
@@ -242,8 +242,8 @@ impl Host for Envoy {
         Ok(())
     }
 
-    fn fact(&self, fact: Fact) -> Result<Option<Vec<u8>>, Refused> {
-        property(path(fact))
+    fn property(&self, which: Property) -> Result<Option<Vec<u8>>, Refused> {
+        property(path(which))
     }
 
     fn mutual_tls(&self) -> Result<Option<bool>, Refused> {

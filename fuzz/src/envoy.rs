@@ -13,7 +13,7 @@ use gnomon_envoy_config::import::{Imported, Selected};
 use gnomon_manifests::{Colour, parse, render, request::RequestSpec};
 use gnomon_shadow::{
     config,
-    host::{Change, Fact, Fetch, Hash, Host, Level, MetricKind, Refused, Reply},
+    host::{Change, Fetch, Hash, Host, Level, MetricKind, Property, Refused, Reply},
     node::Node,
 };
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Host for Silent {
     fn request_headers(&self, _: &mut dyn FnMut(&[Header<'_>])) -> Result<(), Refused> {
         Err(NOTHING)
     }
-    fn fact(&self, _: Fact) -> Result<Option<Vec<u8>>, Refused> {
+    fn property(&self, _: Property) -> Result<Option<Vec<u8>>, Refused> {
         Err(NOTHING)
     }
     fn mutual_tls(&self) -> Result<Option<bool>, Refused> {

@@ -1,7 +1,7 @@
 //! Everything that Gnomon reads from outside, one function for each fuzz target. No input may make one panic, and what
 //! else holds for every input is asserted.
 //!
-//! `fuzz_targets/` calls these under libFuzzer (`cargo xtask fuzz`); the test `fuzz_corpora` of the room `host-tests` is
+//! `fuzz_targets/` calls these under libFuzzer (`cargo xtask fuzz`); the test `fuzz_corpora` of the crate `host-tests` is
 //! this very file, and runs the committed corpora through them on stable Rust.
 #![allow(
     dead_code,

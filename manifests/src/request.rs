@@ -39,18 +39,12 @@ pub fn requests(file: &Arc<str>, document: &Node) -> Result<Requests, Diagnostic
     let reader = Reader::new(file, "");
     let root = reader.root(document);
     let requests = match &document.value {
-        Value::List(items) => {
-            let all = items.iter().enumerate().map(|(index, item)| {
-                let path = format!("[{index}]");
-                read(wrapped(reader.at_path(item, path)))
-            });
-            Requests::List(all.collect())
+        Value::List(_) => list(&root),
+        // The key may hold a list as well.
+        Value::Map(_) if document.get("request").is_some_and(|inner| inner.as_list().is_some()) => {
+            list(&wrapped(root))
         }
-        Value::Map(entries) => match entries.iter().find(|(key, _)| key.name == "request") {
-            // The key may hold a list as well.
-            Some((_, node)) if node.as_list().is_some() => return self::requests(file, node),
-            _ => Requests::One(Box::new(read(wrapped(root)))),
-        },
+        Value::Map(_) => Requests::One(Box::new(read(wrapped(root)))),
         _ => {
             root.error(
                 "wrong-type",
@@ -61,6 +55,11 @@ pub fn requests(file: &Arc<str>, document: &Node) -> Result<Requests, Diagnostic
         }
     };
     finish(reader, requests)
+}
+
+/// The requests of a list, each with or without the key `request`.
+fn list(cursor: &Cursor<'_>) -> Requests {
+    Requests::List(cursor.elements().map(|item| read(wrapped(item))).collect())
 }
 
 /// Reads one request without the key `request`; `path` is its field path for diagnostics.

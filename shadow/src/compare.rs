@@ -112,7 +112,7 @@ fn is_routed(details: &str) -> bool {
 }
 
 /// Whether an upstream was chosen makes a difference: otherwise code and details say all.
-pub fn hangs_on_upstream(code: Option<u16>, details: &str) -> bool {
+pub fn depends_on_upstream(code: Option<u16>, details: &str) -> bool {
     let refused = [RBAC, JWT, "ext_authz_"].iter().any(|beginning| details.starts_with(beginning));
     !refused && (code.is_none_or(|code| code == 0) || !is_routed(details))
 }

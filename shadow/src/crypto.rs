@@ -8,9 +8,9 @@
 use crate::{
     cache::Cache,
     digest::{self, Digest},
-    facts::Asked,
     host::Hash,
     key_sets::KeySets,
+    properties::Asked,
 };
 use alloc::{rc::Rc, vec::Vec};
 use core::cell::Cell;

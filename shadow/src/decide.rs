@@ -4,8 +4,8 @@ use crate::{
     active::Active,
     crypto::HostCrypto,
     digest::Digest,
-    facts::{Asked, Facts},
     lines::Subject,
+    properties::{Asked, Properties},
     write::Object,
 };
 use alloc::{
@@ -49,14 +49,14 @@ pub struct Decision {
 type Answer<'p> = (Verdict<'p>, Option<Authentication>);
 
 /// What one stream shows to the plans.
-struct Scene<'a> {
+struct StreamInputs<'a> {
     asked: &'a Asked<'a>,
     active: &'a Active,
     protocol: Protocol,
     /// Those that have let the stream pass.
     providers: &'a [String],
     headers: &'a [Header<'a>],
-    facts: Facts,
+    properties: Properties,
     now: i64,
     native: Option<Native>,
 }
@@ -84,7 +84,7 @@ impl Native {
     }
 }
 
-impl Scene<'_> {
+impl StreamInputs<'_> {
     /// Asked for once, however many plans there are.
     fn native(&mut self) -> Native {
         if self.native.is_none() {
@@ -94,20 +94,20 @@ impl Scene<'_> {
     }
 
     fn with<T>(&self, ask: impl FnOnce(&Request<'_>) -> T) -> T {
-        let names = self.facts.names();
+        let names = self.properties.names();
         let providers = self.providers.iter();
         let ext_authz: Vec<(String, ExtAuthzAnswer)> =
             providers.map(|name| (name.clone(), ExtAuthzAnswer::Allow)).collect();
         ask(&Request {
             protocol: self.protocol,
             headers: self.headers,
-            peer: self.facts.peer(&names),
-            source_ip: self.facts.source_ip(),
-            remote_ip: self.facts.remote_ip(),
-            destination_ip: self.facts.destination_ip(),
-            destination_port: self.facts.destination_port(),
-            sni: self.facts.sni(),
-            metadata: self.facts.metadata(),
+            peer: self.properties.peer(&names),
+            source_ip: self.properties.source_ip(),
+            remote_ip: self.properties.remote_ip(),
+            destination_ip: self.properties.destination_ip(),
+            destination_port: self.properties.destination_port(),
+            sni: self.properties.sni(),
+            metadata: self.properties.metadata(),
             now: self.now,
             ext_authz: &ext_authz,
         })
@@ -118,7 +118,7 @@ impl Scene<'_> {
     fn ask<'p>(&mut self, plan: &'p Plan, crypto: &HostCrypto<'_>) -> Answer<'p> {
         let answer = self.with(|request| plan.evaluate_and_authenticate(request, crypto));
         // Even where the verdict stands, an unknown may hide which rule gives it.
-        if answer.0.certain || !self.facts.more(self.asked, &self.active.peers) {
+        if answer.0.certain || !self.properties.more(self.asked, &self.active.peers) {
             return answer;
         }
         match answer.1 {
@@ -170,15 +170,16 @@ fn decide_by(
     let now = if needs.now { asked.count(asked.host().now()) } else { Ok(0) };
     let Ok(now) = now else { return unknown(RequestField::Time) };
     let now = i64::try_from(now / 1_000_000_000).unwrap_or(i64::MAX);
-    let facts = Facts::first(asked, needs, active.reporter.settings.proxy, &active.peers);
-    if let Some(missing) = facts.missing() {
+    let properties = Properties::first(asked, needs, active.reporter.settings.proxy, &active.peers);
+    if let Some(missing) = properties.missing() {
         return unknown(missing);
     }
     let providers = if passed { &active.reporter.settings.providers_in_front[..] } else { &[] };
-    let mut scene = Scene { asked, active, protocol, providers, headers, facts, now, native: None };
+    let mut inputs =
+        StreamInputs { asked, active, protocol, providers, headers, properties, now, native: None };
     let good = Cell::new(None);
-    let baseline = active.baseline.as_ref().map(|plan| judge(&mut scene, plan, &good).report);
-    Decision { baseline, ..judge(&mut scene, &active.plan, &good) }
+    let baseline = active.baseline.as_ref().map(|plan| judge(&mut inputs, plan, &good).report);
+    Decision { baseline, ..judge(&mut inputs, &active.plan, &good) }
 }
 
 fn needs(active: &Active) -> RequiredInputs {
@@ -186,45 +187,47 @@ fn needs(active: &Active) -> RequiredInputs {
     active.baseline.as_ref().map_or(needs, |baseline| needs.or(baseline.required_inputs()))
 }
 
-fn judge(scene: &mut Scene<'_>, plan: &Plan, good: &Cell<Option<Digest>>) -> Decision {
-    let mut crypto = HostCrypto::new(scene.asked, &scene.active.tokens, &scene.active.key_sets, good, plan);
-    let (mut verdict, mut found) = scene.ask(plan, &crypto);
-    let with_subject = |scene: &Scene<'_>| (!scene.headers.is_empty()).then(|| Subject::read(scene.headers));
+fn judge(inputs: &mut StreamInputs<'_>, plan: &Plan, good: &Cell<Option<Digest>>) -> Decision {
+    let mut crypto =
+        HostCrypto::new(inputs.asked, &inputs.active.tokens, &inputs.active.key_sets, good, plan);
+    let (mut verdict, mut found) = inputs.ask(plan, &crypto);
+    let with_subject =
+        |inputs: &StreamInputs<'_>| (!inputs.headers.is_empty()).then(|| Subject::read(inputs.headers));
     if crypto.undecided() {
-        return Decision { subject: with_subject(scene), ..unknown_because(RequestField::Token, UNCHECKED) };
+        return Decision { subject: with_subject(inputs), ..unknown_because(RequestField::Token, UNCHECKED) };
     }
     // No token: unless Envoy's own filter stands in front and has verified and removed one.
     if found.as_ref().is_some_and(Authentication::is_without_token) {
-        match scene.native() {
+        match inputs.native() {
             Native::Nothing => {}
             Native::Claims => {
-                let subject = with_subject(scene);
+                let subject = with_subject(inputs);
                 return Decision { subject, ..unknown_because(RequestField::Token, BEHIND_JWT_AUTHN) };
             }
             Native::Token(issuer, token) => {
                 crypto.vouch(token.clone());
-                (verdict, found) = with_token(scene, plan, &issuer, &token, &crypto);
+                (verdict, found) = with_token(inputs, plan, &issuer, &token, &crypto);
             }
         }
     }
     let provider_unasked =
         verdict.missing.iter().any(|missing| matches!(missing, Missing::ProviderAnswer(_)));
-    let claims = &scene.active.reporter.settings.report.claims;
+    let claims = &inputs.active.reporter.settings.report.claims;
     let allow = verdict.outcome == Outcome::Allow;
     let (payload, edits) = found.map(|found| (found.payload, found.edits)).unwrap_or_default();
-    let mut subject = if allow && claims.is_empty() { None } else { with_subject(scene) };
+    let mut subject = if allow && claims.is_empty() { None } else { with_subject(inputs) };
     if let (Some(subject), Some(payload)) = (&mut subject, &payload) {
         subject.claims = chosen(payload, claims);
     }
     // Nobody will read the reason of a request that is simply let through, so that none is written.
     let report = if allow { allowed(&verdict) } else { verdict.report() };
-    let edits = if allow && scene.active.reporter.settings.enforce { edits } else { Vec::new() };
+    let edits = if allow && inputs.active.reporter.settings.enforce { edits } else { Vec::new() };
     Decision { report, baseline: None, provider_unasked, subject, edits }
 }
 
 /// The verdict with a token put where the candidate looks for it.
 fn with_token<'p>(
-    scene: &mut Scene<'_>,
+    inputs: &mut StreamInputs<'_>,
     plan: &'p Plan,
     issuer: &str,
     token: &[u8],
@@ -236,21 +239,21 @@ fn with_token<'p>(
         // The rule also looks into the header that is everybody's, or it will not see it: then the token is missing.
         Place::Param(_) => ("authorization".into(), [b"Bearer ", token].concat()),
     };
-    let mut headers = scene.headers.to_vec();
+    let mut headers = inputs.headers.to_vec();
     headers.push((name.as_bytes(), &value));
-    let Scene { asked, active, protocol, providers, facts, now, .. } = scene;
-    let mut scene = Scene {
+    let StreamInputs { asked, active, protocol, providers, properties, now, .. } = inputs;
+    let mut inputs = StreamInputs {
         asked,
         active,
         protocol: *protocol,
         providers,
         headers: &headers,
-        facts: core::mem::take(facts),
+        properties: core::mem::take(properties),
         now: *now,
         native: None,
     };
-    let answer = scene.ask(plan, crypto);
-    *facts = scene.facts;
+    let answer = inputs.ask(plan, crypto);
+    *properties = inputs.properties;
     answer
 }
 

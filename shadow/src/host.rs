@@ -42,7 +42,7 @@ pub enum MetricKind {
 
 /// What the proxy knows about a request or connection as a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fact {
+pub enum Property {
     /// The physical peer, or what the proxy has derived from X-Forwarded-For, and then with port 0: `1.2.3.4:80`.
     Source,
     /// The local address, in the same form.
@@ -146,8 +146,8 @@ pub trait Host {
     /// The lines of the request's headers, pseudo headers among them; none where the stream has none any more.
     fn request_headers(&self, read: &mut dyn FnMut(&[Header<'_>])) -> Result<(), Refused>;
 
-    /// A fact. `None`: there is no such thing, or it is empty.
-    fn fact(&self, fact: Fact) -> Result<Option<Vec<u8>>, Refused>;
+    /// A property. `None`: there is no such thing, or it is empty.
+    fn property(&self, property: Property) -> Result<Option<Vec<u8>>, Refused>;
 
     /// Whether TLS was terminated here and the peer has shown a certificate. `None`: there is no TLS.
     fn mutual_tls(&self) -> Result<Option<bool>, Refused>;

@@ -6,11 +6,11 @@ use crate::{
     config,
     decide::{Decision, decide},
     enforce,
-    facts::Asked,
-    host::{Fact, Host, Level},
+    host::{Host, Level, Property},
     instance::Instance,
     lines::{self, Ended, Subject},
     metrics::Counter,
+    properties::Asked,
 };
 use alloc::{borrow::Cow, boxed::Box, format, rc::Rc, string::String, vec::Vec};
 use core::mem::replace;
@@ -128,8 +128,8 @@ impl Stream {
         };
         let late = early.is_none();
         let (code, details) = response(&asked);
-        let upstream = compare::hangs_on_upstream(code, &details)
-            && matches!(asked.fact(Fact::Upstream), Ok(Some(address)) if !address.is_empty());
+        let upstream = compare::depends_on_upstream(code, &details)
+            && matches!(asked.property(Property::Upstream), Ok(Some(address)) if !address.is_empty());
         let enforced = enforced(Ending { code, details: &details, decided: !late, upstream });
         // Providers in front are taken to have let pass what comes here, which this one did not.
         let passed = !matches!(enforced, Enforced::Refused { by: Refuser::ExtAuthz, .. });
@@ -159,7 +159,7 @@ impl Stream {
         let Stream::Decided(decided) = replace(self, Stream::Done) else { return };
         let Decided { decision, reporter } = *decided;
         let asked = Asked::new(host);
-        let details = asked.fact(Fact::TerminationDetails).ok().flatten().unwrap_or_default();
+        let details = asked.property(Property::TerminationDetails).ok().flatten().unwrap_or_default();
         let details = lines::text(&details);
         let enforced = if reporter.settings.enforce && decision.report.verdict != Outcome::Allow {
             // By this filter, which the proxy has no details of.
@@ -235,7 +235,7 @@ fn is_outbound(asked: &Asked<'_>, reporter: &Reporter) -> bool {
 
 fn response(asked: &Asked<'_>) -> (Option<u16>, String) {
     let code = asked.count(asked.host().response_status()).ok().flatten();
-    let details = asked.fact(Fact::ResponseDetails).ok().flatten().unwrap_or_default();
+    let details = asked.property(Property::ResponseDetails).ok().flatten().unwrap_or_default();
     // Long enough for any policy id, so that what is compared is whole.
     let details = String::from_utf8_lossy(details.get(..2048).unwrap_or(&details)).into_owned();
     (code, details)
@@ -282,10 +282,10 @@ fn tell(asked: &Asked<'_>, reporter: &Reporter, decision: Decision, ended: &Ende
         return;
     }
     let mut request = subject.unwrap_or_else(|| read_subject(asked));
-    let text = |fact| asked.fact(fact).ok().flatten().map(|value| lines::text(&value));
-    request.principal = text(Fact::PeerUriSan).unwrap_or_default();
+    let text = |property| asked.property(property).ok().flatten().map(|value| lines::text(&value));
+    request.principal = text(Property::PeerUriSan).unwrap_or_default();
     // `1.2.3.4:80`, `[::1]:80`
-    let remote = text(Fact::Source).unwrap_or_default();
+    let remote = text(Property::Source).unwrap_or_default();
     request.remote = remote.rsplit_once(':').map(|(address, _port)| address.into()).unwrap_or(remote);
     let line = lines::log_line(&reporter.settings.workload, &request, &report, baseline.as_ref(), ended);
     let level = if ended.result.diverges() { Level::Warn } else { Level::Info };

@@ -3,7 +3,7 @@
 
 use gnomon_engine::{jwt::Json, request::Header};
 use gnomon_shadow::{
-    host::{Change, Fact, Fetch, Hash, Host, Level, MetricKind, Refused, Reply},
+    host::{Change, Fetch, Hash, Host, Level, MetricKind, Property, Refused, Reply},
     instances::Instances,
     node::Node,
     stream::Next,
@@ -58,8 +58,8 @@ impl Host for Proxy {
         read(&lines.collect::<Vec<_>>());
         Ok(())
     }
-    fn fact(&self, fact: Fact) -> Result<Option<Vec<u8>>, Refused> {
-        Ok((fact == Fact::ResponseDetails).then(|| self.details.clone().into_bytes()))
+    fn property(&self, property: Property) -> Result<Option<Vec<u8>>, Refused> {
+        Ok((property == Property::ResponseDetails).then(|| self.details.clone().into_bytes()))
     }
     fn mutual_tls(&self) -> Result<Option<bool>, Refused> {
         Ok(None)

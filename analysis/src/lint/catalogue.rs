@@ -5,6 +5,7 @@ use std::fmt;
 
 /// What a code means.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Explanation {
     /// A lint, with its own documentation.
     Lint(&'static Lint),
@@ -23,6 +24,7 @@ pub enum Explanation {
 
 /// Who objects to what is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Origin {
     /// Istio's admission: the CRD's schema or istiod's webhook.
     Admission,

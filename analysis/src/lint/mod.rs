@@ -36,6 +36,7 @@ pub const LINTS: &[&Lint] = &[
 
 /// A lint: what it looks for, and the words that explain it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Lint {
     /// The code of its findings, in kebab case.
     pub code: &'static str,
@@ -74,6 +75,7 @@ pub struct Example {
 
 /// Kinds of mistakes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Group {
     /// Values that match nothing, or not what they seem to.
     Values,

@@ -139,6 +139,7 @@ pub fn not_applied<'r>(
 
 /// What applies to one workload, borrowed from the resources.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Attached<'r> {
     /// All AuthorizationPolicies, in the order read.
     pub authorization: Vec<&'r AuthorizationPolicy>,

@@ -11,6 +11,7 @@ use core::ptr;
 /// The PeerAuthentications that may count at each level: none, one, or, where some carry no `creationTimestamp`, all that
 /// may be the oldest.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct PeerLevels<'r> {
     /// Root namespace, no labels.
     pub mesh: Vec<&'r PeerAuthentication>,
@@ -76,6 +77,7 @@ fn may_be_oldest(mut level: Vec<&PeerAuthentication>) -> Vec<&PeerAuthentication
 
 /// A mode and where it comes from.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct PortMode<'r> {
     /// The mode.
     pub mode: MtlsMode,
@@ -88,6 +90,7 @@ pub struct PortMode<'r> {
 
 /// What may hold for a port.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PortModes<'r> {
     /// One mode, or several where it depends on which policy is the oldest.
     pub possible: Vec<PortMode<'r>>,
@@ -107,6 +110,7 @@ impl PortModes<'_> {
 
 /// The modes that apply: for all ports, and the exceptions.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct MtlsModes<'r> {
     /// Every port that is not listed.
     pub default: PortModes<'r>,

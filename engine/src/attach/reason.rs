@@ -11,6 +11,7 @@ use serde::Serialize;
 
 /// A policy that does not apply to a workload.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct NotApplied<'r> {
     /// Which one.
     pub policy: Policy<'r>,
@@ -74,6 +75,7 @@ pub enum Reason<'r> {
 
 /// A label that a selector wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UnmetLabel<'r> {
     /// The label's key.
     pub key: &'r str,
@@ -194,6 +196,7 @@ impl fmt::Display for Names<'_> {
 
 /// [`NotApplied`] as reports have it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct NotAppliedReport {
     /// `AuthorizationPolicy`, `RequestAuthentication` or `PeerAuthentication`.
     pub kind: &'static str,

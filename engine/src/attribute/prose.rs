@@ -19,6 +19,7 @@ pub struct Prose {
 
 /// A form in which a value can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Form {
     /// The value itself.
     Exact,

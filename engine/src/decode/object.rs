@@ -21,6 +21,7 @@ const NO_KIND: &str = "(no kind)";
 
 /// What became of the objects of a document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Tally {
     /// Objects added to the resources.
     pub read: usize,

@@ -2,7 +2,8 @@
 
 use super::{Cursor, Fields, Problem, Reader, quoted, short};
 use crate::{
-    Diagnostic, Mesh, Node, Workload,
+    Diagnostic, Mesh, Node, Value, Workload,
+    node::Key,
     workload::{
         ConnectionSettings, EscapedSlashes, ExtensionProvider, IstioVersion, PathNormalization, ProviderKind,
         ProxyKind, Service, Underscores,
@@ -33,7 +34,7 @@ fn wrapped<'a>(reader: &'a Reader, node: &'a Node, name: &str) -> Cursor<'a> {
     const BOTH: [&str; 2] = ["workload", "mesh"];
     let entries = node.as_map().unwrap_or_default();
     let only_these = !entries.is_empty() && entries.iter().all(|(key, _)| BOTH.contains(&key.name.as_str()));
-    const NOTHING: &Node = &Node { value: crate::Value::Null, at: crate::Position { line: 0, column: 0 } };
+    const NOTHING: &Node = &Node { value: Value::Null, at: crate::Position { line: 0, column: 0 } };
     match node.get(name) {
         Some(inner) if only_these => reader.at_path(inner, name),
         None if only_these => reader.at_path(NOTHING, name),
@@ -187,7 +188,7 @@ fn connection_settings(cursor: Cursor<'_>) -> Option<ConnectionSettings> {
 /// `1.30`, `1.30.2`, `v1.30`. YAML reads a bare 1.30 as a number; its text is still there.
 fn version(cursor: &Cursor<'_>) -> Option<IstioVersion> {
     let text = match &cursor.node().value {
-        crate::Value::Number(text) | crate::Value::String(text) => text.as_str(),
+        Value::Number(text) | Value::String(text) => text.as_str(),
         _ => {
             cursor.wrong_type("a string");
             return None;
@@ -235,7 +236,8 @@ fn provider(cursor: Cursor<'_>) -> Option<ExtensionProvider> {
         (Some(entry), None) => ProviderKind::Http(entry),
         (None, Some(entry)) => ProviderKind::Grpc(entry),
         (None, None) => {
-            let others = node.as_map().unwrap_or_default().iter().any(|(key, _)| key.name != "name");
+            let says = |(key, node): &(Key, Node)| key.name != "name" && node.value != Value::Null;
+            let others = node.as_map().unwrap_or_default().iter().any(says);
             if others {
                 let text = name.map(|name| short(&name.text)).unwrap_or_default();
                 let message = format!("the provider {text} is no external authorizer");

@@ -1,6 +1,6 @@
 //! One condition of a compiled rule.
 
-use super::{facts::Facts, matcher::Matcher, tri::Tri};
+use super::{context::EvaluationContext, matcher::Matcher, tri::Tri};
 use crate::{
     attribute::{Attribute, FieldPath, Input, Written},
     node::Position,
@@ -124,8 +124,8 @@ impl Clause {
         self.expected.iter().map(|value| String::from(&**value)).collect()
     }
 
-    pub(super) fn ask(&self, facts: &Facts<'_>) -> Tri {
-        let answer = self.any_matches(facts);
+    pub(super) fn ask(&self, context: &EvaluationContext<'_>) -> Tri {
+        let answer = self.any_matches(context);
         if self.negated { !answer } else { answer }
     }
 

@@ -2,8 +2,8 @@
 
 use super::{
     Plan,
+    context::EvaluationContext,
     custom::CustomStage,
-    facts::Facts,
     index::{Index, Seen},
     missing,
     mtls::Answer,
@@ -96,11 +96,17 @@ impl<'p> Search<'p> {
         Search { index, seen: Seen::new(), how }
     }
 
-    fn first(&mut self, stage: usize, rules: &'p [Rule], facts: &Facts<'_>, certain: &mut bool) -> Found<'p> {
+    fn first(
+        &mut self,
+        stage: usize,
+        rules: &'p [Rule],
+        context: &EvaluationContext<'_>,
+        certain: &mut bool,
+    ) -> Found<'p> {
         match self.how {
             _ if rules.is_empty() => Found::Nothing,
-            How::Indexed => self.index.first_match(stage, rules, facts, &mut self.seen, certain),
-            How::Linearly => first_match(rules, facts, certain),
+            How::Indexed => self.index.first_match(stage, rules, context, &mut self.seen, certain),
+            How::Linearly => first_match(rules, context, certain),
         }
     }
 
@@ -108,10 +114,10 @@ impl<'p> Search<'p> {
         &mut self,
         stage: usize,
         set: &'p RuleSet,
-        facts: &Facts<'_>,
+        context: &EvaluationContext<'_>,
         certain: &mut bool,
     ) -> Option<Shadow<'p>> {
-        set.shadow.as_deref().map(|rules| match self.first(stage, rules, facts, certain) {
+        set.shadow.as_deref().map(|rules| match self.first(stage, rules, context, certain) {
             Found::Match(rule) => Shadow::Match(rule),
             Found::Unknown => Shadow::Unknown,
             Found::Nothing => Shadow::Nothing,
@@ -164,15 +170,15 @@ fn until_jwt<'p>(plan: &'p Plan, request: &Request<'_>, how: How) -> ControlFlow
     if rules.is_empty() {
         return ControlFlow::Continue(walk);
     }
-    let facts = Facts::early(plan, request);
-    let found = Search::new(&chain.early, how).first(0, rules, &facts, &mut walk.verdict.certain);
+    let context = EvaluationContext::early(plan, request);
+    let found = Search::new(&chain.early, how).first(0, rules, &context, &mut walk.verdict.certain);
     match &chain.custom {
         CustomStage::Absent | CustomStage::Skipped { .. } => {}
         CustomStage::Broken { .. } => match found {
             Found::Match(rule) => {
                 return ControlFlow::Break(walk.refuse(Stage::Custom, Refusal::Rbac(Some(rule))));
             }
-            Found::Unknown => walk.doubt(Stage::Custom, missing::inputs(rules, &facts)),
+            Found::Unknown => walk.doubt(Stage::Custom, missing::inputs(rules, &context)),
             Found::Nothing => {}
         },
         CustomStage::Ask(_) if request.is_without_path() => {}
@@ -195,7 +201,7 @@ fn until_jwt<'p>(plan: &'p Plan, request: &Request<'_>, how: How) -> ControlFlow
                 }
                 (found, passes) => {
                     if matches!(found, Found::Unknown) {
-                        walk.doubt(Stage::Custom, missing::inputs(rules, &facts));
+                        walk.doubt(Stage::Custom, missing::inputs(rules, &context));
                     }
                     if passes.is_none() {
                         walk.doubt(Stage::Custom, [Missing::ProviderAnswer(ask.provider.clone())]);
@@ -228,49 +234,54 @@ fn from_jwt_on<'p>(
             }
         };
     }
-    let facts = Facts {
+    let context = EvaluationContext {
         payload: found.and_then(|found| found.payload.as_ref()),
         edits: found.map(|found| &found.edits[..]).unwrap_or_default(),
-        ..Facts::early(plan, request)
+        ..EvaluationContext::early(plan, request)
     };
-    authorize(plan, &facts, walk, how)
+    authorize(plan, &context, walk, how)
 }
 
 /// AUDIT, DENY, ALLOW.
-fn authorize<'p>(plan: &'p Plan, facts: &Facts<'_>, mut walk: Walk<'p>, how: How) -> Verdict<'p> {
-    let chain = plan.chain(facts.request.protocol);
+fn authorize<'p>(
+    plan: &'p Plan,
+    context: &EvaluationContext<'_>,
+    mut walk: Walk<'p>,
+    how: How,
+) -> Verdict<'p> {
+    let chain = plan.chain(context.request.protocol);
     let (deny, allow) = (&chain.deny, &chain.allow);
     let mut search = Search::new(&chain.late, how);
     let certain = &mut walk.verdict.certain;
     walk.verdict.audit =
-        matches!(search.first(stage::AUDIT, &chain.audit.rules, facts, certain), Found::Match(_));
+        matches!(search.first(stage::AUDIT, &chain.audit.rules, context, certain), Found::Match(_));
 
-    walk.verdict.dry_deny = search.shadow(stage::DRY_DENY, deny, facts, certain);
-    match search.first(stage::DENY, &deny.rules, facts, certain) {
+    walk.verdict.dry_deny = search.shadow(stage::DRY_DENY, deny, context, certain);
+    match search.first(stage::DENY, &deny.rules, context, certain) {
         Found::Match(rule) => return walk.refuse(Stage::Deny, Refusal::Rbac(Some(rule))),
-        Found::Unknown => walk.doubt(Stage::Deny, missing::inputs(&deny.rules, facts)),
+        Found::Unknown => walk.doubt(Stage::Deny, missing::inputs(&deny.rules, context)),
         Found::Nothing => {}
     }
     if let Some(mtls) = plan.mtls.as_ref().filter(|_| plan.proxy == ProxyKind::Ztunnel) {
-        walk = match walk.gate(mtls.ask(facts.request)) {
+        walk = match walk.gate(mtls.ask(context.request)) {
             ControlFlow::Continue(walk) => walk,
             ControlFlow::Break(verdict) => return verdict,
         };
     }
 
     let certain = &mut walk.verdict.certain;
-    walk.verdict.dry_allow = search.shadow(stage::DRY_ALLOW, allow, facts, certain);
+    walk.verdict.dry_allow = search.shadow(stage::DRY_ALLOW, allow, context, certain);
     if !allow.enforced {
         return walk.finish();
     }
-    match search.first(stage::ALLOW, &allow.rules, facts, certain) {
+    match search.first(stage::ALLOW, &allow.rules, context, certain) {
         Found::Match(rule) => {
             walk.verdict.allowed_by = Some(rule);
             walk.decided = Stage::Allow;
             walk.finish()
         }
         Found::Unknown => {
-            walk.doubt(Stage::Allow, missing::inputs(&allow.rules, facts));
+            walk.doubt(Stage::Allow, missing::inputs(&allow.rules, context));
             walk.finish()
         }
         Found::Nothing => walk.refuse(Stage::Allow, Refusal::Rbac(None)),

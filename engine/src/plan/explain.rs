@@ -6,8 +6,8 @@ mod tokens;
 use super::{
     Chain, CustomStage, Plan,
     clause::Clause,
+    context::EvaluationContext,
     evaluate::{How, Run, run},
-    facts::Facts,
     matcher::Matcher,
     mtls::Mode,
     outcome::Verdict,
@@ -34,15 +34,17 @@ const SHOWN: usize = 200;
 
 pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -> Explanation {
     let Run { verdict, authentication } = run(plan, request, crypto, How::Linearly);
-    let early = Facts::early(plan, request);
+    let early = EvaluationContext::early(plan, request);
     let late = match &authentication {
-        Some(found) => Facts { request, payload: found.payload.as_ref(), edits: &found.edits, ..early },
+        Some(found) => {
+            EvaluationContext { request, payload: found.payload.as_ref(), edits: &found.edits, ..early }
+        }
         None => early,
     };
     if plan.refused_configuration(request.protocol).is_some() {
         return Explanation { report: verdict.report(), stages: Vec::new() };
     }
-    let (early, late) = (Seen { plan, facts: early }, Seen { plan, facts: late });
+    let (early, late) = (Seen { plan, context: early }, Seen { plan, context: late });
     let chain = plan.chain(request.protocol);
     let keys_unknown =
         authentication.as_ref().and_then(|a| a.failure.as_ref()).is_some_and(|f| f.missing.is_some());
@@ -72,13 +74,13 @@ pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -
 /// A request as one stage sees it, and the plan that it is put to.
 struct Seen<'a> {
     plan: &'a Plan,
-    facts: Facts<'a>,
+    context: EvaluationContext<'a>,
 }
 
 impl Seen<'_> {
     /// `jwt_authn` lets it pass without a look at its tokens.
     fn is_preflight(&self) -> bool {
-        self.plan.authenticator.is_preflight(self.facts.request)
+        self.plan.authenticator.is_preflight(self.context.request)
     }
 }
 
@@ -160,11 +162,11 @@ impl Writer<'_> {
         };
         let asked = trace.is_matched();
         trace.rules.extend(ask.dropped.iter().map(dropped_trace));
-        if seen.facts.request.is_without_path() {
+        if seen.context.request.is_without_path() {
             trace.summary = format!("{}: not asked: a request without a path has no route", trace.summary);
             return Some(trace);
         }
-        let answers = seen.facts.request.ext_authz;
+        let answers = seen.context.request.ext_authz;
         let answer = answers.iter().find(|(name, _)| *name == ask.provider).map(|(_, answer)| *answer);
         let asks = if asked == Some(true) { "asked" } else { "perhaps asked" };
         let said = match (asked, answer) {
@@ -199,7 +201,7 @@ impl Writer<'_> {
         if self.plan.jwt_rules == 0 || self.plan.proxy == ProxyKind::Ztunnel {
             return None;
         }
-        if seen.facts.request.protocol == Protocol::Tcp {
+        if seen.context.request.protocol == Protocol::Tcp {
             return Some(self.line(Stage::Jwt, "not on TCP: no token is read".into()));
         }
         let rules = match self.plan.jwt_rules {
@@ -263,7 +265,7 @@ fn rule_trace(rule: &Rule, dry_run: bool, seen: &Seen<'_>) -> RuleTrace {
         file: rule.origin.policy.file.to_string(),
         line: rule.origin.at.line,
         column: rule.origin.at.column,
-        matched: rule.matches(&seen.facts).known(),
+        matched: rule.matches(&seen.context).known(),
         dry_run,
         notes: rule.notes.clone(),
         from: rule.from.iter().map(|clauses| group(clauses)).collect(),
@@ -290,7 +292,7 @@ fn dropped_trace(rule: &Dropped) -> RuleTrace {
 }
 
 fn check(clause: &Clause, seen: &Seen<'_>) -> Check {
-    let got = got(clause, &seen.facts);
+    let got = got(clause, &seen.context);
     let at = clause.at();
     Check {
         field: clause.field().into_owned(),
@@ -300,7 +302,7 @@ fn check(clause: &Clause, seen: &Seen<'_>) -> Check {
         negated: clause.is_negated(),
         note: hint::note(clause, seen, got.as_deref()),
         got,
-        met: clause.ask(&seen.facts).known(),
+        met: clause.ask(&seen.context).known(),
     }
 }
 
@@ -326,11 +328,11 @@ fn fewest(groups: &[Box<[Clause]>], seen: &Seen<'_>) -> Option<Vec<Unmet>> {
 
 /// `None`: no request can meet all of them.
 fn unmet_of(clauses: &[Clause], seen: &Seen<'_>) -> Option<Vec<Unmet>> {
-    let unmet = clauses.iter().filter(|clause| clause.ask(&seen.facts).known() != Some(true));
+    let unmet = clauses.iter().filter(|clause| clause.ask(&seen.context).known() != Some(true));
     unmet
         .map(|clause| {
             let expected = hint::possible(clause, seen).ok()?;
-            let got = got(clause, &seen.facts);
+            let got = got(clause, &seen.context);
             let note = hint::note_of_possible(clause, seen, got.as_deref());
             Some(Unmet { field: clause.field().into_owned(), expected, got, note })
         })
@@ -338,7 +340,7 @@ fn unmet_of(clauses: &[Clause], seen: &Seen<'_>) -> Option<Vec<Unmet>> {
 }
 
 /// What the request had where the clause looks; `None`: nothing.
-fn got(clause: &Clause, facts: &Facts<'_>) -> Option<String> {
+fn got(clause: &Clause, context: &EvaluationContext<'_>) -> Option<String> {
     fn input<T: ToString>(input: Input<T>) -> Option<String> {
         match input {
             Input::Absent => None,
@@ -349,7 +351,7 @@ fn got(clause: &Clause, facts: &Facts<'_>) -> Option<String> {
     if matches!(clause.matcher(), Matcher::Never) {
         return None;
     }
-    let request = facts.request;
+    let request = context.request;
     match clause.input {
         attribute::Input::Peer => {
             let subject = hint::Subject::of(clause);
@@ -360,39 +362,39 @@ fn got(clause: &Clause, facts: &Facts<'_>) -> Option<String> {
         }
         which @ (attribute::Input::SourceIp
         | attribute::Input::RemoteIp
-        | attribute::Input::DestinationIp) => input(facts.known_address(which)),
+        | attribute::Input::DestinationIp) => input(context.known_address(which)),
         attribute::Input::DestinationPort => input(request.destination_port),
         attribute::Input::Sni => (!request.sni.is_empty()).then(|| shown(request.sni)),
-        attribute::Input::Host => lines(facts, b":authority"),
+        attribute::Input::Host => lines(context, b":authority"),
         attribute::Input::Header => match clause.header() {
             // Names of cookies tell what was sent, their values may be secrets.
             b"cookie" => {
                 let lines: Vec<_> =
-                    facts.header_lines(b"cookie").map(|line| shown(&cookie_names(line))).collect();
+                    context.header_lines(b"cookie").map(|line| shown(&cookie_names(line))).collect();
                 (!lines.is_empty()).then(|| lines.join(" | "))
             }
             // A token is a secret: say that it is there, not what it is.
-            name if is_secret(name) => lines(facts, name).map(|_| "(present)".into()),
-            name => lines(facts, name),
+            name if is_secret(name) => lines(context, name).map(|_| "(present)".into()),
+            name => lines(context, name),
         },
         attribute::Input::Path => {
             let mut path = None;
-            let _ = facts.path(|value| {
+            let _ = context.path(|value| {
                 path = Some(shown(value));
                 true
             });
             path
         }
         attribute::Input::RequestPrincipal => {
-            facts.payload?;
-            let claim = |name| match facts.claim(&[name]) {
+            context.payload?;
+            let claim = |name| match context.claim(&[name]) {
                 Some(Json::String(text)) => shown(text.as_bytes()),
                 _ => String::new(),
             };
             Some(format!("{}/{}", claim("iss"), claim("sub")))
         }
-        attribute::Input::Claim => facts.claim(&clause.name).map(json),
-        attribute::Input::Metadata => facts.metadata(&clause.name).map(json),
+        attribute::Input::Claim => context.claim(&clause.name).map(json),
+        attribute::Input::Metadata => context.metadata(&clause.name).map(json),
     }
 }
 
@@ -410,8 +412,8 @@ fn cookie_names(line: &[u8]) -> Vec<u8> {
     masked.collect::<Vec<_>>().join(&b';')
 }
 
-fn lines(facts: &Facts<'_>, name: &[u8]) -> Option<String> {
-    let values: Vec<String> = facts.header_lines(name).map(shown).collect();
+fn lines(context: &EvaluationContext<'_>, name: &[u8]) -> Option<String> {
+    let values: Vec<String> = context.header_lines(name).map(shown).collect();
     (!values.is_empty()).then(|| values.join(" | "))
 }
 

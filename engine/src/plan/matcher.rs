@@ -1,6 +1,6 @@
 //! How a clause compares: the values of one field, compiled.
 
-use super::{clause::Clause, facts::Facts, tri::Tri};
+use super::{clause::Clause, context::EvaluationContext, tri::Tri};
 use crate::{
     attribute::Input,
     jwt::Json,
@@ -124,10 +124,10 @@ impl Matcher {
 impl Clause {
     /// Does any value match? The `not` of the field is left aside.
     #[inline]
-    pub(super) fn any_matches(&self, facts: &Facts<'_>) -> Tri {
+    pub(super) fn any_matches(&self, context: &EvaluationContext<'_>) -> Tri {
         match &self.matcher {
-            Matcher::Peer(patterns) => facts.peer_name(|name| patterns.iter().any(|p| p.matches(name))),
-            Matcher::Identity(part, patterns) => facts.identity(|id| {
+            Matcher::Peer(patterns) => context.peer_name(|name| patterns.iter().any(|p| p.matches(name))),
+            Matcher::Identity(part, patterns) => context.identity(|id| {
                 let Some(id) = id else {
                     // ztunnel compares with an empty namespace where there is no identity; a principal never matches.
                     return *part == IdentityPart::Namespace
@@ -139,24 +139,24 @@ impl Clause {
                 };
                 patterns.iter().any(|p| matches_structural(p, value))
             }),
-            Matcher::IdentityAccount(accounts) => facts.identity(|id| {
+            Matcher::IdentityAccount(accounts) => context.identity(|id| {
                 id.is_some_and(|id| {
                     accounts.iter().any(|(ns, name)| {
                         ns.as_bytes() == id.namespace && name.as_bytes() == id.service_account
                     })
                 })
             }),
-            Matcher::Ip(nets) => facts.address(self.input, |ip| contains(nets, ip)),
-            Matcher::Port(ports) => facts.port(|port| ports.contains(&port)),
+            Matcher::Ip(nets) => context.address(self.input, |ip| contains(nets, ip)),
+            Matcher::Port(ports) => context.port(|port| ports.contains(&port)),
             Matcher::Text(patterns) if self.input == Input::Sni => {
-                let sni = facts.request.sni;
+                let sni = context.request.sni;
                 // `requested_server_name` is the empty string where there was none: an exact "" would match.
-                let seen = facts.regex_sees(sni);
+                let seen = context.regex_sees(sni);
                 Tri::from(patterns.iter().any(|p| (seen || *p != Pattern::Any) && p.matches_non_empty(sni)))
             }
             Matcher::Text(patterns) => {
                 let any = |text: &str| patterns.iter().any(|p| p.matches_non_empty(text.as_bytes()));
-                Tri::from(match facts.claim(&self.name) {
+                Tri::from(match context.claim(&self.name) {
                     Some(Json::String(text)) => any(text),
                     Some(Json::List(items)) => {
                         items.iter().any(|item| matches!(item, Json::String(text) if any(text)))
@@ -165,17 +165,17 @@ impl Clause {
                 })
             }
             Matcher::Host(patterns) => {
-                facts.header(b":authority", |host| patterns.iter().any(|p| p.matches_ignoring_case(host)))
+                context.header(b":authority", |host| patterns.iter().any(|p| p.matches_ignoring_case(host)))
             }
             Matcher::Header(patterns) => {
-                facts.header(self.header(), |value| patterns.iter().any(|p| p.matches(value)))
+                context.header(self.header(), |value| patterns.iter().any(|p| p.matches(value)))
             }
-            Matcher::Path(patterns) => facts.path(|path| {
-                let seen = facts.regex_sees(path);
+            Matcher::Path(patterns) => context.path(|path| {
+                let seen = context.regex_sees(path);
                 patterns.iter().any(|p| (seen || !p.is_regex()) && p.matches(path))
             }),
             Matcher::RequestPrincipal(pairs) => {
-                let claim = |name| match facts.claim(&[name]) {
+                let claim = |name| match context.claim(&[name]) {
                     Some(Json::String(text)) => Some(text.as_bytes()),
                     _ => None,
                 };
@@ -187,7 +187,7 @@ impl Clause {
                 })
             }
             Matcher::Metadata(patterns) => {
-                let value = facts.metadata(&self.name);
+                let value = context.metadata(&self.name);
                 let one = |list: bool, pattern: &Pattern| {
                     match (list, value) {
                     (false, Some(Json::String(text))) => pattern.matches_non_empty(text.as_bytes()),

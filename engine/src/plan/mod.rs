@@ -6,10 +6,10 @@
 
 mod clause;
 mod compile;
+mod context;
 mod custom;
 mod evaluate;
 mod explain;
-mod facts;
 mod index;
 mod matcher;
 mod missing;

@@ -3,7 +3,7 @@
 use super::outcome::Refusal;
 use crate::{
     attach::{Attached, PortModes},
-    plan::facts::Identity,
+    plan::context::Identity,
     request::{Input, Peer, Request},
     resource::{Meta, MtlsMode},
     verdict::{Missing, RequestField},

@@ -1,6 +1,6 @@
 //! A compiled rule: its conditions, and where it is written.
 
-use super::{clause::Clause, facts::Facts, tri::Tri};
+use super::{clause::Clause, context::EvaluationContext, tri::Tri};
 use crate::{
     node::Position,
     order,
@@ -64,8 +64,8 @@ pub struct Rule {
 
 impl Rule {
     /// (any source) and (any operation) and all conditions.
-    pub(crate) fn matches(&self, facts: &Facts<'_>) -> Tri {
-        let all = |clauses: &[Clause]| Tri::all(clauses.iter().map(|clause| clause.ask(facts)));
+    pub(crate) fn matches(&self, context: &EvaluationContext<'_>) -> Tri {
+        let all = |clauses: &[Clause]| Tri::all(clauses.iter().map(|clause| clause.ask(context)));
         let any = |groups: &[Box<[Clause]>]| {
             if groups.is_empty() { Tri::True } else { Tri::any(groups.iter().map(|group| all(group))) }
         };
@@ -87,6 +87,7 @@ impl Dropped {
 
 /// A rule that istiod leaves out of the proxy.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Dropped {
     /// Where it is written.
     pub origin: Origin,
@@ -123,10 +124,14 @@ pub(crate) enum Found<'p> {
 
 /// Evaluates rules in Envoy's order. `certain` becomes false where a rule before the answer is unknown: the answer
 /// stands, but that rule may be the one that gives it.
-pub(crate) fn first_match<'p>(rules: &'p [Rule], facts: &Facts<'_>, certain: &mut bool) -> Found<'p> {
+pub(crate) fn first_match<'p>(
+    rules: &'p [Rule],
+    context: &EvaluationContext<'_>,
+    certain: &mut bool,
+) -> Found<'p> {
     let mut unknown = false;
     let found = rules.iter().find(|rule| {
-        let answer = rule.matches(facts);
+        let answer = rule.matches(context);
         unknown |= answer == Tri::Unknown;
         answer == Tri::True
     });

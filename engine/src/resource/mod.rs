@@ -33,6 +33,7 @@ pub struct Resources {
 
 /// A Gateway of either kind, some listener of which takes client certificates without verifying them.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UnverifiedGateway {
     /// Its namespace.
     pub namespace: String,

@@ -6,9 +6,9 @@
 //! in all that belongs to the connection share one. What Envoy cannot be asked is said, never passed over.
 
 mod alone;
-mod bench;
-mod errands;
-mod receipts;
+mod batch;
+mod observations;
+mod test_listeners;
 mod wire;
 
 use crate::{
@@ -16,8 +16,7 @@ use crate::{
     err::Result,
     ext_authz::{ExtAuthz, GrpcExtAuthz},
 };
-use bench::Benches;
-use errands::Errands;
+use batch::Batch;
 use gnomon_engine::{
     Mesh, Workload, jwt::Authenticator, prepare::Prepared, resource::Resources, verdict::Outcome,
 };
@@ -28,6 +27,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
+use test_listeners::TestListeners;
 
 /// A request against the policies of one workload.
 #[derive(Clone)]
@@ -113,7 +113,7 @@ impl Judge {
     /// Envoy does not take the configuration, or does not answer. With policies that cannot be loaded no question is
     /// answered.
     pub fn ask(&self, questions: &[Question<'_>], filter: Option<&Path>) -> Result<Vec<Answer>> {
-        self.ask_with(questions, Benches::new(self, filter, false))
+        self.ask_with(questions, TestListeners::new(self, filter, false))
     }
 
     /// The same with the filter alone, enforcing: in the place of Envoy's own RBAC and jwt_authn.
@@ -122,24 +122,28 @@ impl Judge {
     ///
     /// As [`Judge::ask`].
     pub fn ask_enforced(&self, questions: &[Question<'_>], filter: &Path) -> Result<Vec<Answer>> {
-        self.ask_with(questions, Benches::new(self, Some(filter), true))
+        self.ask_with(questions, TestListeners::new(self, Some(filter), true))
     }
 
-    fn ask_with<'a>(&'a self, questions: &[Question<'_>], mut benches: Benches<'a>) -> Result<Vec<Answer>> {
-        let places = benches.places(questions)?;
-        if benches.is_empty() {
+    fn ask_with<'a>(
+        &'a self,
+        questions: &[Question<'_>],
+        mut listeners: TestListeners<'a>,
+    ) -> Result<Vec<Answer>> {
+        let places = listeners.places(questions)?;
+        if listeners.is_empty() {
             let beyond = places.into_iter().map(|place| Answer::Beyond(place.err().unwrap_or_default()));
             return Ok(beyond.collect());
         }
-        let envoy = Envoy::start(&benches.bootstrap()?)?;
-        let mut errands = Errands::new(self, &benches, &envoy);
+        let envoy = Envoy::start(&listeners.bootstrap()?)?;
+        let mut batch = Batch::new(self, &listeners, &envoy);
         for (question, place) in questions.iter().zip(places) {
             match place {
-                Ok(place) => errands.add(question, place)?,
-                Err(why) => errands.beyond(why),
+                Ok(place) => batch.add(question, place)?,
+                Err(why) => batch.beyond(why),
             }
         }
-        errands.run()
+        batch.run()
     }
 
     /// The certificate of this peer.

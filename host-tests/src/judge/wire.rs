@@ -2,7 +2,7 @@
 
 use super::{
     Question,
-    bench::{Bench, metadata_header},
+    test_listeners::{TestListener, metadata_header},
 };
 use crate::{
     Proxy, RequestBytes, candidate,
@@ -76,9 +76,9 @@ fn forwards(request: &RequestSpec) -> bool {
 }
 
 /// The bytes of an HTTP request.
-pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible<RequestBytes>> {
+pub(super) fn request(question: &Question<'_>, listener: &TestListener) -> Result<Possible<RequestBytes>> {
     let signed = match &question.request.claims {
-        Some(_) => &candidate::signed(question.request, &bench.resources, bench.plan(), tokens::now())?,
+        Some(_) => &candidate::signed(question.request, &listener.resources, listener.plan(), tokens::now())?,
         None => question.request,
     };
     let spec = signed;
@@ -142,7 +142,7 @@ pub(super) fn request(question: &Question<'_>, bench: &Bench) -> Result<Possible
         }
         bytes = bytes.header("authorization", format!("Bearer {token}"));
     }
-    for (place, (namespace, key)) in bench.metadata.iter().enumerate() {
+    for (place, (namespace, key)) in listener.metadata.iter().enumerate() {
         let members = spec.metadata.iter().filter(|(name, _)| name == namespace);
         if let Some(value) = members.filter_map(|(_, value)| value.member(key)).next() {
             bytes = bytes.header(metadata_header(place), base64(&protobuf(value)));

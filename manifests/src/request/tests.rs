@@ -90,6 +90,8 @@ fn refusals() {
         (r#"{"verb": "GET"}"#, "verb: unknown field `verb`"),
         (r#"{"source": {"principle": "x"}}"#, "source.principle: unknown field `principle`"),
         (r#"[{}, {"pathh": "/"}]"#, "[1].pathh: unknown field `pathh`"),
+        (r#"{"request": [{}], "pathh": "/"}"#, "pathh: unknown field `pathh`"),
+        (r#"{"request": [{"pathh": "/"}]}"#, "request[0].pathh: unknown field `pathh`"),
         (r#"{"method": "GE T"}"#, "method: \"GE T\" is no method"),
         (r#"{"headers": {"a b": "c"}}"#, "headers.a b: \"a b\" is no header name"),
         (r#"{"headers": {":path": "/"}}"#, "headers.:path: \":path\" is no header name"),

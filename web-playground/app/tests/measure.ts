@@ -1,4 +1,4 @@
-// What the page costs: `npm run measure`, after a build. Figures, no verdict on them: they hang on the machine.
+// What the page costs: `npm run measure`, after a build. Figures, no verdict on them: they depend on the machine.
 import { test } from "vitest";
 import { Site } from "./browser/page.ts";
 

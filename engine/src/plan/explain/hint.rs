@@ -96,7 +96,7 @@ pub(super) fn possible(clause: &Clause, seen: &Seen<'_>) -> Result<Vec<String>, 
 
 /// Why the values do not match, or never do, where that does not show: why a field is not met, and why its `not` twin is.
 pub(super) fn note(clause: &Clause, seen: &Seen<'_>, got: Option<&str>) -> Option<String> {
-    let is_met = clause.ask(&seen.facts).known() == Some(true);
+    let is_met = clause.ask(&seen.context).known() == Some(true);
     match (clause.is_negated(), is_met) {
         (false, true) => return None,
         (true, false) => return always_met(clause).map(ToString::to_string),
@@ -152,7 +152,7 @@ fn out_of_reach(clause: &Clause, seen: &Seen<'_>) -> Option<String> {
             Some("RequestAuthentication writes it, and reads no token of a CORS preflight".into())
         }
         subject if subject.is_identity() => {
-            let port = match seen.facts.request.destination_port {
+            let port = match seen.context.request.destination_port {
                 request::Input::Is(port) => Some(port),
                 request::Input::Absent | request::Input::Unknown => None,
             };
@@ -267,13 +267,13 @@ fn not_configured(issuer: &Pattern, seen: &Seen<'_>) -> Option<String> {
 
 /// What is special about the token's claim.
 fn of_token(clause: &Clause, seen: &Seen<'_>) -> Option<String> {
-    let payload = seen.facts.payload?;
+    let payload = seen.context.payload?;
     match clause.input {
         Input::RequestPrincipal => {
             let lacks = |name: &&str| payload.member(name).and_then(Json::as_str).is_none();
             ["iss", "sub"].iter().find(|name| lacks(name)).map(|name| format!("the token has no `{name}`"))
         }
-        Input::Claim => match seen.facts.claim(&clause.name) {
+        Input::Claim => match seen.context.claim(&clause.name) {
             Some(Json::String(_)) => None,
             Some(Json::List(items)) => {
                 let none = !items.iter().any(|item| matches!(item, Json::String(_)));
@@ -305,7 +305,7 @@ fn of_metadata(clause: &Clause, seen: &Seen<'_>) -> Option<String> {
     let Matcher::Metadata(patterns) = clause.matcher() else { return None };
     let lists = patterns.iter().any(|(list, _)| *list);
     let texts = patterns.iter().any(|(list, _)| !*list);
-    match seen.facts.metadata(&clause.name)? {
+    match seen.context.metadata(&clause.name)? {
         Json::String(_) if texts => None,
         Json::String(_) => Some("it is a string: a value in brackets matches elements of a list".into()),
         Json::List(_) if lists => None,
@@ -336,8 +336,8 @@ fn of_header(clause: &Clause, seen: &Seen<'_>) -> Option<String> {
             "RequestAuthentication writes it from {source}; what the client sends is removed"
         ));
     }
-    let sent = seen.facts.request.headers.iter().any(|(sent, _)| *sent == name.as_bytes());
-    let gone = seen.facts.header_lines(name.as_bytes()).next().is_none();
+    let sent = seen.context.request.headers.iter().any(|(sent, _)| *sent == name.as_bytes());
+    let gone = seen.context.header_lines(name.as_bytes()).next().is_none();
     (sent && gone)
         .then(|| "the verified token is taken out of it, unless `forwardOriginalToken` is set".into())
 }
@@ -355,7 +355,7 @@ fn near(clause: &Clause, seen: &Seen<'_>, got: &str) -> Option<String> {
         Subject::Header("cookie") => {
             let Matcher::Header(patterns) = clause.matcher() else { return None };
             let matches = |cookie: &[u8]| patterns.iter().any(|pattern| pattern.matches(cookie.trim_ascii()));
-            let mut lines = seen.facts.header_lines(b"cookie");
+            let mut lines = seen.context.header_lines(b"cookie");
             let alone = lines.any(|line| line.split(|byte| *byte == b';').any(matches));
             alone.then(|| {
                 "one cookie alone matches, but all cookies of a line are compared as one text".into()

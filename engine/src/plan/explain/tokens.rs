@@ -27,17 +27,17 @@ pub(super) fn summary(
                 passes unidentified"
             .into();
     }
-    let lines = authenticator.trace(seen.facts.request, crypto);
+    let lines = authenticator.trace(seen.context.request, crypto);
     let (checked, unchecked) = split(lines, found);
-    match seen.facts.payload {
-        None if result == StageResult::Passed => match authenticator.overlooked(seen.facts.request) {
+    match seen.context.payload {
+        None if result == StageResult::Passed => match authenticator.overlooked(seen.context.request) {
             Some(why) => format!(", no token ({why}): passes unidentified"),
             None => ", no token: passes unidentified".into(),
         },
         Some(_) if found.failure.is_none() => {
             let place = checked.iter().find(|line| Some(line.rule) == found.rule && line.passes);
             let place = place.map_or(String::new(), |line| format!(" in {}", line.location));
-            let claim = |name| match seen.facts.claim(&[name]) {
+            let claim = |name| match seen.context.claim(&[name]) {
                 Some(Json::String(text)) => shown(text.as_bytes()),
                 _ => "(none)".into(),
             };

@@ -7,7 +7,7 @@ use crate::{
     path::without_query,
     plan::{
         clause::Clause,
-        facts::Facts,
+        context::EvaluationContext,
         matcher::{IdentityPart, Matcher},
     },
     request::{self, Peer},
@@ -159,8 +159,8 @@ impl Dimension {
     }
 
     /// The numbers of all values that the request has. False: the attribute is not known, and others may match.
-    pub(super) fn find(&self, facts: &Facts<'_>, lines: &Lines<'_>, found: &mut Atoms) -> bool {
-        let request = facts.request;
+    pub(super) fn find(&self, context: &EvaluationContext<'_>, lines: &Lines<'_>, found: &mut Atoms) -> bool {
+        let request = context.request;
         match (&self.values, &self.source) {
             (Values::Peers(peers), _) => {
                 let Peer::Tls { names, complete } = request.peer else { return true };
@@ -168,14 +168,14 @@ impl Dimension {
                 complete
             }
             (Values::Ranges(ranges), source) => {
-                let address = facts.known_address(source.input);
+                let address = context.known_address(source.input);
                 known(address, |address: IpAddr| ranges.find(address, found))
             }
             (Values::Ports(table), _) => {
                 known(request.destination_port, |port| found.extend(table.get(0, &port.to_be_bytes())))
             }
             (Values::Pairs(pairs), Place { input: Input::RequestPrincipal, .. }) => {
-                let claim = |name| match facts.claim(&[name]) {
+                let claim = |name| match context.claim(&[name]) {
                     Some(Json::String(text)) => Some(text.as_bytes()),
                     _ => None,
                 };
@@ -185,7 +185,7 @@ impl Dimension {
                 true
             }
             (Values::Pairs(pairs), _) => {
-                let Some(identity) = facts.known_identity() else { return false };
+                let Some(identity) = context.known_identity() else { return false };
                 if let Some(id) = identity {
                     pairs.find(id.namespace, id.service_account, found);
                 }
@@ -193,7 +193,7 @@ impl Dimension {
             }
             (Values::Texts(texts), source) => match source.input {
                 Input::Peer => {
-                    let Some(identity) = facts.known_identity() else { return false };
+                    let Some(identity) = context.known_identity() else { return false };
                     let whole = source.part == Some(Part::Text(IdentityPart::Principal));
                     let value = match (whole, identity) {
                         (true, Some(id)) => id.whole,
@@ -209,11 +209,11 @@ impl Dimension {
                 }
                 Input::Sni => {
                     texts.find(request.sni, found);
-                    found.overflow |= !facts.regex_sees(request.sni);
+                    found.overflow |= !context.regex_sees(request.sni);
                     true
                 }
                 Input::Claim => {
-                    match facts.claim(&source.name) {
+                    match context.claim(&source.name) {
                         Some(Json::String(text)) => texts.find(text.as_bytes(), found),
                         Some(Json::List(items)) => {
                             for item in items {
@@ -227,15 +227,15 @@ impl Dimension {
                     true
                 }
                 Input::Path => {
-                    lines.each(facts, found, |path, found| {
+                    lines.each(context, found, |path, found| {
                         let path = without_query(path);
                         texts.find(path, found);
-                        found.overflow |= !facts.regex_sees(path);
+                        found.overflow |= !context.regex_sees(path);
                     });
                     true
                 }
                 _ => {
-                    lines.each(facts, found, |value, found| texts.find(value, found));
+                    lines.each(context, found, |value, found| texts.find(value, found));
                     true
                 }
             },

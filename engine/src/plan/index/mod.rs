@@ -64,7 +64,7 @@ mod trie;
 pub(crate) use seen::Seen;
 
 use super::{
-    facts::Facts,
+    context::EvaluationContext,
     rule::{self, Found, Rule},
 };
 use alloc::vec::Vec;
@@ -139,16 +139,16 @@ impl Index {
         &self,
         stage: usize,
         rules: &'p [Rule],
-        facts: &Facts<'_>,
+        context: &EvaluationContext<'_>,
         seen: &mut Seen,
         certain: &mut bool,
     ) -> Found<'p> {
         let Some(stage) = self.stages.get(stage) else { return Found::Nothing };
-        let pass = |mode| Pass { index: self, rules, facts, mode };
+        let pass = |mode| Pass { index: self, rules, context, mode };
         let sure = pass(Mode::Sure).first(stage, seen);
         let possible = if seen.unknown { pass(Mode::Possible).first(stage, seen) } else { sure };
         if seen.overflow() {
-            return rule::first_match(rules, facts, certain);
+            return rule::first_match(rules, context, certain);
         }
         *certain &= possible == sure;
         match rules.get(position(sure)) {

@@ -5,7 +5,7 @@ use super::{
     seen::Seen,
     set::{Set, WORD, position},
 };
-use crate::plan::{facts::Facts, rule::Rule, tri::Tri};
+use crate::plan::{context::EvaluationContext, rule::Rule, tri::Tri};
 
 /// Stages with no more words than this are gone through whole.
 const FEW: usize = 2;
@@ -24,7 +24,7 @@ pub(super) struct Pass<'i> {
     pub(super) index: &'i Index,
     /// Those that the stage was built from.
     pub(super) rules: &'i [Rule],
-    pub(super) facts: &'i Facts<'i>,
+    pub(super) context: &'i EvaluationContext<'i>,
     pub(super) mode: Mode,
 }
 
@@ -40,7 +40,7 @@ impl Pass<'_> {
         } else {
             self.blocks(stage, *always, seen, &mut best);
             for anchor in anchors {
-                let looked = seen.look(self.index, anchor.dimension, self.facts);
+                let looked = seen.look(self.index, anchor.dimension, self.context);
                 for place in 0.. {
                     let Some(atom) = seen.atoms(looked).get(place) else { break };
                     let set = anchor.sets.get(position(*atom)).copied().unwrap_or_default();
@@ -83,7 +83,7 @@ impl Pass<'_> {
             if rows & !free == 0 {
                 continue;
             }
-            let looked = seen.look(self.index, lane.dimension, self.facts);
+            let looked = seen.look(self.index, lane.dimension, self.context);
             let mut hit = 0;
             for atom in seen.atoms(looked) {
                 if let Some(set) = lane.sets.get(position(*atom)) {
@@ -115,7 +115,7 @@ impl Pass<'_> {
     /// Puts the request to a rule itself.
     fn ask(&self, rank: u32, seen: &mut Seen, best: &mut u32) {
         let Some(rule) = self.rules.get(position(rank)) else { return };
-        let answer = rule.matches(self.facts);
+        let answer = rule.matches(self.context);
         seen.unknown |= answer == Tri::Unknown;
         if answer == Tri::True || (answer == Tri::Unknown && self.mode == Mode::Possible) {
             *best = rank;

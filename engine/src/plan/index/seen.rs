@@ -4,7 +4,7 @@
 //! that policies name, or dozens of lines of a header that they look at) is put to the rules one by one.
 
 use super::{Index, atoms::Atoms};
-use crate::{bytes, plan::facts::Facts};
+use crate::{bytes, plan::context::EvaluationContext};
 
 /// No index has more dimensions.
 pub(super) const DIMENSIONS: usize = 32;
@@ -58,22 +58,22 @@ impl Seen {
     }
 
     #[inline]
-    pub(super) fn look(&mut self, index: &Index, number: u8, facts: &Facts<'_>) -> Looked {
+    pub(super) fn look(&mut self, index: &Index, number: u8, context: &EvaluationContext<'_>) -> Looked {
         match self.looked.get(usize::from(number)) {
             Some(looked) if looked.done => *looked,
-            _ => self.look_first(index, number, facts),
+            _ => self.look_first(index, number, context),
         }
     }
 
-    fn look_first(&mut self, index: &Index, number: u8, facts: &Facts<'_>) -> Looked {
+    fn look_first(&mut self, index: &Index, number: u8, context: &EvaluationContext<'_>) -> Looked {
         let Some(dimension) = index.dimensions.get(usize::from(number)) else { return Looked::default() };
         if !self.lines_read && dimension.source.header().is_some() {
-            self.read_lines(index, facts);
+            self.read_lines(index, context);
         }
         let from = self.atoms.len();
         let lines =
             Lines { number, name: dimension.source.header(), places: self.lines.get(..self.line_count) };
-        let known = dimension.find(facts, &lines, &mut self.atoms);
+        let known = dimension.find(context, &lines, &mut self.atoms);
         self.unknown |= !known;
         let short = |at: usize| u8::try_from(at).unwrap_or(u8::MAX);
         let looked = Looked { done: true, from: short(from), to: short(self.atoms.len()), unknown: !known };
@@ -84,9 +84,9 @@ impl Seen {
     }
 
     /// Goes through the headers once for all dimensions. Most names are told apart by their length.
-    fn read_lines(&mut self, index: &Index, facts: &Facts<'_>) {
+    fn read_lines(&mut self, index: &Index, context: &EvaluationContext<'_>) {
         self.lines_read = true;
-        for (place, (name, _)) in facts.request.headers.iter().enumerate() {
+        for (place, (name, _)) in context.request.headers.iter().enumerate() {
             if !index.header_lengths.may_have(name) {
                 continue;
             }
@@ -116,18 +116,23 @@ pub(super) struct Lines<'s> {
 
 impl Lines<'_> {
     /// Every value, as the JWT stage has left it.
-    pub(super) fn each(&self, facts: &Facts<'_>, found: &mut Atoms, mut find: impl FnMut(&[u8], &mut Atoms)) {
+    pub(super) fn each(
+        &self,
+        context: &EvaluationContext<'_>,
+        found: &mut Atoms,
+        mut find: impl FnMut(&[u8], &mut Atoms),
+    ) {
         let mut count = 0;
         let name = self.name.unwrap_or_default();
-        if facts.edits.iter().any(|edit| edit.concerns(name)) {
-            for value in facts.header_lines(name) {
+        if context.edits.iter().any(|edit| edit.concerns(name)) {
+            for value in context.header_lines(name) {
                 count += 1;
                 find(value, found);
             }
         } else {
             for (number, place) in self.places.unwrap_or_default() {
                 if *number == self.number
-                    && let Some((_, value)) = facts.request.headers.get(usize::from(*place))
+                    && let Some((_, value)) = context.request.headers.get(usize::from(*place))
                 {
                     count += 1;
                     find(value, found);
@@ -135,6 +140,6 @@ impl Lines<'_> {
             }
         }
         // Matchers see them as one value, which stands nowhere.
-        found.overflow |= facts.joins_lines && count > 1;
+        found.overflow |= context.joins_lines && count > 1;
     }
 }

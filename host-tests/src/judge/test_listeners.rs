@@ -26,7 +26,7 @@ use std::{
 };
 
 /// One listener and what it stands for.
-pub(super) struct Bench {
+pub(super) struct TestListener {
     pub(super) name: String,
     /// The policies, with key sets that we can sign for where claims are given.
     pub(super) resources: Arc<Resources>,
@@ -43,7 +43,7 @@ pub(super) struct Bench {
     plan: OnceLock<Plan>,
 }
 
-impl Bench {
+impl TestListener {
     /// What stands in the listener, compiled.
     pub(super) fn plan(&self) -> &Plan {
         self.plan.get_or_init(|| Plan::build(&self.resources, &self.workload, &self.mesh))
@@ -56,24 +56,24 @@ pub(super) fn metadata_header(place: usize) -> String {
 }
 
 /// All of them.
-pub(super) struct Benches<'a> {
-    all: Vec<Bench>,
+pub(super) struct TestListeners<'a> {
+    all: Vec<TestListener>,
     filter: Option<PathBuf>,
     /// The filter enforces, and nothing stands behind it.
     enforces: bool,
     judge: &'a Judge,
 }
 
-impl<'a> Benches<'a> {
-    pub(super) fn new(judge: &'a Judge, filter: Option<&Path>, enforces: bool) -> Benches<'a> {
-        Benches { all: Vec::new(), filter: filter.map(Path::to_owned), enforces, judge }
+impl<'a> TestListeners<'a> {
+    pub(super) fn new(judge: &'a Judge, filter: Option<&Path>, enforces: bool) -> TestListeners<'a> {
+        TestListeners { all: Vec::new(), filter: filter.map(Path::to_owned), enforces, judge }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    pub(super) fn get(&self, place: usize) -> Result<&Bench> {
+    pub(super) fn get(&self, place: usize) -> Result<&TestListener> {
         self.all.get(place).ok_or_else(|| Error::new("a question without a listener"))
     }
 
@@ -106,19 +106,19 @@ impl<'a> Benches<'a> {
             return Ok(Err("a TLS handshake that fails for want of a certificate: no filter sees it".into()));
         }
         let signs = request.claims.is_some();
-        let same = |bench: &Bench| {
-            Arc::ptr_eq(&bench.original, resources)
-                && bench.workload == **workload
-                && bench.mesh == **mesh
-                && bench.protocol == request.protocol
-                && (bench.mode, bench.passthrough, bench.signs) == (mode, passthrough, signs)
+        let same = |listener: &TestListener| {
+            Arc::ptr_eq(&listener.original, resources)
+                && listener.workload == **workload
+                && listener.mesh == **mesh
+                && listener.protocol == request.protocol
+                && (listener.mode, listener.passthrough, listener.signs) == (mode, passthrough, signs)
         };
         // Questions about one set of policies mostly come together.
         let place = match self.all.iter().rposition(same) {
             Some(place) => place,
             None => {
-                self.all.push(Bench {
-                    name: format!("bench-{}", self.all.len()),
+                self.all.push(TestListener {
+                    name: format!("listener-{}", self.all.len()),
                     resources: match signs {
                         true => Arc::new(candidate::with_our_keys(resources)),
                         false => Arc::clone(resources),
@@ -136,13 +136,13 @@ impl<'a> Benches<'a> {
                 self.all.len().saturating_sub(1)
             }
         };
-        if let Some(bench) = self.all.get_mut(place) {
+        if let Some(listener) = self.all.get_mut(place) {
             for (namespace, value) in &request.metadata {
                 let Json::Object(members) = value else { continue };
                 for (key, _) in members {
                     let wanted = (namespace.clone(), key.clone());
-                    if !bench.metadata.contains(&wanted) {
-                        bench.metadata.push(wanted);
+                    if !listener.metadata.contains(&wanted) {
+                        listener.metadata.push(wanted);
                     }
                 }
             }
@@ -152,7 +152,8 @@ impl<'a> Benches<'a> {
 
     /// Envoy with all listeners.
     pub(super) fn bootstrap(&self) -> Result<Bootstrap> {
-        let mut listeners = self.all.iter().map(|bench| self.listener(bench)).collect::<Result<Vec<_>>>()?;
+        let mut listeners =
+            self.all.iter().map(|listener| self.listener(listener)).collect::<Result<Vec<_>>>()?;
         if self.enforces {
             listeners.iter_mut().for_each(alone::enforce);
         }
@@ -172,8 +173,8 @@ impl<'a> Benches<'a> {
         Ok(bootstrap)
     }
 
-    fn listener(&self, bench: &Bench) -> Result<Listener> {
-        let mut filters = export(&bench.resources, &bench.workload, &bench.mesh, bench.protocol);
+    fn listener(&self, listener: &TestListener) -> Result<Listener> {
+        let mut filters = export(&listener.resources, &listener.workload, &listener.mesh, listener.protocol);
         filters.iter_mut().for_each(believe_claimed_sources);
         filters.iter_mut().for_each(let_the_answer_through);
         if let Some(wasm) = &self.filter {
@@ -182,24 +183,25 @@ impl<'a> Benches<'a> {
                 filter.get("name").and_then(Value::as_str).is_some_and(|name| name.ends_with(".ext_authz"))
             };
             let place = filters.iter().rposition(is_provider).map_or(0, |last| last.saturating_add(1));
-            let configuration = candidate::configuration(&bench.resources, &bench.workload, &bench.mesh);
+            let configuration =
+                candidate::configuration(&listener.resources, &listener.workload, &listener.mesh);
             filters.insert(
                 place,
-                match bench.protocol {
+                match listener.protocol {
                     Protocol::Http => filter::http_filter(wasm, &configuration),
                     Protocol::Tcp => filter::network_filter(wasm, &configuration),
                 },
             );
         }
-        let http = bench.protocol == Protocol::Http;
-        let waypoint = bench.workload.proxy == ProxyKind::Waypoint;
+        let http = listener.protocol == Protocol::Http;
+        let waypoint = listener.workload.proxy == ProxyKind::Waypoint;
         if http && waypoint {
             filters.insert(0, waypoint_peer());
         }
-        if !bench.metadata.is_empty() {
-            filters.insert(0, metadata_of_headers(&bench.metadata));
+        if !listener.metadata.is_empty() {
+            filters.insert(0, metadata_of_headers(&listener.metadata));
         }
-        let client = match bench.workload.proxy {
+        let client = match listener.workload.proxy {
             ProxyKind::Sidecar => ClientCert::Required,
             _ => ClientCert::Optional,
         };
@@ -208,17 +210,17 @@ impl<'a> Benches<'a> {
         Ok(Listener {
             filters: if http { Filters::Http(filters) } else { Filters::Tcp(filters) },
             on_connection: vec![claimed_peer(waypoint)],
-            plaintext: bench.mode != MtlsMode::Strict,
-            tls: (bench.mode != MtlsMode::Disable && !bench.passthrough).then_some(tls),
-            passthrough: bench.passthrough,
-            proxy: bench.workload.proxy,
-            trusted_hops: match bench.workload.proxy {
-                ProxyKind::Gateway => bench.mesh.num_trusted_proxies,
+            plaintext: listener.mode != MtlsMode::Strict,
+            tls: (listener.mode != MtlsMode::Disable && !listener.passthrough).then_some(tls),
+            passthrough: listener.passthrough,
+            proxy: listener.workload.proxy,
+            trusted_hops: match listener.workload.proxy {
+                ProxyKind::Gateway => listener.mesh.num_trusted_proxies,
                 _ => 0,
             },
-            path: ProxySettings::of(&bench.workload, &bench.mesh).path,
-            underscores: ProxySettings::of(&bench.workload, &bench.mesh).underscores,
-            name: bench.name.clone(),
+            path: ProxySettings::of(&listener.workload, &listener.mesh).path,
+            underscores: ProxySettings::of(&listener.workload, &listener.mesh).underscores,
+            name: listener.name.clone(),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The connections that carry the questions: one for all HTTP requests with the same peer, addresses and listener, one
 //! for each TCP question.
 
-use super::{Answer, Judge, Question, bench::Benches, receipts, wire};
+use super::{Answer, Judge, Question, observations, test_listeners::TestListeners, wire};
 use crate::{
     Dial, Envoy, Identity, Proxy, RequestBytes, Tls, access_log,
     client::{Connection, Reply},
@@ -12,34 +12,34 @@ use gnomon_engine::request::Protocol;
 use std::collections::HashMap;
 
 /// All questions on their way to one Envoy.
-pub(super) struct Errands<'a> {
+pub(super) struct Batch<'a> {
     judge: &'a Judge,
-    benches: &'a Benches<'a>,
+    listeners: &'a TestListeners<'a>,
     envoy: &'a Envoy,
     /// One for each question, in order.
     answers: Vec<Option<Answer>>,
-    errands: Vec<Errand>,
+    exchanges: Vec<Exchange>,
     /// Where a further request of the same kind of connection goes.
     places: HashMap<Line, usize>,
-    receipts: Vec<Receipt>,
+    observations: Vec<Observation>,
 }
 
 /// What makes a connection.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Line {
-    bench: usize,
+    listener: usize,
     principal: Option<String>,
     sni: Option<String>,
     proxy: Proxy,
 }
 
 /// One connection and what goes over it.
-struct Errand {
+struct Exchange {
     line: Line,
-    cargo: Cargo,
+    payload: Payload,
 }
 
-enum Cargo {
+enum Payload {
     /// Requests and the number of their questions.
     Http(Vec<(usize, RequestBytes)>),
     /// The number of its question, what a provider is to answer.
@@ -47,7 +47,7 @@ enum Cargo {
 }
 
 /// What came back, before Envoy's log tells more.
-pub(super) struct Receipt {
+pub(super) struct Observation {
     /// The number of the question.
     pub(super) number: usize,
     /// The listener's name.
@@ -63,16 +63,16 @@ pub(super) enum Returned {
     Echo(bool),
 }
 
-impl<'a> Errands<'a> {
-    pub(super) fn new(judge: &'a Judge, benches: &'a Benches<'a>, envoy: &'a Envoy) -> Self {
-        Errands {
+impl<'a> Batch<'a> {
+    pub(super) fn new(judge: &'a Judge, listeners: &'a TestListeners<'a>, envoy: &'a Envoy) -> Self {
+        Batch {
             judge,
-            benches,
+            listeners,
             envoy,
             answers: Vec::new(),
-            errands: Vec::new(),
+            exchanges: Vec::new(),
             places: HashMap::new(),
-            receipts: Vec::new(),
+            observations: Vec::new(),
         }
     }
 
@@ -84,7 +84,7 @@ impl<'a> Errands<'a> {
     /// A question for the listener in this place.
     pub(super) fn add(&mut self, question: &Question<'_>, place: usize) -> Result<()> {
         let number = self.answers.len();
-        let bench = self.benches.get(place)?;
+        let listener = self.listeners.get(place)?;
         let possible = wire::proxy(question.request).and_then(|proxy| {
             let answers = wire::answers(question.request)?;
             Ok((proxy, answers))
@@ -98,26 +98,26 @@ impl<'a> Errands<'a> {
         };
         let request = question.request;
         let line =
-            Line { bench: place, principal: request.principal.clone(), sni: request.sni.clone(), proxy };
+            Line { listener: place, principal: request.principal.clone(), sni: request.sni.clone(), proxy };
         if request.protocol == Protocol::Tcp {
             self.answers.push(None);
-            self.errands.push(Errand { line, cargo: Cargo::Tcp(number, answers) });
+            self.exchanges.push(Exchange { line, payload: Payload::Tcp(number, answers) });
             return Ok(());
         }
-        let bytes = match wire::request(question, bench)? {
-            Ok(bytes) => bytes.header(access_log::CASE_HEADER, receipts::case(number)),
+        let bytes = match wire::request(question, listener)? {
+            Ok(bytes) => bytes.header(access_log::CASE_HEADER, observations::case(number)),
             Err(why) => {
                 self.beyond(why);
                 return Ok(());
             }
         };
         self.answers.push(None);
-        let next = self.errands.len();
+        let next = self.exchanges.len();
         let place = *self.places.entry(line.clone()).or_insert(next);
         if place == next {
-            self.errands.push(Errand { line, cargo: Cargo::Http(Vec::new()) });
+            self.exchanges.push(Exchange { line, payload: Payload::Http(Vec::new()) });
         }
-        if let Some(Errand { cargo: Cargo::Http(requests), .. }) = self.errands.get_mut(place) {
+        if let Some(Exchange { payload: Payload::Http(requests), .. }) = self.exchanges.get_mut(place) {
             requests.push((number, bytes));
         }
         Ok(())
@@ -125,11 +125,11 @@ impl<'a> Errands<'a> {
 
     /// Sends everything; the answers in the order of the questions.
     pub(super) fn run(mut self) -> Result<Vec<Answer>> {
-        for errand in std::mem::take(&mut self.errands) {
-            self.run_one(&errand)?;
+        for exchange in std::mem::take(&mut self.exchanges) {
+            self.run_one(&exchange)?;
         }
         let mut answers = self.answers;
-        for (number, seen) in receipts::redeem(self.envoy.access_log(), &self.receipts)? {
+        for (number, seen) in observations::collect(self.envoy.access_log(), &self.observations)? {
             if let Some(answer) = answers.get_mut(number) {
                 *answer = Some(Answer::Seen(seen));
             }
@@ -137,29 +137,29 @@ impl<'a> Errands<'a> {
         Ok(answers.into_iter().map(|answer| answer.unwrap_or(Answer::Beyond("never asked".into()))).collect())
     }
 
-    fn run_one(&mut self, errand: &Errand) -> Result<()> {
-        let Line { bench, principal, sni, proxy } = &errand.line;
-        let bench = self.benches.get(*bench)?;
+    fn run_one(&mut self, exchange: &Exchange) -> Result<()> {
+        let Line { listener, principal, sni, proxy } = &exchange.line;
+        let listener = self.listeners.get(*listener)?;
         let identity = principal.as_ref().map(|principal| self.judge.peer(principal)).transpose()?;
         let tls = identity.as_ref().map(|identity: &Identity| Tls {
             identity: Some(identity),
             sni: sni.as_deref(),
             alpn: &[],
         });
-        let dial = Dial { to: self.envoy.address(&bench.name)?, from: None, proxy: Some(*proxy), tls };
-        match &errand.cargo {
-            Cargo::Tcp(number, answers) => {
+        let dial = Dial { to: self.envoy.address(&listener.name)?, from: None, proxy: Some(*proxy), tls };
+        match &exchange.payload {
+            Payload::Tcp(number, answers) => {
                 let mut connection = Connection::open(&dial)?;
                 self.judge.grpc_provider.tell(connection.port(), *answers);
-                let bytes = if bench.passthrough {
+                let bytes = if listener.passthrough {
                     Tls { sni: sni.as_deref(), ..Tls::default() }.client_hello()?
                 } else {
                     b"gnomon".to_vec()
                 };
                 let back = connection.exchange(&bytes)?;
-                self.note(*number, &bench.name, connection.port(), Returned::Echo(back == bytes));
+                self.note(*number, &listener.name, connection.port(), Returned::Echo(back == bytes));
             }
-            Cargo::Http(requests) => {
+            Payload::Http(requests) => {
                 // One after the other: of several at once Envoy answers two.
                 let mut open = None;
                 for (number, bytes) in requests {
@@ -176,7 +176,7 @@ impl<'a> Errands<'a> {
                     if let Reply::Http(response) = &reply {
                         open = (!response.is_last()).then_some(connection);
                     }
-                    self.note(*number, &bench.name, port, Returned::Http(reply));
+                    self.note(*number, &listener.name, port, Returned::Http(reply));
                 }
             }
         }
@@ -184,6 +184,6 @@ impl<'a> Errands<'a> {
     }
 
     fn note(&mut self, number: usize, listener: &str, port: u16, reply: Returned) {
-        self.receipts.push(Receipt { number, listener: listener.into(), port, reply });
+        self.observations.push(Observation { number, listener: listener.into(), port, reply });
     }
 }

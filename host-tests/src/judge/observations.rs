@@ -2,7 +2,7 @@
 
 use super::{
     Seen,
-    errands::{Receipt, Returned},
+    batch::{Observation, Returned},
 };
 use crate::{
     AccessLog, access_log,
@@ -43,13 +43,13 @@ impl Lines {
         }
     }
 
-    fn find(&self, receipt: &Receipt) -> Option<&Value> {
-        let by_port = || self.by_port.get(&(receipt.listener.clone(), receipt.port));
-        match &receipt.reply {
+    fn find(&self, observation: &Observation) -> Option<&Value> {
+        let by_port = || self.by_port.get(&(observation.listener.clone(), observation.port));
+        match &observation.reply {
             Returned::Http(Reply::Http(response)) => {
                 // Envoy closes the connection on what it cannot read, and has no case of it.
                 let unread = || by_port().filter(|_| response.status >= 400);
-                self.by_case.get(&case(receipt.number)).or_else(unread)
+                self.by_case.get(&case(observation.number)).or_else(unread)
             }
             _ => by_port(),
         }
@@ -57,13 +57,13 @@ impl Lines {
 }
 
 /// Waits until there is a line for each.
-pub(super) fn redeem(log: &AccessLog, receipts: &[Receipt]) -> Result<Vec<(usize, Seen)>> {
+pub(super) fn collect(log: &AccessLog, observations: &[Observation]) -> Result<Vec<(usize, Seen)>> {
     let deadline = Instant::now() + access_log::PATIENCE;
     let mut lines = Lines::default();
-    let mut missing = receipts.iter().collect::<Vec<_>>();
+    let mut missing = observations.iter().collect::<Vec<_>>();
     loop {
         log.drain()?.into_iter().for_each(|line| lines.add(line));
-        missing.retain(|receipt| lines.find(receipt).is_none());
+        missing.retain(|observation| lines.find(observation).is_none());
         let Some(first) = missing.first() else { break };
         if Instant::now() > deadline {
             return Err(Error::new(format!(
@@ -76,11 +76,11 @@ pub(super) fn redeem(log: &AccessLog, receipts: &[Receipt]) -> Result<Vec<(usize
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    let seen = |receipt: &Receipt| {
-        let line = lines.find(receipt).ok_or_else(|| Error::new("a line is gone"))?;
-        Ok((receipt.number, seen(line, &receipt.reply)?))
+    let seen = |observation: &Observation| {
+        let line = lines.find(observation).ok_or_else(|| Error::new("a line is gone"))?;
+        Ok((observation.number, seen(line, &observation.reply)?))
     };
-    receipts.iter().map(seen).collect()
+    observations.iter().map(seen).collect()
 }
 
 fn seen(line: &Value, reply: &Returned) -> Result<Seen> {

@@ -1,12 +1,12 @@
 //! What the proxy tells about a request beside its headers, asked for once and only where the plan needs it.
 //!
-//! Reading properties is what the filter mostly costs, so it goes in two steps. [`Facts::first`] reads what
+//! Reading properties is what the filter mostly costs, so it goes in two steps. [`Properties::first`] reads what
 //! decides nearly always and leaves the rest unknown; only where the verdict then depends on something unknown does
-//! [`Facts::more`] read on. Nothing is guessed: what the proxy does not say stays unknown, and so may the verdict.
+//! [`Properties::more`] read on. Nothing is guessed: what the proxy does not say stays unknown, and so may the verdict.
 
 use crate::{
     address, certificate,
-    host::{Fact, Host, Refused},
+    host::{Host, Property, Refused},
     peers::Peers,
 };
 use alloc::{string::String, vec::Vec};
@@ -44,9 +44,9 @@ impl<'h> Asked<'h> {
         self.failures.get()
     }
 
-    /// A fact; a failure is counted.
-    pub fn fact(&self, fact: Fact) -> Result<Option<Vec<u8>>, Refused> {
-        self.count(self.host.fact(fact))
+    /// A property; a failure is counted.
+    pub fn property(&self, property: Property) -> Result<Option<Vec<u8>>, Refused> {
+        self.count(self.host.property(property))
     }
 
     /// Counts failures.
@@ -63,11 +63,11 @@ impl<'h> Asked<'h> {
 
 /// What the proxy has said so far.
 #[derive(Debug, Default)]
-pub struct Facts {
+pub struct Properties {
     names: Vec<Vec<u8>>,
     tls: bool,
     complete: bool,
-    /// [`Facts::more`] may find further names.
+    /// [`Properties::more`] may find further names.
     more_names: bool,
     source_ip: Input<IpAddr>,
     remote_ip: Input<IpAddr>,
@@ -79,35 +79,35 @@ pub struct Facts {
     missing: Option<RequestField>,
 }
 
-impl Facts {
+impl Properties {
     /// What decides nearly always.
-    pub fn first(asked: &Asked<'_>, needs: RequiredInputs, proxy: ProxyKind, peers: &Peers) -> Facts {
-        let mut facts = Facts::default();
+    pub fn first(asked: &Asked<'_>, needs: RequiredInputs, proxy: ProxyKind, peers: &Peers) -> Properties {
+        let mut properties = Properties::default();
         if needs.peer {
             match proxy {
-                ProxyKind::Waypoint => facts.read_waypoint_peer(asked),
-                _ => facts.read_peer(asked, peers),
+                ProxyKind::Waypoint => properties.read_waypoint_peer(asked),
+                _ => properties.read_peer(asked, peers),
             }
         }
         if needs.source_ip || needs.remote_ip {
-            facts.read_source(asked);
+            properties.read_source(asked);
         }
         if needs.destination_ip || needs.destination_port {
-            facts.read_destination(asked);
+            properties.read_destination(asked);
         }
         if needs.sni {
-            match asked.fact(Fact::ServerName) {
-                Ok(name) => facts.sni = name.unwrap_or_default(),
-                Err(_) => facts.missing = Some(RequestField::Sni),
+            match asked.property(Property::ServerName) {
+                Ok(name) => properties.sni = name.unwrap_or_default(),
+                Err(_) => properties.missing = Some(RequestField::Sni),
             }
         }
         if needs.metadata {
             match asked.count(asked.host().metadata()) {
-                Ok(metadata) => facts.metadata = metadata,
-                Err(_) => facts.missing = Some(RequestField::Metadata),
+                Ok(metadata) => properties.metadata = metadata,
+                Err(_) => properties.missing = Some(RequestField::Metadata),
             }
         }
-        facts
+        properties
     }
 
     /// Reads on, for a verdict that depends on something unknown. True where that brought anything.
@@ -117,7 +117,7 @@ impl Facts {
             learned = self.read_more_names(asked, peers);
         }
         if self.source_ip == Input::Unknown
-            && let Ok(Some(text)) = asked.fact(Fact::DirectSource)
+            && let Ok(Some(text)) = asked.property(Property::DirectSource)
             && let Some(ip) = address::ip(&text)
         {
             self.source_ip = Input::Is(ip);
@@ -131,12 +131,12 @@ impl Facts {
         self.missing
     }
 
-    /// The names for [`Facts::peer`].
+    /// The names for [`Properties::peer`].
     pub fn names(&self) -> Vec<&[u8]> {
         self.names.iter().map(Vec::as_slice).collect()
     }
 
-    /// Who is at the other end; `names` are those of [`Facts::names`].
+    /// Who is at the other end; `names` are those of [`Properties::names`].
     pub fn peer<'a>(&self, names: &'a [&'a [u8]]) -> Peer<'a> {
         if self.tls { Peer::Tls { names, complete: self.complete } } else { Peer::Plaintext }
     }
@@ -172,7 +172,7 @@ impl Facts {
     }
 
     fn read_peer(&mut self, asked: &Asked<'_>, peers: &Peers) {
-        match asked.fact(Fact::PeerUriSan) {
+        match asked.property(Property::PeerUriSan) {
             // The proxy shows the first URI SAN only.
             Ok(Some(name)) => {
                 self.names.push(name);
@@ -196,14 +196,14 @@ impl Facts {
     /// All names: those that stand in the certificate, and its subject. Where the proxy does not hand the certificate
     /// over, it may have been told to list the URI SANs; without either there may be more than the first.
     fn read_more_names(&mut self, asked: &Asked<'_>, peers: &Peers) -> bool {
-        let digest = asked.fact(Fact::PeerDigest).ok().flatten().unwrap_or_default();
+        let digest = asked.property(Property::PeerDigest).ok().flatten().unwrap_or_default();
         if let Some(names) = peers.names(&digest) {
             self.names = names;
             self.complete = true;
             return true;
         }
         let before = core::mem::take(&mut self.names);
-        let certificate = asked.fact(Fact::PeerCertificate).ok().flatten();
+        let certificate = asked.property(Property::PeerCertificate).ok().flatten();
         let read = certificate.as_deref().and_then(certificate::names);
         let whole = read.is_some();
         match read {
@@ -213,18 +213,18 @@ impl Facts {
             }
             None => {
                 self.names.clone_from(&before);
-                let listed = asked.fact(Fact::PeerUriSans).ok().flatten();
+                let listed = asked.property(Property::PeerUriSans).ok().flatten();
                 if let Some(all) = listed.as_ref().filter(|all| *all != b"-") {
                     self.names = all.split(|byte| *byte == b',').map(<[u8]>::to_vec).collect();
                 }
                 // Of these the proxy shows the first.
-                let dns = asked.fact(Fact::PeerDnsSan);
+                let dns = asked.property(Property::PeerDnsSan);
                 // Without a first there is no other.
                 self.complete = (listed.is_some() || before.is_empty()) && dns == Ok(None);
                 self.names.extend(dns.ok().flatten());
             }
         }
-        let subject = asked.fact(Fact::PeerSubject);
+        let subject = asked.property(Property::PeerSubject);
         self.complete &= subject.is_ok();
         self.names.extend(subject.ok().flatten());
         if whole && self.complete && !digest.is_empty() {
@@ -234,7 +234,7 @@ impl Facts {
     }
 
     fn read_waypoint_peer(&mut self, asked: &Asked<'_>) {
-        match asked.fact(Fact::WaypointPeer) {
+        match asked.property(Property::WaypointPeer) {
             Ok(Some(name)) => {
                 self.names.push(name);
                 self.tls = true;
@@ -248,7 +248,7 @@ impl Facts {
     /// `source.address` is what RBAC calls the remote address: out of X-Forwarded-For, and then its port is 0, or
     /// else the physical peer.
     fn read_source(&mut self, asked: &Asked<'_>) {
-        let Ok(Some(text)) = asked.fact(Fact::Source) else {
+        let Ok(Some(text)) = asked.property(Property::Source) else {
             self.source_ip = Input::Unknown;
             self.remote_ip = Input::Unknown;
             return;
@@ -260,7 +260,7 @@ impl Facts {
     }
 
     fn read_destination(&mut self, asked: &Asked<'_>) {
-        match asked.fact(Fact::Destination) {
+        match asked.property(Property::Destination) {
             Ok(Some(text)) => {
                 let address: Option<SocketAddr> = address::parse(&text);
                 self.destination_ip = address.map_or(Input::Absent, |address| Input::Is(address.ip()));

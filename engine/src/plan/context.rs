@@ -11,7 +11,7 @@ use core::net::IpAddr;
 
 /// A request as one stage sees it.
 #[derive(Clone, Copy)]
-pub(crate) struct Facts<'r> {
+pub(crate) struct EvaluationContext<'r> {
     pub(crate) request: &'r Request<'r>,
     /// The verified claims; none before the JWT stage.
     pub(crate) payload: Option<&'r Json>,
@@ -54,10 +54,10 @@ fn input<T>(input: Input<T>, test: impl FnOnce(T) -> bool) -> Tri {
     }
 }
 
-impl<'r> Facts<'r> {
+impl<'r> EvaluationContext<'r> {
     /// As the stages in front of JWT see it.
-    pub(super) fn early(plan: &Plan, request: &'r Request<'r>) -> Facts<'r> {
-        Facts {
+    pub(super) fn early(plan: &Plan, request: &'r Request<'r>) -> EvaluationContext<'r> {
+        EvaluationContext {
             request,
             payload: None,
             edits: &[],

@@ -1,0 +1,55 @@
+//! The JSON Schemas of what the program prints are what it prints.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may be blunt")]
+
+#[path = "../../analysis/tests/json_schema/mod.rs"]
+mod json_schema;
+
+use gnomon_analysis::reference::FILES;
+use json_schema::Schema;
+use serde_json::Value;
+use std::process::Command;
+
+fn schema(name: &str) -> Schema {
+    let path = format!("schemas/{name}.json");
+    let (_, text) = FILES.iter().find(|(file, _)| *file == path).unwrap();
+    Schema::new(&text()).closed()
+}
+
+fn printed(arguments: &[&str]) -> Value {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_gnomon")).current_dir(root).args(arguments).output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn test_results() {
+    let mut schema = schema("test-results");
+    let results = printed(&[
+        "test",
+        "-o",
+        "json",
+        "host-tests/corpus",
+        "examples",
+        "cli/tests/data/failing.suite.yaml",
+    ]);
+    assert_eq!(schema.check(&results), Vec::<String>::new());
+    assert!(results["failed"].as_u64() > Some(0) && results["passed"].as_u64() > Some(1000));
+    let unseen: Vec<String> =
+        schema.unseen().into_iter().filter(|name| !name.starts_with("notApplied.")).collect();
+    // What `gnomon eval` prints beside the verdict.
+    assert_eq!(unseen, ["verdict.notApplied", "verdict.workload"]);
+}
+
+#[test]
+fn verdicts() {
+    let mut schema = schema("verdict");
+    let one = ["eval", "-p", "cli/tests/data/tree/policy.yaml", "--path", "/", "-o", "json"];
+    let many =
+        ["eval", "-p", "examples/end-user-jwt/demo", "-r", "cli/tests/data/two-requests.yaml", "-o", "json"];
+    for (arguments, is_list) in [(&one[..], false), (&many[..], true)] {
+        let verdicts = printed(arguments);
+        assert_eq!(verdicts.is_array(), is_list);
+        assert_eq!(schema.check(&verdicts), Vec::<String>::new());
+    }
+}

@@ -25,7 +25,7 @@ mod verdicts;
 
 pub use envoy::{envoy_configuration, filter_configuration, regexes};
 pub use jwt::{key_sets, tokens};
-pub use text::{manifests, paths, requests, suites, templates};
+pub use text::{inquiries, manifests, paths, requests, suites, templates};
 pub use verdicts::{policies, request_attributes};
 
 /// What is called with any bytes.
@@ -36,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("manifests", manifests),
     ("suites", suites),
     ("requests", requests),
+    ("inquiries", inquiries),
     ("filter_configuration", filter_configuration),
     ("tokens", tokens),
     ("key_sets", key_sets),

@@ -1,11 +1,11 @@
 //! Texts that people write: manifests, suites, requests, paths and templates.
 
 use crate::requests::several;
+use gnomon_analysis::{Evaluator, inquiry};
 use gnomon_engine::{
     Mesh, Node, Plan, Severity, Workload, decode,
     jwt::SoftwareCrypto,
     path::{self, PathHandling},
-    prepare::Prepared,
     request::Protocol,
     resource::{Resources, manifest},
     target::Target,
@@ -55,8 +55,8 @@ pub fn suites(data: &[u8]) {
     for test in suite.tests.iter().take(20) {
         let plan = Plan::build(&Resources::default(), &test.workload, &test.mesh);
         for case in test.cases.iter().take(20) {
-            Prepared::new(&case.request, plan.authenticator(), &test.workload, &test.mesh, 0)
-                .report(&plan, &SoftwareCrypto);
+            let evaluator = Evaluator::Policies { plan: &plan, workload: &test.workload, mesh: &test.mesh };
+            drop(evaluator.report(&case.request, 0, &SoftwareCrypto).unwrap());
         }
     }
 }
@@ -67,11 +67,26 @@ pub fn requests(data: &[u8]) {
     let (documents, _) = parse(text, "fuzz.yaml");
     let (workload, mesh) = (Workload::default(), Mesh::default());
     let plan = Plan::build(&Resources::default(), &workload, &mesh);
+    let evaluator = Evaluator::Policies { plan: &plan, workload: &workload, mesh: &mesh };
     for document in &documents {
         let Ok(requests) = request::requests(&Arc::from("fuzz.yaml"), document) else { continue };
         for request in requests.as_slice().iter().take(20) {
-            Prepared::new(request, plan.authenticator(), &workload, &mesh, 0).explain(&plan, &SoftwareCrypto);
+            drop(evaluator.explain(request, 0, &SoftwareCrypto).unwrap());
         }
+    }
+}
+
+/// Anything that somebody pastes: what is recognised has a meaning, and the request in it is one.
+pub fn inquiries(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    let Ok(found) = inquiry::read(text) else { return };
+    if let Some(answer) = &found.answer {
+        assert!(!answer.meaning().summary.is_empty());
+    }
+    if let Some(document) = found.request {
+        let document: Node = serde_json::from_value(document).unwrap();
+        // What is no request in a paste (a port of 99999, a name with a blank) is said to be so.
+        let _problems = request::request(&Arc::from("(pasted)"), "", "", &document);
     }
 }
 

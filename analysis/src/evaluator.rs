@@ -4,12 +4,12 @@ use crate::imported::Proxy;
 use gnomon_engine::{
     Mesh, Plan, Workload,
     attach::{Attachment, attachments},
-    envoy::import::Undecided,
     jwt::Crypto,
     prepare::{Prepared, RequestSpec},
     resource::Resources,
     verdict::{Explanation, Report},
 };
+use gnomon_envoy_config::import::Undecided;
 use std::{
     collections::VecDeque,
     sync::{Arc, OnceLock},

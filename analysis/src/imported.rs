@@ -2,12 +2,12 @@
 
 use gnomon_engine::{
     Mesh, Request, Workload,
-    envoy::import::{Chain, HttpSettings, Imported, Selected, Undecided},
     jwt::{Authenticator, Crypto},
     prepare::{Prepared, ProxySettings},
     request::Protocol,
     verdict::{Explanation, Report},
 };
+use gnomon_envoy_config::import::{Chain, HttpSettings, Imported, Selected, Undecided};
 use gnomon_manifests::request::RequestSpec;
 
 /// What a proxy's configuration is asked.

@@ -3,11 +3,14 @@
 
 pub mod bundle;
 mod compare;
+pub mod describe;
 pub mod evaluator;
 pub mod imported;
+pub mod inquiry;
 pub mod lint;
 pub mod reference;
 pub mod run;
+pub mod workloads;
 
 pub use compare::{Difference, differences, shown};
 pub use evaluator::{Evaluator, Plans};

@@ -2,11 +2,11 @@
 
 use crate::{Difference, Evaluator, Plans, differences, imported::Proxy};
 use gnomon_engine::{
-    envoy::import::Imported,
     jwt::Crypto,
     resource::Resources,
     verdict::{DryRun, Missing, Outcome, Report, Stage},
 };
+use gnomon_envoy_config::import::Imported;
 use gnomon_manifests::suite::{Case, LoadedSuite, Test};
 use std::sync::Arc;
 

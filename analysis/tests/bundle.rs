@@ -5,11 +5,11 @@ use gnomon_analysis::bundle::{pack, packed_list, select};
 use gnomon_engine::{
     Mesh, Position, Workload,
     attach::{Attached, GATEWAY_NAME_LABEL, Subject, attach},
-    gzip,
     resource::{Labels, Meta, Resources, TargetKind, TargetRef},
     workload::ProxyKind,
 };
 use gnomon_manifests::load_text;
+use gnomon_shadow::gzip;
 use serde_json::{Value, json};
 
 const NAMESPACES: [&str; 3] = ["istio-system", "shop", "other"];

@@ -6,13 +6,13 @@ use gnomon_analysis::{Runner, imported::Proxy};
 use gnomon_engine::{
     Mesh, Node, Workload,
     attach::verifies_peers,
-    envoy::{export, import::Imported},
     jwt::SoftwareCrypto,
     prepare::ProxySettings,
     request::Protocol,
     verdict::{Missing, Outcome, Report, Stage},
     workload::{ProxyKind, Underscores},
 };
+use gnomon_envoy_config::{export, import::Imported};
 use gnomon_manifests::suite::{Test, find, load};
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc};

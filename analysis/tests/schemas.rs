@@ -166,7 +166,8 @@ fn verdicts_of_the_corpus() {
         }
     }
     assert!(many.len() > 1000);
-    assert_eq!(schema.unseen(), Vec::<String>::new());
+    // What `gnomon eval` alone says.
+    assert_eq!(schema.unseen(), ["verdict.workload"]);
     many.truncate(3);
     assert_eq!(schema.check(&json!(many)), Vec::<String>::new());
     many[0]["more"] = json!(1);

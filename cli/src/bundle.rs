@@ -1,6 +1,6 @@
 //! `gnomon bundle`.
 
-use crate::{Outcome, environment, findings, style, yaml};
+use crate::{Outcome, environment, findings, style, workloads, yaml};
 use gnomon_analysis::bundle::{self, APPLY_LIMIT, OBJECT_LIMIT, Plugin, grouped};
 use gnomon_engine::{
     Mesh, Position, Workload,
@@ -113,6 +113,15 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if findings::print(&loaded, &mut Default::default(), "nothing was bundled") {
         let unread = loaded.diagnostics.iter().any(|found| found.code == "unreadable");
         return if unread { Outcome::Failed } else { Outcome::Bad };
+    }
+    if args.environment.workload_name().is_some() {
+        workload = match workloads::one(&args.environment, workload, &loaded, &mesh) {
+            Ok(workload) => workload,
+            Err(why) => {
+                eprintln!("error: {why}");
+                return Outcome::Failed;
+            }
+        };
     }
     if let Err(why) = usable(args, &mut workload) {
         eprintln!("error: {why}");

@@ -4,12 +4,13 @@ use crate::style;
 use gnomon_engine::{Diagnostic, Mesh, Workload, decode, workload::ProxyKind};
 use gnomon_manifests::{Loaded, parse, read_file};
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 /// Whose policies are asked about.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Workload and mesh")]
 pub(crate) struct EnvironmentArgs {
     /// The workload's namespace [default: default]
@@ -21,8 +22,9 @@ pub(crate) struct EnvironmentArgs {
     /// Its proxy [default: sidecar]
     #[arg(long, value_enum)]
     proxy: Option<Proxy>,
-    /// A file with all of it (`workload:`); the options above are laid over it
-    #[arg(long, value_name = "FILE")]
+    /// Its name, `orders` or `prod/orders`, as it is among the manifests or as the policies call it; or a file with all of
+    /// it (`workload:`), over which the options above are laid
+    #[arg(short, long, value_name = "NAME|FILE")]
     workload: Option<PathBuf>,
     /// A file with the mesh's settings (`mesh:`) [default: MeshConfig in the ConfigMap `istio`, where one is read]
     #[arg(long, value_name = "FILE")]
@@ -39,9 +41,33 @@ enum Proxy {
 }
 
 impl EnvironmentArgs {
+    /// The workload to be looked up; `None`: a file says it, or nothing does.
+    pub(crate) fn workload_name(&self) -> Option<&str> {
+        let path = self.workload.as_deref()?;
+        let is_file = ["yaml", "yml", "json"].iter().any(|end| path.extension() == Some(OsStr::new(end)));
+        if is_file || path == Path::new("-") || path.is_file() { None } else { path.to_str() }
+    }
+
+    /// The same with this workload, as if it were given with -w.
+    pub(crate) fn with_workload(&self, name: &Path) -> EnvironmentArgs {
+        EnvironmentArgs { workload: Some(name.to_owned()), ..self.clone() }
+    }
+
+    /// The options say which workload it is, and need no manifests for it.
+    pub(crate) fn tells_workload(&self) -> bool {
+        let is_file = self.workload.is_some() && self.workload_name().is_none();
+        let told = self.namespace.is_some() || !self.labels.is_empty() || self.proxy.is_some();
+        is_file || (told && self.workload.is_none())
+    }
+
+    /// A workload's namespace is not another one than that of the options.
+    pub(crate) fn namespace_fits(&self, namespace: &str) -> bool {
+        self.namespace.as_ref().is_none_or(|wanted| wanted == namespace)
+    }
+
     /// The workload and the mesh, or all that is wrong with their files.
     pub(crate) fn read(&self, findings: &mut Loaded) -> (Workload, Mesh) {
-        let mut workload = match &self.workload {
+        let mut workload = match self.workload.as_ref().filter(|_| self.workload_name().is_none()) {
             Some(file) => read(file, findings, decode::workload).unwrap_or_default(),
             None => Workload::default(),
         };
@@ -52,6 +78,12 @@ impl EnvironmentArgs {
         if let Some(namespace) = &self.namespace {
             workload.namespace.clone_from(namespace);
         }
+        self.lay_over(&mut workload);
+        (workload, mesh)
+    }
+
+    /// The labels and the proxy that the options say, over whatever else says them.
+    pub(crate) fn lay_over(&self, workload: &mut Workload) {
         for (key, value) in &self.labels {
             workload.labels.retain(|(known, _)| known != key);
             workload.labels.push((key.clone(), value.clone()));
@@ -65,7 +97,6 @@ impl EnvironmentArgs {
             Some(Proxy::Agentgateway) => ProxyKind::Agentgateway,
             None => workload.proxy,
         };
-        (workload, mesh)
     }
 }
 

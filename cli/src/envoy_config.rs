@@ -1,7 +1,8 @@
 //! `gnomon envoy-config`.
 
-use crate::{Outcome, environment, findings, style, yaml};
-use gnomon_engine::{envoy::export, request::Protocol};
+use crate::{Outcome, environment, findings, style, workloads, yaml};
+use gnomon_engine::request::Protocol;
+use gnomon_envoy_config::export;
 use gnomon_manifests::Loader;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -48,6 +49,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if findings::print(&loaded, &mut Default::default(), "nothing was generated") {
         return Outcome::Failed;
     }
+    let workload = match workloads::one(&args.environment, workload, &loaded, &mesh) {
+        Ok(workload) => workload,
+        Err(why) => {
+            eprintln!("error: {why}");
+            return Outcome::Failed;
+        }
+    };
     let protocol = match args.protocol {
         Chain::Http => Protocol::Http,
         Chain::Tcp => Protocol::Tcp,

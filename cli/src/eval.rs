@@ -1,9 +1,14 @@
 //! `gnomon eval`.
 
-use crate::{Outcome, environment, explanation, findings, proxy, request_args::RequestArgs, style};
+use crate::{
+    Outcome, environment, explanation, findings, proxy,
+    request_args::RequestArgs,
+    style,
+    workloads::{All, Asked, chosen, nothing_applies},
+};
 use gnomon_analysis::Evaluator;
 use gnomon_engine::{
-    Node, Plan, Position, Value,
+    Mesh, Node, Plan, Position, Value,
     attach::{NotApplied, NotAppliedReport, not_applied},
     jwt::SoftwareCrypto,
     node::Key,
@@ -45,6 +50,9 @@ pub(crate) struct Args {
     inline: RequestArgs,
     #[command(flatten)]
     environment: environment::EnvironmentArgs,
+    /// Ask about every workload that is among the manifests or that a policy names
+    #[arg(long, conflicts_with_all = ["envoy_config", "namespace", "labels", "proxy", "workload"])]
+    all_workloads: bool,
     /// For people or for programs
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
@@ -57,7 +65,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+pub(crate) enum Format {
     Text,
     Json,
 }
@@ -89,41 +97,35 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
 
     let now = now();
-    let (explained, not_applied) = if let Some(file) = &args.envoy_config {
+    let answers = if let Some(file) = &args.envoy_config {
         let listener = args.listener.as_deref();
         let around = (&workload, &mesh);
         let explained = proxy::explain(file, listener, requests.as_slice(), around, now, args.verbose);
         let Some(explained) = explained else { return Outcome::Failed };
-        (explained, Vec::new())
+        let asked = Asked { workload, found: None };
+        vec![Answer { asked, explained, not_applied: Vec::new() }]
     } else {
-        let plan = Plan::build(&loaded.resources, &workload, &mesh);
-        let explain = |spec: &RequestSpec| {
-            let evaluator = Evaluator::Policies { plan: &plan, workload: &workload, mesh: &mesh };
-            // Policies always answer.
-            evaluator.explain(spec, now, &SoftwareCrypto).ok()
+        let all = if args.all_workloads { All::Yes } else { All::May };
+        let chosen = chosen(&args.environment, workload, all, &loaded, &mesh);
+        let chosen = match chosen {
+            Ok(chosen) => chosen,
+            Err(why) => {
+                eprintln!("error: {why}");
+                return Outcome::Failed;
+            }
         };
-        let explained: Vec<verdict::Explanation> = requests.as_slice().iter().filter_map(explain).collect();
-        let not_applied = not_applied(&loaded.resources, &workload, &mesh);
-        (explained, not_applied.iter().map(NotApplied::report).collect())
+        chosen.into_iter().map(|asked| answer(asked, &requests, &loaded, &mesh, now)).collect()
     };
     match args.output {
         Format::Text => {
-            let writer = explanation::Writer {
-                style: style::Style::of_stdout(),
-                verbose: args.verbose,
-                ztunnel: args.envoy_config.is_none() && workload.proxy == ProxyKind::Ztunnel,
-            };
-            let texts: Vec<String> = requests
-                .as_slice()
-                .iter()
-                .zip(&explained)
-                .map(|(spec, explanation)| writer.write(spec, explanation))
-                .collect();
-            style::print(&(texts.join("\n") + &writer.not_applied(&not_applied)));
+            let texts: Vec<String> =
+                answers.iter().map(|one| text(args, one, &requests, &loaded, &mesh)).collect();
+            style::print(&texts.join("\n"));
         }
-        Format::Json => style::print(&json(&requests, &explained, &not_applied)),
+        Format::Json => style::print(&json(&requests, &answers, args.all_workloads)),
     }
-    let worst = explained.iter().map(|explanation| match explanation.report.verdict {
+    let explained = answers.iter().flat_map(|answer| &answer.explained);
+    let worst = explained.map(|explanation| match explanation.report.verdict {
         verdict::Outcome::Allow => Outcome::Good,
         verdict::Outcome::Deny => Outcome::Bad,
         verdict::Outcome::Unknown => Outcome::Unknown,
@@ -133,6 +135,52 @@ pub(crate) fn run(args: &Args) -> Outcome {
     // A denial is certain, so it outweighs what is not known.
     let worst = worst.max_by_key(|outcome| (*outcome == Outcome::Bad, *outcome)).unwrap_or(Outcome::Good);
     if args.exit_code { worst } else { Outcome::Good }
+}
+
+/// What is said about one workload.
+struct Answer {
+    asked: Asked,
+    explained: Vec<verdict::Explanation>,
+    not_applied: Vec<NotAppliedReport>,
+}
+
+fn answer(asked: Asked, requests: &Requests, loaded: &Loaded, mesh: &Mesh, now: i64) -> Answer {
+    let workload = &asked.workload;
+    let plan = Plan::build(&loaded.resources, workload, mesh);
+    let explain = |spec: &RequestSpec| {
+        let evaluator = Evaluator::Policies { plan: &plan, workload, mesh };
+        // Policies always answer.
+        evaluator.explain(spec, now, &SoftwareCrypto).ok()
+    };
+    let explained = requests.as_slice().iter().filter_map(explain).collect();
+    let not_applied = not_applied(&loaded.resources, workload, mesh).iter().map(NotApplied::report).collect();
+    Answer { asked, explained, not_applied }
+}
+
+fn text(args: &Args, answer: &Answer, requests: &Requests, loaded: &Loaded, mesh: &Mesh) -> String {
+    let Answer { asked, explained, not_applied } = answer;
+    let style = style::Style::of_stdout();
+    let writer = explanation::Writer {
+        style,
+        verbose: args.verbose,
+        ztunnel: args.envoy_config.is_none() && asked.workload.proxy == ProxyKind::Ztunnel,
+    };
+    let mut text = String::new();
+    if let Some(origin) = asked.origin() {
+        text += &format!("{}\n", style.faint(&style::safe(&origin)));
+    }
+    if args.envoy_config.is_none()
+        && let Some(nothing) = nothing_applies(asked, &loaded.resources, loaded, mesh)
+    {
+        text += &style.doubt(&nothing);
+    }
+    let verdicts: Vec<String> = requests
+        .as_slice()
+        .iter()
+        .zip(explained)
+        .map(|(spec, explanation)| writer.write(spec, explanation))
+        .collect();
+    text + &verdicts.join("\n") + &writer.not_applied(not_applied)
 }
 
 /// The requests of the file, each with those of the options laid over it; or what the options say alone.
@@ -191,20 +239,27 @@ fn laid_over(document: &Node, inline: &Node) -> Node {
     }
 }
 
-/// One object for one request, a list for a list.
-fn json(requests: &Requests, explained: &[verdict::Explanation], not_applied: &[NotAppliedReport]) -> String {
+/// One object for one request, a list for a list; with `named`, always a list, in which each names its workload.
+fn json(requests: &Requests, answers: &[Answer], named: bool) -> String {
     #[derive(serde::Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Printed<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        workload: Option<String>,
         #[serde(flatten)]
         report: &'a verdict::Report,
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         not_applied: &'a [NotAppliedReport],
     }
-    let reports: Vec<Printed<'_>> =
-        explained.iter().map(|one| Printed { report: &one.report, not_applied }).collect();
+    let mut reports: Vec<Printed<'_>> = Vec::new();
+    for Answer { asked, explained, not_applied } in answers {
+        // What the options say needs no name.
+        let workload = asked.found.as_ref().map(|_| asked.name());
+        let of = |one| Printed { workload: workload.clone(), report: one, not_applied };
+        reports.extend(explained.iter().map(|one| of(&one.report)));
+    }
     let text = match (requests, reports.as_slice()) {
-        (Requests::One(_), [report]) => serde_json::to_string_pretty(report),
+        (Requests::One(_), [report]) if !named => serde_json::to_string_pretty(report),
         _ => serde_json::to_string_pretty(&reports),
     };
     text.unwrap_or_default() + "\n"

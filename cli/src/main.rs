@@ -3,6 +3,7 @@
 
 mod bundle;
 mod completions;
+mod describe;
 mod environment;
 mod envoy_config;
 mod eval;
@@ -14,7 +15,9 @@ mod proxy;
 mod request_args;
 mod style;
 mod test;
+mod why;
 mod words;
+mod workloads;
 mod yaml;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +37,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Eval(Box<eval::Args>),
+    Why(Box<why::Args>),
+    Describe(Box<describe::Args>),
     Test(test::Args),
     Lint(lint::Args),
     EnvoyConfig(envoy_config::Args),
@@ -58,6 +63,8 @@ enum Outcome {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Eval(args) => eval::run(&args),
+        Command::Why(args) => why::run(&args),
+        Command::Describe(args) => describe::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::EnvoyConfig(args) => envoy_config::run(&args),

@@ -15,6 +15,9 @@ pub(crate) struct RequestArgs {
     /// The host, with its port where clients send one
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
+    /// A TCP connection, not an HTTP request
+    #[arg(long, conflicts_with_all = ["method", "path", "host", "headers", "token"])]
+    tcp: bool,
     /// A header; as often as wanted
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
@@ -38,6 +41,9 @@ impl RequestArgs {
         let mut entries = Vec::new();
         let texts =
             [("method", &self.method), ("path", &self.path), ("host", &self.host), ("token", &self.token)];
+        if self.tcp {
+            entries.push(entry("protocol", Value::String("tcp".into())));
+        }
         for (name, value) in texts {
             entries.extend(value.clone().map(|value| entry(name, Value::String(value))));
         }

@@ -1,7 +1,7 @@
 //! Bundles of sets that are too long for a Kubernetes object.
 #![allow(clippy::unwrap_used, reason = "test code may be blunt")]
 
-use gnomon_engine::gzip;
+use gnomon_shadow::gzip;
 use serde_json::{Value, json};
 use std::{fs, path::Path, process::Command};
 

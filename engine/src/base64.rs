@@ -110,8 +110,8 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     write(bytes, b'-', b'_', false)
 }
 
-/// The standard alphabet with padding: how `claim_to_headers` writes lists and objects.
-pub(crate) fn encode_standard(bytes: &[u8]) -> String {
+/// The text of these bytes in the standard alphabet, with padding: how `claim_to_headers` writes lists and objects.
+pub fn encode_standard(bytes: &[u8]) -> String {
     write(bytes, b'+', b'/', true)
 }
 

@@ -8,10 +8,14 @@ use crate::{
 };
 use alloc::{borrow::ToOwned, format, string::String};
 
-/// The provider that a policy names, or why Istio cannot ask it and enforces the policy's rules as DENY.
+/// The provider of `mesh` that a policy calls `name`.
 ///
 /// istiod also wants the provider's service in its registry; here every well-formed service counts as known.
-pub(crate) fn find<'m>(mesh: &'m Mesh, name: &str) -> Result<&'m ExtensionProvider, String> {
+///
+/// # Errors
+///
+/// Why Istio cannot ask it, and enforces the policy's rules as DENY.
+pub fn find<'m>(mesh: &'m Mesh, name: &str) -> Result<&'m ExtensionProvider, String> {
     let mut named = mesh.extension_providers.iter().filter(|provider| provider.name == name);
     let Some(provider) = named.next() else {
         return Err(format!("provider `{name}` is not among the mesh's extensionProviders"));
@@ -81,8 +85,8 @@ fn problem(kind: &ProviderKind) -> Option<String> {
     lone.map(|name| format!("a lone * in {name}"))
 }
 
-/// The host of `service`, which may have its namespace in front.
-pub(crate) fn host(entry: &Node) -> Option<&str> {
+/// The host of an entry's `service`, which may have its namespace in front; `None` where it is missing or malformed.
+pub fn host(entry: &Node) -> Option<&str> {
     let service = text(entry, "service");
     let host = match service.split_once('/') {
         Some(("", _)) => return None,
@@ -92,13 +96,13 @@ pub(crate) fn host(entry: &Node) -> Option<&str> {
     (!host.is_empty() && !host.contains('/')).then_some(host)
 }
 
-/// `port`, from 1 to 65535.
-pub(crate) fn port(entry: &Node) -> Option<u32> {
-    number(entry, "port").filter(|port| (1..=65535).contains(port))
+/// An entry's `port`, from 1 to 65535; `None` where it is anything else.
+pub fn port(entry: &Node) -> Option<u32> {
+    text(entry, "port").parse().ok().filter(|port| (1..=65535).contains(port))
 }
 
-/// `timeout` as protobuf writes it; `Some(None)` where it is not set, `None` where it is no duration.
-pub(crate) fn timeout(entry: &Node) -> Option<Option<String>> {
+/// An entry's `timeout` as protobuf writes it; `Some(None)` where it is not set, `None` where it is no duration.
+pub fn timeout(entry: &Node) -> Option<Option<String>> {
     let written = text(entry, "timeout");
     if written.is_empty() {
         return Some(None);
@@ -140,8 +144,8 @@ impl ProviderKind {
     }
 }
 
-/// A field under its camel-case name, or under protobuf's own.
-pub(crate) fn get<'n>(entry: &'n Node, name: &str) -> Option<&'n Node> {
+/// The field of an entry that is called `name` in camel case, or has protobuf's own name for it.
+pub fn get<'n>(entry: &'n Node, name: &str) -> Option<&'n Node> {
     entry.get(name).or_else(|| {
         let mut snake = String::with_capacity(name.len().saturating_add(4));
         for character in name.chars() {
@@ -154,26 +158,21 @@ pub(crate) fn get<'n>(entry: &'n Node, name: &str) -> Option<&'n Node> {
     })
 }
 
-/// A string, or a number as written; empty where there is none.
-pub(crate) fn text<'n>(entry: &'n Node, name: &str) -> &'n str {
+/// The field of an entry that is a string, or a number as written; empty where there is none.
+pub fn text<'n>(entry: &'n Node, name: &str) -> &'n str {
     match get(entry, name).map(|node| &node.value) {
         Some(Value::String(text) | Value::Number(text)) => text,
         _ => "",
     }
 }
 
-/// True only where it is written.
-pub(crate) fn flag(entry: &Node, name: &str) -> bool {
+/// The field of an entry that is true or false: true only where that is written.
+pub fn flag(entry: &Node, name: &str) -> bool {
     matches!(get(entry, name).map(|node| &node.value), Some(Value::Bool(true)))
 }
 
-/// A number, written as one or as a string.
-pub(crate) fn number(entry: &Node, name: &str) -> Option<u32> {
-    text(entry, name).parse().ok()
-}
-
-/// Does Envoy's `StatusCode` know it?
-pub(crate) fn is_status(code: u32) -> bool {
+/// Does Envoy's `StatusCode`, which `statusOnError` becomes, know this status?
+pub fn is_status(code: u32) -> bool {
     matches!(code, 100 | 200..=208 | 226 | 300..=305 | 307 | 308 | 400..=417 | 421..=424 | 426 | 428 | 429 | 431
         | 500..=508 | 510 | 511)
 }

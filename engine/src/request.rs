@@ -129,12 +129,12 @@ impl<'a> Request<'a> {
 
     /// [`Request::source_ip`] as a proxy has it: IPv4 where it is IPv4 mapped into IPv6. Envoy (`TcpListenerImpl`) and
     /// ztunnel (`to_canonical`) make it so when they accept a connection.
-    pub(crate) fn direct_ip(&self) -> Input<IpAddr> {
+    pub fn direct_ip(&self) -> Input<IpAddr> {
         canonical(self.source_ip)
     }
 
     /// [`Request::destination_ip`] in the same way.
-    pub(crate) fn local_ip(&self) -> Input<IpAddr> {
+    pub fn local_ip(&self) -> Input<IpAddr> {
         canonical(self.destination_ip)
     }
 

@@ -6,6 +6,7 @@ use crate::{
     headers::is_authority,
     path::{CHARACTERS, CODEC, Rejected},
 };
+use core::net::IpAddr;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,10 +144,8 @@ impl Authority {
             [b'[', inner @ ..] => {
                 let end = inner.iter().position(|byte| *byte == b']')?;
                 let (address, rest) = inner.split_at_checked(end)?;
-                let is_address = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-                if !address.iter().all(is_address) {
-                    return None;
-                }
+                // Of either family, and without a zone.
+                core::str::from_utf8(address).ok()?.parse::<IpAddr>().ok()?;
                 (address, rest.strip_prefix(b"]")?)
             }
             _ => {

@@ -1,6 +1,6 @@
 //! The answer: a value that carries its reason, never a bool.
 
-pub(crate) mod missing;
+mod missing;
 
 pub use missing::{Missing, RequestField};
 

@@ -46,7 +46,7 @@ pub(crate) fn has_rules_without_issuer(version: IstioVersion) -> bool {
 }
 
 /// `jwtRules[].spaceDelimitedClaims`.
-pub(crate) fn has_space_delimited_claims(version: IstioVersion) -> bool {
+pub fn has_space_delimited_claims(version: IstioVersion) -> bool {
     version.is_since(28)
 }
 
@@ -56,13 +56,13 @@ pub(crate) fn has_presence(version: IstioVersion) -> bool {
 }
 
 /// Names of service accounts are literal; before, they were part of a regex unquoted (1.27.9, 1.28.6, 1.29.2).
-pub(crate) fn quotes_service_accounts(version: IstioVersion) -> bool {
+pub fn quotes_service_accounts(version: IstioVersion) -> bool {
     version.has_patch(QUOTED_SERVICE_ACCOUNTS)
 }
 
 /// Namespaces, and principals behind a leading `*`, are literal; before, they were part of a regex unquoted (1.28.7,
 /// 1.29.3).
-pub(crate) fn quotes_names(version: IstioVersion) -> bool {
+pub fn quotes_names(version: IstioVersion) -> bool {
     version.has_patch(QUOTED_NAMES)
 }
 
@@ -95,12 +95,12 @@ pub fn has_connection_settings(version: IstioVersion) -> bool {
 }
 
 /// The provider's name is part of the ids of CUSTOM rules, and each provider has filters of its own.
-pub(crate) fn names_providers(version: IstioVersion) -> bool {
+pub fn names_providers(version: IstioVersion) -> bool {
     version.is_since(30)
 }
 
 /// `ENABLE_GATEWAY_API_HTTPROUTE_AUTH` renames the ALLOW filter of gateways.
-pub(crate) fn renames_allow_filter(version: IstioVersion) -> bool {
+pub fn renames_allow_filter(version: IstioVersion) -> bool {
     version.is_since(32)
 }
 

@@ -4,12 +4,12 @@ use crate::requests::several;
 use gnomon_analysis::imported::Proxy;
 use gnomon_engine::{
     Mesh, Plan, Severity, Workload,
-    envoy::import::{Imported, Selected},
     jwt::{Json, SoftwareCrypto},
     regex::Regex,
     request::Header,
     workload::IstioVersion,
 };
+use gnomon_envoy_config::import::{Imported, Selected};
 use gnomon_manifests::{Colour, parse, render, request::RequestSpec};
 use gnomon_shadow::{
     config,

@@ -3,7 +3,6 @@
 use crate::requests::several;
 use gnomon_engine::{
     Mesh, Node, Plan, Severity, Workload, decode,
-    envoy::export,
     jwt::SoftwareCrypto,
     path::{self, PathHandling},
     prepare::Prepared,
@@ -13,6 +12,7 @@ use gnomon_engine::{
     template::{Template, is_template},
     workload::{PathNormalization, ProxyKind},
 };
+use gnomon_envoy_config::export;
 use gnomon_manifests::{Colour, load_text, parse, request, suite};
 use gnomon_oracle::strings;
 use std::sync::Arc;

@@ -5,13 +5,13 @@ use gnomon_analysis::{Runner, imported::Proxy};
 use gnomon_engine::{
     Mesh, Workload,
     attach::verifies_peers,
-    envoy::{export, import::Imported},
     jwt::SoftwareCrypto,
     prepare::ProxySettings,
     request::Protocol,
     verdict::{Missing, Outcome, Report, Stage},
     workload::{IstioVersion, ProxyKind},
 };
+use gnomon_envoy_config::{export, import::Imported};
 use gnomon_host_tests::{
     Bootstrap, Ca, ClientCert, Envoy, Listener, Names, ServerTls, config::Filters, config::cluster, tokens,
 };

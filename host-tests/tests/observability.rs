@@ -1,7 +1,8 @@
 //! The rules and the dashboard of `examples/observability` against what Prometheus really gets.
 #![allow(clippy::unwrap_used, reason = "test code may be blunt")]
 
-use gnomon_engine::{Mesh, Node, Value as Yaml, envoy::export, request::Protocol};
+use gnomon_engine::{Mesh, Node, Value as Yaml, request::Protocol};
+use gnomon_envoy_config::export;
 use gnomon_host_tests::{
     Bootstrap, Connection, Dial, Envoy, Listener, RequestBytes, access_log, filter, metrics::Scrape, scene,
     xds::Discovery,

@@ -1,7 +1,8 @@
 //! A proxy's configuration from a file.
 
 use crate::{LoadError, Loaded, input::error, read_file, tree::parse};
-use gnomon_engine::{Position, envoy::import::Imported};
+use gnomon_engine::Position;
+use gnomon_envoy_config::import::Imported;
 use std::{path::Path, sync::Arc};
 
 /// A proxy's configuration, read.

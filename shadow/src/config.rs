@@ -3,13 +3,12 @@
 //! The text is JSON, as Istio passes `pluginConfig` on; the resources in it are manifests. Everything that is wrong is
 //! reported, in the words of the command line.
 
-use crate::{host::Host, node::Node as Proxy};
+use crate::{gzip, host::Host, node::Node as Proxy};
 use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
 use core::fmt::Display;
 use gnomon_engine::{
     Diagnostic, Mesh, Node, Position, Severity, Value, Workload,
     decode::{self, Cursor, Fields, Reader},
-    gzip,
     json::{self, JsonError},
     outline::{self, Keys, Outline},
     resource::{AuthorizationPolicy, Resources},

@@ -30,6 +30,7 @@ pub mod crypto;
 pub mod decide;
 pub mod digest;
 pub mod enforce;
+pub mod gzip;
 pub mod host;
 pub mod instance;
 pub mod instances;

@@ -10,11 +10,11 @@ use gnomon_engine::{
     Diagnostic, Mesh, Node, Plan, Severity, Workload,
     attach::{NotApplied, attach, not_applied},
     decode,
-    envoy::import::Imported,
     prepare::Prepared,
     resource::Resources,
     verdict::{Explanation, Report},
 };
+use gnomon_envoy_config::import::Imported;
 use gnomon_manifests::{
     Loaded, LoadedProxy, Loader, imported_text,
     request::{RequestSpec, request},
@@ -143,7 +143,7 @@ impl Session {
             return Inventory::default();
         }
         let mesh = aims.first().map(|aim| Mesh::clone(&aim.mesh)).unwrap_or_default();
-        inventory(&input.policies, &set.resources, &mesh)
+        inventory(&set.loaded.inventory, &set.resources, &mesh)
     }
 
     fn set(&mut self, sources: &[Source]) -> Rc<PolicySet> {

@@ -13,7 +13,14 @@ const CARGO_DENY: &str = "0.20.2";
 const OLDEST_RUST: &str = "1.89.0";
 
 /// What users build and depend on. The tests' own crates may want a newer Rust (wasmtime does).
-const SHIPPED: [&str; 4] = ["gnomon-engine", "gnomon-manifests", "gnomon-analysis", "gnomon"];
+const SHIPPED: [&str; 6] = [
+    "gnomon-engine",
+    "gnomon-envoy-config",
+    "gnomon-manifests",
+    "gnomon-shadow",
+    "gnomon-analysis",
+    "gnomon",
+];
 
 /// Licences, sources and duplicates as deny.toml has them; advisories too where their database can be fetched.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {

@@ -41,8 +41,9 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
     steps.step("licences and sources of dependencies", || dependencies::check(workspace));
     steps.step("the oldest Rust that is promised", || dependencies::oldest_rust(workspace));
 
-    let no_std = ["build", "--package", "gnomon-engine", "--no-default-features", "--target"];
-    steps.step("the engine without std", || {
+    let packages = ["--package", "gnomon-engine", "--package", "gnomon-envoy-config"];
+    let no_std = [&["build"], &packages[..], &["--no-default-features", "--target"]].concat();
+    steps.step("the engine and Envoy's configuration without std", || {
         cargo(&[&no_std[..], &[setup::NO_STD_TARGET]].concat())?;
         // The proof stands with the first; this one is a courtesy where it can be had.
         match setup::rust_target(workspace, setup::NO_STD_EXTRA) {

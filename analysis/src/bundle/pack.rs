@@ -1,6 +1,6 @@
 //! Long candidates made short: `candidate.gzip`.
 
-use gnomon_engine::gzip;
+use gnomon_shadow::gzip;
 use miniz_oxide::deflate::compress_to_vec;
 use serde_json::{Value, json};
 

@@ -647,6 +647,7 @@ const VERDICT: Object = Object {
     name: "verdict",
     doc: "A verdict on a request.",
     fields: &[
+        field("workload", Text("shop/catalog"), "Whom it is for; only where no option says that."),
         field("verdict", OUTCOME, "What is decided."),
         field(
             "status",

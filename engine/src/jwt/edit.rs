@@ -47,18 +47,20 @@ impl Edit {
             Edit::Set(_, value) | Edit::Add(_, value) | Edit::Path(value) => Some(value),
         }
     }
-}
 
-/// All lines of a header as later filters see them: Envoy puts a line that is added behind those that are there.
-pub(crate) fn lines<'v>(
-    headers: &'v [Header<'v>],
-    edits: &'v [Edit],
-    name: &'v [u8],
-) -> impl Iterator<Item = &'v [u8]> {
-    // What takes the place of all earlier lines.
-    let last = edits.iter().rposition(|edit| !matches!(edit, Edit::Add(..)) && edit.concerns(name));
-    let headers = if last.is_none() { headers } else { &[] };
-    let later = edits.get(last.unwrap_or(0)..).unwrap_or_default();
-    let original = headers.iter().filter(move |(line, _)| bytes::equal(line, name)).map(|(_, value)| *value);
-    original.chain(later.iter().filter(move |edit| edit.concerns(name)).filter_map(Edit::value))
+    /// All lines of the header `name` as filters behind `jwt_authn` see them: those of `headers` after `edits`. Envoy puts
+    /// a line that is added behind those that are there.
+    pub fn lines<'v>(
+        headers: &'v [Header<'v>],
+        edits: &'v [Edit],
+        name: &'v [u8],
+    ) -> impl Iterator<Item = &'v [u8]> {
+        // What takes the place of all earlier lines.
+        let last = edits.iter().rposition(|edit| !matches!(edit, Edit::Add(..)) && edit.concerns(name));
+        let headers = if last.is_none() { headers } else { &[] };
+        let later = edits.get(last.unwrap_or(0)..).unwrap_or_default();
+        let original =
+            headers.iter().filter(move |(line, _)| bytes::equal(line, name)).map(|(_, value)| *value);
+        original.chain(later.iter().filter(move |edit| edit.concerns(name)).filter_map(Edit::value))
+    }
 }

@@ -5,7 +5,7 @@
 //! Envoy 1.40, oddities included; `tests/jwt` holds its recorded answers.
 
 mod der;
-pub(crate) mod edit;
+mod edit;
 mod extract;
 mod guess;
 mod json;
@@ -13,6 +13,7 @@ mod jwks;
 mod key;
 mod output;
 mod query;
+mod reason;
 mod requirement;
 #[cfg(feature = "crypto")]
 mod software;
@@ -107,7 +108,7 @@ impl Authenticator {
 
     /// Replaces the space-delimited claims of a rule, including those that istiod always adds: a proxy's own
     /// configuration lists them all.
-    pub(crate) fn set_space_delimited(&mut self, index: usize, claims: &[String]) {
+    pub fn set_space_delimited(&mut self, index: usize, claims: &[String]) {
         for rule in self.rules.iter_mut().filter(|rule| rule.index == index) {
             rule.outputs.set_space_delimited(claims);
         }

@@ -88,6 +88,16 @@ impl Token {
         Ok(())
     }
 
+    /// `exp`; 0: never.
+    pub(super) fn expires(&self) -> u64 {
+        self.exp
+    }
+
+    /// `nbf`, or 0.
+    pub(super) fn not_before(&self) -> u64 {
+        self.nbf
+    }
+
     /// The payload section as sent, in base64url.
     pub(super) fn payload_section(&self) -> &[u8] {
         self.signed.get(self.payload_at..).unwrap_or_default()

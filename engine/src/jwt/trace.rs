@@ -3,12 +3,14 @@
 use super::{
     Authenticator, Crypto, Json,
     guess::Guesses,
-    is_cors_preflight, jwks,
+    is_cors_preflight, jwks, reason,
     status::Status,
     verify::{Keys, Rule},
     view::View,
 };
-use crate::{Request, Severity, base64, headers::lookup_name, node::Position, resource::JwtRule};
+use crate::{
+    Request, Severity, base64, decode::short, headers::lookup_name, node::Position, resource::JwtRule,
+};
 use alloc::{
     format,
     string::{String, ToString},
@@ -77,6 +79,8 @@ pub struct TokenTrace {
     pub location: String,
     /// `passes`, or Envoy's message. Never a part of the token.
     pub status: &'static str,
+    /// What the token says and the rule wants, where that tells more: `the token's iss is "a"`.
+    pub reason: Option<String>,
     /// The token passes.
     pub passes: bool,
     /// The token is of another issuer, so this rule does not verify it.
@@ -103,22 +107,23 @@ impl Authenticator {
         let preflight = is_cors_preflight(&view);
         let mut lines = Vec::new();
         for rule in &self.rules {
-            let line = |location: String, result: Result<(), &'static str>| TokenTrace {
+            let line = |location: String, result: Result<(), Judged>| TokenTrace {
                 rule: rule.index,
                 issuer: rule.issuer.clone(),
                 location,
-                status: result.err().unwrap_or("passes"),
                 passes: result.is_ok(),
-                other_issuer: result == Err(Status::UnknownIssuer.message()),
+                other_issuer: matches!(result, Err((status, _)) if status == Status::UnknownIssuer.message()),
                 required: rule.required,
+                status: result.as_ref().err().map_or("passes", |(status, _)| status),
+                reason: result.err().and_then(|(_, reason)| reason),
             };
             let found = rule.locations.find(&view);
             if found.is_empty() {
-                lines.push(line(String::new(), Err("no token")));
+                lines.push(line(String::new(), Err(("no token", None))));
             }
             for token in &found {
                 let result = match preflight {
-                    true => Err("not read: a CORS preflight"),
+                    true => Err(("not read: a CORS preflight", None)),
                     false => judge(rule, &token.text, &view, crypto),
                 };
                 lines.push(line(token.origin.describe(), result));
@@ -144,9 +149,17 @@ impl Authenticator {
         self.rules.iter().find_map(|rule| rule.outputs.written_from(header))
     }
 
-    /// For a request in which no rule finds a token: why not, where it has a header `authorization`.
+    /// For a request in which no rule finds a token: why not, where it has a header `authorization`, or a token where none
+    /// is looked for.
     pub(crate) fn overlooked(&self, request: &Request<'_>) -> Option<String> {
-        View::new(request).first("authorization")?;
+        if View::new(request).first("authorization").is_none() {
+            return elsewhere(request).map(|place| {
+                let mut places: Vec<String> =
+                    self.rules.iter().flat_map(|rule| rule.locations.describe()).collect();
+                places.dedup();
+                format!("{place} has one and is not read, only {}", places.join(", "))
+            });
+        }
         let prefixes = |rule: &Rule| rule.locations.prefixes("authorization");
         let mut prefixes: Vec<String> = self.rules.iter().flat_map(prefixes).collect();
         prefixes.dedup();
@@ -194,13 +207,37 @@ fn told(unusable: bool, faults: &[String]) -> Vec<(Severity, String)> {
     faults.iter().map(skipped).collect()
 }
 
-fn judge(rule: &Rule, token: &[u8], view: &View<'_>, crypto: &dyn Crypto) -> Result<(), &'static str> {
+/// A header or a parameter with something that looks like a token.
+fn elsewhere(request: &Request<'_>) -> Option<String> {
+    let looks = |value: &[u8]| {
+        let value = value.strip_prefix(b"Bearer ").unwrap_or(value);
+        value.starts_with(b"eyJ") && value.iter().filter(|byte| **byte == b'.').count() == 2
+    };
+    let name = |name: &[u8]| short(&String::from_utf8_lossy(name));
+    let header = request.headers.iter().find(|(name, value)| !name.starts_with(b":") && looks(value));
+    if let Some((header, _)) = header {
+        return Some(format!("header {}", name(header)));
+    }
+    let (_, path) = request.headers.iter().find(|(name, _)| *name == b":path")?;
+    let query = path.split(|byte| *byte == b'?').nth(1)?;
+    query.split(|byte| *byte == b'&').find_map(|pair| {
+        let mut parts = pair.splitn(2, |byte| *byte == b'=');
+        let (key, value) = (parts.next()?, parts.next()?);
+        looks(value).then(|| format!("parameter {}", name(key)))
+    })
+}
+
+/// What is wrong with a token, in Envoy's words, and more of it.
+type Judged = (&'static str, Option<String>);
+
+fn judge(rule: &Rule, token: &[u8], view: &View<'_>, crypto: &dyn Crypto) -> Result<(), Judged> {
     let mut guesses = Guesses::default();
     let result = rule.verify(token, view.now(), crypto, &mut guesses);
     if guesses.missing().is_some() {
-        return Err("depends on a key set that is not known");
+        return Err(("depends on a key set that is not known", None));
     }
-    result.map(|_| ()).map_err(Status::message)
+    let more = |status| reason::reason(rule, token, status, view.now());
+    result.map(|_| ()).map_err(|status| (status.message(), more(status)))
 }
 
 /// A token with these claims that parses but is not signed: its signature is a placeholder. For front ends that

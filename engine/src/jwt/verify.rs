@@ -19,7 +19,7 @@ pub(super) struct Rule {
     /// Where the rule is written.
     pub(super) at: Position,
     /// Without scheme and final slash.
-    audiences: Vec<String>,
+    pub(super) audiences: Vec<String>,
     pub(super) locations: Locations,
     pub(super) outputs: Outputs,
     /// `forwardOriginalToken`.
@@ -206,7 +206,7 @@ fn verify_signature(token: &Token, keys: &[Key], crypto: &dyn Crypto) -> Result<
 }
 
 /// An audience without `http://` or `https://` before it and one slash after it.
-fn bare_audience(audience: &str) -> &str {
+pub(super) fn bare_audience(audience: &str) -> &str {
     let bare =
         audience.strip_prefix("http://").or_else(|| audience.strip_prefix("https://")).unwrap_or(audience);
     bare.strip_suffix('/').unwrap_or(bare)

@@ -1,6 +1,6 @@
 //! The request as the filter has changed it so far.
 
-use super::{Edit, edit};
+use super::Edit;
 use crate::{Request, headers::is_inline};
 use alloc::vec::Vec;
 
@@ -21,7 +21,7 @@ impl<'a> View<'a> {
 
     /// All lines of a header, in order.
     pub(super) fn lines<'v>(&'v self, name: &'v str) -> impl Iterator<Item = &'v [u8]> {
-        edit::lines(self.request.headers, &self.edits, name.as_bytes())
+        Edit::lines(self.request.headers, &self.edits, name.as_bytes())
     }
 
     pub(super) fn first<'v>(&'v self, name: &'v str) -> Option<&'v [u8]> {

@@ -3,7 +3,7 @@
 use super::{Plan, tri::Tri};
 use crate::{
     attribute, bytes,
-    jwt::{Edit, Json, edit},
+    jwt::{Edit, Json},
     request::{Input, Peer, Request},
 };
 use alloc::{boxed::Box, string::String};
@@ -136,7 +136,7 @@ impl<'r> EvaluationContext<'r> {
     /// Every line of a header as later filters see it.
     pub(crate) fn header_lines<'s>(&'s self, name: &'s [u8]) -> impl Iterator<Item = &'s [u8]> {
         let name = if name == b"host" { b":authority" } else { name };
-        edit::lines(self.request.headers, self.edits, name)
+        Edit::lines(self.request.headers, self.edits, name)
     }
 
     /// The path without its query. Absent (a CONNECT): matches nothing.

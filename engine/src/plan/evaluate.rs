@@ -14,7 +14,7 @@ use super::{
 use crate::{
     jwt::{Authentication, Crypto, Failure},
     request::{ExtAuthzAnswer, Protocol, Request},
-    verdict::{Missing, Outcome, Stage, missing::add},
+    verdict::{Missing, Outcome, Stage},
     workload::ProxyKind,
 };
 use core::ops::ControlFlow;
@@ -53,7 +53,7 @@ impl<'p> Walk<'p> {
     fn doubt(&mut self, stage: Stage, missing: impl IntoIterator<Item = Missing>) {
         self.doubtful.get_or_insert(stage);
         self.verdict.certain = false;
-        add(&mut self.verdict.missing, missing);
+        Missing::add(&mut self.verdict.missing, missing);
     }
 
     fn gate(mut self, answer: Answer<'p>) -> ControlFlow<Verdict<'p>, Self> {

@@ -1,7 +1,7 @@
 //! What an unknown answer depends on.
 
 use super::{clause::Clause, context::EvaluationContext, rule::Rule, tri::Tri};
-use crate::verdict::{Missing, missing};
+use crate::verdict::Missing;
 use alloc::vec::Vec;
 
 /// The fields of the request that keep rules from being decided: those of the clauses whose
@@ -19,7 +19,7 @@ pub(super) fn inputs(rules: &[Rule], context: &EvaluationContext<'_>) -> Vec<Mis
             }
         }
         for clause in open.into_iter().flatten().filter(|clause| clause.ask(context) == Tri::Unknown) {
-            missing::add(&mut found, [Missing::Field(clause.input.request_field())]);
+            Missing::add(&mut found, [Missing::Field(clause.input.request_field())]);
         }
     }
     found

@@ -24,14 +24,12 @@ mod trust_domain;
 mod ztunnel;
 
 pub use clause::Clause;
-// As `crate::envoy` calls it.
-pub(crate) use context::EvaluationContext as Facts;
 pub use matcher::{IdentityPart, Matcher, PathPattern};
 pub use outcome::Verdict;
 pub use required_inputs::RequiredInputs;
 pub use rule::{Dropped, Origin, PolicyName, Rule};
 pub use stages::StageRules;
-pub(crate) use tri::Tri;
+pub use tri::Tri;
 
 use crate::{
     attach::{attach_in_slices, verifies_peers},

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     request::Protocol,
     resource::MtlsMode,
-    verdict::{DryRun, Missing, Outcome, Report, RequestField, ShadowResult, Stage, missing},
+    verdict::{DryRun, Missing, Outcome, Report, RequestField, ShadowResult, Stage},
     workload::{IstioVersion, ProxyKind},
 };
 use alloc::{
@@ -100,7 +100,7 @@ impl<'p> Verdict<'p> {
         let said =
             |verdict: &Verdict<'_>| (verdict.stage, verdict.status(), verdict.policy().map(String::from));
         self.certain &= older.certain && said(&self) == said(older);
-        missing::add(&mut self.missing, older.missing.iter().cloned());
+        Missing::add(&mut self.missing, older.missing.iter().cloned());
         if self.outcome == older.outcome {
             return self;
         }
@@ -200,7 +200,7 @@ impl<'p> Verdict<'p> {
             );
         }
         if self.outcome == Outcome::Unknown {
-            return format!("the verdict depends on {}", missing::clause(&self.missing));
+            return format!("the verdict depends on {}", Missing::clause(&self.missing));
         }
         match self.refusal {
             Some(Refusal::Handshake { trust_domain }) => format!(

@@ -2,9 +2,12 @@
 
 /// Kleene's logic; the order False < Unknown < True makes `and` a minimum and `or` a maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Tri {
+pub enum Tri {
+    /// It does not hold.
     False,
+    /// It depends on what is not known.
     Unknown,
+    /// It holds.
     True,
 }
 
@@ -27,7 +30,7 @@ impl core::ops::Not for Tri {
 
 impl Tri {
     /// True if all are; stops at the first that is false.
-    pub(crate) fn all(items: impl Iterator<Item = Tri>) -> Tri {
+    pub fn all(items: impl Iterator<Item = Tri>) -> Tri {
         let mut result = Tri::True;
         for item in items {
             result = result.min(item);
@@ -39,7 +42,7 @@ impl Tri {
     }
 
     /// True if any is; stops at the first that is true.
-    pub(crate) fn any(items: impl Iterator<Item = Tri>) -> Tri {
+    pub fn any(items: impl Iterator<Item = Tri>) -> Tri {
         let mut result = Tri::False;
         for item in items {
             result = result.max(item);

@@ -6,7 +6,7 @@ use crate::{
     jwt::Crypto,
     path::Rejected,
     request::{Input, Protocol, Request},
-    verdict::{DryRun, Explanation, Missing, Outcome, Report, Stage, StageResult, StageTrace, missing},
+    verdict::{DryRun, Explanation, Missing, Outcome, Report, Stage, StageResult, StageTrace},
     workload::ProxyKind,
 };
 use alloc::{format, string::String, vec::Vec};
@@ -100,7 +100,7 @@ impl Prepared<'_> {
         if then.verdict == Outcome::Unknown {
             let of_connection =
                 |missing: &Missing| matches!(missing, Missing::Field(field) if field.is_of_connection());
-            missing::add(&mut report.missing, then.missing.into_iter().filter(of_connection));
+            Missing::add(&mut report.missing, then.missing.into_iter().filter(of_connection));
         }
     }
 
@@ -155,7 +155,7 @@ fn agreed(newest: Report, older: Report, by: &Older) -> Report {
     let Older { release, newest: newer, .. } = by;
     let (before, now) = (older.verdict.name(), newest.verdict.name());
     let mut missing = alloc::vec![Missing::PatchRelease];
-    missing::add(&mut missing, newest.missing.into_iter().chain(older.missing));
+    Missing::add(&mut missing, newest.missing.into_iter().chain(older.missing));
     Report {
         verdict: Outcome::Unknown,
         status: None,

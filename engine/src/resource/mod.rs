@@ -57,7 +57,7 @@ pub struct ServiceObject {
 
 impl Resources {
     /// True where a rule says `presence: REQUIRED`, of which no istiod is known yet that puts it into a proxy's
-    /// configuration: [`crate::envoy::export`] leaves it out.
+    /// configuration: `gnomon_envoy_config::export` leaves it out.
     pub fn requires_tokens(&self) -> bool {
         let mut rules = self.request_authentication.iter().flat_map(|policy| &policy.rules);
         rules.any(|rule| rule.presence == Presence::Required)

@@ -152,36 +152,36 @@ impl Missing {
             Missing::PatchRelease => "state the patch release, as in `istioVersion: \"1.29.7\"`".into(),
         }
     }
-}
 
-/// Puts what is new behind what is there.
-pub(crate) fn add(known: &mut Vec<Missing>, missing: impl IntoIterator<Item = Missing>) {
-    for one in missing {
-        if !known.contains(&one) {
-            known.push(one);
+    /// Puts what is new behind what is already in `known`.
+    pub fn add(known: &mut Vec<Missing>, missing: impl IntoIterator<Item = Missing>) {
+        for one in missing {
+            if !known.contains(&one) {
+                known.push(one);
+            }
         }
     }
-}
 
-/// The clause that names all of them: `source.ip and extAuthz.p, which the request does not state`.
-pub(crate) fn clause(missing: &[Missing]) -> String {
-    let mut text = String::new();
-    for one in missing {
-        if !text.is_empty() {
-            text.push_str(" and ");
+    /// The clause that names all of them: `source.ip and extAuthz.p, which the request does not state`.
+    pub fn clause(missing: &[Missing]) -> String {
+        let mut text = String::new();
+        for one in missing {
+            if !text.is_empty() {
+                text.push_str(" and ");
+            }
+            text.push_str(&format!("{one}"));
         }
-        text.push_str(&format!("{one}"));
+        let stated = |one: &Missing| matches!(one, Missing::Field(_) | Missing::ProviderAnswer(_));
+        text.push_str(match missing.iter().all(stated) {
+            true => ", which the request does not state",
+            false if missing.len() == 1 && matches!(missing, [Missing::KeySet(_)]) => {
+                ", a key set that is not in the policies"
+            }
+            false if missing.iter().all(|one| matches!(one, Missing::CreationTimestamps(_))) => {
+                ", which the manifests do not say"
+            }
+            false => ", which is not known or not evaluated",
+        });
+        text
     }
-    let stated = |one: &Missing| matches!(one, Missing::Field(_) | Missing::ProviderAnswer(_));
-    text.push_str(match missing.iter().all(stated) {
-        true => ", which the request does not state",
-        false if missing.len() == 1 && matches!(missing, [Missing::KeySet(_)]) => {
-            ", a key set that is not in the policies"
-        }
-        false if missing.iter().all(|one| matches!(one, Missing::CreationTimestamps(_))) => {
-            ", which the manifests do not say"
-        }
-        false => ", which is not known or not evaluated",
-    });
-    text
 }

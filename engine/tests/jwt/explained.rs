@@ -48,14 +48,16 @@ fn each_token_is_told_with_its_place_and_its_rule_and_never_shown() {
             &SoftwareCrypto,
             token("a"),
             "/".into(),
-            "2 rules; issuer a, header authorization: Jwt verification fails",
+            "2 rules; issuer a, header authorization: Jwt verification fails (the token is signed with RS256 without kid, \
+             and the key of the key set does not verify it: other keys, or an altered token)",
         ),
         (
             &two,
             &SoftwareCrypto,
             token("a"),
             format!("/?t={}", token("b")),
-            "2 rules; issuer a, header authorization: Jwt verification fails; \
+            "2 rules; issuer a, header authorization: Jwt verification fails (the token is signed with RS256 without kid, \
+             and the key of the key set does not verify it: other keys, or an altered token); \
              issuer b, query parameter t: Jwt verification fails",
         ),
         // The other five do not look into it.
@@ -64,14 +66,15 @@ fn each_token_is_told_with_its_place_and_its_rule_and_never_shown() {
             &SoftwareCrypto,
             token("e"),
             "/".into(),
-            "6 rules; issuer e, header authorization: Jwt verification fails",
+            "6 rules; issuer e, header authorization: Jwt verification fails (the token is signed with RS256 without kid, \
+             and the key of the key set does not verify it: other keys, or an altered token)",
         ),
         (
             &many,
             vouches,
             token("z"),
             "/".into(),
-            "6 rules; issuer a, header authorization: Jwt issuer is not configured; \
+            "6 rules; issuer a, header authorization: Jwt issuer is not configured (the token's iss is \"z\"); \
              issuer b, header authorization: Jwt issuer is not configured; \
              issuer c, header authorization: Jwt issuer is not configured; \
              issuer d, header authorization: Jwt issuer is not configured; and 2 more",
@@ -95,5 +98,73 @@ fn each_token_is_told_with_its_place_and_its_rule_and_never_shown() {
         let explanation = plan(rules).explain(&request, crypto);
         let told: Vec<_> = explanation.stages.iter().map(|stage| &*stage.summary).collect();
         assert_eq!(told.last(), Some(&expected), "{told:?}");
+    }
+}
+
+#[test]
+fn a_refusal_holds_the_token_against_the_rule() {
+    let rule = |issuer: &str| JwtRule { audiences: vec!["orders".into()], ..inline(issuer) };
+    let cases = [
+        (
+            "https://i",
+            r#"{"iss":"https://i/"}"#,
+            "the token's iss is \"https://i/\", with a slash at the end that the rule's issuer lacks",
+        ),
+        (
+            "https://i/",
+            r#"{"iss":"https://i"}"#,
+            "the token's iss is \"https://i\", without the slash at the end of the rule's issuer",
+        ),
+        (
+            "https://i",
+            r#"{"iss":"http://i"}"#,
+            "the token's iss is \"http://i\": http and https are two issuers",
+        ),
+        (
+            "https://i",
+            r#"{"iss":"https://I"}"#,
+            "the token's iss is \"https://I\": upper and lower case are told apart",
+        ),
+        ("https://i", r#"{"iss":"https://other"}"#, "the token's iss is \"https://other\""),
+        ("i", r#"{"sub":"u"}"#, "the token has no iss"),
+        (
+            "i",
+            r#"{"iss":"i","aud":["a","b"]}"#,
+            "the token has aud \"a\", \"b\", the rule wants one of \"orders\"",
+        ),
+        (
+            "i",
+            r#"{"iss":"i","aud":"Orders"}"#,
+            "the token has aud \"Orders\", the rule wants one of \"orders\", letter by letter",
+        ),
+        ("i", r#"{"iss":"i"}"#, "the token has no aud, the rule wants one of \"orders\""),
+        ("i", r#"{"iss":"i","aud":"orders","exp":1899990000}"#, "the token's exp is 1899990000, 2 hours ago"),
+        (
+            "i",
+            r#"{"iss":"i","aud":"orders","nbf":1900000000000}"#,
+            "the token's nbf is 1900000000000: that is in milliseconds, and counts as seconds",
+        ),
+    ];
+    for (issuer, claims, expected) in cases {
+        let bearer = format!("Bearer {}", unsigned_token(&Json::parse(claims.as_bytes()).unwrap()));
+        let lines: Vec<(&[u8], &[u8])> =
+            vec![(b":method", b"GET"), (b":path", b"/"), (b"authorization", bearer.as_bytes())];
+        let request = Request { now: 1_900_000_000, ..Request::http(&lines) };
+        let explanation = plan(&[rule(issuer)]).explain(&request, &Vouches);
+        let told = &explanation.stages.last().unwrap().summary;
+        assert!(told.ends_with(&format!("({expected})")), "{told}");
+    }
+    // A token where no rule looks.
+    let token = unsigned_token(&Json::parse(br#"{"iss":"i"}"#).unwrap());
+    for (header, path, expected) in [
+        (&b"x-jwt"[..], "/".to_owned(), "header x-jwt has one and is not read"),
+        (b"accept", format!("/?jwt={token}"), "parameter jwt has one and is not read"),
+    ] {
+        let lines: Vec<(&[u8], &[u8])> =
+            vec![(b":method", b"GET"), (b":path", path.as_bytes()), (header, token.as_bytes())];
+        let lines = if header == b"accept" { lines[..2].to_vec() } else { lines };
+        let explanation = plan(&[rule("i")]).explain(&Request::http(&lines), &Vouches);
+        let told = explanation.stages.iter().map(|stage| &*stage.summary).collect::<Vec<_>>();
+        assert!(told.iter().any(|line| line.contains(expected)), "{told:?}");
     }
 }

@@ -2,7 +2,8 @@
 //! through many of the changes. It passes where nothing that a client sees is any different from a run without the filter,
 //! every request was counted, and memory stays where it was.
 
-use gnomon_engine::{Mesh, envoy::export, request::Protocol};
+use gnomon_engine::{Mesh, request::Protocol};
+use gnomon_envoy_config::export;
 use gnomon_host_tests::{
     Bootstrap, Envoy, Error, Listener, RequestBytes, Result, config,
     err::Context,

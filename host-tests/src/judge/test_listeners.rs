@@ -11,13 +11,13 @@ use crate::{
 use gnomon_engine::{
     Mesh, Plan, Workload,
     attach::{attach, verifies_peers},
-    envoy::export,
     jwt::Json,
     prepare::ProxySettings,
     request::Protocol,
     resource::{MtlsMode, Resources},
     workload::ProxyKind,
 };
+use gnomon_envoy_config::export;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,

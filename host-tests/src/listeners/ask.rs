@@ -14,11 +14,11 @@ use crate::{
 use gnomon_analysis::imported::Proxy as Imports;
 use gnomon_engine::{
     Mesh, Node, Workload,
-    envoy::import::Imported,
     jwt::SoftwareCrypto,
     request::Protocol,
     verdict::{Outcome, Report},
 };
+use gnomon_envoy_config::import::Imported;
 use gnomon_manifests::request::RequestSpec;
 use serde_json::{Value, json};
 use std::{

@@ -24,7 +24,8 @@ mod updates;
 mod upstream;
 mod workloads;
 
-use gnomon_engine::{Mesh, Node, Workload, decode, envoy::export, request::Protocol};
+use gnomon_engine::{Mesh, Node, Workload, decode, request::Protocol};
+use gnomon_envoy_config::export;
 use gnomon_host_tests::{Bootstrap, Connection, Dial, Envoy, Listener, RequestBytes, access_log, filter};
 use gnomon_manifests::load_text;
 use serde_json::{Value, json};

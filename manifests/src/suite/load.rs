@@ -5,9 +5,9 @@ use crate::{LoadError, Loaded, LoadedProxy, Loader, imported, input::error, read
 use gnomon_engine::{
     Diagnostic, Diagnostics, Position,
     decode::quoted,
-    envoy::import::Imported,
     resource::{Resources, Text},
 };
+use gnomon_envoy_config::import::Imported;
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},

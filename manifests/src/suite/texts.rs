@@ -5,7 +5,8 @@ use super::{
     load::{Files, GLOB, assemble, is_suite, no_policies, no_such, taken},
 };
 use crate::{LoadError, Loaded, Loader, files::is_manifest, imported_text, input::error};
-use gnomon_engine::{Diagnostic, Position, decode::quoted, envoy::import::Imported, resource::Text};
+use gnomon_engine::{Diagnostic, Position, decode::quoted, resource::Text};
+use gnomon_envoy_config::import::Imported;
 use std::{
     collections::{BTreeMap, HashSet},
     path::Path,

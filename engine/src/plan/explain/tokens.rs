@@ -99,9 +99,14 @@ fn refused(lines: Vec<TokenTrace>, found: &Authentication) -> String {
     }
     lines.append(&mut others);
     let more = lines.len().saturating_sub(TOKENS_SHOWN);
+    let mut last: Option<&String> = None;
     let told = lines.iter().take(TOKENS_SHOWN).map(|line| {
         let required = if line.required && line.location.is_empty() { " (presence: REQUIRED)" } else { "" };
-        format!("{}: {}{required}", named(line), line.status)
+        // What was just said need not be said again.
+        let new = line.reason.as_ref().filter(|reason| last != Some(*reason));
+        last = line.reason.as_ref().or(last);
+        let reason = new.map_or(String::new(), |reason| format!(" ({reason})"));
+        format!("{}: {}{reason}{required}", named(line), line.status)
     });
     let told = told.collect::<Vec<_>>().join("; ");
     if more > 0 { format!("{told}; and {more} more") } else { told }

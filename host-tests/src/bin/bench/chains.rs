@@ -1,7 +1,8 @@
 //! Filter chains in one Envoy, each measured in turn with the others: a noisy machine is noisy for all of them.
 
 use crate::words::policies;
-use gnomon_engine::{Mesh, envoy::export, request::Protocol, resource::Resources};
+use gnomon_engine::{Mesh, request::Protocol, resource::Resources};
+use gnomon_envoy_config::export;
 use gnomon_host_tests::{
     Bootstrap, Envoy, Error, Listener, RequestBytes, Result, filter,
     load::{self, Shot},

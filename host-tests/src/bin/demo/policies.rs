@@ -1,11 +1,12 @@
 //! Today's policies and tomorrow's, from the scenario `examples/end-user-jwt`.
 
 use gnomon_engine::{
-    Mesh, Workload, envoy,
+    Mesh, Workload,
     request::Protocol,
     resource::{Resources, manifest::manifests},
     workload::ProxyKind,
 };
+use gnomon_envoy_config::export;
 use gnomon_host_tests::{Error, Result};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -61,7 +62,7 @@ impl Scenario {
 
     /// Today's policies as istiod would configure Envoy's own filters.
     pub(crate) fn native_filters(&self) -> Vec<Value> {
-        envoy::export(&self.resources, &self.workload, &self.mesh, Protocol::Http)
+        export(&self.resources, &self.workload, &self.mesh, Protocol::Http)
     }
 }
 

@@ -70,7 +70,7 @@ impl Draw {
         };
         let mut path = target(&mut self.random, &pattern);
         // What no policy ever sees is drawn more rarely than it is in the words.
-        if self.random.chance(80) {
+        if self.random.chance(88) {
             path = path.replace(|c: char| !c.is_ascii(), "e").replace("%00", "%20").replace(' ', "+");
             if !path.starts_with('/') {
                 path.insert(0, '/');

@@ -1,0 +1,437 @@
+//! `gnomon why`.
+
+use crate::{
+    Outcome, environment,
+    eval::{Format, now},
+    explanation, findings,
+    request_args::RequestArgs,
+    style::{self, safe},
+    workloads::{All, Asked, chosen, nothing_applies},
+};
+use gnomon_analysis::{
+    Evaluator,
+    inquiry::{self, Answer, Cause, Inquiry, Kind, RuleName},
+    workloads::find,
+};
+use gnomon_engine::{
+    Attribute, Mesh, Node, Plan,
+    attach::{Attachment, Policy, attachments},
+    jwt::SoftwareCrypto,
+    resource::Resources,
+    verdict::{Explanation, Stage},
+    workload::ProxyKind,
+};
+use gnomon_manifests::{Loaded, Loader, merged, request};
+use serde_json::{Value, json};
+use std::{fmt::Write, io::Read, path::PathBuf, sync::Arc};
+
+/// Say what refused a request, from a curl command, a line of a log or the text of an error
+///
+/// Takes a curl command, a line of the access log of Envoy (Istio's text format or JSON) or of ztunnel, what Envoy writes
+/// with `rbac: debug`, or the details or the body of a refusal. With --policies, also what these say about the request, and
+/// what the text does not show.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What you have in hand, in quotes [default: standard input]
+    #[arg(value_name = "TEXT")]
+    text: Vec<String>,
+    /// Policies: a file or a folder; as often as wanted
+    #[arg(short, long = "policies", value_name = "PATH")]
+    policies: Vec<PathBuf>,
+    /// Of objects of one name take the last one read, as `kubectl apply` does
+    #[arg(long)]
+    last_wins: bool,
+    #[command(flatten)]
+    inline: RequestArgs,
+    #[command(flatten)]
+    environment: environment::EnvironmentArgs,
+    /// For people or for programs
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+    /// Show every rule and every check, not only those that matter
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// How much of standard input is read.
+const LONGEST: u64 = 2 << 20;
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let text = match text(args) {
+        Ok(text) => text,
+        Err(why) => return failed(&why),
+    };
+    let inquiry = match inquiry::read(&text) {
+        Ok(inquiry) => inquiry,
+        Err(why) => return failed(&why),
+    };
+    let mut loader = Loader::new().last_wins(args.last_wins);
+    args.policies.iter().for_each(|path| loader.path(path));
+    let mut loaded = loader.finish();
+    let (told, mesh) = args.environment.read(&mut loaded);
+    if findings::print(&loaded, &mut Default::default(), "nothing was evaluated") {
+        return Outcome::Failed;
+    }
+    let judged = match inquiry.request.is_some() && !args.policies.is_empty() {
+        true => match judged(args, &inquiry, told, &loaded, &mesh) {
+            Ok(judged) => Some(judged),
+            Err(why) => return failed(&why),
+        },
+        false => None,
+    };
+    match args.output {
+        Format::Text => style::print(&written(args, &inquiry, judged.as_ref(), &loaded, &mesh)),
+        Format::Json => style::print(&for_programs(&inquiry, judged.as_ref(), &loaded)),
+    }
+    Outcome::Good
+}
+
+fn failed(why: &str) -> Outcome {
+    eprintln!("error: {}", why.lines().map(safe).collect::<Vec<_>>().join("\n"));
+    Outcome::Failed
+}
+
+fn text(args: &Args) -> Result<String, String> {
+    if !args.text.is_empty() && args.text != ["-"] {
+        return Ok(args.text.join(" "));
+    }
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(LONGEST).read_to_end(&mut bytes);
+    read.map_err(|error| format!("standard input cannot be read: {error}"))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What the policies at hand say.
+struct Judged {
+    asked: Asked,
+    spec: request::RequestSpec,
+    explanation: Explanation,
+    /// What they ask for and the text does not show, each with the option that says it.
+    silent: Vec<(&'static str, &'static str)>,
+}
+
+fn judged(
+    args: &Args,
+    inquiry: &Inquiry,
+    told: gnomon_engine::Workload,
+    loaded: &Loaded,
+    mesh: &Mesh,
+) -> Result<Judged, String> {
+    let mut asked = match logged(args, inquiry, loaded, mesh) {
+        Some(asked) => asked,
+        None => {
+            let chosen = chosen(&args.environment, told, All::No, loaded, mesh)?;
+            chosen.into_iter().next().ok_or("there is no workload")?
+        }
+    };
+    if inquiry.kind == Kind::ZtunnelLog {
+        asked.workload.proxy = ProxyKind::Ztunnel;
+    }
+    let document = inquiry.request.clone().unwrap_or_default();
+    let mut document: Node = serde_json::from_value(document).map_err(|error| error.to_string())?;
+    if let Some(inline) = args.inline.node() {
+        document = merged(&document, &inline);
+    }
+    let file: Arc<str> = Arc::from("(the text)");
+    let spec = request::request(&file, "", "", &document).map_err(|found| found.to_string())?;
+    let plan = Plan::build(&loaded.resources, &asked.workload, mesh);
+    let evaluator = Evaluator::Policies { plan: &plan, workload: &asked.workload, mesh };
+    let explanation = evaluator.explain(&spec, now(), &SoftwareCrypto).map_err(|why| why.to_string())?;
+    let silent = silent(inquiry, &asked, &document, &loaded.resources, mesh);
+    Ok(Judged { asked, spec, explanation, silent })
+}
+
+/// The workload that the log names, where the options name none: a pod's name begins with its workload's.
+fn logged(args: &Args, inquiry: &Inquiry, loaded: &Loaded, mesh: &Mesh) -> Option<Asked> {
+    if args.environment.tells_workload() || args.environment.workload_name().is_some() {
+        return None;
+    }
+    let (namespace, pod) = inquiry.answer.as_ref()?.workload.as_ref()?;
+    let is = |name: &str| !name.is_empty() && (pod == name || pod.starts_with(&format!("{name}-")));
+    let found = find(&loaded.inventory, &loaded.resources, mesh);
+    let mut named =
+        found.into_iter().filter(|one| one.workload.namespace == *namespace && is(&one.workload.name));
+    let longest = named.by_ref().max_by_key(|one| one.workload.name.len())?;
+    Some(Asked { workload: longest.workload.clone(), found: Some(longest) })
+}
+
+/// What the policies that apply look at and the text never shows.
+fn silent(
+    inquiry: &Inquiry,
+    asked: &Asked,
+    document: &Node,
+    resources: &Resources,
+    mesh: &Mesh,
+) -> Vec<(&'static str, &'static str)> {
+    let mut wanted: Vec<(&'static str, &'static str)> = Vec::new();
+    let mut want = |attribute: Attribute| {
+        let (field, option) = match attribute {
+            Attribute::Principal
+            | Attribute::Namespace
+            | Attribute::ServiceAccount
+            | Attribute::TrustDomain => ("source.principal", "--principal"),
+            Attribute::SourceIp => ("source.ip", "--source-ip"),
+            Attribute::Port => ("destination.port", "--port"),
+            Attribute::Header => ("headers", "--header"),
+            Attribute::RequestPrincipal | Attribute::Claim | Attribute::Audience | Attribute::Presenter => {
+                ("claims", "--token")
+            }
+            _ => return,
+        };
+        if inquiry.silent.contains(&field) && !wanted.contains(&(field, option)) {
+            wanted.push((field, option));
+        }
+    };
+    for (policy, attachment) in attachments(resources, &asked.workload, mesh) {
+        let (Policy::Authorization(policy), Attachment::Applies(_)) = (policy, attachment) else { continue };
+        for rule in &policy.rules {
+            let fields = rule.from.iter().chain(&rule.to).flat_map(|set| set.iter());
+            fields.for_each(|(attribute, _)| want(attribute));
+            let keys = rule.when.iter().filter_map(|when| Attribute::of_key(&when.key.text));
+            keys.for_each(|(attribute, _)| want(attribute));
+        }
+    }
+    // What the options have added is known.
+    let has = |path: &str| path.split('.').try_fold(document, |node, name| node.get(name)).is_some();
+    let has_token =
+        has("token") || document.get("headers").is_some_and(|headers| headers.get("authorization").is_some());
+    wanted.retain(|(field, _)| match *field {
+        "claims" => !has_token,
+        // A log shows two of them.
+        "headers" => true,
+        field => !has(field),
+    });
+    wanted
+}
+
+fn written(args: &Args, inquiry: &Inquiry, judged: Option<&Judged>, loaded: &Loaded, mesh: &Mesh) -> String {
+    let style = style::Style::of_stdout();
+    let mut out = String::new();
+    let _ = writeln!(out, "{}", style.faint(&format!("read as {}", inquiry.kind.name())));
+    for note in &inquiry.notes {
+        let _ = writeln!(out, "{}", style.faint(&safe(note)));
+    }
+    if let Some(answer) = &inquiry.answer {
+        let meaning = answer.meaning();
+        let status = answer.status.map_or(String::new(), |status| format!("{status}: "));
+        let _ = writeln!(out, "{}", style.strong(&safe(&format!("{status}{}", meaning.summary))));
+        if let Some(place) = place(&meaning.cause, loaded) {
+            let _ = writeln!(out, "  {}", safe(&place));
+        }
+        for line in &meaning.look {
+            let _ = writeln!(out, "  {}", safe(line));
+        }
+        if matches!(meaning.cause, Cause::Rbac(None) | Cause::Jwt) && args.policies.is_empty() {
+            let _ = writeln!(out, "  give the policies with -p PATH, and what they say about it follows");
+        }
+    }
+    let Some(Judged { asked, spec, explanation, silent }) = judged else {
+        if inquiry.answer.is_none() {
+            out.push_str("give the policies with -p PATH, and what they say about the request follows\n");
+        }
+        return out;
+    };
+    out.push('\n');
+    let origin = asked.origin().unwrap_or_else(|| asked.name());
+    let _ = writeln!(out, "{}", style.faint(&safe(&format!("the policies at hand, for {origin}"))));
+    if let Some(nothing) = nothing_applies(asked, &loaded.resources, loaded, mesh) {
+        out += &style.doubt(&nothing);
+    }
+    let ztunnel = asked.workload.proxy == ProxyKind::Ztunnel;
+    out += &explanation::Writer { style, verbose: args.verbose, ztunnel }.write(spec, explanation);
+    if inquiry.tls && spec.principal.is_none() && explanation.report.stage == Stage::Mtls {
+        let _ = writeln!(
+            out,
+            "\n{}",
+            style.doubt(
+                "The text shows that the connection was TLS, and not by whom: say it with --principal."
+            )
+        );
+    } else if let Some(differs) =
+        inquiry.answer.as_ref().and_then(|answer| differs(answer, explanation, silent))
+    {
+        let _ = writeln!(out, "\n{}", style.doubt(&differs));
+    }
+    if !silent.is_empty() {
+        let _ = writeln!(
+            out,
+            "\n{} does not show what these policies look at: {}",
+            inquiry.kind.name(),
+            silent.iter().map(|(field, option)| format!("{field} ({option})")).collect::<Vec<_>>().join(", ")
+        );
+    }
+    let _ = writeln!(out, "\nto ask again: {}", command(args, asked, inquiry.request.as_ref()));
+    out
+}
+
+/// The policy that the details name, as it stands among the manifests.
+fn place(cause: &Cause, loaded: &Loaded) -> Option<String> {
+    let (namespace, name, rule) = match cause {
+        Cause::Rbac(Some(RuleName { namespace, policy, rule })) => {
+            (namespace.as_str(), policy.as_str(), Some(*rule))
+        }
+        Cause::Ztunnel(Some(policy)) => {
+            let (namespace, name) = policy.split_once('/')?;
+            (namespace, name, None)
+        }
+        _ => return None,
+    };
+    if loaded.resources.authorization.is_empty() {
+        return None;
+    }
+    let found = loaded
+        .resources
+        .authorization
+        .iter()
+        .find(|policy| policy.meta.namespace == namespace && policy.meta.name == name);
+    let Some(policy) = found else {
+        return Some(format!("{namespace}/{name} is not among the policies at hand"));
+    };
+    let line = match rule.and_then(|rule| policy.rules.get(rule)) {
+        Some(rule) => rule.at.line,
+        None => policy.meta.at.line,
+    };
+    Some(format!("{}:{line}", policy.meta.file))
+}
+
+/// Where the proxy said something else than the policies at hand.
+fn differs(answer: &Answer, explanation: &Explanation, silent: &[(&str, &str)]) -> Option<String> {
+    use gnomon_engine::verdict::Outcome as Verdict;
+    let said = match answer.meaning().cause {
+        Cause::Rbac(_) | Cause::Ztunnel(_) | Cause::Jwt | Cause::ExtAuthz | Cause::Mtls | Cause::Codec => {
+            Verdict::Deny
+        }
+        Cause::Unknown => return None,
+        _ => Verdict::Allow,
+    };
+    let report = &explanation.report;
+    let same_details = report
+        .details
+        .as_deref()
+        .is_none_or(|details| answer.details.is_empty() || details == answer.details);
+    // ztunnel has words of its own.
+    let same_details = same_details || matches!(answer.meaning().cause, Cause::Ztunnel(_));
+    if report.verdict == Verdict::Unknown
+        || (report.verdict == said && (said == Verdict::Allow || same_details))
+    {
+        return None;
+    }
+    let why = if silent.is_empty() { "" } else { ", or what the text does not show decided" };
+    Some(format!("The proxy said otherwise: it has other policies than those at hand{why}."))
+}
+
+/// The command that evaluates the same, without what is secret in it.
+fn command(args: &Args, asked: &Asked, request: Option<&Value>) -> String {
+    let mut command = String::from("gnomon eval");
+    let mut add = |option: &str, value: &str| {
+        let value = if value.is_empty() { String::new() } else { format!(" {}", quoted(value)) };
+        let _ = write!(command, " {option}{value}");
+    };
+    for path in &args.policies {
+        add("-p", &path.to_string_lossy());
+    }
+    match &asked.found {
+        Some(found) => add("-w", &found.handle()),
+        None => {
+            add("-n", &asked.workload.namespace);
+            let labels: Vec<String> =
+                asked.workload.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            if !labels.is_empty() {
+                add("-l", &labels.join(","));
+            }
+        }
+    }
+    if asked.workload.proxy == ProxyKind::Ztunnel {
+        add("--proxy", "ztunnel");
+    }
+    let Some(request) = request else { return command };
+    if request.get("protocol").is_some() {
+        add("--tcp", "");
+    }
+    let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    for (option, pointer) in [
+        ("-X", "/method"),
+        ("--path", "/path"),
+        ("--host", "/host"),
+        ("--principal", "/source/principal"),
+        ("--source-ip", "/source/ip"),
+    ] {
+        if let Some(value) = text(pointer) {
+            add(option, &value);
+        }
+    }
+    if let Some(port) = request.pointer("/destination/port").and_then(Value::as_u64) {
+        add("--port", &port.to_string());
+    }
+    if let Some(Value::Object(headers)) = request.pointer("/headers") {
+        for (name, value) in headers {
+            let value = value.as_str().or_else(|| value.get(0)?.as_str()).unwrap_or_default();
+            if name == "user-agent" || name == "accept" {
+                continue;
+            }
+            let value = if is_secret(name) { "…" } else { value };
+            add("-H", &format!("{name}: {value}"));
+        }
+    }
+    command
+}
+
+fn is_secret(name: &str) -> bool {
+    ["authorization", "cookie", "token", "key", "secret", "password"].iter().any(|part| name.contains(part))
+}
+
+/// As a shell takes it.
+fn quoted(text: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=@,+%".contains(character);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", safe(text).replace('\'', "'\\''")),
+    }
+}
+
+fn for_programs(inquiry: &Inquiry, judged: Option<&Judged>, loaded: &Loaded) -> String {
+    let meaning = inquiry.answer.as_ref().map(Answer::meaning);
+    let kind = match inquiry.kind {
+        Kind::Curl => "curl",
+        Kind::AccessLog => "access-log",
+        Kind::ZtunnelLog => "ztunnel-log",
+        Kind::DebugLog => "debug-log",
+        _ => "details",
+    };
+    let answer = meaning.map(|meaning| {
+        json!({
+            "status": inquiry.answer.as_ref().and_then(|answer| answer.status),
+            "cause": cause(&meaning.cause),
+            "summary": meaning.summary,
+            "place": place(&meaning.cause, loaded),
+            "look": meaning.look,
+        })
+    });
+    let policies = judged.map(|judged| {
+        json!({
+            "workload": judged.asked.name(),
+            "report": judged.explanation.report,
+            "notShown": judged.silent.iter().map(|(field, _)| field).collect::<Vec<_>>(),
+        })
+    });
+    let text = json!({"kind": kind, "answer": answer, "policies": policies, "notes": inquiry.notes});
+    serde_json::to_string_pretty(&text).unwrap_or_default() + "\n"
+}
+
+fn cause(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Rbac(_) => "rbac",
+        Cause::Ztunnel(_) => "ztunnel",
+        Cause::Jwt => "jwt",
+        Cause::ExtAuthz => "ext-authz",
+        Cause::Mtls => "mtls",
+        Cause::Application => "application",
+        Cause::NoRoute => "no-route",
+        Cause::Upstream => "upstream",
+        Cause::Limit => "limit",
+        Cause::Codec => "codec",
+        Cause::Client => "client",
+        Cause::Allowed => "allowed",
+        _ => "unknown",
+    }
+}

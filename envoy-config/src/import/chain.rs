@@ -1,0 +1,131 @@
+//! One filter chain: its security filters in order, and for which connections it is.
+
+use super::{
+    connection::{Bytes, Connection, Inspectors},
+    criteria::Criteria,
+    ext_authz::ExtAuthz,
+    fields::Unread,
+    jwt::Jwt,
+    rbac::Rbac,
+    refusal::Refusal,
+};
+use alloc::{string::String, sync::Arc, vec::Vec};
+use gnomon_engine::{
+    jwt::Authenticator,
+    path::PathHandling,
+    request::{Peer, Protocol, Request},
+    verdict::Stage,
+    workload::Underscores,
+};
+
+/// A filter chain of a listener.
+#[derive(Debug)]
+pub struct Chain {
+    /// Its name; empty where it has none.
+    pub name: String,
+    /// HTTP where it has an HTTP connection manager or HTTP filters.
+    pub protocol: Protocol,
+    /// What the HTTP connection manager does before its filters look; `None`: there is none.
+    pub http: Option<HttpSettings>,
+    pub(super) filters: Vec<Filter>,
+    pub(super) criteria: Criteria,
+    /// It is the `defaultFilterChain`.
+    pub(super) fallback: bool,
+    /// Its transport socket.
+    pub(super) socket: Socket,
+    /// It leads to Istio's cluster without endpoints, so that nothing gets through.
+    pub(super) black_hole: bool,
+    /// Filters without a listener around them: what is not among them may still be in the proxy.
+    pub(super) bare: bool,
+    /// The listener is an internal one, as a waypoint's.
+    pub(super) internal: bool,
+    /// What its listener detects; `None`: nothing is known of that.
+    pub(super) inspectors: Option<Arc<Inspectors>>,
+}
+
+/// What a chain does with the bytes of a connection before its filters see them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Socket {
+    /// Not in the document, which is a part of a listener only.
+    Unknown,
+    /// Nothing.
+    Raw,
+    /// It ends TLS; without a client's certificate too, unless that is demanded.
+    Tls { mutual: bool },
+}
+
+/// What the HTTP connection manager does that bears on RBAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// What is done to the path.
+    pub path: PathHandling,
+    /// What is done to headers with an underscore.
+    pub underscores: Underscores,
+    /// `useRemoteAddress`: it stands at the edge.
+    pub gateway: bool,
+    /// `xffNumTrustedHops`.
+    pub hops: u32,
+}
+
+impl Chain {
+    /// The rules that say where a token is looked for; `None`: there is no jwt_authn filter, or it is not evaluated.
+    pub fn authenticator(&self) -> Option<&Authenticator> {
+        self.filters.iter().find_map(|filter| match &filter.does {
+            Does::Jwt(jwt) => Some(&jwt.authenticator),
+            _ => None,
+        })
+    }
+
+    /// Why nothing of a connection that begins so reaches this chain's filters.
+    pub(super) fn refuses(&self, bytes: Bytes, protocol: Protocol) -> Option<Refusal> {
+        let tls = matches!(bytes, Bytes::Tls { .. });
+        let parsed = protocol == Protocol::Http && tls == (self.socket != Socket::Raw);
+        match self.socket {
+            Socket::Unknown => None,
+            Socket::Tls { .. } if !tls => Some(Refusal::NotTls),
+            Socket::Tls { mutual: true } if bytes == (Bytes::Tls { certificate: false }) => {
+                Some(Refusal::NoCertificate)
+            }
+            _ if self.protocol == Protocol::Http && !parsed => Some(Refusal::NotHttp),
+            _ => None,
+        }
+    }
+
+    /// The SNI as this chain's filters see it: where no `tls_inspector` has looked, there is none.
+    pub(super) fn sni<'r>(&self, request: &Request<'r>) -> &'r [u8] {
+        let Some(inspectors) = &self.inspectors else { return request.sni };
+        let connection = Connection::of(request, self.internal);
+        inspectors.detect(&connection, connection.port).sni
+    }
+
+    /// The peer as this chain's filters see it: its certificate is seen where the chain ends TLS, and on an internal
+    /// listener its name is in the filter state.
+    pub(super) fn peer<'r>(&self, peer: Peer<'r>) -> Peer<'r> {
+        match (self.socket, peer) {
+            (Socket::Raw, _) if !self.internal => Peer::Plaintext,
+            (Socket::Tls { mutual: false }, Peer::Plaintext) => Peer::Tls { names: &[], complete: true },
+            _ => peer,
+        }
+    }
+
+    /// Does it have any filter that decides?
+    pub fn is_secured(&self) -> bool {
+        !self.filters.is_empty()
+    }
+}
+
+/// A filter that decides, under the name by which routes change it.
+#[derive(Debug)]
+pub(super) struct Filter {
+    pub(super) name: String,
+    pub(super) does: Does,
+}
+
+/// What a filter does.
+#[derive(Debug)]
+pub(super) enum Does {
+    Rbac(Rbac),
+    Jwt(Jwt),
+    ExtAuthz(ExtAuthz),
+    Unread(Stage, Unread),
+}

@@ -1,0 +1,163 @@
+//! RBAC filters.
+
+use super::{
+    expression::{Expression, MAX_DEPTH},
+    fields::{Context, Fields, Place, Unread, list, not_evaluated},
+    scene::Scene,
+};
+use alloc::{
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+use gnomon_engine::{
+    node::{Node, Value},
+    order,
+    plan::Tri,
+    verdict::Missing,
+};
+
+/// One filter: an enforced and a shadow engine.
+#[derive(Clone, Debug)]
+pub(super) struct Rbac {
+    pub(super) network: bool,
+    pub(super) rules: Option<Rules>,
+    pub(super) rules_prefix: String,
+    pub(super) shadow: Option<Rules>,
+    pub(super) shadow_prefix: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Allow,
+    Deny,
+    Log,
+}
+
+/// What one engine enforces.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) action: Action,
+    /// In byte order of their names, as Envoy goes through them.
+    policies: Vec<(String, Expression)>,
+    /// The whole engine is not evaluated.
+    unread: Option<Unread>,
+}
+
+/// How the policies of an engine fare.
+pub(super) enum Found<'r> {
+    Match(&'r str),
+    /// What that depends on.
+    Unknown(Vec<Missing>),
+    Nothing,
+}
+
+impl Rbac {
+    pub(super) fn read(node: &Node, network: bool, place: &Place<'_>, context: &mut Context) -> Rbac {
+        let mut rbac = Rbac {
+            network,
+            rules: None,
+            rules_prefix: String::new(),
+            shadow: None,
+            shadow_prefix: String::new(),
+        };
+        let Some(mut fields) = Fields::of(node) else { return rbac };
+        rbac.rules_prefix = fields.text("rulesStatPrefix").unwrap_or_default().to_string();
+        rbac.shadow_prefix = fields.text("shadowRulesStatPrefix").unwrap_or_default().to_string();
+        if let Some(rules) = fields.take("rules") {
+            rbac.rules = Some(Rules::read(rules, &place.field("rules"), context));
+        }
+        if let Some(rules) = fields.take("shadowRules") {
+            rbac.shadow = Some(Rules::read(rules, &place.field("shadowRules"), context));
+        }
+        fields.ignore(&["@type", "statPrefix", "trackPerRuleStats", "enforcementType", "delayDeny"]);
+        for (name, node) in fields.rest() {
+            let shadow = super::fields::same_field(name, "shadowMatcher");
+            let name = context.unread(&place.field(name), node.at, "this field is not evaluated");
+            let engine = if shadow { &mut rbac.shadow } else { &mut rbac.rules };
+            let unknown = Rules { action: Action::Allow, policies: Vec::new(), unread: None };
+            engine.get_or_insert(unknown).unread = Some(name);
+        }
+        rbac
+    }
+}
+
+impl Rules {
+    pub(super) fn read(node: &Node, place: &Place<'_>, context: &mut Context) -> Rules {
+        let mut rules = Rules { action: Action::Allow, policies: Vec::new(), unread: None };
+        let Some(mut fields) = Fields::of(node) else {
+            rules.unread = Some(context.unread(place, node.at, "this is no set of rules"));
+            return rules;
+        };
+        if let Some(action) = fields.take("action") {
+            match &action.value {
+                Value::String(text) if text == "DENY" => rules.action = Action::Deny,
+                Value::String(text) if text == "LOG" => rules.action = Action::Log,
+                Value::String(text) if text == "ALLOW" => {}
+                Value::Number(text) if text == "0" => {}
+                Value::Number(text) if text == "1" => rules.action = Action::Deny,
+                Value::Number(text) if text == "2" => rules.action = Action::Log,
+                _ => {
+                    let place = place.field("action");
+                    rules.unread = Some(context.unread(&place, action.at, "this action is not known"));
+                }
+            }
+        }
+        let place_of_policies = place.field("policies");
+        for (key, policy) in fields.take("policies").and_then(Node::as_map).unwrap_or_default() {
+            let place = place_of_policies.key(&key.name);
+            rules.policies.push((key.name.clone(), self::policy(policy, &place, context)));
+        }
+        order::sort_by(&mut rules.policies, |a, b| a.0.cmp(&b.0));
+        fields.ignore(&["@type", "auditLoggingOptions"]);
+        if let Some((name, node)) = fields.rest().next() {
+            rules.unread = Some(context.unread(&place.field(name), node.at, "this field is not evaluated"));
+        }
+        rules
+    }
+
+    /// The first policy that matches.
+    pub(super) fn first_match(&self, scene: &Scene<'_>) -> Found<'_> {
+        if let Some(name) = &self.unread {
+            return Found::Unknown(vec![not_evaluated(name)]);
+        }
+        let mut missing = Vec::new();
+        let mut unknown = false;
+        for (name, policy) in &self.policies {
+            match policy.matches(scene) {
+                Tri::True => return Found::Match(name),
+                Tri::False => {}
+                Tri::Unknown => {
+                    unknown = true;
+                    policy.missing(scene, &mut missing);
+                }
+            }
+        }
+        if unknown { Found::Unknown(missing) } else { Found::Nothing }
+    }
+
+    /// All of CUSTOM's rules: those of a broken provider are enforced as DENY.
+    pub(super) fn is_custom(&self) -> bool {
+        let custom = |(name, _): &(String, Expression)| name.starts_with(super::rules_of_custom());
+        !self.policies.is_empty() && self.policies.iter().all(custom)
+    }
+}
+
+/// (any permission) and (any principal) and the condition.
+fn policy(node: &Node, place: &Place<'_>, context: &mut Context) -> Expression {
+    let mut parts = Vec::new();
+    for field in ["permissions", "principals"] {
+        let place = place.field(field);
+        let items = list(node, field).iter().enumerate();
+        let read = |(index, item)| Expression::read(item, &place.index(index), MAX_DEPTH, context);
+        parts.push(Expression::Or(items.map(read).collect()));
+    }
+    if let Some(mut fields) = Fields::of(node) {
+        fields.ignore(&["permissions", "principals"]);
+        for (name, node) in fields.rest() {
+            let place = place.field(name);
+            parts.push(Expression::Unread(context.unread(&place, node.at, "this field is not evaluated")));
+        }
+    }
+    Expression::And(parts)
+}

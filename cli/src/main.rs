@@ -13,6 +13,7 @@ mod lint;
 mod playground;
 mod proxy;
 mod request_args;
+mod start;
 mod style;
 mod test;
 mod why;
@@ -31,7 +32,7 @@ use std::process::ExitCode;
 #[command(name = "gnomon", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,7 +62,8 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let Some(command) = Cli::parse().command else { return start::run().into() };
+    let outcome = match command {
         Command::Eval(args) => eval::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Describe(args) => describe::run(&args),
@@ -72,10 +74,16 @@ fn main() -> ExitCode {
         Command::Playground(args) => playground::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
-    ExitCode::from(match outcome {
-        Outcome::Good => 0,
-        Outcome::Bad => 1,
-        Outcome::Failed => 2,
-        Outcome::Unknown => 3,
-    })
+    outcome.into()
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> ExitCode {
+        ExitCode::from(match outcome {
+            Outcome::Good => 0,
+            Outcome::Bad => 1,
+            Outcome::Failed => 2,
+            Outcome::Unknown => 3,
+        })
+    }
 }

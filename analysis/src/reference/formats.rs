@@ -647,7 +647,6 @@ const VERDICT: Object = Object {
     name: "verdict",
     doc: "A verdict on a request.",
     fields: &[
-        field("workload", Text("shop/catalog"), "Whom it is for; only where no option says that."),
         field("verdict", OUTCOME, "What is decided."),
         field(
             "status",
@@ -712,6 +711,11 @@ const VERDICT: Object = Object {
             "notApplied",
             List(&Shape::Object(&NOT_APPLIED)),
             "The policies that do not apply to the workload.",
+        ),
+        field(
+            "workload",
+            TEXT,
+            "What the workload is called, where it was found among the manifests or named by a policy.",
         ),
     ],
     required: &[

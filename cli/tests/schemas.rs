@@ -47,9 +47,20 @@ fn verdicts() {
     let one = ["eval", "-p", "cli/tests/data/tree/policy.yaml", "--path", "/", "-o", "json"];
     let many =
         ["eval", "-p", "examples/end-user-jwt/demo", "-r", "cli/tests/data/two-requests.yaml", "-o", "json"];
-    for (arguments, is_list) in [(&one[..], false), (&many[..], true)] {
+    let all = [
+        "eval",
+        "-p",
+        "examples/end-user-jwt/3-who-may-do-what",
+        "--path",
+        "/",
+        "--all-workloads",
+        "-o",
+        "json",
+    ];
+    for (arguments, is_list) in [(&one[..], false), (&many[..], true), (&all[..], true)] {
         let verdicts = printed(arguments);
         assert_eq!(verdicts.is_array(), is_list);
         assert_eq!(schema.check(&verdicts), Vec::<String>::new());
     }
+    assert!(!schema.unseen().contains(&"verdict.workload".into()));
 }

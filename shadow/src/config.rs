@@ -345,7 +345,11 @@ impl SetReader<'_> {
         let Some(text) = written else { return packed.wrong_type("a string") };
         let is_cut = packed.node().as_str().is_none();
         // Nobody escapes what is base64, but whoever did would mean the same.
-        let escaped = is_cut && text.iter().any(|byte| *byte < b' ' || *byte == b'\\');
+        let mut escaped = false;
+        for part in text.chunks(4096).filter(|_| is_cut) {
+            slices::step(self.pace).await;
+            escaped |= part.iter().any(|byte| *byte < b' ' || *byte == b'\\');
+        }
         let read = if escaped { parse(&[b"\"", text, b"\""].concat()) } else { Ok(Node::default()) };
         let text = match &read {
             Ok(node) => node.as_str().map_or(text, str::as_bytes),

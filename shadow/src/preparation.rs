@@ -18,7 +18,7 @@ use gnomon_engine::{
 };
 
 /// How long one slice may take, in nanoseconds: a request that comes meanwhile waits for its end.
-const SLICE: u64 = 5_000_000;
+const SLICE: u64 = 3_000_000;
 /// Steps between two looks at the clock. A step is a policy or a rule, some ten microseconds.
 const STEPS: u32 = 16;
 /// How many bytes a plan takes for each byte of its policies' text, at least.

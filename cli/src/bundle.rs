@@ -115,13 +115,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
         return if unread { Outcome::Failed } else { Outcome::Bad };
     }
     if args.environment.workload_name().is_some() {
-        workload = match workloads::one(&args.environment, workload, &loaded, &mesh) {
-            Ok(workload) => workload,
-            Err(why) => {
-                eprintln!("error: {why}");
-                return Outcome::Failed;
-            }
+        let Some(named) = workloads::one(&args.environment, workload, &loaded, &mesh) else {
+            return Outcome::Failed;
         };
+        workload = named;
     }
     if let Err(why) = usable(args, &mut workload) {
         eprintln!("error: {why}");

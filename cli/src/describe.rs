@@ -3,7 +3,7 @@
 use crate::{
     Outcome, environment, findings,
     style::{self, Style, safe},
-    workloads::{All, Asked, chosen},
+    workloads::{All, Asked, chosen_or_tell},
 };
 use gnomon_analysis::describe::{Default as ByDefault, Description, Place, RuleOf, describe};
 use gnomon_manifests::Loader;
@@ -52,12 +52,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     // Without a choice all of them are meant.
     let all = !environment.tells_workload() && environment.workload_name().is_none();
-    let asked = match chosen(&environment, told, if all { All::Yes } else { All::No }, &loaded, &mesh) {
-        Ok(asked) => asked,
-        Err(why) => {
-            eprintln!("error: {why}");
-            return Outcome::Failed;
-        }
+    let all = if all { All::Yes } else { All::No };
+    let Some(asked) = chosen_or_tell(&environment, told, all, &loaded, &mesh) else {
+        return Outcome::Failed;
     };
     let describe = |asked: &Asked| describe(asked.name(), &loaded.resources, &asked.workload, &mesh);
     let described: Vec<(&Asked, Description)> = asked.iter().map(|asked| (asked, describe(asked))).collect();

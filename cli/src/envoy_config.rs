@@ -49,12 +49,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if findings::print(&loaded, &mut Default::default(), "nothing was generated") {
         return Outcome::Failed;
     }
-    let workload = match workloads::one(&args.environment, workload, &loaded, &mesh) {
-        Ok(workload) => workload,
-        Err(why) => {
-            eprintln!("error: {why}");
-            return Outcome::Failed;
-        }
+    let Some(workload) = workloads::one(&args.environment, workload, &loaded, &mesh) else {
+        return Outcome::Failed;
     };
     let protocol = match args.protocol {
         Chain::Http => Protocol::Http,

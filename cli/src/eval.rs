@@ -4,7 +4,7 @@ use crate::{
     Outcome, environment, explanation, findings, proxy,
     request_args::RequestArgs,
     style,
-    workloads::{All, Asked, chosen, nothing_applies},
+    workloads::{All, Asked, chosen_or_tell, nothing_applies},
 };
 use gnomon_analysis::Evaluator;
 use gnomon_engine::{
@@ -106,13 +106,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         vec![Answer { asked, explained, not_applied: Vec::new() }]
     } else {
         let all = if args.all_workloads { All::Yes } else { All::May };
-        let chosen = chosen(&args.environment, workload, all, &loaded, &mesh);
-        let chosen = match chosen {
-            Ok(chosen) => chosen,
-            Err(why) => {
-                eprintln!("error: {why}");
-                return Outcome::Failed;
-            }
+        let Some(chosen) = chosen_or_tell(&args.environment, workload, all, &loaded, &mesh) else {
+            return Outcome::Failed;
         };
         chosen.into_iter().map(|asked| answer(asked, &requests, &loaded, &mesh, now)).collect()
     };

@@ -60,6 +60,15 @@ pub(crate) fn safe(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
+/// `text` as one word of a shell's command: names out of manifests may hold anything, and people copy what they read.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=@,+%".contains(character);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", safe(text).replace('\'', "'\\''")),
+    }
+}
+
 /// `1 error`, `2 errors`; `1 policy`, `2 policies`.
 pub(crate) fn plural(count: usize, noun: &str) -> String {
     match (count, noun.strip_suffix('y')) {

@@ -17,12 +17,13 @@ use gnomon_engine::{
     Attribute, Mesh, Node, Plan,
     attach::{Attachment, Policy, attachments},
     jwt::SoftwareCrypto,
+    request::Protocol,
     resource::Resources,
     verdict::{Explanation, Stage},
     workload::ProxyKind,
 };
 use gnomon_manifests::{Loaded, Loader, merged, request};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{fmt::Write, io::Read, path::PathBuf, sync::Arc};
 
 /// Say what refused a request, from a curl command, a line of a log or the text of an error
@@ -149,9 +150,9 @@ fn logged(args: &Args, inquiry: &Inquiry, loaded: &Loaded, mesh: &Mesh) -> Optio
     let (namespace, pod) = inquiry.answer.as_ref()?.workload.as_ref()?;
     let is = |name: &str| !name.is_empty() && (pod == name || pod.starts_with(&format!("{name}-")));
     let found = find(&loaded.inventory, &loaded.resources, mesh);
-    let mut named =
+    let named =
         found.into_iter().filter(|one| one.workload.namespace == *namespace && is(&one.workload.name));
-    let longest = named.by_ref().max_by_key(|one| one.workload.name.len())?;
+    let longest = named.max_by_key(|one| one.workload.name.len())?;
     Some(Asked { workload: longest.workload.clone(), found: Some(longest) })
 }
 
@@ -260,7 +261,7 @@ fn written(args: &Args, inquiry: &Inquiry, judged: Option<&Judged>, loaded: &Loa
             silent.iter().map(|(field, option)| format!("{field} ({option})")).collect::<Vec<_>>().join(", ")
         );
     }
-    let _ = writeln!(out, "\nto ask again: {}", command(args, asked, inquiry.request.as_ref()));
+    let _ = writeln!(out, "\nto ask again: {}", command(args, asked, spec));
     out
 }
 
@@ -320,12 +321,11 @@ fn differs(answer: &Answer, explanation: &Explanation, silent: &[(&str, &str)]) 
     Some(format!("The proxy said otherwise: it has other policies than those at hand{why}."))
 }
 
-/// The command that evaluates the same, without what is secret in it.
-fn command(args: &Args, asked: &Asked, request: Option<&Value>) -> String {
+/// The command that evaluates the same request, without what is secret in it.
+fn command(args: &Args, asked: &Asked, spec: &request::RequestSpec) -> String {
     let mut command = String::from("gnomon eval");
     let mut add = |option: &str, value: &str| {
-        let value = if value.is_empty() { String::new() } else { format!(" {}", quoted(value)) };
-        let _ = write!(command, " {option}{value}");
+        let _ = write!(command, " {option} {}", style::shell_word(value));
     };
     for path in &args.policies {
         add("-p", &path.to_string_lossy());
@@ -344,49 +344,58 @@ fn command(args: &Args, asked: &Asked, request: Option<&Value>) -> String {
     if asked.workload.proxy == ProxyKind::Ztunnel {
         add("--proxy", "ztunnel");
     }
-    let Some(request) = request else { return command };
-    if request.get("protocol").is_some() {
-        add("--tcp", "");
-    }
-    let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    for (option, pointer) in [
-        ("-X", "/method"),
-        ("--path", "/path"),
-        ("--host", "/host"),
-        ("--principal", "/source/principal"),
-        ("--source-ip", "/source/ip"),
-    ] {
-        if let Some(value) = text(pointer) {
-            add(option, &value);
+    if spec.protocol == Protocol::Http {
+        add("-X", &spec.method);
+        add("--path", &without_secrets(&spec.path));
+        if let Some(host) = &spec.host {
+            add("--host", host);
         }
     }
-    if let Some(port) = request.pointer("/destination/port").and_then(Value::as_u64) {
+    if let Some(principal) = &spec.principal {
+        add("--principal", principal);
+    }
+    if let Some(ip) = spec.source_ip {
+        add("--source-ip", &ip.to_string());
+    }
+    if let Some(port) = spec.destination_port {
         add("--port", &port.to_string());
     }
-    if let Some(Value::Object(headers)) = request.pointer("/headers") {
-        for (name, value) in headers {
-            let value = value.as_str().or_else(|| value.get(0)?.as_str()).unwrap_or_default();
-            if name == "user-agent" || name == "accept" {
-                continue;
-            }
-            let value = if is_secret(name) { "…" } else { value };
-            add("-H", &format!("{name}: {value}"));
-        }
+    if spec.token.is_some() {
+        add("--token", "…");
+    }
+    for (name, value) in
+        spec.headers.iter().filter(|(name, _)| !matches!(name.as_str(), "user-agent" | "accept"))
+    {
+        add("-H", &format!("{name}: {}", if is_secret(name, value) { "…" } else { value }));
+    }
+    if spec.protocol == Protocol::Tcp {
+        command.push_str(" --tcp");
+    }
+    let more: Vec<&str> = [("sni", spec.sni.is_some()), ("remoteIp", spec.remote_ip.is_some())]
+        .into_iter()
+        .filter_map(|(name, is_there)| is_there.then_some(name))
+        .collect();
+    if !more.is_empty() {
+        let _ = write!(command, "\n  ({} can be said in a file only: --request FILE)", more.join(" and "));
     }
     command
 }
 
-fn is_secret(name: &str) -> bool {
-    ["authorization", "cookie", "token", "key", "secret", "password"].iter().any(|part| name.contains(part))
+/// The path with `…` in place of the values of parameters that look like secrets.
+fn without_secrets(path: &str) -> String {
+    let Some((path, query)) = path.split_once('?') else { return path.to_owned() };
+    let pair = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) if is_secret(name, value) => format!("{name}=…"),
+        _ => pair.to_owned(),
+    };
+    format!("{path}?{}", query.split('&').map(pair).collect::<Vec<_>>().join("&"))
 }
 
-/// As a shell takes it.
-fn quoted(text: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=@,+%".contains(character);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", safe(text).replace('\'', "'\\''")),
-    }
+/// By the name of a header or a parameter, or because the value is a token whatever it is called.
+fn is_secret(name: &str, value: &str) -> bool {
+    const NAMES: [&str; 8] = ["auth", "cookie", "token", "key", "secret", "password", "session", "jwt"];
+    let name = name.to_ascii_lowercase();
+    NAMES.iter().any(|part| name.contains(part)) || value.contains("eyJ")
 }
 
 fn for_programs(inquiry: &Inquiry, judged: Option<&Judged>, loaded: &Loaded) -> String {

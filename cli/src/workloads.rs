@@ -50,15 +50,26 @@ impl Asked {
     }
 }
 
-/// The one workload that the options mean, for commands that are about one.
-pub(crate) fn one(
+/// As [`chosen`] for commands that are about one; `None`: why not has been printed.
+pub(crate) fn one(args: &EnvironmentArgs, told: Workload, loaded: &Loaded, mesh: &Mesh) -> Option<Workload> {
+    chosen_or_tell(args, told, All::No, loaded, mesh)?.into_iter().next().map(|asked| asked.workload)
+}
+
+/// As [`chosen`]; `None`: why not has been printed.
+pub(crate) fn chosen_or_tell(
     args: &EnvironmentArgs,
     told: Workload,
+    all: All,
     loaded: &Loaded,
     mesh: &Mesh,
-) -> Result<Workload, String> {
-    let chosen = chosen(args, told, All::No, loaded, mesh)?;
-    chosen.into_iter().next().map(|asked| asked.workload).ok_or_else(|| "there is no workload".into())
+) -> Option<Vec<Asked>> {
+    match chosen(args, told, all, loaded, mesh) {
+        Ok(chosen) => Some(chosen),
+        Err(why) => {
+            eprintln!("error: {why}");
+            None
+        }
+    }
 }
 
 /// The workloads that the options mean, or why there is none.
@@ -116,17 +127,12 @@ pub(crate) fn chosen(
 fn list(found: &[&Found]) -> String {
     let mut text = String::new();
     for one in found.iter().take(LISTED) {
-        text += &format!("\n  -w {}  {}", style::safe(&quoted(&one.handle())), style::safe(&one.origin));
+        text += &format!("\n  -w {}  {}", style::shell_word(&one.handle()), style::safe(&one.origin));
     }
     if let more @ 1.. = found.len().saturating_sub(LISTED) {
         text += &format!("\n  and {more} more");
     }
     text
-}
-
-/// As a shell takes it.
-fn quoted(text: &str) -> String {
-    if text.contains(' ') { format!("'{text}'") } else { text.to_owned() }
 }
 
 /// Where no policy of the three kinds applies though there are some: whom they are for.
@@ -155,7 +161,7 @@ pub(crate) fn nothing_applies(
         let whom: Vec<String> = reached
             .iter()
             .filter(|(_, reaches)| reaches.get(number) == Some(&true))
-            .map(|(one, _)| format!("-w {}", quoted(&one.handle())))
+            .map(|(one, _)| format!("-w {}", style::shell_word(&one.handle())))
             .collect();
         let name = format!("{} {}/{}", policy.kind(), policy.meta().namespace, policy.meta().name);
         text += &match &whom[..] {

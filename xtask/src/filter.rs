@@ -44,7 +44,10 @@ pub(crate) fn build_software_crypto(workspace: &Workspace) -> Result<PathBuf, Fa
 }
 
 fn write(path: &Path, module: Vec<u8>) -> Result<(), Failure> {
-    fs::write(path, module).map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
+    // Where nothing else has been set up yet, the folder is not there.
+    let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+    made.and_then(|()| fs::write(path, module))
+        .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
 }
 
 /// The module as it is released, built in a target folder with cargo's `options`.

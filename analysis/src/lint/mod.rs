@@ -1,7 +1,7 @@
 //! Policies that Istio takes and that do not say what they seem to say.
 //!
 //! A lint is one file: a [`Lint`] with its documentation, an example with its mended form, and the functions that look.
-//! The frame ([`walk`]) goes through the policies once and hands every policy, rule and list of values to the lints that
+//! The frame (`walk`) goes through the policies once and hands every policy, rule and list of values to the lints that
 //! ask for them. A lint reports only what the manifests at hand show: each says what it cannot see.
 //!
 //! What Istio's admission itself refuses or warns of is found when policies are read. [`explain`] has a text for every

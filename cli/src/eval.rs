@@ -9,7 +9,7 @@ use crate::{
 };
 use gnomon_analysis::Evaluator;
 use gnomon_engine::{
-    Mesh, Node, Plan, Position, Value,
+    Mesh, Node, Plan, Position, Severity, Value,
     attach::{NotApplied, NotAppliedReport, not_applied},
     jwt::SoftwareCrypto,
     node::Key,
@@ -67,6 +67,8 @@ pub(crate) enum Format {
     Json,
 }
 
+const NOTHING: &str = "nothing was evaluated";
+
 pub(crate) fn run(args: &Args) -> Outcome {
     let stdin = Path::new("-");
     let inline = args.inline.node();
@@ -89,14 +91,23 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let environment = args.environment.within(&args.sources);
     let (workload, mesh) = environment.read(&mut loaded);
     let requests = read_requests(args.request.as_deref(), inline.as_ref(), &mut loaded);
-    let broken = findings::print(&loaded, &mut Default::default(), "nothing was evaluated");
-    let (Some(requests), false) = (requests, broken) else { return Outcome::Failed };
+    findings::show(&loaded, &mut Default::default());
+    let Some(requests) = requests else {
+        let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+        findings::conclude(errors, NOTHING);
+        return Outcome::Failed;
+    };
     if args.output == Format::Text {
         findings::print_unread(&loaded, Some(args.verbose));
     }
 
     let now = now();
     let answers = if let Some(file) = &args.envoy_config {
+        let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+        if errors > 0 {
+            findings::conclude(errors, NOTHING);
+            return Outcome::Failed;
+        }
         let listener = args.listener.as_deref();
         let around = (&workload, &mesh);
         let explained = proxy::explain(file, listener, requests.as_slice(), around, now, args.verbose);
@@ -105,9 +116,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
         vec![Answer { asked, explained, not_applied: Vec::new() }]
     } else {
         let all = if args.all_workloads { All::Yes } else { All::May };
-        let Some(chosen) = chosen_or_tell(&environment, workload, all, &loaded, &mesh) else {
-            return Outcome::Failed;
-        };
+        let chosen = chosen_or_tell(&environment, workload, all, &loaded, &mesh)
+            .and_then(|chosen| findings::unconcerned(chosen, &loaded, &mesh, NOTHING));
+        let Some(chosen) = chosen else { return Outcome::Failed };
         chosen.into_iter().map(|asked| answer(asked, &requests, &loaded, &mesh, now)).collect()
     };
     match args.output {

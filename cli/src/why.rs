@@ -67,9 +67,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut loaded = args.sources.load(args.environment.namespace());
     let environment = args.environment.within(&args.sources);
     let (told, mesh) = environment.read(&mut loaded);
-    if findings::print(&loaded, &mut Default::default(), "nothing was evaluated") {
-        return Outcome::Failed;
-    }
+    findings::show(&loaded, &mut Default::default());
     if args.output == Format::Text {
         findings::print_unread(&loaded, Some(args.verbose));
     }
@@ -119,13 +117,16 @@ fn judged(
     loaded: &Loaded,
     mesh: &Mesh,
 ) -> Result<Judged, String> {
-    let mut asked = match logged(environment, inquiry, loaded, mesh) {
+    let asked = match logged(environment, inquiry, loaded, mesh) {
         Some(asked) => asked,
         None => {
             let chosen = chosen(environment, told, All::No, loaded, mesh)?;
             chosen.into_iter().next().ok_or("there is no workload")?
         }
     };
+    let unconcerned = findings::unconcerned(vec![asked], loaded, mesh, "nothing was evaluated");
+    let mut asked =
+        unconcerned.and_then(|asked| asked.into_iter().next()).ok_or("the policies have errors")?;
     if inquiry.kind == Kind::ZtunnelLog {
         asked.workload.proxy = ProxyKind::Ztunnel;
     }

@@ -5,13 +5,13 @@ use crate::{
     request_args::RequestArgs,
     sources::SourceArgs,
     style,
+    tokens::TokenArgs,
     workloads::{All, Asked, chosen_or_tell, nothing_applies},
 };
 use gnomon_analysis::Evaluator;
 use gnomon_engine::{
     Mesh, Node, Plan, Position, Severity, Value,
     attach::{NotApplied, NotAppliedReport, not_applied},
-    jwt::SoftwareCrypto,
     node::Key,
     verdict,
     workload::ProxyKind,
@@ -45,6 +45,8 @@ pub(crate) struct Args {
     request: Option<PathBuf>,
     #[command(flatten)]
     inline: RequestArgs,
+    #[command(flatten)]
+    tokens: TokenArgs,
     #[command(flatten)]
     environment: environment::EnvironmentArgs,
     /// Ask about every workload that is among the manifests or that a policy names
@@ -88,6 +90,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         return Outcome::Failed;
     }
     let mut loaded = args.sources.load(args.environment.namespace());
+    args.tokens.put_keys(&mut loaded);
+    args.tokens.tell();
     let environment = args.environment.within(&args.sources);
     let (workload, mesh) = environment.read(&mut loaded);
     let requests = read_requests(args.request.as_deref(), inline.as_ref(), &mut loaded);
@@ -110,7 +114,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         }
         let listener = args.listener.as_deref();
         let around = (&workload, &mesh);
-        let explained = proxy::explain(file, listener, requests.as_slice(), around, now, args.verbose);
+        let explained =
+            proxy::explain(file, listener, requests.as_slice(), around, (now, &args.tokens), args.verbose);
         let Some(explained) = explained else { return Outcome::Failed };
         let asked = Asked { workload, found: None };
         vec![Answer { asked, explained, not_applied: Vec::new() }]
@@ -119,7 +124,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
         let chosen = chosen_or_tell(&environment, workload, all, &loaded, &mesh)
             .and_then(|chosen| findings::unconcerned(chosen, &loaded, &mesh, NOTHING));
         let Some(chosen) = chosen else { return Outcome::Failed };
-        chosen.into_iter().map(|asked| answer(asked, &requests, &loaded, &mesh, now)).collect()
+        chosen
+            .into_iter()
+            .map(|asked| answer(asked, &requests, &loaded, &mesh, (now, &args.tokens)))
+            .collect()
     };
     match args.output {
         Format::Text => {
@@ -149,13 +157,19 @@ struct Answer {
     not_applied: Vec<NotAppliedReport>,
 }
 
-fn answer(asked: Asked, requests: &Requests, loaded: &Loaded, mesh: &Mesh, now: i64) -> Answer {
+fn answer(
+    asked: Asked,
+    requests: &Requests,
+    loaded: &Loaded,
+    mesh: &Mesh,
+    (now, tokens): (i64, &TokenArgs),
+) -> Answer {
     let workload = &asked.workload;
     let plan = Plan::build(&loaded.resources, workload, mesh);
     let explain = |spec: &RequestSpec| {
         let evaluator = Evaluator::Policies { plan: &plan, workload, mesh };
         // Policies always answer.
-        evaluator.explain(spec, now, &SoftwareCrypto).ok()
+        evaluator.explain(spec, now, &tokens.crypto()).ok()
     };
     let explained = requests.as_slice().iter().filter_map(explain).collect();
     let not_applied = not_applied(&loaded.resources, workload, mesh).iter().map(NotApplied::report).collect();
@@ -244,6 +258,20 @@ fn laid_over(document: &Node, inline: &Node) -> Node {
     }
 }
 
+/// What one stage said, in one line.
+#[derive(serde::Serialize)]
+struct Passage<'a> {
+    stage: verdict::Stage,
+    result: verdict::StageResult,
+    summary: &'a str,
+}
+
+impl<'a> Passage<'a> {
+    fn of(trace: &'a verdict::StageTrace) -> Self {
+        Passage { stage: trace.stage, result: trace.result, summary: &trace.summary }
+    }
+}
+
 /// One object for one request, a list for a list; with `named`, always a list, in which each names its workload.
 fn json(requests: &Requests, answers: &[Answer], named: bool) -> String {
     #[derive(serde::Serialize)]
@@ -253,6 +281,7 @@ fn json(requests: &Requests, answers: &[Answer], named: bool) -> String {
         workload: Option<String>,
         #[serde(flatten)]
         report: &'a verdict::Report,
+        stages: Vec<Passage<'a>>,
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         not_applied: &'a [NotAppliedReport],
     }
@@ -260,8 +289,12 @@ fn json(requests: &Requests, answers: &[Answer], named: bool) -> String {
     for Answer { asked, explained, not_applied } in answers {
         // What the options say needs no name.
         let workload = asked.found.as_ref().map(|_| asked.name());
-        let of = |one| Printed { workload: workload.clone(), report: one, not_applied };
-        reports.extend(explained.iter().map(|one| of(&one.report)));
+        reports.extend(explained.iter().map(|one| Printed {
+            workload: workload.clone(),
+            report: &one.report,
+            stages: one.stages.iter().map(Passage::of).collect(),
+            not_applied,
+        }));
     }
     let text = match (requests, reports.as_slice()) {
         (Requests::One(_), [report]) if !named => serde_json::to_string_pretty(report),

@@ -2,7 +2,7 @@
 
 use crate::{
     style::{self, Style, plural, safe},
-    words,
+    tokens, words,
 };
 use gnomon_engine::{
     attach::NotAppliedReport,
@@ -53,8 +53,11 @@ impl Writer {
         let _ = writeln!(out, "  {}", safe(&report.reason));
         if report.verdict == Outcome::Unknown {
             for missing in &report.missing {
-                let _ =
-                    writeln!(out, "  {}", style.doubt(&safe(&format!("{missing}: {}", missing.remedy()))));
+                let _ = writeln!(
+                    out,
+                    "  {}",
+                    style.doubt(&safe(&format!("{missing}: {}", tokens::remedy(missing))))
+                );
             }
         } else {
             let of_connection =

@@ -20,6 +20,7 @@ mod sources;
 mod start;
 mod style;
 mod test;
+mod tokens;
 mod tool;
 mod why;
 mod words;

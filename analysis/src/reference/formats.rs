@@ -708,6 +708,29 @@ const VERDICT: Object = Object {
             "For a refusal by the ALLOW stage, the rule that came nearest; null where no request can match any.",
         ),
         field(
+            "stages",
+            List(&Shape::Object(&Object {
+                name: "passage",
+                doc: "What one stage said.",
+                fields: &[
+                    field(
+                        "stage",
+                        Words(&["mtls", "custom", "jwt", "audit", "deny", "allow", "none"]),
+                        "Which one.",
+                    ),
+                    field(
+                        "result",
+                        Words(&["passed", "refused", "unknown", "notReached"]),
+                        "What became of the request there.",
+                    ),
+                    field("summary", TEXT, "One line for people; of the tokens, what each lacked."),
+                ],
+                required: &["stage", "result", "summary"],
+                ..PRINTED
+            })),
+            "The stages in the order of evaluation, those without any policy left out.",
+        ),
+        field(
             "notApplied",
             List(&Shape::Object(&NOT_APPLIED)),
             "The policies that do not apply to the workload.",

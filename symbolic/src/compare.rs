@@ -35,7 +35,8 @@ pub struct Comparison<'p> {
     /// Everything that either mentions and that matters.
     pub space: Space,
     pub(crate) vocabulary: Vocabulary<'p>,
-    pub(crate) protocol: Protocol,
+    /// HTTP requests, or TCP connections.
+    pub protocol: Protocol,
     pub(crate) stages: [Stages<'p>; 2],
     pub(crate) functions: [Functions; 2],
     /// Allowed by the new side, not by the old one.
@@ -44,6 +45,8 @@ pub struct Comparison<'p> {
     pub newly_denied: Bdd,
     /// Of these only the new side does not say whether they are allowed, since it depends on what is not known.
     pub newly_undecided: Bdd,
+    /// What can be at once: no claim is a text and has claims inside of it.
+    pub consistent: Bdd,
     /// What each side allows, with a margin where it depends on what is not known.
     pub allowed: [Margin; 2],
 }
@@ -97,10 +100,10 @@ pub fn compare<'p>(
         true => relevance::relevant(&vocabulary, &changed),
         false => vec![true; vocabulary.forms.len()],
     };
-    let mut comparing = Comparing { vocabulary, releases, relevant, tokens, old, new, protocol };
+    let mut comparing = Comparing { vocabulary, releases, relevant, tokens, old, new };
     let (mut space, looks) = comparing.space(&settings[1], limits)?;
     comparing.finish(&mut space, looks.as_ref()).map(|found| {
-        let Found { functions, allowed, newly } = found;
+        let Found { functions, allowed, newly, consistent } = found;
         let Comparing { vocabulary, releases: [old, new], .. } = comparing;
         let first = |stages: Vec<Stages<'p>>| stages.into_iter().next();
         let (Some(old), Some(new)) = (first(old), first(new)) else { return None };
@@ -115,6 +118,7 @@ pub fn compare<'p>(
             newly_allowed,
             newly_denied,
             newly_undecided,
+            consistent,
             allowed,
         })
     })
@@ -158,13 +162,13 @@ struct Comparing<'p> {
     tokens: bool,
     old: Side<'p>,
     new: Side<'p>,
-    protocol: Protocol,
 }
 
 struct Found {
     functions: [Functions; 2],
     allowed: [Margin; 2],
     newly: [Bdd; 3],
+    consistent: Bdd,
 }
 
 impl<'p> Comparing<'p> {
@@ -208,6 +212,8 @@ impl<'p> Comparing<'p> {
                 .iter()
                 .flat_map(|authenticator| authenticator.reads_headers())
                 .filter(|name| !["origin", "access-control-request-method"].contains(name))
+                // Where the token of an issuer that no rule knows stands.
+                .chain(["authorization"])
                 .map(ToOwned::to_owned)
                 .collect(),
             false => Vec::new(),
@@ -290,7 +296,7 @@ impl<'p> Comparing<'p> {
         let functions: [Functions; 2] = functions
             .try_into()
             .map_err(|_| Undecided::Unsupported("a plan without a release"))?;
-        Ok(Found { functions, allowed, newly })
+        Ok(Found { functions, allowed, newly, consistent })
     }
 }
 

@@ -23,6 +23,7 @@ pub mod axis;
 pub mod bdd;
 mod compare;
 pub mod condition;
+mod cover;
 pub mod dimension;
 mod domain;
 mod headers;
@@ -37,6 +38,7 @@ mod undecided;
 mod witness;
 
 pub use compare::{Comparison, Side, compare};
+pub use cover::{Change, Cube, Part, Phrase, Reason};
 pub use side::Margin;
 pub use space::{Limits, Setting, Space};
 pub use undecided::Undecided;

@@ -183,7 +183,7 @@ fn addresses(subject: &Subject, values: &[(u32, &Value<'_>)], known: usize) -> A
             _ => Vec::new(),
         })
         .collect();
-    let found = numbers::addresses(&sets);
+    let found = numbers::addresses(&sets, *subject != Subject::RemoteIp);
     let members: Vec<Member> = found.members.into_iter().map(Member::Ip).collect();
     // IPv4 before IPv6.
     let costs = members.iter().enumerate().map(|(number, member)| match member {
@@ -305,36 +305,33 @@ fn cut(
     limits: Limits,
 ) -> Result<Axis, Undecided> {
     let mut all: Vec<text::Pattern> = Vec::new();
-    // Which of all patterns are a value's.
-    let mut own: Vec<(u32, core::ops::Range<usize>)> = Vec::new();
-    for (number, value) in values {
-        let from = all.len();
+    // Whose each pattern is: the place of its value; behind all values those that are banned.
+    let mut owners: Vec<u32> = Vec::new();
+    for (place, (_, value)) in (0..).zip(values) {
         all.extend(patterns(subject, value, around));
-        own.push((*number, from..all.len()));
+        owners.resize(all.len(), place);
     }
-    let banned = narrow(all.len());
+    let banned = narrow(values.len());
     all.extend(texts.banned.iter().map(|text| text::Pattern::exact(text)));
-    let mut classes = classes(&all, texts, limits.states)?;
-    classes.retain(|class| !class.matched_by.iter().any(|pattern| *pattern >= banned));
+    owners.resize(all.len(), banned);
+    let mut classes = classes(&all, &owners, texts, limits.states)?;
+    classes.retain(|class| class.matched_by.last() != Some(&banned));
     if texts.set {
         // An element that nothing matches makes no difference.
         classes.retain(|class| !class.matched_by.is_empty());
     }
-    let mut matched: Vec<Vec<u32>> = vec![Vec::new(); all.len()];
-    for (number, class) in classes.iter().enumerate() {
-        for pattern in &class.matched_by {
-            if let Some(of) = matched.get_mut(*pattern as usize) {
-                of.push(narrow(number));
-            }
+    let mut matching = vec![None; known];
+    for (number, _) in values {
+        if let Some(entry) = matching.get_mut(*number as usize) {
+            *entry = Some(Vec::new());
         }
     }
-    let mut matching = vec![None; known];
-    for (number, range) in own {
-        let mut of: Vec<u32> = matched.get(range).unwrap_or_default().concat();
-        of.sort_unstable();
-        of.dedup();
-        if let Some(entry) = matching.get_mut(number as usize) {
-            *entry = Some(of);
+    for (number, class) in (0..).zip(&classes) {
+        for place in &class.matched_by {
+            let value = values.get(*place as usize).and_then(|(value, _)| matching.get_mut(*value as usize));
+            if let Some(Some(of)) = value {
+                of.push(number);
+            }
         }
     }
     let costs = classes.iter().map(|class| cost(subject, class, &texts.preferred));
@@ -349,17 +346,27 @@ fn cut(
     Ok(Axis { subject: subject.clone(), members, matching, costs, code })
 }
 
-/// The classes of the last domain, with members of the first domain that has one.
-fn classes(all: &[text::Pattern], texts: &Texts, states: usize) -> Result<Vec<Class>, TooMany> {
+/// The classes of the last domain by the values that match them, with members of the first domain that has one.
+fn classes(all: &[text::Pattern], owners: &[u32], texts: &Texts, states: usize) -> Result<Vec<Class>, TooMany> {
     let preferred: Vec<&str> = texts.preferred.iter().map(String::as_str).collect();
-    let mut found: BTreeMap<Vec<u32>, String> = BTreeMap::new();
-    for domain in &texts.domains {
+    let mut found: BTreeMap<Vec<u32>, (usize, String)> = BTreeMap::new();
+    for (rank, domain) in texts.domains.iter().enumerate() {
         for class in text::classes(all, &**domain, &preferred, states)?.classes {
-            found.entry(class.matched_by).or_insert(class.member);
+            // Several patterns of one value are one.
+            let mut matched_by: Vec<u32> =
+                class.matched_by.iter().filter_map(|pattern| owners.get(*pattern as usize).copied()).collect();
+            matched_by.dedup();
+            let better = |(known, member): &(usize, String)| {
+                *known == rank
+                    && (class.member.len() < member.len() || preferred.contains(&class.member.as_str()))
+            };
+            if found.get(&matched_by).is_none_or(better) {
+                found.insert(matched_by, (rank, class.member));
+            }
         }
     }
     let mut classes: Vec<Class> =
-        found.into_iter().map(|(matched_by, member)| Class { member, matched_by }).collect();
+        found.into_iter().map(|(matched_by, (_, member))| Class { member, matched_by }).collect();
     classes.sort_by(|a, b| a.member.cmp(&b.member));
     Ok(classes)
 }

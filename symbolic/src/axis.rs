@@ -20,7 +20,7 @@ pub enum Member {
     Ip(IpAddr),
     /// A port.
     Port(u16),
-    /// By number: the states of a token, the answers of a provider.
+    /// By number: the answers of a provider, what is no preflight and what is one, a token without an issuer.
     State(u32),
 }
 

@@ -2,11 +2,11 @@
 
 use crate::{
     bdd::Bdd,
-    condition::{Literal, Subject, Vocabulary},
+    condition::{Form, Literal, Subject, Vocabulary},
     relevance,
     side::{Builder, Functions, Margin, Stages},
-    space::{Limits, Setting, Space},
-    tokens::{self, Looks, Tokens},
+    space::{Limits, Setting, Space, plain},
+    tokens::{self, Tokens},
     undecided::Undecided,
 };
 use alloc::{
@@ -101,8 +101,8 @@ pub fn compare<'p>(
         false => vec![true; vocabulary.forms.len()],
     };
     let mut comparing = Comparing { vocabulary, releases, relevant, tokens, old, new };
-    let (mut space, looks) = comparing.space(&settings[1], limits)?;
-    comparing.finish(&mut space, looks.as_ref()).map(|found| {
+    let mut space = comparing.space(&settings[1], limits)?;
+    comparing.finish(&mut space).map(|found| {
         let Found { functions, allowed, newly, consistent } = found;
         let Comparing { vocabulary, releases: [old, new], .. } = comparing;
         let first = |stages: Vec<Stages<'p>>| stages.into_iter().next();
@@ -173,7 +173,7 @@ struct Found {
 
 impl<'p> Comparing<'p> {
     /// The axes of what is relevant.
-    fn space(&mut self, proxy: &ProxySettings, limits: Limits) -> Result<(Space, Option<Looks>), Undecided> {
+    fn space(&mut self, proxy: &ProxySettings, limits: Limits) -> Result<Space, Undecided> {
         let mut looks: Vec<Literal> = Vec::new();
         for stages in self.releases.iter().flatten() {
             looks.extend(stages.looks(&mut self.vocabulary));
@@ -202,7 +202,22 @@ impl<'p> Comparing<'p> {
             }
         }
         looks.iter().for_each(&mut add);
-        // A condition on a peer whom nobody believes is unknown of all that show a certificate.
+        // Whether there is a token comes before what it claims.
+        let of_claims = self.vocabulary.subjects.iter().zip(&weight);
+        let of_claims = of_claims.filter(|(subject, _)| matches!(subject, Subject::Claim(_)));
+        let heaviest = of_claims.map(|(_, weight)| *weight).max().unwrap_or_default();
+        let issuer = self.vocabulary.find(&Subject::Issuer);
+        if let Some(weight) = issuer.and_then(|issuer| weight.get_mut(issuer as usize)) {
+            *weight = heaviest.saturating_add(1).max(*weight);
+        }
+        if !self.tokens {
+            // Nobody reads a token, so that no claim is ever there.
+            for (used, subject) in used.iter_mut().zip(&self.vocabulary.subjects) {
+                if matches!(subject, Subject::Issuer | Subject::Claim(_)) {
+                    *used = None;
+                }
+            }
+        }
         for values in used.iter_mut().flatten() {
             values.sort_unstable();
             values.dedup();
@@ -211,7 +226,7 @@ impl<'p> Comparing<'p> {
             true => authenticators
                 .iter()
                 .flat_map(|authenticator| authenticator.reads_headers())
-                .filter(|name| !["origin", "access-control-request-method"].contains(name))
+                .filter(|name| !name.starts_with(':'))
                 // Where the token of an issuer that no rule knows stands.
                 .chain(["authorization"])
                 .map(ToOwned::to_owned)
@@ -225,8 +240,7 @@ impl<'p> Comparing<'p> {
             joins_lines: !lines(self.new.plan),
             of_tokens: &headers,
         };
-        let space = Space::build(&self.vocabulary, &used, &weight, setting, limits)?;
-        Ok((space, of_tokens))
+        Space::build(&self.vocabulary, &used, &weight, setting, limits)
     }
 
     /// A token may stand in the query, of which a condition on the header `:path` sees everything.
@@ -245,14 +259,14 @@ impl<'p> Comparing<'p> {
         Ok(())
     }
 
-    fn finish(&mut self, space: &mut Space, looks: Option<&Looks>) -> Result<Found, Undecided> {
+    fn finish(&mut self, space: &mut Space) -> Result<Found, Undecided> {
         let mut stage = [Tokens::NONE; 2];
-        if let Some(looks) = looks {
+        if self.tokens {
             for (tokens, side) in stage.iter_mut().zip([self.old, self.new]) {
-                *tokens = tokens::stage(space, &mut self.vocabulary, looks, side.plan.authenticator())?;
+                *tokens = tokens::stage(space, &mut self.vocabulary, side.plan.authenticator())?;
             }
         }
-        let consistent = consistent(space)?;
+        let consistent = consistent(space, &mut self.vocabulary)?;
         let mut builder = Builder::new(space);
         let mut functions = Vec::new();
         let mut allowed = [Margin::TRUE; 2];
@@ -300,8 +314,9 @@ impl<'p> Comparing<'p> {
     }
 }
 
-/// What of one token, or of one filter's metadata, cannot be there together: a claim and claims inside of it.
-fn consistent(space: &mut Space) -> Result<Bdd, Undecided> {
+/// What of one token, or of one filter's metadata, cannot be there together: a claim and claims inside of it. And a
+/// preflight is an OPTIONS.
+fn consistent(space: &mut Space, vocabulary: &mut Vocabulary<'_>) -> Result<Bdd, Undecided> {
     let mut pairs = Vec::new();
     for (at, a) in space.axes.iter().enumerate() {
         for (other, b) in space.axes.iter().enumerate() {
@@ -327,6 +342,14 @@ fn consistent(space: &mut Space) -> Result<Bdd, Undecided> {
             both = manager.and(both, there)?;
         }
         consistent = manager.minus(consistent, both)?;
+    }
+    let options = vocabulary.literal(Subject::Method, [plain(Form::Exact, "OPTIONS")]);
+    let of = |subject: &Subject| axes.iter().find(|axis| axis.subject == *subject);
+    if let (Some(preflight), Some(method)) = (of(&Subject::Preflight), of(&Subject::Method)) {
+        let preflight = preflight.any_of(manager, &[1])?;
+        let options = method.literal(manager, &options)?;
+        let neither = manager.and(preflight, !options)?;
+        consistent = manager.minus(consistent, neither)?;
     }
     Ok(consistent)
 }

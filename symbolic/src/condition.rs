@@ -36,9 +36,9 @@ pub enum Subject {
     Port,
     /// The server name; empty: none.
     Sni,
-    /// Whether a token is sent.
-    Token,
-    /// Its `iss`.
+    /// It is a CORS preflight, which the JWT stage lets pass.
+    Preflight,
+    /// The `iss` of the token; absent: there is no token.
     Issuer,
     /// Another claim, by the path through objects.
     Claim(Vec<String>),

@@ -195,7 +195,7 @@ impl<'p> Comparison<'p> {
         let or_absent = absent.is_some_and(|absent| classes.contains(&absent));
         let present = !wanted.is_empty();
         let phrase = Phrase { or_absent, present, ..Phrase::default() };
-        if wanted == all || !present {
+        if (wanted == all && !of.is_set()) || !present {
             return phrase;
         }
         if let Some(any_of) = covered(&values, &wanted, 8) {

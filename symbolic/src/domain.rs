@@ -186,61 +186,47 @@ impl Domain for Paths {
     }
 }
 
-/// SPIFFE ids, with their scheme: of Istio's form, or any.
+/// SPIFFE ids, with their scheme.
+///
+/// Of Istio's form, `spiffe://TD/ns/NAMESPACE/sa/ACCOUNT`, or with any other path that has no segment `ns`: what Istio's
+/// patterns look for cannot stand in such a one twice, and there is a bounded number of classes.
 #[derive(Clone, Debug)]
 pub(crate) struct Identities {
-    parts: Vec<Part>,
-    segment: Bytes,
-    trust_domain: Bytes,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Byte(u8),
-    /// The first byte of a name, and the others.
-    Name,
-    Rest,
-    TrustDomain,
-    TrustDomainRest,
-    /// Segments without end.
-    Tail,
+    /// What comes before the first slash of the path; with a trust domain only ids of that one and of Istio's form.
+    start: Vec<u8>,
+    own: bool,
 }
 
 impl Identities {
-    /// `spiffe://TD/ns/…/sa/…`, of one trust domain or any.
-    pub(crate) fn of_istio(trust_domain: Option<&str>) -> Identities {
-        let mut parts = literal(b"spiffe://");
-        match trust_domain {
-            Some(own) => parts.extend(literal(own.as_bytes())),
-            None => parts.extend([Part::TrustDomain, Part::TrustDomainRest]),
-        }
-        parts.extend(literal(b"/ns/"));
-        parts.extend([Part::Name, Part::Rest]);
-        parts.extend(literal(b"/sa/"));
-        parts.extend([Part::Name, Part::Rest]);
-        Identities::with(parts)
+    const TRUST_DOMAIN: u32 = 1_000;
+    const IN_TRUST_DOMAIN: u32 = 1_001;
+    /// The first segment: nothing of it, `n`, `ns`.
+    const FIRST: u32 = 1_010;
+    const FIRST_N: u32 = 1_011;
+    const FIRST_NS: u32 = 1_012;
+    /// A segment of another path, of which it is known that it is not `ns`.
+    const OTHER: u32 = 1_020;
+    /// A later one: nothing of it, `n`, `ns`.
+    const NEXT: u32 = 1_021;
+    const NEXT_N: u32 = 1_022;
+    const NEXT_NS: u32 = 1_023;
+    const NAMESPACE: u32 = 1_030;
+    const IN_NAMESPACE: u32 = 1_031;
+    const S: u32 = 1_032;
+    const SA: u32 = 1_033;
+    const SLASH: u32 = 1_034;
+    const ACCOUNT: u32 = 1_035;
+    const IN_ACCOUNT: u32 = 1_036;
+
+    /// Of this trust domain and of Istio's form.
+    pub(crate) fn of(trust_domain: &str) -> Identities {
+        Identities { start: [b"spiffe://", trust_domain.as_bytes()].concat(), own: true }
     }
 
-    /// Any trust domain, any path.
+    /// All of them.
     pub(crate) fn any() -> Identities {
-        let mut parts = literal(b"spiffe://");
-        parts.extend([Part::TrustDomain, Part::TrustDomainRest, Part::Byte(b'/')]);
-        parts.extend([Part::Name, Part::Tail]);
-        Identities::with(parts)
+        Identities { start: b"spiffe://".to_vec(), own: false }
     }
-
-    fn with(parts: Vec<Part>) -> Identities {
-        let trust_domain = letters(LOWER).union(Bytes::of(b"._-"));
-        Identities { parts, segment: trust_domain.union(Bytes::of(UPPER)), trust_domain }
-    }
-
-    fn part(&self, at: u32) -> Option<Part> {
-        self.parts.get(at as usize).copied()
-    }
-}
-
-fn literal(text: &[u8]) -> Vec<Part> {
-    text.iter().map(|byte| Part::Byte(*byte)).collect()
 }
 
 impl Domain for Identities {
@@ -248,29 +234,50 @@ impl Domain for Identities {
         0
     }
 
-    /// The state is the next part; a part that repeats is left where another byte comes.
     fn step(&self, state: u32, byte: u8) -> Option<u32> {
-        match self.part(state)? {
-            Part::Byte(wanted) => (byte == wanted).then_some(state + 1),
-            Part::Name => self.segment.contains(byte).then_some(state + 1),
-            Part::TrustDomain => self.trust_domain.contains(byte).then_some(state + 1),
-            Part::Rest if self.segment.contains(byte) => Some(state),
-            Part::TrustDomainRest if self.trust_domain.contains(byte) => Some(state),
-            Part::Rest | Part::TrustDomainRest => self.step(state + 1, byte),
-            Part::Tail if self.segment.contains(byte) => Some(state),
-            Part::Tail => (byte == b'/').then(|| state.saturating_sub(1)),
+        if let Some(wanted) = self.start.get(state as usize) {
+            let last = state as usize + 1 == self.start.len();
+            let next = match (last, self.own) {
+                (true, true) => Self::IN_TRUST_DOMAIN,
+                (true, false) => Self::TRUST_DOMAIN,
+                _ => state + 1,
+            };
+            return (byte == *wanted).then_some(next);
+        }
+        let lower = byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+        let name = lower || byte.is_ascii_uppercase();
+        match (state, byte) {
+            (Self::TRUST_DOMAIN, _) => lower.then_some(Self::IN_TRUST_DOMAIN),
+            (Self::IN_TRUST_DOMAIN, b'/') => Some(Self::FIRST),
+            (Self::IN_TRUST_DOMAIN, _) => (lower && !self.own).then_some(Self::IN_TRUST_DOMAIN),
+            (Self::FIRST, b'n') => Some(Self::FIRST_N),
+            (Self::FIRST_N, b's') => Some(Self::FIRST_NS),
+            (Self::FIRST_NS, b'/') => Some(Self::NAMESPACE),
+            (Self::FIRST | Self::FIRST_N | Self::FIRST_NS, _) if self.own => None,
+            (Self::NEXT, b'n') => Some(Self::NEXT_N),
+            (Self::NEXT_N, b's') => Some(Self::NEXT_NS),
+            (Self::FIRST_N | Self::NEXT_N | Self::OTHER, b'/') => Some(Self::NEXT),
+            (Self::FIRST..=Self::NEXT_NS, _) => name.then_some(Self::OTHER),
+            (Self::NAMESPACE, _) => name.then_some(Self::IN_NAMESPACE),
+            (Self::IN_NAMESPACE, b'/') => Some(Self::S),
+            (Self::IN_NAMESPACE, _) => name.then_some(Self::IN_NAMESPACE),
+            (Self::S, b's') => Some(Self::SA),
+            (Self::SA, b'a') => Some(Self::SLASH),
+            (Self::SLASH, b'/') => Some(Self::ACCOUNT),
+            (Self::ACCOUNT | Self::IN_ACCOUNT, _) => name.then_some(Self::IN_ACCOUNT),
+            _ => None,
         }
     }
 
     fn ends(&self, state: u32) -> bool {
-        let last = u32::try_from(self.parts.len()).unwrap_or(u32::MAX).saturating_sub(1);
-        state == last
+        let other = [Self::FIRST_N, Self::NEXT_N, Self::OTHER].contains(&state) && !self.own;
+        state == Self::IN_ACCOUNT || other
     }
 }
 
 /// The domains in which members of a class of peers are looked for, the most natural first; the last has all.
 pub(crate) fn peers(trust_domain: &str) -> Vec<Identities> {
-    vec![Identities::of_istio(Some(trust_domain)), Identities::of_istio(None), Identities::any()]
+    vec![Identities::of(trust_domain), Identities::any()]
 }
 
 #[cfg(test)]
@@ -325,20 +332,28 @@ mod tests {
 
     #[test]
     fn identities() {
-        let istio = Identities::of_istio(None);
-        let own = Identities::of_istio(Some("cluster.local"));
+        let own = Identities::of("cluster.local");
         let any = Identities::any();
-        for (name, of_own, of_istio, of_any) in [
-            ("spiffe://cluster.local/ns/a/sa/b", true, true, true),
-            ("spiffe://td/ns/a/sa/b", false, true, true),
-            ("spiffe://td/ns/a/sa/", false, false, false),
-            ("spiffe://td/ns/a/sa/b/c", false, false, true),
-            ("spiffe://td/x", false, false, true),
-            ("spiffe://td", false, false, false),
-            ("td/ns/a/sa/b", false, false, false),
+        for (name, of_own, of_any) in [
+            ("spiffe://cluster.local/ns/a/sa/b", true, true),
+            ("spiffe://cluster.localx/ns/a/sa/b", false, true),
+            ("spiffe://td/ns/a/sa/b", false, true),
+            ("spiffe://td/ns/ns/sa/sa", false, true),
+            ("spiffe://td/ns/a/sa/", false, false),
+            ("spiffe://td/ns/a/sa/b/c", false, false),
+            ("spiffe://td/ns/a", false, false),
+            ("spiffe://td/ns", false, false),
+            ("spiffe://td/n", false, true),
+            ("spiffe://td/nsx/y", false, true),
+            ("spiffe://td/x/ns/y", false, false),
+            ("spiffe://td/x/y/z", false, true),
+            ("spiffe://td/x/", false, false),
+            ("spiffe://td", false, false),
+            ("spiffe://cluster.local", false, false),
+            ("td/ns/a/sa/b", false, false),
         ] {
-            let found = [&own, &istio, &any].map(|domain| lies_in(domain, name.as_bytes()));
-            assert_eq!(found, [of_own, of_istio, of_any], "{name}");
+            let found = [&own, &any].map(|domain| lies_in(domain, name.as_bytes()));
+            assert_eq!(found, [of_own, of_any], "{name}");
         }
     }
 }

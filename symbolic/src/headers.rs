@@ -23,6 +23,13 @@ pub(crate) enum Presence {
 /// Its value depends on other parts of the request.
 pub(crate) fn presence(name: &str, setting: Setting<'_>) -> Result<Presence, Undecided> {
     let gateway = setting.proxy.gateway;
+    if name == "origin" || name == "access-control-request-method" {
+        // They make a preflight, which is an axis of its own where there are tokens.
+        return match setting.of_tokens.is_empty() {
+            true => Ok(Presence::Single),
+            false => Err(Undecided::Unsupported("a condition on a CORS header beside RequestAuthentication")),
+        };
+    }
     if setting.of_tokens.iter().any(|of| of == name) {
         return Err(Undecided::Unsupported(
             "a condition on a header that RequestAuthentication reads or writes",

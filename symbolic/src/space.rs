@@ -88,7 +88,9 @@ impl Space {
         // The subject breaks ties, so that the order does not depend on that of the rules.
         numbered.sort_by(|(a, x), (b, y)| {
             let weight = |number: &usize| weight.get(*number).copied().unwrap_or_default();
-            weight(b).cmp(&weight(a)).then_with(|| x.subject.cmp(&y.subject))
+            let first = |axis: &Axis| axis.subject != Subject::Preflight;
+            let order = first(x).cmp(&first(y)).then_with(|| weight(b).cmp(&weight(a)));
+            order.then_with(|| x.subject.cmp(&y.subject))
         });
         let mut by_number = vec![None; vocabulary.subjects.len()];
         let mut first: Variable = 0;
@@ -117,6 +119,8 @@ struct Texts {
     /// There may be none.
     optional: bool,
     set: bool,
+    /// There may be one without the claim.
+    tokens: bool,
     /// What lies in these is not considered.
     banned: Vec<Vec<u8>>,
 }
@@ -128,6 +132,7 @@ impl Texts {
             preferred: Vec::new(),
             optional: false,
             set: false,
+            tokens: false,
             banned: Vec::new(),
         }
     }
@@ -159,7 +164,7 @@ fn axis(
             Ok(addresses(subject, &values, known.len()))
         }
         Subject::Port => Ok(ports(&values, known.len(), setting)),
-        Subject::Token => Ok(states(subject, 2)),
+        Subject::Preflight => Ok(states(subject, 2)),
         Subject::Provider(_) => Ok(states(subject, 3)),
         _ => texts(subject, &values, known.len(), setting, limits),
     }
@@ -276,7 +281,8 @@ fn texts(
             Presence::Single => Texts::of(line).optional(),
             Presence::Lines => Texts::of(line).set(),
         },
-        Subject::Issuer | Subject::MetadataText(..) => Texts::of(free).optional(),
+        Subject::Issuer => Texts { tokens: true, ..Texts::of(free).optional() },
+        Subject::MetadataText(..) => Texts::of(free).optional(),
         Subject::Claim(path) if matches!(path.as_slice(), [one] if one == "sub" || one == "jti") => {
             Texts::of(free).optional()
         }
@@ -337,6 +343,10 @@ fn cut(
     let costs = classes.iter().map(|class| cost(subject, class, &texts.preferred));
     let mut costs: Vec<u32> = costs.collect();
     let mut members: Vec<Member> = classes.into_iter().map(|class| Member::Text(class.member)).collect();
+    if texts.tokens {
+        members.push(Member::State(1));
+        costs.push(12);
+    }
     if texts.optional {
         members.push(Member::Absent);
         costs.push(0);

@@ -29,7 +29,6 @@ impl Tokens {
 #[derive(Debug)]
 pub(crate) struct Looks {
     pub(crate) all: Vec<Literal>,
-    preflight: [Literal; 3],
 }
 
 /// The audiences of tokens.
@@ -39,15 +38,11 @@ fn audiences() -> Subject {
 
 /// Adds what the rules of these look at.
 pub(crate) fn looks(vocabulary: &mut Vocabulary<'_>, authenticators: &[&Authenticator]) -> Looks {
-    let filled = |name: &str| (Subject::Header(name.to_owned()), plain(Form::Filled, ""));
-    let options = vocabulary.literal(Subject::Method, [plain(Form::Exact, "OPTIONS")]);
-    let [origin, method] = ["origin", "access-control-request-method"].map(|name| {
-        let (subject, value) = filled(name);
-        vocabulary.literal(subject, [value])
-    });
-    let preflight = [options, origin, method];
-    let mut all = preflight.to_vec();
-    all.push(vocabulary.literal(Subject::Token, []));
+    let mut all = vec![
+        vocabulary.literal(Subject::Preflight, []),
+        vocabulary.literal(Subject::Method, [plain(Form::Exact, "OPTIONS")]),
+        vocabulary.literal(Subject::Issuer, []),
+    ];
     for rule in authenticators.iter().flat_map(|authenticator| authenticator.rules()) {
         let issuer = Some(rule.issuer()).filter(|issuer| !issuer.is_empty());
         all.push(vocabulary.literal(Subject::Issuer, issuer.map(|text| plain(Form::Exact, text))));
@@ -56,7 +51,7 @@ pub(crate) fn looks(vocabulary: &mut Vocabulary<'_>, authenticators: &[&Authenti
             all.push(vocabulary.literal(audiences(), ours));
         }
     }
-    Looks { all, preflight }
+    Looks { all }
 }
 
 /// What tells two lists of rules apart, as far as verdicts go.
@@ -86,33 +81,22 @@ pub(crate) fn signature(authenticator: &Authenticator) -> Vec<String> {
 pub(crate) fn stage(
     space: &mut Space,
     vocabulary: &mut Vocabulary<'_>,
-    looks: &Looks,
     authenticator: &Authenticator,
 ) -> Result<Tokens, TooLarge> {
     if authenticator.is_empty() {
         return Ok(Tokens::NONE);
-    }
-    let mut preflight = Bdd::TRUE;
-    for literal in &looks.preflight {
-        let one = match space.by_number.get(literal.axis as usize).copied().flatten() {
-            Some(at) => match space.axes.get(at) {
-                Some(axis) => axis.literal(&mut space.manager, literal)?,
-                None => Bdd::FALSE,
-            },
-            None => Bdd::FALSE,
-        };
-        preflight = space.manager.and(preflight, one)?;
     }
     let rules: Vec<AppliedRule<'_>> = authenticator.rules().collect();
     let Space { axes, by_number, manager } = space;
     let find = |number: Option<u32>| -> Option<&Axis> {
         axes.get((*by_number.get(number? as usize)?)?)
     };
-    let (Some(token), Some(issuer)) =
-        (find(vocabulary.find(&Subject::Token)), find(vocabulary.find(&Subject::Issuer)))
+    let (Some(preflight), Some(issuer)) =
+        (find(vocabulary.find(&Subject::Preflight)), find(vocabulary.find(&Subject::Issuer)))
     else {
         return Ok(Tokens::NONE);
     };
+    let preflight = preflight.any_of(manager, &[1])?;
     // Whether a rule's audiences are met.
     let aud = vocabulary.axis(audiences());
     let mut met = Vec::with_capacity(rules.len());
@@ -128,18 +112,19 @@ pub(crate) fn stage(
             (false, _, None) => Bdd::FALSE,
         });
     }
-    let sent = token.any_of(manager, &[1])?;
+    let none: Vec<u32> = issuer.absent().into_iter().collect();
+    let sent = !issuer.any_of(manager, &none)?;
     let required = rules.iter().any(|rule| rule.is_required());
     let mut passes = if required { Bdd::FALSE } else { !sent };
     let mut payload = Bdd::FALSE;
     for (class, member) in (0..).zip(&issuer.members) {
         let name = match member {
             Member::Text(text) => text.as_str(),
+            Member::Absent => continue,
             _ => "",
         };
         let one = of_issuer(manager, authenticator, &rules, &met, name, required)?;
         let here = issuer.any_of(manager, &[class])?;
-        let here = manager.and(here, sent)?;
         let with = manager.and(here, one.payload)?;
         payload = manager.or(payload, with)?;
         let good = manager.and(here, one.passes)?;

@@ -61,8 +61,8 @@ impl Space {
         for (axis, classes) in self.axes.iter().zip(&point.0) {
             let members: Vec<&Member> =
                 classes.iter().filter_map(|class| axis.members.get(*class as usize)).collect();
-            if axis.subject == Subject::Token {
-                token = members.contains(&&Member::State(1));
+            if axis.subject == Subject::Issuer {
+                token = !members.contains(&&Member::Absent);
             }
             state(&mut spec, &mut claims, axis, &members);
         }
@@ -114,7 +114,12 @@ fn state(spec: &mut RequestSpec, claims: &mut Vec<(String, Json)>, axis: &Axis, 
             });
         }
         Subject::Sni => spec.sni = texts().next().filter(|text| !text.is_empty()),
-        Subject::Token => {}
+        Subject::Preflight if members.contains(&&Member::State(1)) => {
+            for (name, value) in [("origin", "http://x"), ("access-control-request-method", "GET")] {
+                spec.headers.push((name.into(), value.into()));
+            }
+        }
+        Subject::Preflight => {}
         Subject::Issuer => claims.extend(texts().next().map(|text| ("iss".into(), Json::String(text)))),
         Subject::Claim(path) => {
             if let Some(value) = value(texts().collect()) {

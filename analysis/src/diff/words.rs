@@ -68,11 +68,21 @@ fn clause(comparison: &Comparison<'_>, at: usize, axis: &Axis, choice: &Choice) 
         Subject::DestinationIp => (5, text("local IP")),
         Subject::Port => (5, text("port")),
         Subject::Sni => (6, text("server name")),
-        Subject::Token => {
-            let sent = classes.iter().any(|class| axis.members.get(*class as usize) == Some(&Member::State(1)));
-            (8, if sent { "with a token" } else { "without a token" }.into())
+        Subject::Preflight => {
+            let is = classes.iter().any(|class| axis.members.get(*class as usize) == Some(&Member::State(1)));
+            (13, if is { "as a CORS preflight" } else { "but no CORS preflight" }.into())
         }
-        Subject::Issuer => (9, text("of issuer")),
+        Subject::Issuer if !phrase.present => (8, "without a token".into()),
+        Subject::Issuer => {
+            let token = match bare(&phrase, "") {
+                any if any.is_empty() => "with a token of any issuer".to_owned(),
+                _ if phrase.any_of.is_empty() && phrase.like.is_empty() => {
+                    format!("with a token of another issuer than {}", list(&phrase.but_not))
+                }
+                issuer => format!("with a token of issuer {issuer}"),
+            };
+            (8, if phrase.or_absent { format!("{token}, or without one") } else { token })
+        }
         Subject::Claim(path) => (10, text(&format!("claim {}", path.join(".")))),
         Subject::Header(name) => (7, text(&format!("header {name}"))),
         Subject::MetadataText(filter, key) | Subject::MetadataList(filter, key) => {

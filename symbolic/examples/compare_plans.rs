@@ -7,7 +7,7 @@
 use gnomon_engine::{
     Attribute, Mesh, Plan, Workload,
     request::Protocol,
-    resource::{Action, AuthorizationPolicy, Condition, FieldSet, Match, Meta, Resources, Rule, Target, Text},
+    resource::{Action, AuthorizationPolicy, Condition, FieldSet, JwtRule, Match, Meta, RequestAuthentication, Resources, Rule, Target, Text},
 };
 use gnomon_symbolic::{Limits, Side, compare};
 use std::{hint::black_box, time::Instant};
@@ -67,14 +67,52 @@ fn policies(count: usize, changed: impl Fn(usize) -> bool) -> Resources {
     Resources { authorization, ..Resources::default() }
 }
 
+/// What the new side has otherwise.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    One,
+    EachTenth,
+    AllIssuers,
+}
+
+impl Change {
+    fn name(self) -> &'static str {
+        match self {
+            Change::One => "one",
+            Change::EachTenth => "each 10th",
+            Change::AllIssuers => "tokens",
+        }
+    }
+}
+
+fn request_authentication() -> RequestAuthentication {
+    RequestAuthentication {
+        meta: Meta { namespace: "shop".into(), name: "tokens".into(), ..Meta::default() },
+        target: Target::Namespace,
+        rules: vec![JwtRule {
+            issuer: text("https://issuer.example.com".into()),
+            jwks_uri: Some(text("https://issuer.example.com/keys".into())),
+            ..JwtRule::default()
+        }],
+    }
+}
+
 fn main() {
     let workload = Workload { namespace: "shop".into(), ..Workload::default() };
     let mesh = Mesh::default();
     println!("policies  changed      plans        compared   nodes   axes");
     for count in [100, 1_000, 10_000] {
-        for every_tenth in [false, true] {
-            let changed = |number: usize| if every_tenth { number % 10 == 1 } else { number == 1 };
-            let (old, new) = (policies(count, |_| false), policies(count, changed));
+        for change in [Change::One, Change::EachTenth, Change::AllIssuers] {
+            let changed = |number: usize| match change {
+                Change::One => number == 1,
+                Change::EachTenth => number % 10 == 1,
+                Change::AllIssuers => false,
+            };
+            let (old, mut new) = (policies(count, |_| false), policies(count, changed));
+            if change == Change::AllIssuers {
+                // Nothing can be left aside: whoever sends a token of another issuer is refused now.
+                new.request_authentication.push(request_authentication());
+            }
             let start = Instant::now();
             let plans = [&old, &new].map(|resources| Plan::build(resources, &workload, &mesh));
             let building = start.elapsed();
@@ -87,15 +125,15 @@ fn main() {
                     .expect("no limit is reached")
                     .expect("there is a difference");
                 for set in [comparison.newly_allowed, comparison.newly_denied] {
-                    let point = comparison.space.cheapest(set).expect("a request for each direction");
-                    black_box(comparison.space.request(&point, Protocol::Http));
+                    let point = comparison.space.cheapest(set);
+                    black_box(point.map(|point| comparison.space.request(&point, Protocol::Http)));
                 }
                 best = best.min(start.elapsed().as_secs_f64() * 1_000.0);
                 found = (comparison.space.manager.len(), comparison.space.axes.len());
             }
             println!(
                 "{count:>8}  {:<9} {:>8.1} ms  {best:>10.2} ms  {:>6}  {:>5}",
-                if every_tenth { "each 10th" } else { "one" },
+                change.name(),
                 building.as_secs_f64() * 1_000.0,
                 found.0,
                 found.1

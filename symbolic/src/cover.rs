@@ -260,10 +260,17 @@ fn reason_at<'p>(
     let holds = |f: Bdd| space.has(f, point);
     let mut before: Vec<Bdd> = Vec::new();
     let refuses = |passes: Margin| !holds(passes.possible);
-    if refuses(functions.gate) {
+    if refuses(functions.handshake) {
+        return (Reason::Gate, vec![!functions.handshake.possible]);
+    }
+    before.push(functions.handshake.possible);
+    let late_gate = stages.accepted.is_some();
+    if refuses(functions.gate) && !late_gate {
         return (Reason::Gate, vec![!functions.gate.possible]);
     }
-    before.push(functions.gate.possible);
+    if !late_gate {
+        before.push(functions.gate.possible);
+    }
     if refuses(functions.custom) {
         let rules = stages.custom.as_ref().map(|custom| &custom.rules[..]).unwrap_or_default();
         if let Some((rule, f)) = first(rules, &functions.custom_rules, &holds) {
@@ -280,6 +287,11 @@ fn reason_at<'p>(
     if let Some((rule, f)) = first(&stages.deny, &functions.deny, &holds) {
         before.push(f);
         return (Reason::Denied(rule), before);
+    }
+    if refuses(functions.gate) {
+        before.push(!functions.gate.possible);
+        before.extend(functions.deny.iter().map(|deny| !deny.certain));
+        return (Reason::Gate, before);
     }
     let Some(allow) = &stages.allow else {
         return if holds(functions.allowed.certain) {

@@ -167,7 +167,9 @@ impl<'p> Stages<'p> {
 /// The stages as functions.
 #[derive(Clone, Debug)]
 pub(crate) struct Functions {
-    /// The mTLS gate, and at ztunnel the handshake.
+    /// ztunnel's handshake.
+    pub(crate) handshake: Margin,
+    /// The mTLS gate. ztunnel asks it behind the DENY policies.
     pub(crate) gate: Margin,
     /// Each CUSTOM rule, and that the stage lets pass.
     pub(crate) custom_rules: Vec<Margin>,
@@ -211,6 +213,7 @@ impl<'s> Builder<'s> {
         let late = Circumstances { payload: tokens.payload, believes_peers };
         // CUSTOM comes before the token is read.
         let early = Circumstances { payload: Bdd::FALSE, ..late };
+        let handshake = self.handshake(vocabulary, stages)?;
         let gate = self.gate(vocabulary, stages, believes_peers)?;
         let mut custom_rules = Vec::new();
         let mut custom = Margin::TRUE;
@@ -242,10 +245,10 @@ impl<'s> Builder<'s> {
         let denied = self.any(&deny)?;
         let manager = &mut self.space.manager;
         let mut allowed = passes.and(!denied, manager)?;
-        for part in [jwt, custom, gate] {
+        for part in [jwt, custom, gate, handshake] {
             allowed = allowed.and(part, manager)?;
         }
-        Ok(Functions { gate, custom_rules, custom, jwt, deny, allow, allowed })
+        Ok(Functions { handshake, gate, custom_rules, custom, jwt, deny, allow, allowed })
     }
 
     fn each(
@@ -397,7 +400,7 @@ impl<'s> Builder<'s> {
                 None => here,
                 Some(port) => {
                     let literal = vocabulary.literal(Subject::Port, [Value::Port(port)]);
-                    let at = Margin::of(self.port(&literal)?);
+                    let at = Margin::of(self.exactly(&literal)?);
                     let manager = &mut self.space.manager;
                     let inside = at.and(here, manager)?;
                     let outside = (!at).and(gate, manager)?;
@@ -405,14 +408,23 @@ impl<'s> Builder<'s> {
                 }
             };
         }
-        let Some(own) = &stages.accepted else { return Ok(gate) };
-        let literal = vocabulary.literal(Subject::Peer, [plain(Form::Own, own)]);
-        let known = self.port(&literal)?;
-        let handshake = Margin::of(self.space.manager.or(plaintext, known)?);
-        gate.and(handshake, &mut self.space.manager)
+        Ok(gate)
     }
 
-    fn port(&mut self, literal: &Literal) -> Result<Bdd, TooLarge> {
+    fn handshake(
+        &mut self,
+        vocabulary: &mut Vocabulary<'_>,
+        stages: &Stages<'_>,
+    ) -> Result<Margin, TooLarge> {
+        let Some(own) = &stages.accepted else { return Ok(Margin::TRUE) };
+        let plaintext = self.plaintext(vocabulary)?;
+        let literal = vocabulary.literal(Subject::Peer, [plain(Form::Own, own)]);
+        let known = self.exactly(&literal)?;
+        Ok(Margin::of(self.space.manager.or(plaintext, known)?))
+    }
+
+    /// A literal that means the same under all circumstances.
+    fn exactly(&mut self, literal: &Literal) -> Result<Bdd, TooLarge> {
         let Space { axes, by_number, manager } = &mut *self.space;
         let at = by_number.get(literal.axis as usize).copied().flatten();
         match at.and_then(|at| axes.get(at)) {

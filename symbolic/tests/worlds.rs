@@ -14,10 +14,12 @@ use gnomon_engine::{
     prepare::{Prepared, RequestSpec},
     request::Protocol,
     resource::Resources,
-    verdict::Outcome,
+    verdict::{Outcome, Stage},
 };
 use gnomon_oracle::{evaluator::World, tape::Tape, worlds};
-use gnomon_symbolic::{Comparison, Limits, Point, Side, Undecided, axis::Code, bdd::Bdd, compare};
+use gnomon_symbolic::{
+    Change, Comparison, Limits, Point, Reason, Side, Undecided, axis::Code, bdd::Bdd, compare,
+};
 
 /// Verifies nothing; the tokens made of claims are vouched for.
 struct NoKeys;
@@ -125,7 +127,7 @@ fn check(numbers: &mut Numbers, counts: &mut Counts) {
     let new = Plan::build(&resources, &world.workload, &world.mesh);
     let side = |plan| Side { plan, workload: &world.workload, mesh: &world.mesh };
     for protocol in [Protocol::Http, Protocol::Tcp] {
-        let comparison = match compare(side(&old), side(&new), protocol, Limits::default()) {
+        let mut comparison = match compare(side(&old), side(&new), protocol, Limits::default()) {
             Ok(Some(comparison)) => comparison,
             Ok(None) => {
                 counts.same += 1;
@@ -150,6 +152,7 @@ fn check(numbers: &mut Numbers, counts: &mut Counts) {
             }
         }
         counts.different += usize::from(!comparison.is_equivalent());
+        check_parts(&mut comparison, [&old, &new], &world, counts);
         for point in points {
             if !comparison.space.has(comparison.consistent, &point) {
                 continue;
@@ -179,8 +182,63 @@ fn check(numbers: &mut Numbers, counts: &mut Counts) {
     }
 }
 
+/// Parts and their boxes do not overlap, are the whole difference together, and name what decides.
+fn check_parts(comparison: &mut Comparison<'_>, plans: [&Plan; 2], world: &World, counts: &mut Counts) {
+    let sets = [
+        (Change::Allowed, comparison.newly_allowed),
+        (Change::Denied, comparison.newly_denied),
+        (Change::Undecided, comparison.newly_undecided),
+    ];
+    let (parts, complete) = comparison.parts(1_000).unwrap();
+    assert!(complete);
+    for (change, set) in sets {
+        let mut together = Bdd::FALSE;
+        for part in parts.iter().filter(|part| part.change == change) {
+            assert_ne!(part.set, Bdd::FALSE);
+            assert_eq!(comparison.space.manager.and(together, part.set), Ok(Bdd::FALSE));
+            together = comparison.space.manager.or(together, part.set).unwrap();
+            let Some(cubes) = comparison.cubes(part.set, 2_000) else { continue };
+            let mut boxes = Bdd::FALSE;
+            for cube in &cubes {
+                let set = comparison.set_of(cube).unwrap();
+                assert_ne!(set, Bdd::FALSE);
+                assert_eq!(comparison.space.manager.and(boxes, set), Ok(Bdd::FALSE));
+                boxes = comparison.space.manager.or(boxes, set).unwrap();
+            }
+            assert_eq!(boxes, part.set);
+            counts.boxes += cubes.len();
+        }
+        assert_eq!(together, set);
+    }
+    for part in &parts {
+        let point = comparison.space.cheapest(part.set).unwrap();
+        let spec = comparison.space.request(&point, comparison.protocol);
+        for (plan, reason) in plans.into_iter().zip(part.reasons) {
+            if plan.releases().count() > 1 || matches!(reason, Reason::Unknown) {
+                continue;
+            }
+            let report = Prepared::new(&spec, plan.authenticator(), &world.workload, &world.mesh, NOW)
+                .report(plan, &NoKeys);
+            let rule = match reason {
+                Reason::Custom(rule) | Reason::Denied(rule) | Reason::Allowed(rule) => Some(&*rule.id),
+                _ => None,
+            };
+            let stage = match reason {
+                Reason::Gate => Stage::Mtls,
+                Reason::Custom(_) => Stage::Custom,
+                Reason::Tokens => Stage::Jwt,
+                Reason::Denied(_) => Stage::Deny,
+                Reason::NoneAllows | Reason::Allowed(_) => Stage::Allow,
+                _ => report.stage,
+            };
+            assert_eq!((report.stage, report.policy.as_deref()), (stage, rule), "{reason:?} {report:?} {spec:?}");
+        }
+    }
+}
+
 #[derive(Default, Debug)]
 struct Counts {
+    boxes: usize,
     same: usize,
     not_covered: usize,
     compared: usize,

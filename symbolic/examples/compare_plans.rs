@@ -2,12 +2,20 @@
 //!
 //! From two compiled plans to the answer with a request for each direction: conditions, classes and diagrams included.
 //! The plans are built before, and their time stands beside it.
-#![allow(clippy::print_stdout, clippy::expect_used, clippy::indexing_slicing, reason = "a program for developers")]
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a program for developers"
+)]
 
 use gnomon_engine::{
     Attribute, Mesh, Plan, Workload,
     request::Protocol,
-    resource::{Action, AuthorizationPolicy, Condition, FieldSet, JwtRule, Match, Meta, RequestAuthentication, Resources, Rule, Target, Text},
+    resource::{
+        Action, AuthorizationPolicy, Condition, FieldSet, JwtRule, Match, Meta, RequestAuthentication,
+        Resources, Rule, Target, Text,
+    },
 };
 use gnomon_symbolic::{Limits, Side, compare};
 use std::{hint::black_box, time::Instant};
@@ -31,7 +39,8 @@ fn policy(number: usize, changed: bool) -> AuthorizationPolicy {
         0 => FieldSet::of([(Attribute::Namespace, values([format!("team-{}", number % 97)]))]),
         _ => FieldSet::of([(Attribute::Principal, values([principal]))]),
     });
-    let mut operation = FieldSet::of([(Attribute::Method, values(methods)), (Attribute::Path, values([path]))]);
+    let mut operation =
+        FieldSet::of([(Attribute::Method, values(methods)), (Attribute::Path, values([path]))]);
     if number % 7 == 0 {
         operation.set(Attribute::Port, values([format!("{}", 8000 + number % 13)]));
     }

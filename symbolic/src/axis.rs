@@ -141,7 +141,8 @@ impl Axis {
                     match manager.decision(f).filter(|(variable, ..)| *variable < self.end()) {
                         Some((variable, low, high)) => {
                             let class = variable - first;
-                            let and = |list: &Vec<u32>| list.iter().copied().chain([class]).collect::<Vec<u32>>();
+                            let and =
+                                |list: &Vec<u32>| list.iter().copied().chain([class]).collect::<Vec<u32>>();
                             stack.push((high, and(&with), without.clone()));
                             stack.push((low, with, and(&without)));
                         }

@@ -9,13 +9,7 @@ use crate::{
     tokens::{self, Tokens},
     undecided::Undecided,
 };
-use alloc::{
-    borrow::ToOwned,
-    collections::BTreeSet,
-    string::String,
-    vec,
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, vec, vec::Vec};
 use gnomon_engine::{Mesh, Plan, Workload, prepare::ProxySettings, request::Protocol, versions};
 
 /// A plan and what is around it.
@@ -80,13 +74,14 @@ pub fn compare<'p>(
         side.plan.releases().map(|plan| Stages::of(plan, protocol, &mut vocabulary)).collect::<Vec<_>>()
     });
     let tokens = reads_tokens(old, new, protocol);
-    let signatures = [old, new].map(|side| if tokens { tokens::signature(side.plan.authenticator()) } else { vec![] });
+    let signatures =
+        [old, new].map(|side| if tokens { tokens::signature(side.plan.authenticator()) } else { vec![] });
     let same_frame = settings_agree(&settings)
         && signatures[0] == signatures[1]
         && old.plan.believes_peers() == new.plan.believes_peers()
         && lines(old.plan) == lines(new.plan)
         && releases[0].len() == releases[1].len()
-        && releases[0].iter().zip(&releases[1]).all(|(a, b)| a.frame() == b.frame());
+        && releases[0].iter().zip(&releases[1]).all(|(a, b)| a.has_frame_of(b));
     let changed = changed(&releases);
     if same_frame && changed.is_empty() {
         return Ok(None);
@@ -254,7 +249,9 @@ impl<'p> Comparing<'p> {
             matches!(value, Some(Value::Verbatim(..)))
         });
         if verbatim && self.tokens {
-            return Err(Undecided::Unsupported("a condition on the header :path beside RequestAuthentication"));
+            return Err(Undecided::Unsupported(
+                "a condition on the header :path beside RequestAuthentication",
+            ));
         }
         Ok(())
     }
@@ -295,21 +292,17 @@ impl<'p> Comparing<'p> {
         }
         let manager = &mut space.manager;
         let [old, new] = allowed;
-        let mut newly = [
-            manager.minus(new.certain, old.certain)?,
-            manager.minus(old.possible, new.possible)?,
-            {
+        let mut newly =
+            [manager.minus(new.certain, old.certain)?, manager.minus(old.possible, new.possible)?, {
                 let open = manager.minus(new.possible, new.certain)?;
                 let was = manager.minus(old.possible, old.certain)?;
                 manager.minus(open, was)?
-            },
-        ];
+            }];
         for one in &mut newly {
             *one = manager.and(*one, consistent)?;
         }
-        let functions: [Functions; 2] = functions
-            .try_into()
-            .map_err(|_| Undecided::Unsupported("a plan without a release"))?;
+        let functions: [Functions; 2] =
+            functions.try_into().map_err(|_| Undecided::Unsupported("a plan without a release"))?;
         Ok(Found { functions, allowed, newly, consistent })
     }
 }

@@ -4,7 +4,9 @@
 //! Two rules that say the same have the same number, whatever policy they stand in and on whichever side of a
 //! comparison.
 
-use alloc::{borrow::Cow, borrow::ToOwned, boxed::Box, collections::BTreeMap, format, string::String, vec, vec::Vec};
+use alloc::{
+    borrow::Cow, borrow::ToOwned, boxed::Box, collections::BTreeMap, format, string::String, vec, vec::Vec,
+};
 use gnomon_engine::{
     attribute::Input,
     pattern::{Pattern, PeerPattern},
@@ -281,7 +283,10 @@ impl<'p> Vocabulary<'p> {
                 let mut name = clause.name().map(ToOwned::to_owned);
                 let (filter, key) = (name.next().unwrap_or_default(), name.next().unwrap_or_default());
                 let of = |list: bool| {
-                    patterns.iter().filter(move |(of_list, _)| *of_list == list).map(|(_, pattern)| text(pattern))
+                    patterns
+                        .iter()
+                        .filter(move |(of_list, _)| *of_list == list)
+                        .map(|(_, pattern)| text(pattern))
                 };
                 let mut found = self.one(Subject::MetadataText(filter.clone(), key.clone()), of(false));
                 found.extend(self.one(Subject::MetadataList(filter, key), of(true)));
@@ -375,10 +380,9 @@ fn peer(pattern: &PeerPattern) -> Option<Value<'_>> {
         PeerPattern::TrustDomain { prefix, suffix } => {
             Value::Text(Form::TrustDomain, Cow::Owned(joined([&prefix[..], &suffix[..]])))
         }
-        PeerPattern::ServiceAccount { namespace, name } => Value::Text(
-            Form::ServiceAccount,
-            Cow::Owned(joined([namespace.as_bytes(), name.as_bytes()])),
-        ),
+        PeerPattern::ServiceAccount { namespace, name } => {
+            Value::Text(Form::ServiceAccount, Cow::Owned(joined([namespace.as_bytes(), name.as_bytes()])))
+        }
         PeerPattern::Unquoted(_) => return None,
     })
 }

@@ -107,7 +107,9 @@ impl<'p> Comparison<'p> {
         let mut part = left;
         let mut reasons = [Reason::Unknown; 2];
         for (side, reason) in reasons.iter_mut().enumerate() {
-            let (Some(stages), Some(functions)) = (self.stages.get(side), self.functions.get(side)) else { continue };
+            let (Some(stages), Some(functions)) = (self.stages.get(side), self.functions.get(side)) else {
+                continue;
+            };
             let found = reason_at(&self.space, stages, functions, point);
             let mut where_it_holds = Bdd::TRUE;
             for one in found.1 {
@@ -181,16 +183,17 @@ impl<'p> Comparison<'p> {
         let Some(of) = self.space.axes.get(axis) else { return Phrase::default() };
         let absent = of.absent();
         let number = self.space.by_number.iter().position(|at| *at == Some(axis));
-        let known: &[Value<'_>] =
-            number.and_then(|number| self.vocabulary.known.get(number)).map(Vec::as_slice).unwrap_or_default();
+        let known: &[Value<'_>] = number
+            .and_then(|number| self.vocabulary.known.get(number))
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let values: Vec<(String, &[u32])> = known
             .iter()
             .zip(&of.matching)
             .filter_map(|(value, classes)| Some((value.written(), classes.as_deref()?)))
             .filter(|(_, classes)| !classes.is_empty())
             .collect();
-        let all: Vec<u32> =
-            (0..).take(of.members.len()).filter(|class| Some(*class) != absent).collect();
+        let all: Vec<u32> = (0..).take(of.members.len()).filter(|class| Some(*class) != absent).collect();
         let wanted: Vec<u32> = classes.iter().copied().filter(|class| Some(*class) != absent).collect();
         let or_absent = absent.is_some_and(|absent| classes.contains(&absent));
         let present = !wanted.is_empty();
@@ -234,12 +237,15 @@ fn without(all: &[u32], some: &[u32]) -> Vec<u32> {
 fn covered(values: &[(String, &[u32])], wanted: &[u32], most: usize) -> Option<Vec<String>> {
     let mut left: Vec<u32> = wanted.to_vec();
     let mut names: Vec<String> = Vec::new();
-    let inside: Vec<&(String, &[u32])> =
-        values.iter().filter(|(_, classes)| classes.iter().all(|class| wanted.binary_search(class).is_ok())).collect();
+    let inside: Vec<&(String, &[u32])> = values
+        .iter()
+        .filter(|(_, classes)| classes.iter().all(|class| wanted.binary_search(class).is_ok()))
+        .collect();
     while !left.is_empty() {
         let gain = |classes: &[u32]| classes.iter().filter(|class| left.contains(class)).count();
         // Of equal ones the one that is written shorter.
-        let best = inside.iter().max_by_key(|(name, classes)| (gain(classes), core::cmp::Reverse(name.len())))?;
+        let best =
+            inside.iter().max_by_key(|(name, classes)| (gain(classes), core::cmp::Reverse(name.len())))?;
         if gain(best.1) == 0 || names.len() >= most {
             return None;
         }

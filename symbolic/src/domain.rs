@@ -292,7 +292,8 @@ mod tests {
     }
 
     fn path() -> impl Strategy<Value = alloc::string::String> {
-        let pieces = ["/", "/", "a", ".", "..", ";", "%2f", "%5C", "%41", "%2e", "%00", "%", "4", "\\", "{", "?", "é"];
+        let pieces =
+            ["/", "/", "a", ".", "..", ";", "%2f", "%5C", "%41", "%2e", "%00", "%", "4", "\\", "{", "?", "é"];
         proptest::collection::vec(proptest::sample::select(pieces.to_vec()), 0..7)
             .prop_map(|pieces| [&["/"][..], &pieces].concat().concat())
     }

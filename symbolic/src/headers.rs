@@ -42,7 +42,9 @@ pub(crate) fn presence(name: &str, setting: Setting<'_>) -> Result<Presence, Und
         "connection" | "upgrade" | "http2-settings" | "te" => {
             return Err(Undecided::Unsupported("a condition on a header of the connection itself"));
         }
-        "keep-alive" | "proxy-connection" | "transfer-encoding" | "x-forwarded-client-cert" => Presence::Never,
+        "keep-alive" | "proxy-connection" | "transfer-encoding" | "x-forwarded-client-cert" => {
+            Presence::Never
+        }
         "x-envoy-expected-rq-timeout-ms"
         | "x-envoy-force-trace"
         | "x-envoy-hedge-on-per-try-timeout"

@@ -126,9 +126,7 @@ fn peer(form: Form, text: &[u8]) -> Vec<Pattern> {
             [head(), deeper]
                 .into_iter()
                 .map(|pattern| pattern.then(b"sa/").then(name))
-                .flat_map(|end| {
-                    [end.clone(), end.then(b"/").then_one(Bytes::ALL).then_many(Bytes::ALL)]
-                })
+                .flat_map(|end| [end.clone(), end.then(b"/").then_one(Bytes::ALL).then_many(Bytes::ALL)])
                 .collect()
         }
         Form::Account => {
@@ -143,9 +141,7 @@ fn peer(form: Form, text: &[u8]) -> Vec<Pattern> {
         Form::Namespace => in_namespace(|pattern, text, _| pattern.then(text)),
         Form::NamespacePrefix => in_namespace(|pattern, text, inside| pattern.then(text).then_many(inside)),
         Form::NamespaceSuffix => in_namespace(|pattern, text, inside| pattern.then_many(inside).then(text)),
-        Form::NamespaceAny => {
-            in_namespace(|pattern, _, inside| pattern.then_one(inside).then_many(inside))
-        }
+        Form::NamespaceAny => in_namespace(|pattern, _, inside| pattern.then_one(inside).then_many(inside)),
         _ => vec![placed(form, Pattern::exact(text), Pattern::non_empty())],
     }
 }

@@ -16,7 +16,8 @@ impl Guards {
         let mut guards = Guards::default();
         let single = |axis: u32| {
             let subject = vocabulary.subjects.get(axis as usize);
-            let set = matches!(subject, Some(Subject::Header(_) | Subject::Claim(_) | Subject::MetadataList(..)));
+            let set =
+                matches!(subject, Some(Subject::Header(_) | Subject::Claim(_) | Subject::MetadataList(..)));
             !set
         };
         let wants = |condition: &Condition| -> Option<(u32, Vec<u32>)> {

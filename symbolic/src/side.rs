@@ -124,10 +124,14 @@ impl<'p> Stages<'p> {
     }
 
     /// Everything but the rules themselves.
-    pub(crate) fn frame(&self) -> (&[PeerModes<'p>], Option<&str>, Option<(Option<&str>, bool)>, bool) {
-        let custom = self.custom.as_ref();
-        let custom = custom.map(|custom| (custom.provider.as_deref(), custom.fails_open));
-        (&self.modes, self.accepted.as_deref(), custom, self.allow.is_some())
+    pub(crate) fn has_frame_of(&self, other: &Stages<'_>) -> bool {
+        let custom = |stages: &Stages<'_>| {
+            stages.custom.as_ref().map(|custom| (custom.provider.clone(), custom.fails_open))
+        };
+        self.modes == other.modes
+            && self.accepted == other.accepted
+            && custom(self) == custom(other)
+            && self.allow.is_some() == other.allow.is_some()
     }
 
     /// The rules of each stage, each number once.
@@ -145,7 +149,8 @@ impl<'p> Stages<'p> {
     /// What the gate and the CUSTOM provider look at.
     pub(crate) fn looks(&self, vocabulary: &mut Vocabulary<'p>) -> Vec<Literal> {
         let mut all = Vec::new();
-        let matters = |modes: &PeerModes<'_>| modes.modes.iter().any(|(mode, _)| *mode != MtlsMode::Permissive);
+        let matters =
+            |modes: &PeerModes<'_>| modes.modes.iter().any(|(mode, _)| *mode != MtlsMode::Permissive);
         if self.modes.iter().any(matters) || self.accepted.is_some() {
             all.push(vocabulary.literal(Subject::Peer, []));
             let ports = self.modes.iter().filter_map(|modes| modes.port).map(Value::Port);

@@ -15,7 +15,6 @@ use crate::{
 use alloc::{
     borrow::{Cow, ToOwned},
     collections::BTreeMap,
-    format,
     string::String,
     vec,
     vec::Vec,
@@ -357,14 +356,22 @@ fn cut(
 }
 
 /// The classes of the last domain by the values that match them, with members of the first domain that has one.
-fn classes(all: &[text::Pattern], owners: &[u32], texts: &Texts, states: usize) -> Result<Vec<Class>, TooMany> {
+fn classes(
+    all: &[text::Pattern],
+    owners: &[u32],
+    texts: &Texts,
+    states: usize,
+) -> Result<Vec<Class>, TooMany> {
     let preferred: Vec<&str> = texts.preferred.iter().map(String::as_str).collect();
     let mut found: BTreeMap<Vec<u32>, (usize, String)> = BTreeMap::new();
     for (rank, domain) in texts.domains.iter().enumerate() {
         for class in text::classes(all, &**domain, &preferred, states)?.classes {
             // Several patterns of one value are one.
-            let mut matched_by: Vec<u32> =
-                class.matched_by.iter().filter_map(|pattern| owners.get(*pattern as usize).copied()).collect();
+            let mut matched_by: Vec<u32> = class
+                .matched_by
+                .iter()
+                .filter_map(|pattern| owners.get(*pattern as usize).copied())
+                .collect();
             matched_by.dedup();
             let better = |(known, member): &(usize, String)| {
                 *known == rank
@@ -397,5 +404,5 @@ fn cost(subject: &Subject, class: &Class, preferred: &[String]) -> u32 {
 
 /// A value that no policy has, for what belongs to the stages themselves.
 pub(crate) fn plain(form: Form, text: &str) -> Value<'static> {
-    Value::Text(form, Cow::Owned(format!("{text}").into_bytes()))
+    Value::Text(form, Cow::Owned(text.as_bytes().to_vec()))
 }

@@ -88,9 +88,7 @@ pub(crate) fn stage(
     }
     let rules: Vec<AppliedRule<'_>> = authenticator.rules().collect();
     let Space { axes, by_number, manager } = space;
-    let find = |number: Option<u32>| -> Option<&Axis> {
-        axes.get((*by_number.get(number? as usize)?)?)
-    };
+    let find = |number: Option<u32>| -> Option<&Axis> { axes.get((*by_number.get(number? as usize)?)?) };
     let (Some(preflight), Some(issuer)) =
         (find(vocabulary.find(&Subject::Preflight)), find(vocabulary.find(&Subject::Issuer)))
     else {

@@ -52,7 +52,8 @@ impl Space {
 
     /// A request that lies there.
     pub fn request(&self, point: &Point, protocol: Protocol) -> RequestSpec {
-        let mut spec = RequestSpec { protocol, method: "GET".into(), path: "/".into(), ..RequestSpec::default() };
+        let mut spec =
+            RequestSpec { protocol, method: "GET".into(), path: "/".into(), ..RequestSpec::default() };
         if protocol == Protocol::Http {
             spec.host = Some("example.com".into());
         }

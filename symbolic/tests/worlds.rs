@@ -170,7 +170,8 @@ fn check(numbers: &mut Numbers, counts: &mut Counts) {
                 other => panic!("{other:?} for {spec:?}"),
             };
             assert_eq!(
-                found, expected,
+                found,
+                expected,
                 "{outcomes:?} {protocol:?} {:?} {}\n{spec:?}\n{point:?}\n{:?}\nold {}\nnew {}",
                 world.workload.proxy,
                 world.mesh.istio_version,
@@ -231,7 +232,11 @@ fn check_parts(comparison: &mut Comparison<'_>, plans: [&Plan; 2], world: &World
                 Reason::NoneAllows | Reason::Allowed(_) => Stage::Allow,
                 _ => report.stage,
             };
-            assert_eq!((report.stage, report.policy.as_deref()), (stage, rule), "{reason:?} {report:?} {spec:?}");
+            assert_eq!(
+                (report.stage, report.policy.as_deref()),
+                (stage, rule),
+                "{reason:?} {report:?} {spec:?}"
+            );
         }
     }
 }

@@ -16,7 +16,15 @@ pub(crate) fn scale(workspace: &Workspace) -> Result<(), Failure> {
 /// What comparing two sets of policies costs.
 pub(crate) fn diff(workspace: &Workspace) -> Result<(), Failure> {
     let mut command = workspace.cargo();
-    command.args(["run", "--quiet", "--release", "--package", "gnomon-symbolic", "--example", "compare_plans"]);
+    command.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "gnomon-symbolic",
+        "--example",
+        "compare_plans",
+    ]);
     run(&mut command)
 }
 

@@ -274,12 +274,7 @@ fn deciding(reason: Reason<'_>) -> Deciding {
 }
 
 /// What was done to the rule that decides: the one that allows now or allowed before, and the one that denies.
-fn because(
-    plans: [&Plan; 2],
-    protocol: Protocol,
-    old: Reason<'_>,
-    new: Reason<'_>,
-) -> Vec<String> {
+fn because(plans: [&Plan; 2], protocol: Protocol, old: Reason<'_>, new: Reason<'_>) -> Vec<String> {
     let mut because = Vec::new();
     let [before, after] = plans;
     let mut told = |text: String| {

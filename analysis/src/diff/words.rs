@@ -174,7 +174,10 @@ fn quoted(text: &str) -> String {
 pub(super) fn rule_change(old: &Rule, new: &Rule) -> Vec<String> {
     let parts = |rule: &Rule| -> Vec<(String, Vec<String>)> {
         let groups = [&rule.from, &rule.to].into_iter().flat_map(|groups| groups.iter()).flatten();
-        groups.chain(&rule.when).map(|clause: &Clause| (clause.field().into_owned(), clause.expected())).collect()
+        groups
+            .chain(&rule.when)
+            .map(|clause: &Clause| (clause.field().into_owned(), clause.expected()))
+            .collect()
     };
     let (before, after) = (parts(old), parts(new));
     let mut changes = Vec::new();

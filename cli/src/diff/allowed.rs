@@ -26,7 +26,9 @@ pub(super) fn read(path: &Path) -> Result<Intended, String> {
     }
     let list = documents.first().and_then(|document| document.get("allow")).and_then(Node::as_list);
     let Some(list) = list else {
-        return Err(format!("{place}: write a list `allow:` of `policy: NAMESPACE/NAME` and `workload: NAME`"));
+        return Err(format!(
+            "{place}: write a list `allow:` of `policy: NAMESPACE/NAME` and `workload: NAME`"
+        ));
     };
     let mut entries = Vec::new();
     for node in list {
@@ -46,7 +48,10 @@ pub(super) fn read(path: &Path) -> Result<Intended, String> {
             *field = Some(text.clone());
         }
         if entry.policy.is_none() && entry.workload.is_none() {
-            return Err(format!("{place}:{}: an entry without `policy` and `workload` allows all", node.at.line));
+            return Err(format!(
+                "{place}:{}: an entry without `policy` and `workload` allows all",
+                node.at.line
+            ));
         }
         entries.push(entry);
     }

@@ -102,7 +102,8 @@ pub(super) fn markdown(compared: &[Compared]) -> String {
         if !one.changes.complete {
             out.push_str("\nThere is more: only the first changes are told.\n");
         }
-        let witnesses = [(Change::Allowed, &one.changes.newly_allowed), (Change::Denied, &one.changes.newly_denied)];
+        let witnesses =
+            [(Change::Allowed, &one.changes.newly_allowed), (Change::Denied, &one.changes.newly_denied)];
         for (change, witness) in witnesses {
             if let Some(witness) = witness {
                 let request = document(&witness.request).to_string();
@@ -132,7 +133,11 @@ pub(super) fn sarif(compared: &[Compared]) -> String {
                 .collect();
             let text = format!(
                 "{}: {}: {} (before: {}; now: {})",
-                one.name, title(line.change), line.requests, line.old.what, line.new.what
+                one.name,
+                title(line.change),
+                line.requests,
+                line.old.what,
+                line.new.what
             );
             results.push(json!({
                 "ruleId": name(line.change),
@@ -165,7 +170,9 @@ pub(super) fn html(compared: &[Compared]) -> String {
     }
     for one in different {
         let _ = writeln!(body, "<h2>{}</h2>\n<table>", text::escaped(&one.name));
-        body.push_str("<tr><th>change</th><th>requests</th><th>before</th><th>now</th><th>because</th></tr>\n");
+        body.push_str(
+            "<tr><th>change</th><th>requests</th><th>before</th><th>now</th><th>because</th></tr>\n",
+        );
         for line in &one.changes.summary {
             let cells = [
                 title(line.change).to_owned(),
@@ -179,7 +186,8 @@ pub(super) fn html(compared: &[Compared]) -> String {
             let _ = writeln!(body, "<tr>{}</tr>", cells.concat());
         }
         body.push_str("</table>\n");
-        let witnesses = [(Change::Allowed, &one.changes.newly_allowed), (Change::Denied, &one.changes.newly_denied)];
+        let witnesses =
+            [(Change::Allowed, &one.changes.newly_allowed), (Change::Denied, &one.changes.newly_denied)];
         for (change, witness) in witnesses {
             if let Some(witness) = witness {
                 let request = text::escaped(&document(&witness.request).to_string());

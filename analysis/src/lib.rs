@@ -4,6 +4,7 @@
 pub mod bundle;
 mod compare;
 pub mod describe;
+pub mod diff;
 pub mod evaluator;
 pub mod imported;
 pub mod inquiry;

@@ -67,3 +67,15 @@ fn verdicts() {
     }
     assert!(!schema.unseen().contains(&"verdict.workload".into()));
 }
+
+#[test]
+fn differences() {
+    let mut schema = schema("difference");
+    for (old, new) in [("1-authentication", "2-require-a-token"), ("3-who-may-do-what", "demo")] {
+        let [old, new] = [old, new].map(|folder| format!("examples/end-user-jwt/{folder}"));
+        let printed = printed(&["diff", &old, &new, "-o", "json", "--curl"]);
+        assert_eq!(schema.check(&printed), Vec::<String>::new());
+        assert_eq!(printed["equivalent"], false);
+        assert!(printed["workloads"][0]["newlyAllowed"]["curl"].is_string());
+    }
+}

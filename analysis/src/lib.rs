@@ -11,6 +11,7 @@ pub mod inquiry;
 pub mod lint;
 pub mod reference;
 pub mod run;
+pub mod suggest;
 pub mod workloads;
 
 pub use compare::{Difference, differences, shown};

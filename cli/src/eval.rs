@@ -8,7 +8,10 @@ use crate::{
     tokens::TokenArgs,
     workloads::{All, Asked, chosen_or_tell, nothing_applies},
 };
-use gnomon_analysis::Evaluator;
+use gnomon_analysis::{
+    Evaluator,
+    suggest::{Refusal, Suggestion, suggestion},
+};
 use gnomon_engine::{
     Mesh, Node, Plan, Position, Severity, Value,
     attach::{NotApplied, NotAppliedReport, not_applied},
@@ -69,6 +72,8 @@ pub(crate) enum Format {
     Json,
 }
 
+/// Of so many requests at most it is said how the policies would have to change.
+const SUGGESTED: usize = 20;
 const NOTHING: &str = "nothing was evaluated";
 
 pub(crate) fn run(args: &Args) -> Outcome {
@@ -118,7 +123,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             proxy::explain(file, listener, requests.as_slice(), around, (now, &args.tokens), args.verbose);
         let Some(explained) = explained else { return Outcome::Failed };
         let asked = Asked { workload, found: None };
-        vec![Answer { asked, explained, not_applied: Vec::new() }]
+        vec![Answer { asked, explained, suggested: Vec::new(), not_applied: Vec::new() }]
     } else {
         let all = if args.all_workloads { All::Yes } else { All::May };
         let chosen = chosen_or_tell(&environment, workload, all, &loaded, &mesh)
@@ -154,6 +159,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
 struct Answer {
     asked: Asked,
     explained: Vec<verdict::Explanation>,
+    /// For each request the change of a policy that lets it pass.
+    suggested: Vec<Option<Suggestion>>,
     not_applied: Vec<NotAppliedReport>,
 }
 
@@ -171,13 +178,27 @@ fn answer(
         // Policies always answer.
         evaluator.explain(spec, now, &tokens.crypto()).ok()
     };
-    let explained = requests.as_slice().iter().filter_map(explain).collect();
+    let explained: Vec<verdict::Explanation> = requests.as_slice().iter().filter_map(explain).collect();
+    // For people, and for one request at a time: a file of hundreds has another purpose.
+    let few = explained.len() <= SUGGESTED;
+    let suggested =
+        explained.iter().zip(requests.as_slice()).filter(|_| few).map(|(explanation, request)| {
+            let resources = &loaded.resources;
+            let refusal = Refusal { resources, workload, mesh, request, explanation };
+            suggestion(refusal, &text_of, now, &tokens.crypto())
+        });
+    let suggested = suggested.collect();
     let not_applied = not_applied(&loaded.resources, workload, mesh).iter().map(NotApplied::report).collect();
-    Answer { asked, explained, not_applied }
+    Answer { asked, explained, suggested, not_applied }
+}
+
+/// The text of a file of policies.
+fn text_of(file: &str) -> Option<String> {
+    read_file(Path::new(file)).ok()
 }
 
 fn text(args: &Args, answer: &Answer, requests: &Requests, loaded: &Loaded, mesh: &Mesh) -> String {
-    let Answer { asked, explained, not_applied } = answer;
+    let Answer { asked, explained, suggested, not_applied } = answer;
     let style = style::Style::of_stdout();
     let writer = explanation::Writer {
         style,
@@ -197,7 +218,11 @@ fn text(args: &Args, answer: &Answer, requests: &Requests, loaded: &Loaded, mesh
         .as_slice()
         .iter()
         .zip(explained)
-        .map(|(spec, explanation)| writer.write(spec, explanation))
+        .enumerate()
+        .map(|(number, (spec, explanation))| {
+            let suggested = suggested.get(number).and_then(Option::as_ref);
+            writer.write(spec, explanation) + &suggested.map_or(String::new(), |one| writer.suggestion(one))
+        })
         .collect();
     text + &verdicts.join("\n") + &writer.not_applied(not_applied)
 }
@@ -282,17 +307,20 @@ fn json(requests: &Requests, answers: &[Answer], named: bool) -> String {
         #[serde(flatten)]
         report: &'a verdict::Report,
         stages: Vec<Passage<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        suggestion: Option<&'a Suggestion>,
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         not_applied: &'a [NotAppliedReport],
     }
     let mut reports: Vec<Printed<'_>> = Vec::new();
-    for Answer { asked, explained, not_applied } in answers {
+    for Answer { asked, explained, suggested, not_applied } in answers {
         // What the options say needs no name.
         let workload = asked.found.as_ref().map(|_| asked.name());
-        reports.extend(explained.iter().map(|one| Printed {
+        reports.extend(explained.iter().enumerate().map(|(number, one)| Printed {
             workload: workload.clone(),
             report: &one.report,
             stages: one.stages.iter().map(Passage::of).collect(),
+            suggestion: suggested.get(number).and_then(Option::as_ref),
             not_applied,
         }));
     }

@@ -38,10 +38,14 @@ fn test_results() {
     let unseen: Vec<String> = schema
         .unseen()
         .into_iter()
-        .filter(|name| !name.starts_with("notApplied.") && !name.starts_with("passage."))
+        .filter(|name| {
+            !name.starts_with("notApplied.")
+                && !name.starts_with("passage.")
+                && !name.starts_with("suggestion.")
+        })
         .collect();
     // What `gnomon eval` prints beside the verdict.
-    assert_eq!(unseen, ["verdict.notApplied", "verdict.stages", "verdict.workload"]);
+    assert_eq!(unseen, ["verdict.notApplied", "verdict.stages", "verdict.suggestion", "verdict.workload"]);
 }
 
 #[test]

@@ -735,6 +735,24 @@ const VERDICT: Object = Object {
             "The stages in the order of evaluation, those without any policy left out.",
         ),
         field(
+            "suggestion",
+            Shape::Object(&Object {
+                name: "suggestion",
+                doc: "A change of a policy that would let a refused request pass.",
+                fields: &[
+                    field("policy", TEXT, "The id of the rule."),
+                    field("file", TEXT, "The file."),
+                    field("line", LINE, "The first line that changes."),
+                    field("patch", TEXT, "The change, as diff -u writes it."),
+                    field("letsIn", List(&TEXT), "Which requests come in with it, in words."),
+                    field("complete", Boolean, "Whether all of them are named."),
+                ],
+                required: &["policy", "file", "line", "patch", "letsIn", "complete"],
+                ..PRINTED
+            }),
+            "How the policy that came nearest could change; left out where one more value in a list is not enough.",
+        ),
+        field(
             "notApplied",
             List(&Shape::Object(&NOT_APPLIED)),
             "The policies that do not apply to the workload.",

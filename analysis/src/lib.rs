@@ -9,6 +9,7 @@ pub mod evaluator;
 pub mod imported;
 pub mod inquiry;
 pub mod lint;
+pub mod notes;
 pub mod reference;
 pub mod run;
 pub mod suggest;

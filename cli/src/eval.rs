@@ -10,6 +10,7 @@ use crate::{
 };
 use gnomon_analysis::{
     Evaluator,
+    notes::{Judged, notes},
     suggest::{Refusal, Suggestion, suggestion},
 };
 use gnomon_engine::{
@@ -123,7 +124,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             proxy::explain(file, listener, requests.as_slice(), around, (now, &args.tokens), args.verbose);
         let Some(explained) = explained else { return Outcome::Failed };
         let asked = Asked { workload, found: None };
-        vec![Answer { asked, explained, suggested: Vec::new(), not_applied: Vec::new() }]
+        vec![Answer { asked, explained, suggested: Vec::new(), notes: Vec::new(), not_applied: Vec::new() }]
     } else {
         let all = if args.all_workloads { All::Yes } else { All::May };
         let chosen = chosen_or_tell(&environment, workload, all, &loaded, &mesh)
@@ -161,6 +162,8 @@ struct Answer {
     explained: Vec<verdict::Explanation>,
     /// For each request the change of a policy that lets it pass.
     suggested: Vec<Option<Suggestion>>,
+    /// For each request what else mattered.
+    notes: Vec<Vec<String>>,
     not_applied: Vec<NotAppliedReport>,
 }
 
@@ -188,8 +191,14 @@ fn answer(
             suggestion(refusal, &text_of, now, &tokens.crypto())
         });
     let suggested = suggested.collect();
+    let crypto = tokens.crypto();
+    let notes = explained.iter().zip(requests.as_slice()).filter(|_| few).map(|(explanation, request)| {
+        let (resources, plan, crypto) = (&loaded.resources, &plan, &crypto);
+        notes(Judged { resources, plan, workload, mesh, request, explanation, now, crypto })
+    });
+    let notes = notes.collect();
     let not_applied = not_applied(&loaded.resources, workload, mesh).iter().map(NotApplied::report).collect();
-    Answer { asked, explained, suggested, not_applied }
+    Answer { asked, explained, suggested, notes, not_applied }
 }
 
 /// The text of a file of policies.
@@ -198,7 +207,7 @@ fn text_of(file: &str) -> Option<String> {
 }
 
 fn text(args: &Args, answer: &Answer, requests: &Requests, loaded: &Loaded, mesh: &Mesh) -> String {
-    let Answer { asked, explained, suggested, not_applied } = answer;
+    let Answer { asked, explained, suggested, notes, not_applied } = answer;
     let style = style::Style::of_stdout();
     let writer = explanation::Writer {
         style,
@@ -221,7 +230,10 @@ fn text(args: &Args, answer: &Answer, requests: &Requests, loaded: &Loaded, mesh
         .enumerate()
         .map(|(number, (spec, explanation))| {
             let suggested = suggested.get(number).and_then(Option::as_ref);
-            writer.write(spec, explanation) + &suggested.map_or(String::new(), |one| writer.suggestion(one))
+            let notes = notes.get(number).map_or(&[][..], Vec::as_slice);
+            writer.write(spec, explanation)
+                + &writer.notes(notes)
+                + &suggested.map_or(String::new(), |one| writer.suggestion(one))
         })
         .collect();
     text + &verdicts.join("\n") + &writer.not_applied(not_applied)
@@ -307,19 +319,22 @@ fn json(requests: &Requests, answers: &[Answer], named: bool) -> String {
         #[serde(flatten)]
         report: &'a verdict::Report,
         stages: Vec<Passage<'a>>,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        notes: &'a [String],
         #[serde(skip_serializing_if = "Option::is_none")]
         suggestion: Option<&'a Suggestion>,
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         not_applied: &'a [NotAppliedReport],
     }
     let mut reports: Vec<Printed<'_>> = Vec::new();
-    for Answer { asked, explained, suggested, not_applied } in answers {
+    for Answer { asked, explained, suggested, notes, not_applied } in answers {
         // What the options say needs no name.
         let workload = asked.found.as_ref().map(|_| asked.name());
         reports.extend(explained.iter().enumerate().map(|(number, one)| Printed {
             workload: workload.clone(),
             report: &one.report,
             stages: one.stages.iter().map(Passage::of).collect(),
+            notes: notes.get(number).map_or(&[][..], Vec::as_slice),
             suggestion: suggested.get(number).and_then(Option::as_ref),
             not_applied,
         }));

@@ -350,7 +350,10 @@ fn a_long_dump_is_read_as_a_short_one() {
         let last = &loaded.resources.authorization.last().unwrap().meta;
         let begins = text.lines().nth(last.at.line as usize - 1).unwrap();
         let column = last.at.column as usize - 1;
-        assert!(begins.chars().skip(column).collect::<String>().starts_with(['a', '{']), "{name}: {begins} {column}");
+        assert!(
+            begins.chars().skip(column).collect::<String>().starts_with(['a', '{']),
+            "{name}: {begins} {column}"
+        );
     }
     // Too long for anything but a dump.
     let long = folder.write("long.yaml", format!("a: |\n{}", "  text\n".repeat(5 << 20)));

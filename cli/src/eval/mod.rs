@@ -1,5 +1,7 @@
 //! `gnomon eval`.
 
+mod way;
+
 use crate::{
     Outcome, environment, explanation, findings, proxy,
     request_args::RequestArgs,
@@ -56,6 +58,9 @@ pub(crate) struct Args {
     /// Ask about every workload that is among the manifests or that a policy names
     #[arg(long, conflicts_with_all = ["envoy_config", "labels", "proxy", "workload"])]
     all_workloads: bool,
+    /// Follow the request through this ingress gateway to the workload that its routes lead to; `gateway` is the only one
+    #[arg(long, value_name = "GATEWAY", conflicts_with_all = ["envoy_config", "namespace", "labels", "proxy", "workload", "all_workloads"])]
+    via: Option<String>,
     /// For people or for programs
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
@@ -112,6 +117,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
 
     let now = now();
+    if let Some(gateway) = &args.via {
+        return way::run(args, gateway, &requests, &loaded, &mesh, now);
+    }
     let answers = if let Some(file) = &args.envoy_config {
         let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
         if errors > 0 {
@@ -144,7 +152,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Format::Json => style::print(&json(&requests, &answers, args.all_workloads)),
     }
     let explained = answers.iter().flat_map(|answer| &answer.explained);
-    let worst = explained.map(|explanation| match explanation.report.verdict {
+    worst(args, explained.map(|explanation| explanation.report.verdict))
+}
+
+/// How the command ends, with `--exit-code`.
+fn worst(args: &Args, verdicts: impl Iterator<Item = verdict::Outcome>) -> Outcome {
+    let worst = verdicts.map(|verdict| match verdict {
         verdict::Outcome::Allow => Outcome::Good,
         verdict::Outcome::Deny => Outcome::Bad,
         verdict::Outcome::Unknown => Outcome::Unknown,

@@ -5,6 +5,7 @@ pub mod bundle;
 mod compare;
 pub mod describe;
 pub mod diff;
+pub mod draft;
 pub mod evaluator;
 pub mod hops;
 pub mod imported;

@@ -11,6 +11,7 @@ mod envoy_config;
 mod eval;
 mod explanation;
 mod findings;
+mod init;
 mod lint;
 mod playground;
 mod plugin;
@@ -48,6 +49,7 @@ enum Command {
     Why(Box<why::Args>),
     Describe(Box<describe::Args>),
     Diff(Box<diff::Args>),
+    Init(Box<init::Args>),
     Test(test::Args),
     Lint(lint::Args),
     EnvoyConfig(envoy_config::Args),
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         Command::Why(args) => why::run(&args),
         Command::Describe(args) => describe::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::EnvoyConfig(args) => envoy_config::run(&args),

@@ -8,6 +8,7 @@ pub mod diff;
 pub mod evaluator;
 pub mod imported;
 pub mod inquiry;
+pub mod invariant;
 pub mod lint;
 pub mod reference;
 pub mod run;

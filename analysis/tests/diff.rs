@@ -124,7 +124,9 @@ fn smallest_requests() {
             policy("a", "ALLOW", any),
             policy("a", "ALLOW", any) + &tokens(issuer),
             None,
-            Some(r#"{"claims":{"iss":""},"host":"example.com","method":"GET","path":"/"}"#),
+            Some(
+                r#"{"claims":{"iss":"https://other.example.com"},"host":"example.com","method":"GET","path":"/"}"#,
+            ),
         ),
         (
             "an audience",

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bundle;
+mod check;
 mod completions;
 mod describe;
 mod diff;
@@ -17,6 +18,7 @@ mod request_args;
 mod start;
 mod style;
 mod test;
+mod who_can;
 mod why;
 mod words;
 mod workloads;
@@ -42,6 +44,8 @@ enum Command {
     Why(Box<why::Args>),
     Describe(Box<describe::Args>),
     Diff(Box<diff::Args>),
+    Check(Box<check::Args>),
+    WhoCan(Box<who_can::Args>),
     Test(test::Args),
     Lint(lint::Args),
     EnvoyConfig(envoy_config::Args),
@@ -70,6 +74,8 @@ fn main() -> ExitCode {
         Command::Why(args) => why::run(&args),
         Command::Describe(args) => describe::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::WhoCan(args) => who_can::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::EnvoyConfig(args) => envoy_config::run(&args),

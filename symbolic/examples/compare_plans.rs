@@ -41,10 +41,10 @@ fn policy(number: usize, changed: bool) -> AuthorizationPolicy {
     });
     let mut operation =
         FieldSet::of([(Attribute::Method, values(methods)), (Attribute::Path, values([path]))]);
-    if number % 7 == 0 {
+    if number.is_multiple_of(7) {
         operation.set(Attribute::Port, values([format!("{}", 8000 + number % 13)]));
     }
-    if number % 11 == 0 {
+    if number.is_multiple_of(11) {
         operation.set(
             Attribute::Path,
             Match {
@@ -54,7 +54,7 @@ fn policy(number: usize, changed: bool) -> AuthorizationPolicy {
         );
     }
     rule.to.push(operation);
-    if number % 9 == 0 {
+    if number.is_multiple_of(9) {
         rule.when.push(Condition {
             at: Default::default(),
             key: text("request.headers[x-tier]".into()),

@@ -10,7 +10,7 @@ use crate::{
     undecided::Undecided,
 };
 use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, vec, vec::Vec};
-use gnomon_engine::{Mesh, Plan, Workload, prepare::ProxySettings, request::Protocol, versions};
+use gnomon_engine::{Mesh, Plan, Workload, jwt::Place, prepare::ProxySettings, request::Protocol, versions};
 
 /// A plan and what is around it.
 #[derive(Clone, Copy, Debug)]
@@ -228,18 +228,27 @@ impl<'p> Comparing<'p> {
                 .collect(),
             false => Vec::new(),
         };
-        self.check_queries(&used, &headers)?;
+        let mut places: Vec<Place> = Vec::new();
+        for rule in authenticators.iter().flat_map(|authenticator| authenticator.rules()) {
+            for place in rule.places() {
+                if !places.contains(&place) {
+                    places.push(place);
+                }
+            }
+        }
+        self.check_queries(&used)?;
         let setting = Setting {
             proxy,
             trust_domain: &self.new.mesh.trust_domain,
             joins_lines: !lines(self.new.plan),
             of_tokens: &headers,
+            token_places: &places,
         };
         Space::build(&self.vocabulary, &used, &weight, setting, limits)
     }
 
     /// A token may stand in the query, of which a condition on the header `:path` sees everything.
-    fn check_queries(&self, used: &[Option<Vec<u32>>], _headers: &[String]) -> Result<(), Undecided> {
+    fn check_queries(&self, used: &[Option<Vec<u32>>]) -> Result<(), Undecided> {
         use crate::condition::Value;
         let Some(path) = self.vocabulary.find(&Subject::Path) else { return Ok(()) };
         let known = self.vocabulary.known.get(path as usize);

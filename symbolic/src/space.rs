@@ -19,7 +19,7 @@ use alloc::{
     vec,
     vec::Vec,
 };
-use gnomon_engine::prepare::ProxySettings;
+use gnomon_engine::{jwt::Place, prepare::ProxySettings};
 use ipnet::IpNet;
 
 /// The axes, in the order of their variables, and the diagrams over them.
@@ -44,6 +44,8 @@ pub struct Setting<'a> {
     pub joins_lines: bool,
     /// Headers that the JWT stage reads or writes.
     pub of_tokens: &'a [String],
+    /// Where it looks for tokens.
+    pub token_places: &'a [Place],
 }
 
 /// How large it may become.
@@ -280,14 +282,17 @@ fn texts(
             Presence::Single => Texts::of(line).optional(),
             Presence::Lines => Texts::of(line).set(),
         },
-        Subject::Issuer => Texts { tokens: true, ..Texts::of(free).optional() },
+        Subject::Issuer => {
+            let texts = Texts::of(free).optional().preferring(&["https://other.example.com"]);
+            Texts { tokens: true, ..texts }
+        }
         Subject::MetadataText(..) => Texts::of(free).optional(),
         Subject::Claim(path) if matches!(path.as_slice(), [one] if one == "sub" || one == "jti") => {
             Texts::of(free).optional()
         }
         _ => Texts::of(free).set(),
     };
-    cut(subject, values, known, around, &texts, limits)
+    cut(subject, values, known, around, &texts, setting, limits)
 }
 
 /// An axis on which nothing is ever there.
@@ -307,6 +312,7 @@ fn cut(
     known: usize,
     around: Around,
     texts: &Texts,
+    setting: Setting<'_>,
     limits: Limits,
 ) -> Result<Axis, Undecided> {
     let mut all: Vec<text::Pattern> = Vec::new();
@@ -344,7 +350,9 @@ fn cut(
     let mut members: Vec<Member> = classes.into_iter().map(|class| Member::Text(class.member)).collect();
     if texts.tokens {
         members.push(Member::State(1));
-        costs.push(12);
+        costs.push(40);
+        members.extend(setting.token_places.iter().cloned().map(Member::Garbage));
+        costs.resize(members.len(), 50);
     }
     if texts.optional {
         members.push(Member::Absent);
@@ -390,10 +398,14 @@ fn classes(
 
 /// What a class of texts costs in a witness.
 fn cost(subject: &Subject, class: &Class, preferred: &[String]) -> u32 {
-    if let Some(at) = preferred.iter().position(|text| *text == class.member) {
+    // That there is no token is the usual case.
+    if *subject != Subject::Issuer
+        && let Some(at) = preferred.iter().position(|text| *text == class.member)
+    {
         return narrow(at);
     }
-    let length = narrow(class.member.len().min(1_000));
+    // Nobody sends an empty text but to show a point.
+    let length = if class.member.is_empty() { 30 } else { narrow(class.member.len().min(1_000)) };
     match subject {
         Subject::Method => 10 + length,
         Subject::Sni if class.member.is_empty() => 0,

@@ -59,16 +59,23 @@ impl Space {
         }
         let mut claims: Vec<(String, Json)> = Vec::new();
         let mut token = false;
+        let mut garbage = None;
         for (axis, classes) in self.axes.iter().zip(&point.0) {
             let members: Vec<&Member> =
                 classes.iter().filter_map(|class| axis.members.get(*class as usize)).collect();
             if axis.subject == Subject::Issuer {
-                token = !members.contains(&&Member::Absent);
+                token = members.iter().any(|member| matches!(member, Member::Text(_) | Member::State(_)));
+            }
+            if let [Member::Garbage(place)] = members[..] {
+                garbage = Some(place);
             }
             state(&mut spec, &mut claims, axis, &members);
         }
         if token && protocol == Protocol::Http {
             spec.claims = Some(Json::Object(claims));
+        }
+        if let Some(place) = garbage {
+            spec = spec.with_token(place, "malformed");
         }
         if spec.method == "QUERY" {
             spec.headers.push(("content-type".into(), "text/plain".into()));

@@ -10,9 +10,9 @@
 
 use gnomon_engine::{
     Plan,
-    jwt::{Algorithm, Crypto, Key, Signature},
+    jwt::{Algorithm, Crypto, Json, Key, Signature},
     prepare::{Prepared, RequestSpec},
-    request::Protocol,
+    request::{ExtAuthzAnswer, Protocol},
     resource::Resources,
     verdict::{Outcome, Stage},
 };
@@ -119,6 +119,115 @@ fn random_point(comparison: &Comparison<'_>, numbers: &mut Numbers) -> Point {
     Point(axes.collect())
 }
 
+/// A request at random, of values near those that policies have.
+fn random_request(protocol: Protocol, numbers: &mut Numbers) -> RequestSpec {
+    fn of<'t>(numbers: &mut Numbers, texts: &[&'t str]) -> &'t str {
+        texts[numbers.below(texts.len())]
+    }
+    let mut spec = RequestSpec { protocol, method: "GET".into(), path: "/".into(), ..RequestSpec::default() };
+    let peers = [
+        "cluster.local/ns/a/sa/b",
+        "corp/ns/a/sa/b",
+        "cluster.local/ns/shop/sa/web",
+        "old.corp/ns/a/sa/b",
+        "cluster.local/ns/a.b/sa/b",
+        "other/ns/prod-1/sa/x",
+        "corp/a/b",
+        "cluster.local/ns/ashop/sa/bx",
+    ];
+    if numbers.below(4) > 0 {
+        spec.principal = Some(of(numbers, &peers).into());
+    }
+    let address = |numbers: &mut Numbers| {
+        of(numbers, &["10.0.0.1", "10.0.0.77", "10.0.1.1", "fe80::1", "2001:db8::1", "192.0.2.1"])
+            .parse()
+            .ok()
+    };
+    spec.source_ip = address(numbers);
+    spec.remote_ip = address(numbers);
+    spec.destination_ip = address(numbers);
+    spec.destination_port = Some([80, 8080, 0, 443, 65535, 81][numbers.below(6)]);
+    if numbers.below(2) == 0 {
+        spec.sni = Some(of(numbers, &["a.com", "x.a.com", "b.org", "com"]).into());
+    }
+    for name in ["p", "q", "r"] {
+        let answer = [ExtAuthzAnswer::Allow, ExtAuthzAnswer::Deny, ExtAuthzAnswer::Error][numbers.below(3)];
+        spec.ext_authz.push((name.into(), answer));
+    }
+    if protocol == Protocol::Tcp {
+        return spec;
+    }
+    spec.method = of(numbers, &["GET", "POST", "PUT", "get", "OPTIONS", "HEAD"]).into();
+    let paths = [
+        "/", "/a", "/a/", "/a/b", "/a/b/c", "/v1/x/i", "/f/x", "/f/y/x", "/xfoo*", "/ab", "/a//b", "/b",
+        "/a/%2f/b",
+    ];
+    spec.path = of(numbers, &paths).into();
+    let hosts = ["a.com", "A.com:8080", "x.a.com", "a.com:80", "b.org", "a", "bcom", "example.com"];
+    spec.host = Some(of(numbers, &hosts).into());
+    for _ in 0..numbers.below(3) {
+        let name = of(numbers, &["x-a", "x-b", "accept"]);
+        spec.headers.push((name.into(), of(numbers, &["v", "w", "vw", "V", "*v*", "z"]).into()));
+    }
+    if numbers.below(2) == 0 {
+        let text = |text: &str| Json::String(text.into());
+        let mut claims = vec![("iss".into(), text(of(numbers, &["https://i", "https://j", "i", "k"])))];
+        if numbers.below(3) > 0 {
+            claims.push(("sub".into(), text(of(numbers, &["u", "ux", "v", "a/u"]))));
+        }
+        if numbers.below(2) > 0 {
+            claims.push(("aud".into(), text(of(numbers, &["dev", "https://dev/", "web", "x"]))));
+        }
+        for name in ["scope", "g", "azp", "a"] {
+            if numbers.below(3) == 0 {
+                let one = text(of(numbers, &["dev", "r w", "r", "5", "v"]));
+                claims.push((
+                    name.into(),
+                    if numbers.below(2) == 0 { one } else { Json::List(vec![one, text("v")]) },
+                ));
+            }
+        }
+        spec.claims = Some(Json::Object(claims));
+    }
+    spec
+}
+
+/// Random requests may fare differently only where the comparison says that some do.
+fn check_random(
+    plans: [&Plan; 2],
+    world: &World,
+    protocol: Protocol,
+    there_are: [bool; 3],
+    numbers: &mut Numbers,
+    counts: &mut Counts,
+) {
+    for _ in 0..12 {
+        let mut spec = random_request(protocol, numbers);
+        // A header in which a token is looked for would be a second token.
+        spec.headers.retain(|(name, _)| {
+            plans.iter().all(|plan| plan.authenticator().reads_headers().all(|read| read != name))
+        });
+        let [old, new] = plans.map(|plan| verdict(plan, world, &spec));
+        if old == new {
+            continue;
+        }
+        let expected = match new {
+            Outcome::Allow => there_are[0],
+            Outcome::Deny => there_are[1],
+            _ => there_are[2],
+        };
+        counts.hits += 1;
+        assert!(
+            expected,
+            "{old:?} {new:?} {there_are:?} {:?} {}\n{spec:?}\nold {}\nnew {}",
+            world.workload.proxy,
+            world.mesh.istio_version,
+            told(plans[0], protocol, world, &spec),
+            told(plans[1], protocol, world, &spec)
+        );
+    }
+}
+
 /// Checks one pair; what it says is covered.
 fn check(numbers: &mut Numbers, counts: &mut Counts) {
     let world = world(numbers);
@@ -131,6 +240,7 @@ fn check(numbers: &mut Numbers, counts: &mut Counts) {
             Ok(Some(comparison)) => comparison,
             Ok(None) => {
                 counts.same += 1;
+                check_random([&old, &new], &world, protocol, [false; 3], numbers, counts);
                 continue;
             }
             Err(Undecided::Unsupported(_) | Undecided::Refused(_)) => {
@@ -152,6 +262,8 @@ fn check(numbers: &mut Numbers, counts: &mut Counts) {
             }
         }
         counts.different += usize::from(!comparison.is_equivalent());
+        let there_are = sets.map(|set| set != Bdd::FALSE);
+        check_random([&old, &new], &world, protocol, there_are, numbers, counts);
         check_parts(&mut comparison, [&old, &new], &world, counts);
         for point in points {
             if !comparison.space.has(comparison.consistent, &point) {
@@ -244,6 +356,7 @@ fn check_parts(comparison: &mut Comparison<'_>, plans: [&Plan; 2], world: &World
 #[derive(Default, Debug)]
 struct Counts {
     boxes: usize,
+    hits: usize,
     same: usize,
     not_covered: usize,
     compared: usize,
@@ -268,6 +381,7 @@ fn pairs(seed: u64, count: usize) -> Counts {
 fn the_engine_says_the_same() {
     let counts = pairs(1, 400);
     assert!(counts.compared > 200 && counts.different > 100, "{counts:?}");
+    assert!(counts.hits > 100, "{counts:?}");
     assert!(counts.not_covered < counts.compared, "{counts:?}");
 }
 

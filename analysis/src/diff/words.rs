@@ -1,6 +1,7 @@
 //! A part of a difference as a person would write it.
 
 use gnomon_engine::{
+    jwt::Place,
     plan::{Clause, Rule},
     request::Protocol,
 };
@@ -20,6 +21,9 @@ pub(super) fn cube(comparison: &Comparison<'_>, cube: &Cube) -> String {
             clause(comparison, *at, axis, choice)
         })
         .collect();
+    if !may_be_preflight(comparison, cube) {
+        parts.retain(|(order, _)| *order != PREFLIGHT);
+    }
     parts.sort_by_key(|(order, _)| *order);
     let named = |order: u8| parts.iter().any(|(of, _)| *of == order);
     let head = match comparison.protocol {
@@ -40,6 +44,21 @@ pub(super) fn cube(comparison: &Comparison<'_>, cube: &Cube) -> String {
         text.push_str(&part);
     }
     text
+}
+
+/// Where it is said of a request whether it is a preflight.
+const PREFLIGHT: u8 = 13;
+
+/// False: the methods tell already that it is none.
+fn may_be_preflight(comparison: &Comparison<'_>, cube: &Cube) -> bool {
+    cube.0.iter().all(|(at, choice)| {
+        match (comparison.space.axes.get(*at), choice) {
+        (Some(axis), Choice::Any(classes)) if axis.subject == Subject::Method => classes.iter().any(|class| {
+            matches!(axis.members.get(*class as usize), Some(Member::Text(text)) if text == "OPTIONS")
+        }),
+        _ => true,
+    }
+    })
 }
 
 /// Its place in the sentence, and the words.
@@ -70,10 +89,24 @@ fn clause(comparison: &Comparison<'_>, at: usize, axis: &Axis, choice: &Choice) 
         Subject::Sni => (6, text("server name")),
         Subject::Preflight => {
             let is = classes.iter().any(|class| axis.members.get(*class as usize) == Some(&Member::State(1)));
-            (13, if is { "as a CORS preflight" } else { "but no CORS preflight" }.into())
+            (PREFLIGHT, if is { "as a CORS preflight" } else { "but no CORS preflight" }.into())
         }
-        Subject::Issuer if !phrase.present => (8, "without a token".into()),
         Subject::Issuer => {
+            let garbage =
+                |class: &&u32| matches!(axis.members.get(**class as usize), Some(Member::Garbage(_)));
+            let all = axis.members.iter().filter(|member| matches!(member, Member::Garbage(_))).count();
+            let malformed = match classes.iter().filter(garbage).count() {
+                0 => None,
+                some if some == all => Some("with a malformed token".to_owned()),
+                _ => {
+                    let places =
+                        classes.iter().filter_map(|class| match axis.members.get(*class as usize)? {
+                            Member::Garbage(place) => Some(self::place(place)),
+                            _ => None,
+                        });
+                    Some(format!("with a malformed token in {}", places.collect::<Vec<_>>().join(" or ")))
+                }
+            };
             let token = match bare(&phrase, "") {
                 any if any.is_empty() => "with a token of any issuer".to_owned(),
                 _ if phrase.any_of.is_empty() && phrase.like.is_empty() => {
@@ -81,7 +114,11 @@ fn clause(comparison: &Comparison<'_>, at: usize, axis: &Axis, choice: &Choice) 
                 }
                 issuer => format!("with a token of issuer {issuer}"),
             };
-            (8, if phrase.or_absent { format!("{token}, or without one") } else { token })
+            let mut ways: Vec<String> = Vec::new();
+            ways.extend(phrase.present.then_some(token));
+            ways.extend(malformed);
+            ways.extend(phrase.or_absent.then(|| "without a token".to_owned()));
+            (8, ways.join(" or "))
         }
         Subject::Claim(path) => (10, text(&format!("claim {}", path.join(".")))),
         Subject::Header(name) => (7, text(&format!("header {name}"))),
@@ -97,6 +134,14 @@ fn clause(comparison: &Comparison<'_>, at: usize, axis: &Axis, choice: &Choice) 
             (12, format!("where provider {name} {}", words.collect::<Vec<_>>().join(" or ")))
         }
     })
+}
+
+fn place(place: &Place) -> String {
+    match place {
+        Place::Header { name, .. } => format!("header {name}"),
+        Place::Param(name) => format!("parameter {name}"),
+        Place::Cookie(name) => format!("cookie {name}"),
+    }
 }
 
 fn set(

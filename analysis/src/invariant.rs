@@ -4,7 +4,7 @@
 //! Both questions are comparisons ([`diff`](crate::diff)): with a policy that denies these requests, or that allows just
 //! these.
 
-use crate::diff::{Change, Changes, Problem, State, of_protocols};
+use crate::diff::{Change, Changes, Problem, State, of_kinds};
 use gnomon_engine::{
     jwt::Crypto,
     request::Protocol,
@@ -12,7 +12,7 @@ use gnomon_engine::{
     workload::{ProxyKind, Workload},
 };
 use gnomon_manifests::load_text;
-use gnomon_symbolic::Limits;
+use gnomon_symbolic::{Kind, Limits};
 use serde_json::{Value, json};
 
 /// What must be so of the requests that a rule describes.
@@ -54,6 +54,13 @@ impl Requests {
         let requests = Requests { rule, protocol };
         requests.policy("ALLOW", &Workload::default())?;
         Ok(requests)
+    }
+
+    fn kinds(&self) -> &'static [Kind] {
+        match self.protocol {
+            Protocol::Http => &[Kind::Http, Kind::Connect],
+            Protocol::Tcp => &[Kind::Tcp],
+        }
     }
 
     /// A policy for the workload with this rule alone.
@@ -122,7 +129,7 @@ pub fn allowed(
     resources.authorization.push(denying);
     let without = State { resources: &resources, ..state };
     let limits = Limits::default();
-    let changes = of_protocols(&[requests.protocol], without, state, now, crypto, limits);
+    let changes = of_kinds(requests.kinds(), without, state, now, crypto, limits);
     changes.map(|changes| only(changes, Change::Allowed)).map_err(Unanswered::Problem)
 }
 
@@ -146,7 +153,7 @@ pub fn violations(
     let resources = Resources { authorization: vec![allowing], services, ..Resources::default() };
     let just_these = State { resources: &resources, ..state };
     let limits = Limits::default();
-    let changes = of_protocols(&[requests.protocol], just_these, state, now, crypto, limits);
+    let changes = of_kinds(requests.kinds(), just_these, state, now, crypto, limits);
     changes.map(|changes| only(changes, Change::Denied)).map_err(Unanswered::Problem)
 }
 

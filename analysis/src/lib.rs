@@ -6,6 +6,7 @@ mod compare;
 pub mod describe;
 pub mod diff;
 pub mod evaluator;
+pub mod idle;
 pub mod imported;
 pub mod inquiry;
 pub mod invariant;

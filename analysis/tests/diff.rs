@@ -167,6 +167,13 @@ fn smallest_requests() {
             None,
         ),
         (
+            "CONNECT, which has no path",
+            policy("a", "ALLOW", any),
+            policy("a", "ALLOW", any) + &policy("d", "DENY", "[{to: [{operation: {methods: [CONNECT]}}]}]"),
+            None,
+            Some(r#"{"host":"example.com:443","method":"CONNECT","path":"/"}"#),
+        ),
+        (
             "a template in place of a prefix",
             policy("a", "ALLOW", "[{to: [{operation: {paths: ['/u/*']}}]}]"),
             policy("a", "ALLOW", "[{to: [{operation: {paths: ['/u/{*}']}}]}]"),

@@ -18,6 +18,7 @@ mod request_args;
 mod start;
 mod style;
 mod test;
+mod upgrade;
 mod who_can;
 mod why;
 mod words;
@@ -46,6 +47,7 @@ enum Command {
     Diff(Box<diff::Args>),
     Check(Box<check::Args>),
     WhoCan(Box<who_can::Args>),
+    Upgrade(Box<upgrade::Args>),
     Test(test::Args),
     Lint(lint::Args),
     EnvoyConfig(envoy_config::Args),
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         Command::Diff(args) => diff::run(&args),
         Command::Check(args) => check::run(&args),
         Command::WhoCan(args) => who_can::run(&args),
+        Command::Upgrade(args) => upgrade::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::EnvoyConfig(args) => envoy_config::run(&args),

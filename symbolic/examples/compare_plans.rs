@@ -11,13 +11,12 @@
 
 use gnomon_engine::{
     Attribute, Mesh, Plan, Workload,
-    request::Protocol,
     resource::{
         Action, AuthorizationPolicy, Condition, FieldSet, JwtRule, Match, Meta, RequestAuthentication,
         Resources, Rule, Target, Text,
     },
 };
-use gnomon_symbolic::{Limits, Side, compare};
+use gnomon_symbolic::{Kind, Limits, Side, compare};
 use std::{hint::black_box, time::Instant};
 
 fn text(value: String) -> Text {
@@ -130,12 +129,12 @@ fn main() {
             let mut found = (0, 0);
             for _ in 0..if count < 5_000 { 20 } else { 3 } {
                 let start = Instant::now();
-                let comparison = compare(side(&plans[0]), side(&plans[1]), Protocol::Http, Limits::default())
+                let comparison = compare(side(&plans[0]), side(&plans[1]), Kind::Http, Limits::default())
                     .expect("no limit is reached")
                     .expect("there is a difference");
                 for set in [comparison.newly_allowed, comparison.newly_denied] {
                     let point = comparison.space.cheapest(set);
-                    black_box(point.map(|point| comparison.space.request(&point, Protocol::Http)));
+                    black_box(point.map(|point| comparison.space.request(&point, Kind::Http)));
                 }
                 best = best.min(start.elapsed().as_secs_f64() * 1_000.0);
                 found = (comparison.space.manager.len(), comparison.space.axes.len());

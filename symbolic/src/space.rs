@@ -5,8 +5,9 @@ use crate::{
     bdd::{Manager, Variable},
     condition::{Form, Subject, Value, Vocabulary, narrow},
     dimension::Dimension,
-    domain::{self, Over, Paths, Utf8},
+    domain::{self, Authorities, Over, Paths, Utf8, Word},
     headers::{Presence, presence},
+    kind::Kind,
     numbers,
     patterns::{Around, patterns},
     text::{self, Class, Domain, TooMany},
@@ -36,12 +37,16 @@ pub struct Space {
 /// What bears on which values there are.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
+    /// What is sent.
+    pub kind: Kind,
     /// The connection manager's, and its ports.
     pub proxy: &'a ProxySettings,
     /// The mesh's own, for natural members.
     pub trust_domain: &'a str,
     /// Matchers see several lines of a header as one value.
     pub joins_lines: bool,
+    /// Those of only one side do.
+    pub lines_differ: bool,
     /// Headers that the JWT stage reads or writes.
     pub of_tokens: &'a [String],
     /// Where it looks for tokens.
@@ -253,6 +258,13 @@ fn texts(
     let line = Utf8 { trimmed: true, beyond_ascii };
     let mut around = Around::default();
     let texts = match subject {
+        // Its target is the host.
+        Subject::Path if setting.kind == Kind::Connect => return Ok(nothing(subject, known)),
+        Subject::Method if setting.kind == Kind::Connect => Texts::of(Word(b"CONNECT")),
+        Subject::Host if setting.kind == Kind::Connect => {
+            around.capitals = verbatim;
+            Texts::of(Authorities { capitals: verbatim }).preferring(&["example.com:443"])
+        }
         Subject::Method => {
             let usual = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
             Texts { banned: vec![b"CONNECT".to_vec()], ..Texts::of(Over::methods()) }.preferring(&usual)

@@ -18,7 +18,7 @@ use gnomon_engine::{
 };
 use gnomon_oracle::{evaluator::World, tape::Tape, worlds};
 use gnomon_symbolic::{
-    Change, Comparison, Limits, Point, Reason, Side, Undecided, axis::Code, bdd::Bdd, compare,
+    Change, Comparison, Kind, Limits, Point, Reason, Side, Undecided, axis::Code, bdd::Bdd, compare, idle,
 };
 
 /// Verifies nothing; the tokens made of claims are vouched for.
@@ -120,10 +120,11 @@ fn random_point(comparison: &Comparison<'_>, numbers: &mut Numbers) -> Point {
 }
 
 /// A request at random, of values near those that policies have.
-fn random_request(protocol: Protocol, numbers: &mut Numbers) -> RequestSpec {
+fn random_request(kind: Kind, numbers: &mut Numbers) -> RequestSpec {
     fn of<'t>(numbers: &mut Numbers, texts: &[&'t str]) -> &'t str {
         texts[numbers.below(texts.len())]
     }
+    let protocol = kind.protocol();
     let mut spec = RequestSpec { protocol, method: "GET".into(), path: "/".into(), ..RequestSpec::default() };
     let peers = [
         "cluster.local/ns/a/sa/b",
@@ -165,6 +166,11 @@ fn random_request(protocol: Protocol, numbers: &mut Numbers) -> RequestSpec {
     spec.path = of(numbers, &paths).into();
     let hosts = ["a.com", "A.com:8080", "x.a.com", "a.com:80", "b.org", "a", "bcom", "example.com"];
     spec.host = Some(of(numbers, &hosts).into());
+    if kind == Kind::Connect {
+        spec.method = "CONNECT".into();
+        spec.path = "/".into();
+        spec.host = Some(of(numbers, &["a.com:80", "A.com:8080", "x.a.com:1", "bcom:443", "a:5"]).into());
+    }
     for _ in 0..numbers.below(3) {
         let name = of(numbers, &["x-a", "x-b", "accept"]);
         spec.headers.push((name.into(), of(numbers, &["v", "w", "vw", "V", "*v*", "z"]).into()));
@@ -196,13 +202,13 @@ fn random_request(protocol: Protocol, numbers: &mut Numbers) -> RequestSpec {
 fn check_random(
     plans: [&Plan; 2],
     world: &World,
-    protocol: Protocol,
+    kind: Kind,
     there_are: [bool; 3],
     numbers: &mut Numbers,
     counts: &mut Counts,
 ) {
     for _ in 0..12 {
-        let mut spec = random_request(protocol, numbers);
+        let mut spec = random_request(kind, numbers);
         // A header in which a token is looked for would be a second token.
         spec.headers.retain(|(name, _)| {
             plans.iter().all(|plan| plan.authenticator().reads_headers().all(|read| read != name))
@@ -222,8 +228,8 @@ fn check_random(
             "{old:?} {new:?} {there_are:?} {:?} {}\n{spec:?}\nold {}\nnew {}",
             world.workload.proxy,
             world.mesh.istio_version,
-            told(plans[0], protocol, world, &spec),
-            told(plans[1], protocol, world, &spec)
+            told(plans[0], kind.protocol(), world, &spec),
+            told(plans[1], kind.protocol(), world, &spec)
         );
     }
 }
@@ -235,12 +241,16 @@ fn check(numbers: &mut Numbers, counts: &mut Counts) {
     let old = Plan::build(&world.resources, &world.workload, &world.mesh);
     let new = Plan::build(&resources, &world.workload, &world.mesh);
     let side = |plan| Side { plan, workload: &world.workload, mesh: &world.mesh };
-    for protocol in [Protocol::Http, Protocol::Tcp] {
-        let mut comparison = match compare(side(&old), side(&new), protocol, Limits::default()) {
+    for kind in [Kind::Http, Kind::Connect, Kind::Tcp] {
+        let protocol = kind.protocol();
+        if numbers.below(6) == 0 {
+            check_idle(&old, &world, kind, counts);
+        }
+        let mut comparison = match compare(side(&old), side(&new), kind, Limits::default()) {
             Ok(Some(comparison)) => comparison,
             Ok(None) => {
                 counts.same += 1;
-                check_random([&old, &new], &world, protocol, [false; 3], numbers, counts);
+                check_random([&old, &new], &world, kind, [false; 3], numbers, counts);
                 continue;
             }
             Err(Undecided::Unsupported(_) | Undecided::Refused(_)) => {
@@ -263,13 +273,13 @@ fn check(numbers: &mut Numbers, counts: &mut Counts) {
         }
         counts.different += usize::from(!comparison.is_equivalent());
         let there_are = sets.map(|set| set != Bdd::FALSE);
-        check_random([&old, &new], &world, protocol, there_are, numbers, counts);
+        check_random([&old, &new], &world, kind, there_are, numbers, counts);
         check_parts(&mut comparison, [&old, &new], &world, counts);
         for point in points {
             if !comparison.space.has(comparison.consistent, &point) {
                 continue;
             }
-            let spec = comparison.space.request(&point, protocol);
+            let spec = comparison.space.request(&point, kind);
             let outcomes = [verdict(&old, &world, &spec), verdict(&new, &world, &spec)];
             let found = sets.map(|set| comparison.space.has(set, &point));
             let expected = match outcomes {
@@ -325,7 +335,7 @@ fn check_parts(comparison: &mut Comparison<'_>, plans: [&Plan; 2], world: &World
     }
     for part in &parts {
         let point = comparison.space.cheapest(part.set).unwrap();
-        let spec = comparison.space.request(&point, comparison.protocol);
+        let spec = comparison.space.request(&point, comparison.kind);
         for (plan, reason) in plans.into_iter().zip(part.reasons) {
             if plan.releases().count() > 1 || matches!(reason, Reason::Unknown) {
                 continue;
@@ -353,8 +363,46 @@ fn check_parts(comparison: &mut Comparison<'_>, plans: [&Plan; 2], world: &World
     }
 }
 
+/// A rule is said to make no difference exactly where the policies without it are equivalent.
+fn check_idle(plan: &Plan, world: &World, kind: Kind, counts: &mut Counts) {
+    fn side<'p>(plan: &'p Plan, world: &'p World) -> Side<'p> {
+        Side { plan, workload: &world.workload, mesh: &world.mesh }
+    }
+    let Ok(found) = idle(side(plan, world), kind, Limits::default()) else { return };
+    for stage in plan.stages(kind.protocol()) {
+        if stage.dry_run || !matches!(stage.stage, Stage::Deny | Stage::Allow) {
+            continue;
+        }
+        for rule in stage.rules {
+            let mut resources = world.resources.clone();
+            let policy = resources.authorization.iter_mut().find(|policy| {
+                *policy.meta.name == *rule.origin.policy.name
+                    && *policy.meta.namespace == *rule.origin.policy.namespace
+            });
+            let Some(policy) = policy.filter(|policy| rule.origin.index < policy.rules.len()) else {
+                continue;
+            };
+            // A policy without a rule still applies, and matches nothing.
+            policy.rules.remove(rule.origin.index);
+            let without = Plan::build(&resources, &world.workload, &world.mesh);
+            let Ok(comparison) = compare(side(plan, world), side(&without, world), kind, Limits::default())
+            else {
+                continue;
+            };
+            let same = comparison.is_none_or(|comparison| comparison.is_equivalent());
+            let told = found.iter().any(|one| {
+                one.rule.origin.index == rule.origin.index
+                    && one.rule.origin.policy.name == rule.origin.policy.name
+            });
+            assert_eq!(told, same, "{kind:?} {}", rule.id);
+            counts.idle += usize::from(told);
+        }
+    }
+}
+
 #[derive(Default, Debug)]
 struct Counts {
+    idle: usize,
     boxes: usize,
     hits: usize,
     same: usize,

@@ -20,7 +20,7 @@ use gnomon_engine::{
     resource::Resources,
     verdict::{Outcome, Report},
 };
-use gnomon_symbolic::{Comparison, Limits, Side, Undecided, compare};
+use gnomon_symbolic::{Comparison, Kind, Limits, Side, Undecided, compare};
 
 pub use gnomon_symbolic::Change;
 
@@ -136,12 +136,12 @@ pub fn of_workload(
     crypto: &dyn Crypto,
     limits: Limits,
 ) -> Result<Changes, Problem> {
-    of_protocols(&[Protocol::Http, Protocol::Tcp], old, new, now, crypto, limits)
+    of_kinds(&[Kind::Http, Kind::Connect, Kind::Tcp], old, new, now, crypto, limits)
 }
 
-/// As [`of_workload`], for these protocols only.
-pub(crate) fn of_protocols(
-    protocols: &[Protocol],
+/// As [`of_workload`], for these kinds of requests only. CONNECT counts where a rule names it.
+pub(crate) fn of_kinds(
+    kinds: &[Kind],
     old: State<'_>,
     new: State<'_>,
     now: i64,
@@ -153,15 +153,19 @@ pub(crate) fn of_protocols(
     let [before, after] = &plans;
     let asking = Asking { states: [old, new], plans: [before, after], now, crypto };
     let mut changes = Changes { complete: true, ..Changes::default() };
-    // ztunnel has one chain for both.
+    // ztunnel has one chain for all.
     let connections = before.is_ztunnel() && after.is_ztunnel();
-    for protocol in protocols.iter().copied() {
-        if protocol == Protocol::Http && connections && protocols.contains(&Protocol::Tcp) {
+    let connect = || plans.iter().any(Kind::names_connect);
+    let kinds = match connections {
+        true => &[Kind::Tcp],
+        false => kinds,
+    };
+    for kind in kinds.iter().copied() {
+        if kind == Kind::Connect && !connect() {
             continue;
         }
-        let protocol = if connections { Protocol::Tcp } else { protocol };
         let (a, b) = (side_of(&old, before), side_of(&new, after));
-        if let Some(mut comparison) = compare(a, b, protocol, limits)? {
+        if let Some(mut comparison) = compare(a, b, kind, limits)? {
             asking.add(&mut changes, &mut comparison)?;
         }
     }
@@ -195,7 +199,7 @@ impl Asking<'_> {
             if place.is_none()
                 && let Some(point) = comparison.space.cheapest(set)
             {
-                let request = comparison.space.request(&point, comparison.protocol);
+                let request = comparison.space.request(&point, comparison.kind);
                 *place = Some(self.confirmed(request, change)?);
             }
         }
@@ -203,7 +207,7 @@ impl Asking<'_> {
         changes.complete &= complete;
         for part in parts {
             let [old, new] = part.reasons;
-            let because = because(self.plans, comparison.protocol, old, new);
+            let because = because(self.plans, comparison.kind.protocol(), old, new);
             let cubes = comparison.cubes(part.set, LINES);
             let lines = match cubes {
                 Some(cubes) => {
@@ -218,11 +222,11 @@ impl Asking<'_> {
             };
             for (requests, set) in lines {
                 let Some(point) = comparison.space.cheapest(set) else { continue };
-                let request = comparison.space.request(&point, comparison.protocol);
+                let request = comparison.space.request(&point, comparison.kind);
                 let Witness { request: example, .. } = self.confirmed(request, part.change)?;
                 changes.summary.push(Line {
                     change: part.change,
-                    protocol: comparison.protocol,
+                    protocol: comparison.kind.protocol(),
                     requests,
                     old: deciding(old, self.plans[0]),
                     new: deciding(new, self.plans[1]),

@@ -3,10 +3,9 @@
 use gnomon_engine::{
     jwt::Place,
     plan::{Clause, Rule},
-    request::Protocol,
 };
 use gnomon_symbolic::{
-    Comparison, Cube, Phrase,
+    Comparison, Cube, Kind, Phrase,
     axis::{Axis, Choice, Member},
     condition::Subject,
 };
@@ -26,10 +25,11 @@ pub(super) fn cube(comparison: &Comparison<'_>, cube: &Cube) -> String {
     }
     parts.sort_by_key(|(order, _)| *order);
     let named = |order: u8| parts.iter().any(|(of, _)| *of == order);
-    let head = match comparison.protocol {
-        Protocol::Tcp => "TCP connections".to_owned(),
-        Protocol::Http if named(0) || named(1) => String::new(),
-        Protocol::Http => "HTTP requests".to_owned(),
+    let head = match comparison.kind {
+        Kind::Tcp => "TCP connections".to_owned(),
+        Kind::Connect => "CONNECT".to_owned(),
+        Kind::Http if named(0) || named(1) => String::new(),
+        Kind::Http => "HTTP requests".to_owned(),
     };
     let mut text = head;
     let mut commas = false;
@@ -70,6 +70,7 @@ fn clause(comparison: &Comparison<'_>, at: usize, axis: &Axis, choice: &Choice) 
     let phrase = comparison.phrase(at, classes);
     let text = |noun: &str| matching(&phrase, noun);
     Some(match &axis.subject {
+        Subject::Method if comparison.kind == Kind::Connect => return None,
         Subject::Method => (0, bare(&phrase, "any method")),
         Subject::Path => (1, bare(&phrase, "any path")),
         Subject::Host => (2, text("host")),

@@ -389,7 +389,7 @@ fn peer(pattern: &PeerPattern) -> Option<Value<'_>> {
         PeerPattern::Unquoted(unquoted) => {
             let expression = unquoted.expression();
             let simple = unquoted.fault().is_none() && expressions(expression).is_some();
-            return simple.then(|| Value::Text(Form::Expression, Cow::Borrowed(expression.as_bytes())));
+            return simple.then_some(Value::Text(Form::Expression, Cow::Borrowed(expression.as_bytes())));
         }
     })
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bundle;
+mod check;
 mod cluster;
 mod completions;
 mod describe;
@@ -24,6 +25,8 @@ mod style;
 mod test;
 mod tokens;
 mod tool;
+mod upgrade;
+mod who_can;
 mod why;
 mod words;
 mod workloads;
@@ -50,6 +53,9 @@ enum Command {
     Describe(Box<describe::Args>),
     Diff(Box<diff::Args>),
     Init(Box<init::Args>),
+    Check(Box<check::Args>),
+    WhoCan(Box<who_can::Args>),
+    Upgrade(Box<upgrade::Args>),
     Test(test::Args),
     Lint(lint::Args),
     EnvoyConfig(envoy_config::Args),
@@ -79,6 +85,9 @@ fn main() -> ExitCode {
         Command::Describe(args) => describe::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Init(args) => init::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::WhoCan(args) => who_can::run(&args),
+        Command::Upgrade(args) => upgrade::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::EnvoyConfig(args) => envoy_config::run(&args),

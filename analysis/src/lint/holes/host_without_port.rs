@@ -1,4 +1,4 @@
-use super::{
+use crate::lint::{
     Example, Group, Lint,
     walk::{Findings, Looks, ValuesAt},
 };
@@ -7,7 +7,7 @@ use gnomon_engine::{
     resource::{Action, Text},
 };
 
-pub(super) const LINT: Lint = Lint {
+pub(in crate::lint) const LINT: Lint = Lint {
     code: "host-without-port",
     group: Group::Holes,
     severity: Severity::Warning,

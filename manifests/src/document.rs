@@ -24,6 +24,11 @@ pub(crate) fn mentions_policies(text: &str) -> bool {
     text.contains(GROUP) || KINDS.iter().any(|kind| text.contains(kind))
 }
 
+/// One of the kinds that decide, or one of their group.
+pub(crate) fn is_policy(version: &str, kind: &str) -> bool {
+    KINDS.contains(&kind) || version.split_once('/').is_some_and(|(group, _)| group == GROUP)
+}
+
 /// Tells that a document, or an element of a list at `path`, is no object.
 pub(crate) fn told(node: &Node, path: &str, reason: &Reason, file: &Arc<str>) -> Diagnostic {
     let (code, message, help) = match reason {
@@ -57,12 +62,11 @@ pub(crate) fn what(node: &Node) -> What {
         Value::List(items) => What::Not(list(items)),
         Value::Map(entries) => {
             let (version, kind) = (text(node, "apiVersion"), text(node, "kind"));
-            let group = version.split_once('/').map_or("", |(group, _)| group);
             if node.get("$patch").is_some()
                 || node.get("spec").is_some_and(|spec| spec.get("$patch").is_some())
             {
                 What::Not(Reason::MergePatch)
-            } else if KINDS.contains(&kind) || group == GROUP {
+            } else if is_policy(version, kind) {
                 What::Policy
             } else if kind.is_empty() || entries.is_empty() {
                 What::Not(Reason::NoObject)

@@ -1,5 +1,6 @@
 //! Bytes to text: the size, the encoding, files and standard input.
 
+use crate::dump::{self, MAX_DUMP};
 use gnomon_engine::{Diagnostic, Position, Severity};
 use std::{
     fs::File,
@@ -36,8 +37,18 @@ pub(crate) fn error(
 
 /// UTF-8 out of bytes; the error names the place of the first byte that is not.
 pub fn decode_bytes(bytes: Vec<u8>, file: &str) -> Result<String, Box<Diagnostic>> {
+    decode(bytes, file, MAX_BYTES)
+}
+
+/// The same, with more room for what may be a list of a cluster's objects.
+pub(crate) fn decode_text(bytes: Vec<u8>, file: &str) -> Result<String, Box<Diagnostic>> {
+    let largest = if dump::may_be(&bytes) { MAX_DUMP } else { MAX_BYTES };
+    decode(bytes, file, largest)
+}
+
+fn decode(bytes: Vec<u8>, file: &str, largest: usize) -> Result<String, Box<Diagnostic>> {
     let file = Arc::from(file);
-    if bytes.len() > MAX_BYTES {
+    if bytes.len() > largest {
         return Err(Box::new(error(
             "too-big",
             &file,
@@ -61,20 +72,34 @@ pub fn decode_bytes(bytes: Vec<u8>, file: &str) -> Result<String, Box<Diagnostic
 
 /// Reads a file, or standard input where `path` is `-`, up to [`MAX_BYTES`].
 pub fn read_file(path: &Path) -> Result<String, Box<Diagnostic>> {
-    let name = path.to_string_lossy();
-    let bytes = if name == "-" { read(io::stdin().lock()) } else { File::open(path).and_then(read) };
-    match bytes {
-        Ok(bytes) => decode_bytes(bytes, &name),
-        Err(wrong) => {
-            let message = format!("cannot be read: {wrong}");
-            Err(Box::new(error("unreadable", &Arc::from(&*name), Position::default(), message, "")))
-        }
-    }
+    decode_bytes(bytes(path, false)?, &path.to_string_lossy())
 }
 
-/// One byte more than is allowed, so that the excess shows.
-fn read(from: impl Read) -> io::Result<Vec<u8>> {
+/// The same, with more room for what may be a list of a cluster's objects.
+pub(crate) fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
+    decode_text(bytes(path, true)?, &path.to_string_lossy())
+}
+
+/// At most one byte more than is allowed, so that the excess shows.
+fn bytes(path: &Path, dumps: bool) -> Result<Vec<u8>, Box<Diagnostic>> {
+    let name = path.to_string_lossy();
+    let read = if name == "-" {
+        read(io::stdin().lock(), dumps)
+    } else {
+        File::open(path).and_then(|file| read(file, dumps))
+    };
+    read.map_err(|wrong| {
+        let message = format!("cannot be read: {wrong}");
+        Box::new(error("unreadable", &Arc::from(&*name), Position::default(), message, ""))
+    })
+}
+
+fn read(mut from: impl Read, dumps: bool) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    from.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    let beginning = MAX_BYTES as u64 + 1;
+    (&mut from).take(beginning).read_to_end(&mut bytes)?;
+    if dumps && bytes.len() > MAX_BYTES && dump::may_be(&bytes) {
+        from.take(MAX_DUMP as u64 - MAX_BYTES as u64).read_to_end(&mut bytes)?;
+    }
     Ok(bytes)
 }

@@ -1,26 +1,31 @@
 //! Texts, files and folders to [`Resources`].
 
 use crate::{
-    Chart, Colour, LoadError, Reason, Source, Unread,
+    Chart, Colour, Kustomization, LoadError, Reason, Source, Unread,
     document::{self, What},
-    files,
-    folder::Surroundings,
+    dump::{self, Content},
+    duplicates::{self, Apart, Twice},
     input,
     inventory::Inventory,
+    kustomize::Change,
+    parallel,
     render::draw,
     tree::{self, Document},
+    walk::Parsed,
 };
 use gnomon_engine::{
     Diagnostic, Node, Position, Severity,
     decode::{self, Bound, MAX_PROBLEMS},
-    resource::{Meta, Resources},
+    resource::Resources,
 };
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// How many elements of a dump are held as trees at once.
+const DUMP_BATCH: usize = 2048;
 
 /// All that was read, and all that is wrong with it.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +40,10 @@ pub struct Loaded {
     pub unread: Unread,
     /// Charts whose templates were not rendered, in the order of their folders.
     pub charts: Vec<Chart>,
+    /// Kustomizations some of which was not applied.
+    pub kustomizations: Vec<Kustomization>,
+    /// Folders next to each other that have objects of one name: each is for a cluster of its own.
+    pub(crate) apart: Vec<Apart>,
     /// The files read, in order, as they are called in diagnostics.
     pub files: Vec<Arc<str>>,
     /// The texts of the files that diagnostics point into.
@@ -94,7 +103,7 @@ pub fn load_text(text: &str, file: &str) -> Result<Loaded, LoadError> {
 
 /// How somebody came to a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Came {
+pub(crate) enum Came {
     /// It was named: what is no object is told of.
     Named,
     /// It was below a folder: what is no object is counted.
@@ -103,17 +112,38 @@ enum Came {
     Patch,
     /// Found, and it describes a Helm chart.
     Chart,
+    /// A tool has made it.
+    Rendered,
+}
+
+/// Runs the tools that make objects of charts and kustomizations.
+pub trait Renderer {
+    /// What `helm template` prints for the chart in this folder.
+    ///
+    /// # Errors
+    ///
+    /// Why there is nothing, in words.
+    fn chart(&mut self, folder: &Path, name: &str) -> Result<String, String>;
+
+    /// What `kustomize build` prints for this folder.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    fn kustomization(&mut self, folder: &Path) -> Result<String, String>;
 }
 
 /// Collects resources from several sources.
-#[derive(Debug, Default)]
-pub struct Loader {
-    loaded: Loaded,
-    visited: HashSet<PathBuf>,
-    last_wins: bool,
+#[derive(Default)]
+pub struct Loader<'l> {
+    pub(crate) loaded: Loaded,
+    pub(crate) visited: HashSet<(PathBuf, Change)>,
+    pub(crate) renderer: Option<&'l mut dyn Renderer>,
+    pub(crate) progress: Option<&'l mut dyn FnMut(usize)>,
+    twice: Twice,
 }
 
-impl Loader {
+impl<'l> Loader<'l> {
     /// Nothing read yet.
     pub fn new() -> Self {
         Loader::default()
@@ -121,103 +151,95 @@ impl Loader {
 
     /// Of objects of one name the last one read counts, as with `kubectl apply`; otherwise they are an error.
     pub fn last_wins(mut self, wins: bool) -> Self {
-        self.last_wins = wins;
+        self.twice = if wins { Twice::LastWins } else { Twice::Refused };
         self
     }
 
-    /// A file, a folder, or `-` for standard input. A file that is named and cannot be read is an error; below a folder
-    /// that is one where a kind that decides over requests is named in it.
-    pub fn path(&mut self, path: &Path) {
-        let is_folder = path != Path::new("-") && fs::metadata(path).is_ok_and(|meta| meta.is_dir());
-        if !is_folder {
-            self.file(path, Came::Named);
-            return;
-        }
-        let found = files::below(path, &mut self.loaded.diagnostics);
-        if found.is_empty() {
-            let mut empty = input::error(
-                "no-manifests",
-                &Arc::from(&*path.to_string_lossy()),
-                Position::default(),
-                "the folder holds no manifests",
-                "they end in .yaml, .yml or .json",
-            );
-            empty.severity = Severity::Warning;
-            self.loaded.diagnostics.push(empty);
-        }
-        let mut around = Surroundings::of(path, &found);
-        for file in found {
-            if around.is_patch(&file) {
-                self.file(&file, Came::Patch);
-            } else if around.describes_chart(&file) {
-                self.file(&file, Came::Chart);
-            } else if let Some(chart) = around.template_of(&file) {
-                self.template(&file, chart);
-            } else {
-                self.file(&file, Came::Found);
-            }
-        }
-        let templates = around.charts.into_values().filter(|chart| chart.policies > 0);
-        self.loaded.charts.extend(templates);
+    /// Objects of one name are no error: [`Loaded::clusters`] tells them apart.
+    pub fn apart(mut self) -> Self {
+        self.twice = Twice::Apart;
+        self
     }
 
-    fn first(&mut self, path: &Path) -> bool {
-        fs::canonicalize(path).map_or(true, |path| self.visited.insert(path))
+    /// Charts and kustomizations are rendered with this.
+    pub fn render(mut self, renderer: &'l mut dyn Renderer) -> Self {
+        self.renderer = Some(renderer);
+        self
     }
 
-    fn file(&mut self, path: &Path, came: Came) {
-        if !self.first(path) {
-            return;
-        }
-        let name = path.to_string_lossy();
-        match input::read_file(path) {
-            Ok(text) => self.owned(text, &name, came),
-            // What cannot be read might be a policy, but for a link that leads nowhere.
-            Err(unread) if came == Came::Named || unread.code == "unreadable" && path.exists() => {
-                self.loaded.diagnostics.push(*unread);
-            }
-            Err(unread) => self.loaded.unread.add(Reason::Unreadable, &unread.file, unread.at),
-        }
-    }
-
-    /// A template of a chart: what it makes is not known before it is rendered.
-    fn template(&mut self, path: &Path, chart: &mut Chart) {
-        if !self.first(path) {
-            return;
-        }
-        let text = input::read_file(path).unwrap_or_default();
-        chart.policies += usize::from(document::mentions_policies(&text));
-        self.loaded.unread.add(Reason::Template, &Arc::from(&*path.to_string_lossy()), Position::default());
+    /// Told from time to time how many files have been read.
+    pub fn progress(mut self, told: &'l mut dyn FnMut(usize)) -> Self {
+        self.progress = Some(told);
+        self
     }
 
     /// A text; `file` is how diagnostics call it.
     pub fn text(&mut self, text: &str, file: &str) {
-        self.owned(text.to_string(), file, Came::Named);
+        let file: Arc<str> = Arc::from(file);
+        let (documents, last) = tree::documents(text, &file);
+        self.documents(Parsed { text: text.to_owned(), documents, last }, &file, Came::Named);
     }
 
-    fn owned(&mut self, text: String, file: &str, came: Came) {
-        let file: Arc<str> = Arc::from(file);
-        let (documents, last) = tree::documents(&text, &file);
+    /// Takes the documents of a text.
+    pub(crate) fn documents(&mut self, parsed: Parsed, file: &Arc<str>, came: Came) {
+        let Parsed { text, documents, last } = parsed;
         let before = self.loaded.diagnostics.len();
         let mut bound = Bound::after(&self.loaded.diagnostics);
         for document in documents {
-            if !self.document(document, &file, came, &mut bound) {
+            if !self.document(document, file, came, &mut bound) {
                 break;
             }
         }
         if came == Came::Named || document::mentions_policies(&text) {
             self.loaded.diagnostics.extend(last);
         } else if let Some(stopped) = last.first() {
-            self.loaded.unread.add(Reason::Unreadable, &file, stopped.at);
+            self.loaded.unread.add(Reason::Unreadable, file, stopped.at);
         }
         bound.admit(&mut self.loaded.diagnostics);
+        self.end_text(text, file, before);
+    }
+
+    /// Findings of a text in its order, with the text to show them in.
+    fn end_text(&mut self, text: String, file: &Arc<str>, before: usize) {
         if let Some(found) = self.loaded.diagnostics.get_mut(before..) {
             found.sort_by_key(|found| found.at);
             if !found.is_empty() {
                 self.loaded.sources.insert(file.clone(), text.into());
             }
         }
-        self.loaded.files.push(file);
+        if self.loaded.files.last() != Some(file) {
+            self.loaded.files.push(file.clone());
+        }
+    }
+
+    /// Takes the list that a long text is, element by element. False: it is none, and nothing was taken.
+    pub(crate) fn dump(&mut self, text: &str, file: &Arc<str>, came: Came) -> bool {
+        let Some(items) = dump::items(text) else { return false };
+        let before = self.loaded.diagnostics.len();
+        let mut bound = Bound::after(&self.loaded.diagnostics);
+        for some in items.chunks(DUMP_BATCH) {
+            for (item, content) in some.iter().zip(parallel::each(some, |item| item.read(file))) {
+                let going_on = match content {
+                    Some(Content::Other(reason, at)) => {
+                        self.loaded.unread.add(reason, file, at);
+                        true
+                    }
+                    Some(Content::Document(document)) => self.document(document, file, came, &mut bound),
+                    // What is wrong in it is told as of any other text.
+                    None => {
+                        let (documents, last) = item.parsed(file);
+                        self.loaded.diagnostics.extend(last);
+                        documents.into_iter().all(|one| self.document(one, file, came, &mut bound))
+                    }
+                };
+                if !going_on {
+                    break;
+                }
+            }
+        }
+        bound.admit(&mut self.loaded.diagnostics);
+        self.end_text(text.to_owned(), file, before);
+        true
     }
 
     /// False: no more is read of the text.
@@ -294,54 +316,10 @@ impl Loader {
         self.policy(node, file);
     }
 
-    /// What was read. Two objects of one name are an error, as nobody can say which one is meant, but with
+    /// What was read. Two objects of one name that differ are an error, as nobody can say which one is meant, but with
     /// [`Loader::last_wins`].
     pub fn finish(mut self) -> Loaded {
-        let Resources { authorization, request_authentication, peer_authentication, .. } =
-            &mut self.loaded.resources;
-        let mut twice = Vec::new();
-        let last_wins = self.last_wins;
-        twice.extend(duplicates("AuthorizationPolicy", authorization, |policy| &policy.meta, last_wins));
-        twice.extend(duplicates(
-            "RequestAuthentication",
-            request_authentication,
-            |policy| &policy.meta,
-            last_wins,
-        ));
-        twice.extend(duplicates("PeerAuthentication", peer_authentication, |policy| &policy.meta, last_wins));
-        twice.truncate(MAX_PROBLEMS);
-        self.loaded.diagnostics.extend(twice);
+        duplicates::settle(&mut self.loaded, self.twice);
         self.loaded
     }
-}
-
-/// Two objects of one namespace and name: one cluster has no room for both. Tells of them, or leaves the last of each.
-fn duplicates<T>(kind: &str, all: &mut Vec<T>, meta: fn(&T) -> &Meta, last_wins: bool) -> Vec<Diagnostic> {
-    let name = |one: &T| (meta(one).namespace.clone(), meta(one).name.clone());
-    if last_wins {
-        let last: HashMap<_, usize> = all.iter().map(name).zip(0..).collect();
-        let mut number = 0..;
-        all.retain(|one| last.get(&name(one)).copied() == number.next());
-        return Vec::new();
-    }
-    let mut first = HashMap::new();
-    let mut found = Vec::new();
-    for one in all.iter() {
-        let other = *first.entry(name(one)).or_insert(one);
-        if std::ptr::eq(other, one) {
-            continue;
-        }
-        let (meta, other) = (meta(one), meta(other));
-        let place = match (other.file.is_empty(), other.at.line) {
-            (true, _) => "elsewhere".to_string(),
-            (false, 0) => other.file.to_string(),
-            (false, line) => format!("{}:{line}:{}", other.file, other.at.column),
-        };
-        let message = format!("two objects have this name: the first is in {place}");
-        let help = "choose one of them; `kubectl apply` would keep the last (`--last-wins`)";
-        let mut twice = input::error("duplicate-object", &meta.file, meta.at, message, help);
-        twice.object = format!("{kind} {}/{}", meta.namespace, meta.name);
-        found.push(twice);
-    }
-    found
 }

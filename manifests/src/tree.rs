@@ -59,6 +59,22 @@ pub(crate) fn documents(text: &str, file: &Arc<str>) -> (Vec<Document>, Vec<Diag
     (builder.documents, builder.problems)
 }
 
+/// Moves all places of a value.
+pub(crate) fn place(node: &mut Node, to: &impl Fn(Position) -> Position) {
+    // Not deeper than what was read: `MAX_DEPTH`.
+    node.at = to(node.at);
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().for_each(|item| place(item, to)),
+        Value::Map(entries) => {
+            for (key, value) in entries {
+                key.at = to(key.at);
+                place(value, to);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 fn as_json(text: &str) -> Option<Node> {
     let values = text.bytes().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
     let begins = text.trim_start().starts_with(['{', '[']);

@@ -81,14 +81,3 @@ impl Unread {
         &self.places
     }
 }
-
-/// A Helm chart whose templates were not rendered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chart {
-    /// Its folder.
-    pub folder: String,
-    /// The name in `Chart.yaml`; that of the folder, where there is none.
-    pub name: String,
-    /// How many of its templates make a kind that decides over requests.
-    pub policies: usize,
-}

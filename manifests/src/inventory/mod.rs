@@ -18,7 +18,9 @@ pub use pod::{ContainerPort, Pod, PodKind};
 pub use protocol::Protocol;
 pub use reach::{Candidate, Reached};
 pub use service::{Service, ServicePort, TargetPort};
-pub use traffic::{ClientTls, DestinationRule, EnvoyFilter, Gateway, Server, ServiceEntry, VirtualService, WasmPlugin};
+pub use traffic::{
+    ClientTls, DestinationRule, EnvoyFilter, Gateway, Server, ServiceEntry, VirtualService, WasmPlugin,
+};
 
 use gnomon_engine::{Diagnostic, Mesh, Node};
 use object::text;
@@ -125,6 +127,46 @@ impl Inventory {
                 }
             }
         }
+    }
+
+    /// The objects of the files that `has` says yes to.
+    pub(crate) fn only(&self, has: &dyn Fn(&str) -> bool) -> Inventory {
+        let mut only = self.clone();
+        let Inventory {
+            namespaces,
+            service_accounts,
+            services,
+            pods,
+            gateways,
+            virtual_services,
+            destination_rules,
+            service_entries,
+            wasm_plugins,
+            api_gateways,
+            gateway_classes,
+            routes,
+            envoy_filters,
+            removed,
+            almost_dry,
+            meshes,
+        } = &mut only;
+        namespaces.retain(|one| has(&one.file));
+        service_accounts.retain(|one| has(&one.file));
+        services.retain(|one| has(&one.meta.file));
+        pods.retain(|one| has(&one.meta.file));
+        gateways.retain(|one| has(&one.meta.file));
+        virtual_services.retain(|one| has(&one.meta.file));
+        destination_rules.retain(|one| has(&one.meta.file));
+        service_entries.retain(|one| has(&one.meta.file));
+        wasm_plugins.retain(|one| has(&one.meta.file));
+        api_gateways.retain(|one| has(&one.meta.file));
+        gateway_classes.retain(|one| has(&one.meta.file));
+        routes.retain(|one| has(&one.meta.file));
+        envoy_filters.retain(|one| has(&one.meta.file));
+        removed.retain(|(meta, _)| has(&meta.file));
+        almost_dry.retain(|(meta, ..)| has(&meta.file));
+        meshes.retain(|(meta, _)| has(&meta.file));
+        only
     }
 
     /// How many objects there are.

@@ -1,6 +1,6 @@
 //! `gnomon bundle`.
 
-use crate::{Outcome, environment, findings, style, workloads, yaml};
+use crate::{Outcome, environment, findings, sources::SourceArgs, style, workloads, yaml};
 use gnomon_analysis::bundle::{self, APPLY_LIMIT, OBJECT_LIMIT, Plugin, grouped};
 use gnomon_engine::{
     Mesh, Position, Workload,
@@ -9,9 +9,7 @@ use gnomon_engine::{
     resource::{Action, Resources, Target, TargetKind, TargetRef, manifest::manifests},
     workload::ProxyKind,
 };
-use gnomon_manifests::Loader;
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
 
 /// Print the object that puts the shadow filter, with these policies, in front of workloads
 ///
@@ -20,12 +18,8 @@ use std::path::PathBuf;
 /// Istio's admission would refuse a policy, where none can apply, or where even the compressed object is too long.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Policies: a file, a folder or - for standard input; as often as wanted
-    #[arg(short, long = "policies", value_name = "PATH", required = true)]
-    policies: Vec<PathBuf>,
-    /// Of objects of one name take the last one read, as `kubectl apply` does
-    #[arg(long)]
-    last_wins: bool,
+    #[command(flatten)]
+    sources: SourceArgs,
     /// Where the proxies find the filter: oci://…, https://…; for --kind envoy a file
     #[arg(long, value_name = "URL")]
     image: String,
@@ -106,14 +100,16 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let mut loader = Loader::new().last_wins(args.last_wins);
-    args.policies.iter().for_each(|path| loader.path(path));
-    let mut loaded = loader.finish();
+    if !args.sources.are_given() {
+        return Outcome::Failed;
+    }
+    let mut loaded = args.sources.load(args.environment.namespace());
     let (mut workload, mesh) = args.environment.read(&mut loaded);
     if findings::print(&loaded, &mut Default::default(), "nothing was bundled") {
         let unread = loaded.diagnostics.iter().any(|found| found.code == "unreadable");
         return if unread { Outcome::Failed } else { Outcome::Bad };
     }
+    findings::print_unread(&loaded, None);
     if args.environment.workload_name().is_some() {
         let Some(named) = workloads::one(&args.environment, workload, &loaded, &mesh) else {
             return Outcome::Failed;

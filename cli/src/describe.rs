@@ -2,11 +2,11 @@
 
 use crate::{
     Outcome, environment, findings,
+    sources::SourceArgs,
     style::{self, Style, safe},
     workloads::{All, Asked, chosen_or_tell},
 };
 use gnomon_analysis::describe::{Default as ByDefault, Description, Place, RuleOf, describe};
-use gnomon_manifests::Loader;
 use std::{fmt::Write, path::PathBuf};
 
 /// Say what holds at a workload: mutual TLS, tokens, rules in their order, and what does not apply
@@ -17,12 +17,8 @@ pub(crate) struct Args {
     /// The workload: `orders` or `prod/orders`; as -w
     #[arg(value_name = "WORKLOAD", conflicts_with = "workload")]
     name: Option<PathBuf>,
-    /// Policies: a file, a folder or - for standard input; as often as wanted
-    #[arg(short, long = "policies", value_name = "PATH", required = true)]
-    policies: Vec<PathBuf>,
-    /// Of objects of one name take the last one read, as `kubectl apply` does
-    #[arg(long)]
-    last_wins: bool,
+    #[command(flatten)]
+    sources: SourceArgs,
     #[command(flatten)]
     environment: environment::EnvironmentArgs,
     /// For people, for programs, for a comment, or as one page for a browser
@@ -39,17 +35,19 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let mut loader = Loader::new().last_wins(args.last_wins);
-    args.policies.iter().for_each(|path| loader.path(path));
-    let mut loaded = loader.finish();
-    let environment = match &args.name {
-        Some(name) => args.environment.with_workload(name),
-        None => args.environment.clone(),
-    };
+    if !args.sources.are_given() {
+        return Outcome::Failed;
+    }
+    let mut loaded = args.sources.load(args.environment.namespace());
+    let mut environment = args.environment.within(&args.sources);
+    if let Some(name) = &args.name {
+        environment = environment.with_workload(name);
+    }
     let (told, mesh) = environment.read(&mut loaded);
     if findings::print(&loaded, &mut Default::default(), "nothing was described") {
         return Outcome::Failed;
     }
+    findings::print_unread(&loaded, None);
     // Without a choice all of them are meant.
     let all = !environment.tells_workload() && environment.workload_name().is_none();
     let all = if all { All::Yes } else { All::No };
@@ -208,11 +206,7 @@ fn blocks(asked: &Asked, of: &Description) -> Vec<Block> {
     }));
     if !of.not_applied.is_empty() {
         let row = |one: &gnomon_engine::attach::NotAppliedReport| {
-            vec![
-                format!("{} {}", one.kind, one.policy),
-                one.why.clone(),
-                format!("{}:{}", one.file, one.line),
-            ]
+            vec![format!("{} {}", one.kind, one.policy), one.why.clone(), style::place(&one.file, one.line)]
         };
         blocks.push(Block::Heading("Does not apply"));
         blocks.push(Block::Table(vec!["policy", "why", "where"], of.not_applied.iter().map(row).collect()));
@@ -234,7 +228,7 @@ fn rule(one: &RuleOf) -> Vec<String> {
 fn at(place: &Place) -> String {
     match place.file.is_empty() {
         true => place.policy.clone(),
-        false => format!("{} ({}:{})", place.policy, place.file, place.line),
+        false => format!("{} ({})", place.policy, style::place(&place.file, place.line)),
     }
 }
 

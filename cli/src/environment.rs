@@ -1,6 +1,6 @@
 //! The workload and the mesh, from options and files.
 
-use crate::style;
+use crate::{sources::SourceArgs, style};
 use gnomon_engine::{Diagnostic, Mesh, Workload, decode, workload::ProxyKind};
 use gnomon_manifests::{Loaded, parse, read_file};
 use std::{
@@ -29,6 +29,9 @@ pub(crate) struct EnvironmentArgs {
     /// A file with the mesh's settings (`mesh:`) [default: MeshConfig in the ConfigMap `istio`, where one is read]
     #[arg(long, value_name = "FILE")]
     mesh: Option<PathBuf>,
+    /// A namespace alone says which of the known workloads are meant.
+    #[arg(skip)]
+    among_known: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -41,6 +44,16 @@ enum Proxy {
 }
 
 impl EnvironmentArgs {
+    /// The namespace that the options say.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// The same for a cluster, where all workloads are known: a namespace alone says which of them are meant.
+    pub(crate) fn within(&self, sources: &SourceArgs) -> EnvironmentArgs {
+        EnvironmentArgs { among_known: sources.cluster.cluster, ..self.clone() }
+    }
+
     /// The workload to be looked up; `None`: a file says it, or nothing does.
     pub(crate) fn workload_name(&self) -> Option<&str> {
         let path = self.workload.as_deref()?;
@@ -56,7 +69,9 @@ impl EnvironmentArgs {
     /// The options say which workload it is, and need no manifests for it.
     pub(crate) fn tells_workload(&self) -> bool {
         let is_file = self.workload.is_some() && self.workload_name().is_none();
-        let told = self.namespace.is_some() || !self.labels.is_empty() || self.proxy.is_some();
+        let told = (self.namespace.is_some() && !self.among_known)
+            || !self.labels.is_empty()
+            || self.proxy.is_some();
         is_file || (told && self.workload.is_none())
     }
 
@@ -110,11 +125,10 @@ fn mesh_at_hand(loaded: &mut Loaded) -> Mesh {
     let mut found = Vec::new();
     let Some((meta, mesh)) = loaded.inventory.mesh(&mut found) else { return Mesh::default() };
     eprintln!(
-        "note: mesh settings from the ConfigMap {}/{} in {}:{}",
+        "note: mesh settings from the ConfigMap {}/{} in {}",
         style::safe(&meta.namespace),
         style::safe(&meta.name),
-        style::safe(&meta.file),
-        meta.at.line
+        style::safe(&style::place(&meta.file, meta.at.line))
     );
     loaded.diagnostics.extend(found);
     mesh

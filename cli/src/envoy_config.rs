@@ -1,11 +1,9 @@
 //! `gnomon envoy-config`.
 
-use crate::{Outcome, environment, findings, style, workloads, yaml};
+use crate::{Outcome, environment, findings, sources::SourceArgs, style, workloads, yaml};
 use gnomon_engine::request::Protocol;
 use gnomon_envoy_config::export;
-use gnomon_manifests::Loader;
 use serde_json::Value;
-use std::path::PathBuf;
 
 /// Print the filters that istiod generates for a workload, in their order
 ///
@@ -13,12 +11,8 @@ use std::path::PathBuf;
 /// `istioctl proxy-config listener -o json`. Exits 2 where a policy cannot be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Policies: a file, a folder or - for standard input; as often as wanted
-    #[arg(short, long = "policies", value_name = "PATH", required = true)]
-    policies: Vec<PathBuf>,
-    /// Of objects of one name take the last one read, as `kubectl apply` does
-    #[arg(long)]
-    last_wins: bool,
+    #[command(flatten)]
+    sources: SourceArgs,
     /// HTTP filters, or network filters of a TCP port
     #[arg(long, value_enum, default_value_t = Chain::Http)]
     protocol: Chain,
@@ -42,14 +36,17 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let mut loader = Loader::new().last_wins(args.last_wins);
-    args.policies.iter().for_each(|path| loader.path(path));
-    let mut loaded = loader.finish();
-    let (workload, mesh) = args.environment.read(&mut loaded);
+    if !args.sources.are_given() {
+        return Outcome::Failed;
+    }
+    let mut loaded = args.sources.load(args.environment.namespace());
+    let environment = args.environment.within(&args.sources);
+    let (workload, mesh) = environment.read(&mut loaded);
     if findings::print(&loaded, &mut Default::default(), "nothing was generated") {
         return Outcome::Failed;
     }
-    let Some(workload) = workloads::one(&args.environment, workload, &loaded, &mesh) else {
+    findings::print_unread(&loaded, None);
+    let Some(workload) = workloads::one(&environment, workload, &loaded, &mesh) else {
         return Outcome::Failed;
     };
     let protocol = match args.protocol {

@@ -3,6 +3,7 @@
 use crate::{
     Outcome, environment, explanation, findings, proxy,
     request_args::RequestArgs,
+    sources::SourceArgs,
     style,
     workloads::{All, Asked, chosen_or_tell, nothing_applies},
 };
@@ -16,7 +17,7 @@ use gnomon_engine::{
     workload::ProxyKind,
 };
 use gnomon_manifests::{
-    Loaded, Loader, merged, parse, read_file,
+    Loaded, merged, parse, read_file,
     request::{RequestSpec, Requests, requests},
 };
 use std::{
@@ -30,15 +31,11 @@ use std::{
 /// Exits 0 whatever the verdict (see --exit-code) and 2 where a policy or the request cannot be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Policies: a file, a folder or - for standard input; as often as wanted
-    #[arg(short, long = "policies", value_name = "PATH", required_unless_present = "envoy_config")]
-    policies: Vec<PathBuf>,
-    /// Of objects of one name take the last one read, as `kubectl apply` does
-    #[arg(long)]
-    last_wins: bool,
+    #[command(flatten)]
+    sources: SourceArgs,
     /// In place of policies what a proxy has loaded: `istioctl proxy-config listener POD -o json`, Envoy's /config_dump,
     /// or a single filter; YAML or JSON, or - for standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "policies")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["policies", "cluster"])]
     envoy_config: Option<PathBuf>,
     /// The listener of it, or one of its filter chains [default: the inbound one on destination.port, or the only one]
     #[arg(long, value_name = "NAME|PORT", requires = "envoy_config")]
@@ -51,7 +48,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     environment: environment::EnvironmentArgs,
     /// Ask about every workload that is among the manifests or that a policy names
-    #[arg(long, conflicts_with_all = ["envoy_config", "namespace", "labels", "proxy", "workload"])]
+    #[arg(long, conflicts_with_all = ["envoy_config", "labels", "proxy", "workload"])]
     all_workloads: bool,
     /// For people or for programs
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
@@ -80,20 +77,22 @@ pub(crate) fn run(args: &Args) -> Outcome {
         return Outcome::Failed;
     }
     if args.request.as_deref() == Some(stdin)
-        && args.policies.iter().chain(&args.envoy_config).any(|path| path == stdin)
+        && args.sources.policies.iter().chain(&args.envoy_config).any(|path| path == stdin)
     {
         eprintln!("error: the policies and the request cannot both come from standard input");
         return Outcome::Failed;
     }
-    let mut loader = Loader::new().last_wins(args.last_wins);
-    args.policies.iter().for_each(|path| loader.path(path));
-    let mut loaded = loader.finish();
-    let (workload, mesh) = args.environment.read(&mut loaded);
+    if args.envoy_config.is_none() && !args.sources.are_given() {
+        return Outcome::Failed;
+    }
+    let mut loaded = args.sources.load(args.environment.namespace());
+    let environment = args.environment.within(&args.sources);
+    let (workload, mesh) = environment.read(&mut loaded);
     let requests = read_requests(args.request.as_deref(), inline.as_ref(), &mut loaded);
     let broken = findings::print(&loaded, &mut Default::default(), "nothing was evaluated");
     let (Some(requests), false) = (requests, broken) else { return Outcome::Failed };
     if args.output == Format::Text {
-        findings::print_unread(&loaded, args.verbose);
+        findings::print_unread(&loaded, Some(args.verbose));
     }
 
     let now = now();
@@ -106,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         vec![Answer { asked, explained, not_applied: Vec::new() }]
     } else {
         let all = if args.all_workloads { All::Yes } else { All::May };
-        let Some(chosen) = chosen_or_tell(&args.environment, workload, all, &loaded, &mesh) else {
+        let Some(chosen) = chosen_or_tell(&environment, workload, all, &loaded, &mesh) else {
             return Outcome::Failed;
         };
         chosen.into_iter().map(|asked| answer(asked, &requests, &loaded, &mesh, now)).collect()

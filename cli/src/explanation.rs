@@ -1,7 +1,7 @@
 //! A verdict for people.
 
 use crate::{
-    style::{Style, plural, safe},
+    style::{self, Style, plural, safe},
     words,
 };
 use gnomon_engine::{
@@ -19,6 +19,10 @@ use std::fmt::Write;
 const RULES: usize = 12;
 /// Policies that do not apply, likewise.
 const NOT_APPLIED: usize = 50;
+/// So many in other namespaces are listed like the others.
+const ELSEWHERE: usize = 5;
+/// How reports call that reason.
+const OTHER_NAMESPACE: &str = "other-namespace";
 
 /// Writes explanations.
 #[derive(Clone, Copy, Debug)]
@@ -106,13 +110,22 @@ impl Writer {
         let line =
             format!("  · {} {verb} not apply to this workload", plural(policies.len(), "other policy"));
         let _ = writeln!(out, "{}", self.style.faint(&line));
-        let shown = if self.verbose { policies.len() } else { NOT_APPLIED };
-        for policy in policies.iter().take(shown) {
+        // What is in other namespaces is hardly ever the question, and there may be thousands of them.
+        let elsewhere = |policy: &&NotAppliedReport| policy.reason == OTHER_NAMESPACE;
+        let counted = if self.verbose { 0 } else { policies.iter().filter(elsewhere).count() };
+        let counted = if counted > ELSEWHERE { counted } else { 0 };
+        let listed: Vec<_> = policies.iter().filter(|policy| counted == 0 || !elsewhere(policy)).collect();
+        let shown = if self.verbose { listed.len() } else { NOT_APPLIED };
+        for policy in listed.iter().take(shown) {
             let line = format!("      {} {}: {}", policy.kind, policy.policy, policy.why);
             let _ = writeln!(out, "{}", self.style.faint(&safe(&line)));
         }
-        if let more @ 1.. = policies.len().saturating_sub(shown) {
+        if let more @ 1.. = listed.len().saturating_sub(shown) {
             let _ = writeln!(out, "{}", self.style.faint(&format!("      … and {more} more (--verbose)")));
+        }
+        if counted > 0 {
+            let line = format!("      {counted} are in other namespaces (--verbose)");
+            let _ = writeln!(out, "{}", self.style.faint(&line));
         }
         out
     }
@@ -167,14 +180,11 @@ impl Writer {
             None => ("?", "cannot be known"),
         };
         let dry = if rule.dry_run { ", dry run only" } else { "" };
-        let place = match (rule.file.is_empty(), rule.line) {
-            (true, _) => String::new(),
-            (false, 0) => format!("  {}", rule.file),
-            (false, line) => format!("  {}:{line}", rule.file),
-        };
+        let place = format!("  {}", style::place(&rule.file, rule.line));
+        let place = place.trim_end();
         let title = safe(&format!("{} rule {}", rule.policy, rule.index));
         let title = if rule.matched == Some(true) { style.strong(&title) } else { title };
-        let _ = writeln!(out, "      {mark} {title} {word}{dry}{}", style.faint(&safe(&place)));
+        let _ = writeln!(out, "      {mark} {title} {word}{dry}{}", style.faint(&safe(place)));
         for note in &rule.notes {
             let _ = writeln!(out, "          {}", style.doubt(&safe(note)));
         }

@@ -33,8 +33,8 @@ pub(crate) fn conclude(errors: usize, consequence: &str) {
 }
 
 /// What was passed over: a line for objects of other kinds, one for what is no object, one for each chart. All of it
-/// with its place, where `verbose`.
-pub(crate) fn print_unread(loaded: &Loaded, verbose: bool) {
+/// with its place, where `verbose`; `None`: the command has no such option.
+pub(crate) fn print_unread(loaded: &Loaded, verbose: Option<bool>) {
     let unread = &loaded.unread;
     let total: usize = unread.kinds().map(|(_, count)| count).sum();
     if total > 0 {
@@ -44,18 +44,29 @@ pub(crate) fn print_unread(loaded: &Loaded, verbose: bool) {
     }
     let others: Vec<String> = unread.others().map(|(reason, count)| reason.counted(count)).collect();
     if !others.is_empty() {
-        let hint = if verbose { "" } else { " (--verbose lists them)" };
+        let hint = match verbose {
+            Some(true) => "",
+            Some(false) => " (--verbose lists them)",
+            None => " (`gnomon lint --verbose` lists them)",
+        };
         eprintln!("note: passed over {}{hint}", others.join(", "));
     }
     for chart in loaded.charts.iter() {
         eprintln!(
-            "note: chart `{}` in {}: {} not rendered; give what `helm template` prints",
+            "note: chart `{}` in {}: {} not rendered; give --render",
             style::safe(&chart.name),
             style::safe(&chart.folder),
             style::plural(chart.policies, "policy template"),
         );
     }
-    if verbose {
+    for one in &loaded.kustomizations {
+        eprintln!(
+            "note: kustomization in {}: {} not applied; give --render",
+            style::safe(&one.folder),
+            style::safe(&one.left_out.join(", ")),
+        );
+    }
+    if verbose == Some(true) {
         for (reason, file, at) in unread.places() {
             let at = if at.line > 0 { format!(":{}:{}", at.line, at.column) } else { String::new() };
             eprintln!("  {}{at}: {}", style::safe(file), style::safe(&reason.counted(1)));

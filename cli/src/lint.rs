@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             findings::conclude(refused.len(), "Istio would refuse what they are in");
             findings::conclude(unread.len(), "what they are in was not read");
             findings::conclude(ours.len(), "Istio takes what they are in, and it cannot be what was meant");
-            findings::print_unread(&loaded, args.verbose);
+            findings::print_unread(&loaded, Some(args.verbose));
             style::print(&summary(&loaded));
         }
         Format::Json => {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bundle;
+mod cluster;
 mod completions;
 mod describe;
 mod environment;
@@ -11,23 +12,27 @@ mod explanation;
 mod findings;
 mod lint;
 mod playground;
+mod plugin;
+mod progress;
 mod proxy;
 mod request_args;
+mod sources;
 mod start;
 mod style;
 mod test;
+mod tool;
 mod why;
 mod words;
 mod workloads;
 mod yaml;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// What would these Istio policies do with this request, and why?
 ///
 /// Reads AuthorizationPolicy, RequestAuthentication and PeerAuthentication as you have them and gives the verdict that
-/// Istio's proxies would give, with the reason. Nothing is installed and no cluster is asked.
+/// Istio's proxies would give, with the reason. Nothing is installed, and a cluster is only read, where you say so.
 #[derive(Debug, Parser)]
 #[command(name = "gnomon", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
@@ -62,7 +67,7 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
-    let Some(command) = Cli::parse().command else { return start::run().into() };
+    let Some(command) = parse().command else { return start::run().into() };
     let outcome = match command {
         Command::Eval(args) => eval::run(&args),
         Command::Why(args) => why::run(&args),
@@ -75,6 +80,17 @@ fn main() -> ExitCode {
         Command::Completions(args) => completions::run(&args),
     };
     outcome.into()
+}
+
+/// The command line; help and errors end the program.
+fn parse() -> Cli {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if !plugin::called(&arguments) {
+        return Cli::parse();
+    }
+    let command = Cli::command().bin_name("kubectl gnomon");
+    let matches = command.get_matches_from(plugin::with_cluster(arguments));
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 impl From<Outcome> for ExitCode {

@@ -69,6 +69,11 @@ pub(crate) fn shell_word(text: &str) -> String {
     }
 }
 
+/// `file:line`; a cluster's objects have no lines.
+pub(crate) fn place(file: &str, line: u32) -> String {
+    if line == 0 || file.is_empty() { file.to_owned() } else { format!("{file}:{line}") }
+}
+
 /// `1 error`, `2 errors`; `1 policy`, `2 policies`.
 pub(crate) fn plural(count: usize, noun: &str) -> String {
     match (count, noun.strip_suffix('y')) {

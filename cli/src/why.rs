@@ -1,10 +1,12 @@
 //! `gnomon why`.
 
 use crate::{
-    Outcome, environment,
+    Outcome,
+    environment::{self, EnvironmentArgs},
     eval::{Format, now},
     explanation, findings,
     request_args::RequestArgs,
+    sources::SourceArgs,
     style::{self, safe},
     workloads::{All, Asked, chosen, nothing_applies},
 };
@@ -22,9 +24,9 @@ use gnomon_engine::{
     verdict::{Explanation, Stage},
     workload::ProxyKind,
 };
-use gnomon_manifests::{Loaded, Loader, merged, request};
+use gnomon_manifests::{Loaded, merged, request};
 use serde_json::json;
-use std::{fmt::Write, io::Read, path::PathBuf, sync::Arc};
+use std::{fmt::Write, io::Read, sync::Arc};
 
 /// Say what refused a request, from a curl command, a line of a log or the text of an error
 ///
@@ -36,12 +38,8 @@ pub(crate) struct Args {
     /// What you have in hand, in quotes [default: standard input]
     #[arg(value_name = "TEXT")]
     text: Vec<String>,
-    /// Policies: a file or a folder; as often as wanted
-    #[arg(short, long = "policies", value_name = "PATH")]
-    policies: Vec<PathBuf>,
-    /// Of objects of one name take the last one read, as `kubectl apply` does
-    #[arg(long)]
-    last_wins: bool,
+    #[command(flatten)]
+    sources: SourceArgs,
     #[command(flatten)]
     inline: RequestArgs,
     #[command(flatten)]
@@ -66,15 +64,17 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Ok(inquiry) => inquiry,
         Err(why) => return failed(&why),
     };
-    let mut loader = Loader::new().last_wins(args.last_wins);
-    args.policies.iter().for_each(|path| loader.path(path));
-    let mut loaded = loader.finish();
-    let (told, mesh) = args.environment.read(&mut loaded);
+    let mut loaded = args.sources.load(args.environment.namespace());
+    let environment = args.environment.within(&args.sources);
+    let (told, mesh) = environment.read(&mut loaded);
     if findings::print(&loaded, &mut Default::default(), "nothing was evaluated") {
         return Outcome::Failed;
     }
-    let judged = match inquiry.request.is_some() && !args.policies.is_empty() {
-        true => match judged(args, &inquiry, told, &loaded, &mesh) {
+    if args.output == Format::Text {
+        findings::print_unread(&loaded, Some(args.verbose));
+    }
+    let judged = match inquiry.request.is_some() && !args.sources.is_empty() {
+        true => match judged(args, &environment, &inquiry, told, &loaded, &mesh) {
             Ok(judged) => Some(judged),
             Err(why) => return failed(&why),
         },
@@ -113,15 +113,16 @@ struct Judged {
 
 fn judged(
     args: &Args,
+    environment: &EnvironmentArgs,
     inquiry: &Inquiry,
     told: gnomon_engine::Workload,
     loaded: &Loaded,
     mesh: &Mesh,
 ) -> Result<Judged, String> {
-    let mut asked = match logged(args, inquiry, loaded, mesh) {
+    let mut asked = match logged(environment, inquiry, loaded, mesh) {
         Some(asked) => asked,
         None => {
-            let chosen = chosen(&args.environment, told, All::No, loaded, mesh)?;
+            let chosen = chosen(environment, told, All::No, loaded, mesh)?;
             chosen.into_iter().next().ok_or("there is no workload")?
         }
     };
@@ -143,8 +144,8 @@ fn judged(
 }
 
 /// The workload that the log names, where the options name none: a pod's name begins with its workload's.
-fn logged(args: &Args, inquiry: &Inquiry, loaded: &Loaded, mesh: &Mesh) -> Option<Asked> {
-    if args.environment.tells_workload() || args.environment.workload_name().is_some() {
+fn logged(environment: &EnvironmentArgs, inquiry: &Inquiry, loaded: &Loaded, mesh: &Mesh) -> Option<Asked> {
+    if environment.tells_workload() || environment.workload_name().is_some() {
         return None;
     }
     let (namespace, pod) = inquiry.answer.as_ref()?.workload.as_ref()?;
@@ -222,7 +223,7 @@ fn written(args: &Args, inquiry: &Inquiry, judged: Option<&Judged>, loaded: &Loa
         for line in &meaning.look {
             let _ = writeln!(out, "  {}", safe(line));
         }
-        if matches!(meaning.cause, Cause::Rbac(None) | Cause::Jwt) && args.policies.is_empty() {
+        if matches!(meaning.cause, Cause::Rbac(None) | Cause::Jwt) && args.sources.is_empty() {
             let _ = writeln!(out, "  give the policies with -p PATH, and what they say about it follows");
         }
     }
@@ -292,7 +293,7 @@ fn place(cause: &Cause, loaded: &Loaded) -> Option<String> {
         Some(rule) => rule.at.line,
         None => policy.meta.at.line,
     };
-    Some(format!("{}:{line}", policy.meta.file))
+    Some(style::place(&policy.meta.file, line))
 }
 
 /// Where the proxy said something else than the policies at hand.
@@ -324,12 +325,12 @@ fn differs(answer: &Answer, explanation: &Explanation, silent: &[(&str, &str)]) 
 /// The command that evaluates the same request, without what is secret in it.
 fn command(args: &Args, asked: &Asked, spec: &request::RequestSpec) -> String {
     let mut command = String::from("gnomon eval");
+    for word in args.sources.words() {
+        let _ = write!(command, " {}", style::shell_word(&word));
+    }
     let mut add = |option: &str, value: &str| {
         let _ = write!(command, " {option} {}", style::shell_word(value));
     };
-    for path in &args.policies {
-        add("-p", &path.to_string_lossy());
-    }
     match &asked.found {
         Some(found) => add("-w", &found.handle()),
         None => {

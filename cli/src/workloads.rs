@@ -44,7 +44,8 @@ impl Asked {
     /// Where the workload comes from, for a note.
     pub(crate) fn origin(&self) -> Option<String> {
         let Found { origin, file, line, has_proxy, .. } = self.found.as_ref()?;
-        let place = if file.is_empty() { String::new() } else { format!(" ({file}:{line})") };
+        let place = style::place(file, *line);
+        let place = if place.is_empty() { place } else { format!(" ({place})") };
         let proxy = if *has_proxy { "" } else { "; it has no proxy, so that no policy is asked there" };
         Some(format!("{}: {origin}{place}{proxy}", self.name()))
     }

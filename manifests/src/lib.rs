@@ -9,6 +9,7 @@
 mod advice;
 mod archive;
 mod chart;
+mod cluster;
 mod document;
 mod dump;
 mod duplicates;

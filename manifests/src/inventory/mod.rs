@@ -130,7 +130,7 @@ impl Inventory {
     }
 
     /// The objects of the files that `has` says yes to.
-    pub(crate) fn only(&self, has: &dyn Fn(&str) -> bool) -> Inventory {
+    pub fn only(&self, has: &dyn Fn(&str) -> bool) -> Inventory {
         let mut only = self.clone();
         let Inventory {
             namespaces,

@@ -56,7 +56,8 @@ fn all(findings: &mut Findings<'_>) {
             continue;
         }
         let first = *seen.entry((peer.meta.namespace.as_str(), labels)).or_insert(peer);
-        if std::ptr::eq(first, peer) {
+        // One of the same name replaces the other.
+        if first.meta.name == peer.meta.name {
             continue;
         }
         let message = format!("{} is for the same workloads, and only the older one counts", first.meta.name);

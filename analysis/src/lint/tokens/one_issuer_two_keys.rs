@@ -57,6 +57,7 @@ fn all(findings: &mut Findings<'_>) {
             let known = near.iter().filter_map(|namespace| seen.get(&(*namespace, issuer))).flatten();
             let other = known
                 .take(MOST)
+                .filter(|(other, _)| other.meta.name != policy.meta.name || std::ptr::eq(*other, policy))
                 .find(|(other, known)| keys(known) != keys(rule) && may_meet(&other.target, &policy.target));
             if let Some((other, first)) = other {
                 let message =

@@ -243,7 +243,13 @@ impl<'l> Loader<'l> {
     }
 
     /// False: no more is read of the text.
-    pub(crate) fn document(&mut self, document: Document, file: &Arc<str>, came: Came, bound: &mut Bound) -> bool {
+    pub(crate) fn document(
+        &mut self,
+        document: Document,
+        file: &Arc<str>,
+        came: Came,
+        bound: &mut Bound,
+    ) -> bool {
         let Document { node, problems } = document;
         let Ok(objects) = decode::objects(&node) else {
             // For its error.

@@ -20,8 +20,9 @@ pub(super) fn write(report: &Report<'_>) -> String {
             let found = &finding.diagnostic;
             let mut place = location(&found.file, found.at);
             if !found.object.is_empty() {
-                place["logicalLocations"] =
-                    json!([{"name": found.object, "fullyQualifiedName": format!("{} {}", found.object, found.field)}]);
+                let name = format!("{} {}", found.object, found.field);
+                let logical = json!([{"name": found.object, "fullyQualifiedName": name.trim_end()}]);
+                set(&mut place, "logicalLocations", logical);
             }
             let mut result = json!({
                 "ruleId": found.code,
@@ -34,11 +35,11 @@ pub(super) fn write(report: &Report<'_>) -> String {
             if !finding.related.is_empty() {
                 let related = finding.related.iter().zip(1..).map(|(related, id)| {
                     let mut place = location(&related.file, related.at);
-                    place["id"] = json!(id);
-                    place["message"] = json!({"text": related.message});
+                    set(&mut place, "id", json!(id));
+                    set(&mut place, "message", json!({"text": related.message}));
                     place
                 });
-                result["relatedLocations"] = related.collect();
+                set(&mut result, "relatedLocations", related.collect());
             }
             result
         })
@@ -86,7 +87,13 @@ fn level(severity: Severity) -> &'static str {
 fn location(file: &str, at: Position) -> Value {
     let mut place = json!({"artifactLocation": {"uri": uri(file)}});
     if at.line > 0 {
-        place["region"] = json!({"startLine": at.line, "startColumn": at.column.max(1)});
+        set(&mut place, "region", json!({"startLine": at.line, "startColumn": at.column.max(1)}));
     }
     json!({"physicalLocation": place})
+}
+
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.into(), value);
+    }
 }

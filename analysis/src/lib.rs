@@ -3,13 +3,16 @@
 
 pub mod bundle;
 mod compare;
+pub mod coverage;
 pub mod describe;
+pub mod diff;
 pub mod evaluator;
 pub mod imported;
 pub mod inquiry;
 pub mod lint;
 pub mod reference;
 pub mod run;
+pub mod suggest;
 pub mod workloads;
 
 pub use compare::{Difference, differences, shown};

@@ -15,7 +15,7 @@ use gnomon_engine::{Attribute, attribute::Key};
 pub type File = (&'static str, fn() -> String);
 
 /// What is generated.
-pub const FILES: [File; 10] = [
+pub const FILES: [File; 11] = [
     ("docs/attributes.md", document::text),
     ("web-playground/app/src/editor/attributes.ts", page::text),
     ("schemas/authorization-policy-rules.json", schema::text),
@@ -26,6 +26,7 @@ pub const FILES: [File; 10] = [
     ("schemas/filter-configuration.json", formats::filter_configuration),
     ("schemas/verdict.json", formats::verdict),
     ("schemas/test-results.json", formats::test_results),
+    ("schemas/difference.json", formats::difference),
 ];
 
 /// Names of attributes as text files know them: how the field is written, else the key.

@@ -44,16 +44,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
         environment = environment.with_workload(name);
     }
     let (told, mesh) = environment.read(&mut loaded);
-    if findings::print(&loaded, &mut Default::default(), "nothing was described") {
-        return Outcome::Failed;
-    }
+    findings::show(&loaded, &mut Default::default());
     findings::print_unread(&loaded, None);
     // Without a choice all of them are meant.
     let all = !environment.tells_workload() && environment.workload_name().is_none();
     let all = if all { All::Yes } else { All::No };
-    let Some(asked) = chosen_or_tell(&environment, told, all, &loaded, &mesh) else {
-        return Outcome::Failed;
-    };
+    let asked = chosen_or_tell(&environment, told, all, &loaded, &mesh)
+        .and_then(|asked| findings::unconcerned(asked, &loaded, &mesh, "nothing was described"));
+    let Some(asked) = asked else { return Outcome::Failed };
     let describe = |asked: &Asked| describe(asked.name(), &loaded.resources, &asked.workload, &mesh);
     let described: Vec<(&Asked, Description)> = asked.iter().map(|asked| (asked, describe(asked))).collect();
     let one = described.len() == 1;

@@ -1,6 +1,12 @@
 //! `gnomon envoy-config`.
 
-use crate::{Outcome, environment, findings, sources::SourceArgs, style, workloads, yaml};
+use crate::{
+    Outcome, environment, findings,
+    sources::SourceArgs,
+    style,
+    workloads::{self, All, Asked},
+    yaml,
+};
 use gnomon_engine::request::Protocol;
 use gnomon_envoy_config::export;
 use serde_json::Value;
@@ -42,11 +48,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut loaded = args.sources.load(args.environment.namespace());
     let environment = args.environment.within(&args.sources);
     let (workload, mesh) = environment.read(&mut loaded);
-    if findings::print(&loaded, &mut Default::default(), "nothing was generated") {
-        return Outcome::Failed;
-    }
+    findings::show(&loaded, &mut Default::default());
     findings::print_unread(&loaded, None);
-    let Some(workload) = workloads::one(&environment, workload, &loaded, &mesh) else {
+    let asked = workloads::chosen_or_tell(&environment, workload, All::No, &loaded, &mesh)
+        .and_then(|asked| findings::unconcerned(asked, &loaded, &mesh, "nothing was generated"));
+    let Some(Asked { workload, .. }) = asked.and_then(|asked| asked.into_iter().next()) else {
         return Outcome::Failed;
     };
     let protocol = match args.protocol {

@@ -5,13 +5,16 @@ use crate::{
     request_args::RequestArgs,
     sources::SourceArgs,
     style,
+    tokens::TokenArgs,
     workloads::{All, Asked, chosen_or_tell, nothing_applies},
 };
-use gnomon_analysis::Evaluator;
+use gnomon_analysis::{
+    Evaluator,
+    suggest::{Refusal, Suggestion, suggestion},
+};
 use gnomon_engine::{
-    Mesh, Node, Plan, Position, Value,
+    Mesh, Node, Plan, Position, Severity, Value,
     attach::{NotApplied, NotAppliedReport, not_applied},
-    jwt::SoftwareCrypto,
     node::Key,
     verdict,
     workload::ProxyKind,
@@ -46,6 +49,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     inline: RequestArgs,
     #[command(flatten)]
+    tokens: TokenArgs,
+    #[command(flatten)]
     environment: environment::EnvironmentArgs,
     /// Ask about every workload that is among the manifests or that a policy names
     #[arg(long, conflicts_with_all = ["envoy_config", "labels", "proxy", "workload"])]
@@ -67,6 +72,10 @@ pub(crate) enum Format {
     Json,
 }
 
+/// Of so many requests at most it is said how the policies would have to change.
+const SUGGESTED: usize = 20;
+const NOTHING: &str = "nothing was evaluated";
+
 pub(crate) fn run(args: &Args) -> Outcome {
     let stdin = Path::new("-");
     let inline = args.inline.node();
@@ -86,29 +95,44 @@ pub(crate) fn run(args: &Args) -> Outcome {
         return Outcome::Failed;
     }
     let mut loaded = args.sources.load(args.environment.namespace());
+    args.tokens.put_keys(&mut loaded);
+    args.tokens.tell();
     let environment = args.environment.within(&args.sources);
     let (workload, mesh) = environment.read(&mut loaded);
     let requests = read_requests(args.request.as_deref(), inline.as_ref(), &mut loaded);
-    let broken = findings::print(&loaded, &mut Default::default(), "nothing was evaluated");
-    let (Some(requests), false) = (requests, broken) else { return Outcome::Failed };
+    findings::show(&loaded, &mut Default::default());
+    let Some(requests) = requests else {
+        let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+        findings::conclude(errors, NOTHING);
+        return Outcome::Failed;
+    };
     if args.output == Format::Text {
         findings::print_unread(&loaded, Some(args.verbose));
     }
 
     let now = now();
     let answers = if let Some(file) = &args.envoy_config {
+        let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+        if errors > 0 {
+            findings::conclude(errors, NOTHING);
+            return Outcome::Failed;
+        }
         let listener = args.listener.as_deref();
         let around = (&workload, &mesh);
-        let explained = proxy::explain(file, listener, requests.as_slice(), around, now, args.verbose);
+        let explained =
+            proxy::explain(file, listener, requests.as_slice(), around, (now, &args.tokens), args.verbose);
         let Some(explained) = explained else { return Outcome::Failed };
         let asked = Asked { workload, found: None };
-        vec![Answer { asked, explained, not_applied: Vec::new() }]
+        vec![Answer { asked, explained, suggested: Vec::new(), not_applied: Vec::new() }]
     } else {
         let all = if args.all_workloads { All::Yes } else { All::May };
-        let Some(chosen) = chosen_or_tell(&environment, workload, all, &loaded, &mesh) else {
-            return Outcome::Failed;
-        };
-        chosen.into_iter().map(|asked| answer(asked, &requests, &loaded, &mesh, now)).collect()
+        let chosen = chosen_or_tell(&environment, workload, all, &loaded, &mesh)
+            .and_then(|chosen| findings::unconcerned(chosen, &loaded, &mesh, NOTHING));
+        let Some(chosen) = chosen else { return Outcome::Failed };
+        chosen
+            .into_iter()
+            .map(|asked| answer(asked, &requests, &loaded, &mesh, (now, &args.tokens)))
+            .collect()
     };
     match args.output {
         Format::Text => {
@@ -135,24 +159,46 @@ pub(crate) fn run(args: &Args) -> Outcome {
 struct Answer {
     asked: Asked,
     explained: Vec<verdict::Explanation>,
+    /// For each request the change of a policy that lets it pass.
+    suggested: Vec<Option<Suggestion>>,
     not_applied: Vec<NotAppliedReport>,
 }
 
-fn answer(asked: Asked, requests: &Requests, loaded: &Loaded, mesh: &Mesh, now: i64) -> Answer {
+fn answer(
+    asked: Asked,
+    requests: &Requests,
+    loaded: &Loaded,
+    mesh: &Mesh,
+    (now, tokens): (i64, &TokenArgs),
+) -> Answer {
     let workload = &asked.workload;
     let plan = Plan::build(&loaded.resources, workload, mesh);
     let explain = |spec: &RequestSpec| {
         let evaluator = Evaluator::Policies { plan: &plan, workload, mesh };
         // Policies always answer.
-        evaluator.explain(spec, now, &SoftwareCrypto).ok()
+        evaluator.explain(spec, now, &tokens.crypto()).ok()
     };
-    let explained = requests.as_slice().iter().filter_map(explain).collect();
+    let explained: Vec<verdict::Explanation> = requests.as_slice().iter().filter_map(explain).collect();
+    // For people, and for one request at a time: a file of hundreds has another purpose.
+    let few = explained.len() <= SUGGESTED;
+    let suggested =
+        explained.iter().zip(requests.as_slice()).filter(|_| few).map(|(explanation, request)| {
+            let resources = &loaded.resources;
+            let refusal = Refusal { resources, workload, mesh, request, explanation };
+            suggestion(refusal, &text_of, now, &tokens.crypto())
+        });
+    let suggested = suggested.collect();
     let not_applied = not_applied(&loaded.resources, workload, mesh).iter().map(NotApplied::report).collect();
-    Answer { asked, explained, not_applied }
+    Answer { asked, explained, suggested, not_applied }
+}
+
+/// The text of a file of policies.
+fn text_of(file: &str) -> Option<String> {
+    read_file(Path::new(file)).ok()
 }
 
 fn text(args: &Args, answer: &Answer, requests: &Requests, loaded: &Loaded, mesh: &Mesh) -> String {
-    let Answer { asked, explained, not_applied } = answer;
+    let Answer { asked, explained, suggested, not_applied } = answer;
     let style = style::Style::of_stdout();
     let writer = explanation::Writer {
         style,
@@ -172,7 +218,11 @@ fn text(args: &Args, answer: &Answer, requests: &Requests, loaded: &Loaded, mesh
         .as_slice()
         .iter()
         .zip(explained)
-        .map(|(spec, explanation)| writer.write(spec, explanation))
+        .enumerate()
+        .map(|(number, (spec, explanation))| {
+            let suggested = suggested.get(number).and_then(Option::as_ref);
+            writer.write(spec, explanation) + &suggested.map_or(String::new(), |one| writer.suggestion(one))
+        })
         .collect();
     text + &verdicts.join("\n") + &writer.not_applied(not_applied)
 }
@@ -233,6 +283,20 @@ fn laid_over(document: &Node, inline: &Node) -> Node {
     }
 }
 
+/// What one stage said, in one line.
+#[derive(serde::Serialize)]
+struct Passage<'a> {
+    stage: verdict::Stage,
+    result: verdict::StageResult,
+    summary: &'a str,
+}
+
+impl<'a> Passage<'a> {
+    fn of(trace: &'a verdict::StageTrace) -> Self {
+        Passage { stage: trace.stage, result: trace.result, summary: &trace.summary }
+    }
+}
+
 /// One object for one request, a list for a list; with `named`, always a list, in which each names its workload.
 fn json(requests: &Requests, answers: &[Answer], named: bool) -> String {
     #[derive(serde::Serialize)]
@@ -242,15 +306,23 @@ fn json(requests: &Requests, answers: &[Answer], named: bool) -> String {
         workload: Option<String>,
         #[serde(flatten)]
         report: &'a verdict::Report,
+        stages: Vec<Passage<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        suggestion: Option<&'a Suggestion>,
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         not_applied: &'a [NotAppliedReport],
     }
     let mut reports: Vec<Printed<'_>> = Vec::new();
-    for Answer { asked, explained, not_applied } in answers {
+    for Answer { asked, explained, suggested, not_applied } in answers {
         // What the options say needs no name.
         let workload = asked.found.as_ref().map(|_| asked.name());
-        let of = |one| Printed { workload: workload.clone(), report: one, not_applied };
-        reports.extend(explained.iter().map(|one| of(&one.report)));
+        reports.extend(explained.iter().enumerate().map(|(number, one)| Printed {
+            workload: workload.clone(),
+            report: &one.report,
+            stages: one.stages.iter().map(Passage::of).collect(),
+            suggestion: suggested.get(number).and_then(Option::as_ref),
+            not_applied,
+        }));
     }
     let text = match (requests, reports.as_slice()) {
         (Requests::One(_), [report]) if !named => serde_json::to_string_pretty(report),

@@ -2,8 +2,9 @@
 
 use crate::{
     style::{self, Style, plural, safe},
-    words,
+    tokens, words,
 };
+use gnomon_analysis::suggest::Suggestion;
 use gnomon_engine::{
     attach::NotAppliedReport,
     request::Protocol,
@@ -53,8 +54,11 @@ impl Writer {
         let _ = writeln!(out, "  {}", safe(&report.reason));
         if report.verdict == Outcome::Unknown {
             for missing in &report.missing {
-                let _ =
-                    writeln!(out, "  {}", style.doubt(&safe(&format!("{missing}: {}", missing.remedy()))));
+                let _ = writeln!(
+                    out,
+                    "  {}",
+                    style.doubt(&safe(&format!("{missing}: {}", tokens::remedy(missing))))
+                );
             }
         } else {
             let of_connection =
@@ -96,6 +100,34 @@ impl Writer {
         }
         for stage in &explanation.stages {
             self.stage(&mut out, stage, report);
+        }
+        out
+    }
+
+    /// The change of a policy that would let the request pass, and what comes in with it.
+    pub(crate) fn suggestion(&self, suggestion: &Suggestion) -> String {
+        let mut out = String::from("\n");
+        let place = style::place(&suggestion.file, suggestion.line);
+        let _ = writeln!(out, "  if the request should pass, one way is to change {}:", safe(&place));
+        for line in suggestion.patch.lines().skip(3) {
+            let painted = match line.chars().next() {
+                Some('+') => self.style.good(&safe(line)),
+                Some('-') => self.style.bad(&safe(line)),
+                _ => self.style.faint(&safe(line)),
+            };
+            let _ = writeln!(out, "      {painted}");
+        }
+        match (&suggestion.lets_in[..], suggestion.complete) {
+            ([], _) => {}
+            (lines, complete) => {
+                let _ = writeln!(out, "  which lets in:");
+                for line in lines {
+                    let _ = writeln!(out, "      {}", safe(line));
+                }
+                if !complete {
+                    let _ = writeln!(out, "      and more");
+                }
+            }
         }
         out
     }

@@ -1,9 +1,12 @@
 //! Diagnostics, and what was passed over, to standard error.
 
-use crate::style;
-use gnomon_engine::Severity;
+use crate::{style, workloads::Asked};
+use gnomon_engine::{Diagnostic, Mesh, Severity};
 use gnomon_manifests::Loaded;
 use std::collections::HashSet;
+
+/// How many kustomizations are told of that were not wholly applied.
+const KUSTOMIZATIONS: usize = 3;
 
 /// Prints every diagnostic with the line that it is about, unless the like was `seen` before; in the end how many errors
 /// there are and what comes of them. True where there are any.
@@ -12,6 +15,48 @@ pub(crate) fn print(loaded: &Loaded, seen: &mut HashSet<String>, consequence: &s
     let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     conclude(errors, consequence);
     errors > 0
+}
+
+/// Prints every diagnostic, and leaves those of the workloads about which something can be said: a policy that Istio would
+/// refuse concerns its namespace, one in the root namespace all of them, and what cannot be read may concern any. `None`:
+/// there is nothing left, and it was said that `consequence`.
+pub(crate) fn unconcerned(
+    asked: Vec<Asked>,
+    loaded: &Loaded,
+    mesh: &Mesh,
+    consequence: &str,
+) -> Option<Vec<Asked>> {
+    let errors: Vec<&Diagnostic> =
+        loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
+    let namespaces: Vec<Option<&str>> = errors.iter().map(|found| namespace(found)).collect();
+    let concerned = |asked: &Asked| {
+        let own = asked.workload.namespace.as_str();
+        namespaces.iter().any(|one| one.is_none_or(|one| one == own || one == mesh.root_namespace))
+    };
+    let (stopped, rest): (Vec<Asked>, Vec<Asked>) = asked.into_iter().partition(concerned);
+    if rest.is_empty() && !errors.is_empty() {
+        conclude(errors.len(), consequence);
+        return None;
+    }
+    if !errors.is_empty() {
+        let names: Vec<String> = stopped.iter().map(|one| style::safe(&one.name())).collect();
+        let but = if names.is_empty() {
+            String::new()
+        } else {
+            format!("; {consequence} for {}", names.join(", "))
+        };
+        eprintln!(
+            "note: {} in policies of other namespaces, which Istio would refuse and which are left out{but}",
+            style::plural(errors.len(), "error")
+        );
+    }
+    Some(rest)
+}
+
+/// The namespace of the object that a finding is about.
+fn namespace(found: &Diagnostic) -> Option<&str> {
+    let (_, name) = found.object.split_once(' ')?;
+    Some(name.split_once('/')?.0)
 }
 
 /// Prints every diagnostic with the line that it is about, unless the like was `seen` before.
@@ -59,12 +104,16 @@ pub(crate) fn print_unread(loaded: &Loaded, verbose: Option<bool>) {
             style::plural(chart.policies, "policy template"),
         );
     }
-    for one in &loaded.kustomizations {
+    let shown = if verbose == Some(true) { usize::MAX } else { KUSTOMIZATIONS };
+    for one in loaded.kustomizations.iter().take(shown) {
         eprintln!(
             "note: kustomization in {}: {} not applied; give --render",
             style::safe(&one.folder),
             style::safe(&one.left_out.join(", ")),
         );
+    }
+    if let more @ 1.. = loaded.kustomizations.len().saturating_sub(shown) {
+        eprintln!("note: {more} more kustomizations not wholly applied; give --render");
     }
     if verbose == Some(true) {
         for (reason, file, at) in unread.places() {

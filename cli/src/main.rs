@@ -5,6 +5,7 @@ mod bundle;
 mod cluster;
 mod completions;
 mod describe;
+mod diff;
 mod environment;
 mod envoy_config;
 mod eval;
@@ -20,6 +21,7 @@ mod sources;
 mod start;
 mod style;
 mod test;
+mod tokens;
 mod tool;
 mod why;
 mod words;
@@ -45,6 +47,7 @@ enum Command {
     Eval(Box<eval::Args>),
     Why(Box<why::Args>),
     Describe(Box<describe::Args>),
+    Diff(Box<diff::Args>),
     Test(test::Args),
     Lint(lint::Args),
     EnvoyConfig(envoy_config::Args),
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => eval::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Describe(args) => describe::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::EnvoyConfig(args) => envoy_config::run(&args),

@@ -1,8 +1,8 @@
 //! A proxy's own configuration in place of policies.
 
-use crate::{findings, style};
+use crate::{findings, style, tokens::TokenArgs};
 use gnomon_analysis::{Evaluator, imported::Proxy};
-use gnomon_engine::{Mesh, Workload, jwt::SoftwareCrypto, verdict::Explanation};
+use gnomon_engine::{Mesh, Workload, verdict::Explanation};
 use gnomon_manifests::{LoadedProxy, imported, request::RequestSpec};
 use std::path::Path;
 
@@ -12,7 +12,7 @@ pub(crate) fn explain(
     listener: Option<&str>,
     requests: &[RequestSpec],
     (workload, mesh): (&Workload, &Mesh),
-    now: i64,
+    (now, tokens): (i64, &TokenArgs),
     verbose: bool,
 ) -> Option<Vec<Explanation>> {
     let LoadedProxy { imported, findings: loaded } = match imported(file) {
@@ -36,7 +36,7 @@ pub(crate) fn explain(
     let proxy = Evaluator::Loaded(Proxy { imported: &imported, listener, workload, mesh });
     let mut explained = Vec::with_capacity(requests.len());
     for request in requests {
-        match proxy.explain(request, now, &SoftwareCrypto) {
+        match proxy.explain(request, now, &tokens.crypto()) {
             Ok(explanation) => explained.push(explanation),
             Err(why) => {
                 eprintln!("error: {}", style::safe(&why.to_string()));

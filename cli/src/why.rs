@@ -8,6 +8,7 @@ use crate::{
     request_args::RequestArgs,
     sources::SourceArgs,
     style::{self, safe},
+    tokens::TokenArgs,
     workloads::{All, Asked, chosen, nothing_applies},
 };
 use gnomon_analysis::{
@@ -18,7 +19,6 @@ use gnomon_analysis::{
 use gnomon_engine::{
     Attribute, Mesh, Node, Plan,
     attach::{Attachment, Policy, attachments},
-    jwt::SoftwareCrypto,
     request::Protocol,
     resource::Resources,
     verdict::{Explanation, Stage},
@@ -43,6 +43,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     inline: RequestArgs,
     #[command(flatten)]
+    tokens: TokenArgs,
+    #[command(flatten)]
     environment: environment::EnvironmentArgs,
     /// For people or for programs
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
@@ -65,11 +67,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Err(why) => return failed(&why),
     };
     let mut loaded = args.sources.load(args.environment.namespace());
+    args.tokens.put_keys(&mut loaded);
+    args.tokens.tell();
     let environment = args.environment.within(&args.sources);
     let (told, mesh) = environment.read(&mut loaded);
-    if findings::print(&loaded, &mut Default::default(), "nothing was evaluated") {
-        return Outcome::Failed;
-    }
+    findings::show(&loaded, &mut Default::default());
     if args.output == Format::Text {
         findings::print_unread(&loaded, Some(args.verbose));
     }
@@ -119,13 +121,16 @@ fn judged(
     loaded: &Loaded,
     mesh: &Mesh,
 ) -> Result<Judged, String> {
-    let mut asked = match logged(environment, inquiry, loaded, mesh) {
+    let asked = match logged(environment, inquiry, loaded, mesh) {
         Some(asked) => asked,
         None => {
             let chosen = chosen(environment, told, All::No, loaded, mesh)?;
             chosen.into_iter().next().ok_or("there is no workload")?
         }
     };
+    let unconcerned = findings::unconcerned(vec![asked], loaded, mesh, "nothing was evaluated");
+    let mut asked =
+        unconcerned.and_then(|asked| asked.into_iter().next()).ok_or("the policies have errors")?;
     if inquiry.kind == Kind::ZtunnelLog {
         asked.workload.proxy = ProxyKind::Ztunnel;
     }
@@ -138,7 +143,8 @@ fn judged(
     let spec = request::request(&file, "", "", &document).map_err(|found| found.to_string())?;
     let plan = Plan::build(&loaded.resources, &asked.workload, mesh);
     let evaluator = Evaluator::Policies { plan: &plan, workload: &asked.workload, mesh };
-    let explanation = evaluator.explain(&spec, now(), &SoftwareCrypto).map_err(|why| why.to_string())?;
+    let explanation =
+        evaluator.explain(&spec, now(), &args.tokens.crypto()).map_err(|why| why.to_string())?;
     let silent = silent(inquiry, &asked, &document, &loaded.resources, mesh);
     Ok(Judged { asked, spec, explanation, silent })
 }
@@ -325,7 +331,7 @@ fn differs(answer: &Answer, explanation: &Explanation, silent: &[(&str, &str)]) 
 /// The command that evaluates the same request, without what is secret in it.
 fn command(args: &Args, asked: &Asked, spec: &request::RequestSpec) -> String {
     let mut command = String::from("gnomon eval");
-    for word in args.sources.words() {
+    for word in args.sources.words().into_iter().chain(args.tokens.words()) {
         let _ = write!(command, " {}", style::shell_word(&word));
     }
     let mut add = |option: &str, value: &str| {

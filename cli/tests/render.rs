@@ -175,6 +175,9 @@ fn kustomizations() {
         err.contains("note: kustomization in ./prod: 1 patch of policies not applied; give --render"),
         "{err}"
     );
+    // The base is there once, in its namespace.
+    let (_, out, _) = tree.run("", &["lint", "."]);
+    assert!(out.starts_with("1 policy valid in 4 files"), "{out}");
     let rendered = [&arguments[..], &["--render"]].concat();
     let real = Command::new("kubectl").arg("kustomize").arg(tree.0.join("prod")).output();
     let path = format!(":{}", env::var("PATH").unwrap());

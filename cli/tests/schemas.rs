@@ -35,10 +35,17 @@ fn test_results() {
     ]);
     assert_eq!(schema.check(&results), Vec::<String>::new());
     assert!(results["failed"].as_u64() > Some(0) && results["passed"].as_u64() > Some(1000));
-    let unseen: Vec<String> =
-        schema.unseen().into_iter().filter(|name| !name.starts_with("notApplied.")).collect();
+    let unseen: Vec<String> = schema
+        .unseen()
+        .into_iter()
+        .filter(|name| {
+            !name.starts_with("notApplied.")
+                && !name.starts_with("passage.")
+                && !name.starts_with("suggestion.")
+        })
+        .collect();
     // What `gnomon eval` prints beside the verdict.
-    assert_eq!(unseen, ["verdict.notApplied", "verdict.workload"]);
+    assert_eq!(unseen, ["verdict.notApplied", "verdict.stages", "verdict.suggestion", "verdict.workload"]);
 }
 
 #[test]
@@ -63,4 +70,16 @@ fn verdicts() {
         assert_eq!(schema.check(&verdicts), Vec::<String>::new());
     }
     assert!(!schema.unseen().contains(&"verdict.workload".into()));
+}
+
+#[test]
+fn differences() {
+    let mut schema = schema("difference");
+    for (old, new) in [("1-authentication", "2-require-a-token"), ("3-who-may-do-what", "demo")] {
+        let [old, new] = [old, new].map(|folder| format!("examples/end-user-jwt/{folder}"));
+        let printed = printed(&["diff", &old, &new, "-o", "json", "--curl"]);
+        assert_eq!(schema.check(&printed), Vec::<String>::new());
+        assert_eq!(printed["equivalent"], false);
+        assert!(printed["workloads"][0]["newlyAllowed"]["curl"].is_string());
+    }
 }

@@ -26,7 +26,7 @@ const fn digits() -> [u8; 256] {
 ///
 /// White space is skipped anywhere; padding (`=` or `.`) may be left out but not be of the wrong length; bits left over
 /// in the last character are ignored. `+` and `/` are refused.
-pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     // Four characters at a time, as long as nothing else stands among them.
     let mut out = vec![0; text.len() / 4 * 3];
     let mut whole = 0;

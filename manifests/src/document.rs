@@ -21,7 +21,12 @@ pub(crate) enum What {
 
 /// Is one of the kinds that decide, or their group, named in a text that cannot be read?
 pub(crate) fn mentions_policies(text: &str) -> bool {
-    text.contains(GROUP) || KINDS.iter().any(|kind| text.contains(kind))
+    // Not every word of the group is a policy: `security.istio.io/tlsMode` is a label of pods.
+    text.match_indices(GROUP).any(|(place, _)| {
+        text.get(place..)
+            .and_then(|text| text.strip_prefix(GROUP))
+            .is_some_and(|rest| rest.starts_with("/v1"))
+    }) || KINDS.iter().any(|kind| text.contains(kind))
 }
 
 /// One of the kinds that decide, or one of their group.

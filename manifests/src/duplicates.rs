@@ -1,6 +1,6 @@
 //! Objects of one name: one cluster has no room for two, but a tree may hold several clusters.
 
-use crate::{Loaded, input};
+use crate::{Loaded, Reason, input};
 use gnomon_engine::{
     Diagnostic, Severity,
     decode::MAX_PROBLEMS,
@@ -82,6 +82,11 @@ pub(crate) fn settle(loaded: &mut Loaded, twice: Twice) {
         problems.iter_mut().for_each(|one| one.severity = Severity::Warning);
     }
     problems.truncate(MAX_PROBLEMS);
+    if twice != Twice::Apart {
+        for (file, at) in loaded.inventory.last_of_each() {
+            loaded.unread.add(Reason::Replaced, &file, at);
+        }
+    }
     loaded.diagnostics.extend(problems);
     loaded.apart = found.apart.into_values().collect();
 }
@@ -255,6 +260,7 @@ impl Loaded {
         loaded.resources.authorization.retain(|one| has(&one.meta.file));
         loaded.resources.request_authentication.retain(|one| has(&one.meta.file));
         loaded.resources.peer_authentication.retain(|one| has(&one.meta.file));
+        loaded.inventory.last_of_each();
         loaded
     }
 }

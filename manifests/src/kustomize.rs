@@ -20,15 +20,13 @@ use std::{
 const DEEPEST: usize = 32;
 const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 /// Fields that change what is read in other ways than a namespace and parts of names.
-const OTHERS: [(&str, &str); 8] = [
+const OTHERS: [(&str, &str); 6] = [
     ("replacements", "replacements"),
     ("vars", "vars"),
     ("transformers", "transformers"),
     ("generators", "generators"),
     ("helmCharts", "Helm charts"),
     ("helmChartInflationGenerator", "Helm charts"),
-    ("commonLabels", "labels"),
-    ("labels", "labels"),
 ];
 
 /// What is done to the objects of a file.
@@ -37,6 +35,8 @@ pub(crate) struct Change {
     namespace: Option<String>,
     prefix: String,
     suffix: String,
+    /// Labels of pods; where `true`, of selectors, too.
+    labels: Vec<(String, String, bool)>,
 }
 
 /// A kustomization, some of which was not applied.
@@ -91,7 +91,8 @@ impl Kustomizations {
                 continue;
             };
             let written = all.read(&folder, &file);
-            waiting.extend(written.parts.iter().map(|part| folder.join(part)).filter(|part| part.is_dir()));
+            let parts = written.parts.iter().map(|part| tidy(&folder.join(part)));
+            waiting.extend(parts.filter(|part| part.is_dir()));
             all.known.insert(real, written);
         }
         all
@@ -107,6 +108,7 @@ impl Kustomizations {
             namespace: Some(text("namespace")).filter(|namespace| !namespace.is_empty()),
             prefix: text("namePrefix"),
             suffix: text("nameSuffix"),
+            labels: labels(&document),
         };
         for part in ["resources", "bases", "components"].into_iter().flat_map(texts) {
             if part.contains("://") || part.contains("?ref=") || !folder.join(&part).exists() {
@@ -186,12 +188,37 @@ impl Kustomizations {
     /// Those of which something was not applied.
     pub(crate) fn left_out(&self) -> Vec<Kustomization> {
         let some = self.known.values().filter(|written| !written.left_out.is_empty());
-        some.map(|written| Kustomization {
-            folder: written.folder.to_string_lossy().into_owned(),
-            left_out: written.left_out.iter().cloned().collect(),
-        })
-        .collect()
+        let mut told: Vec<Kustomization> = some
+            .map(|written| Kustomization {
+                folder: written.folder.to_string_lossy().into_owned(),
+                left_out: written.left_out.iter().cloned().collect(),
+            })
+            .collect();
+        // What certainly concerns policies comes first: words for it begin with a number.
+        told.sort_by_key(|one| {
+            !one.left_out.iter().any(|words| words.starts_with(|c: char| c.is_ascii_digit()))
+        });
+        told
     }
+}
+
+/// The labels that reach pods: `commonLabels`, and those of `labels` that say so. What is laid on an object alone changes
+/// nothing that is read.
+fn labels(document: &Node) -> Vec<(String, String, bool)> {
+    let pairs = |node: Option<&Node>, selectors: bool| -> Vec<(String, String, bool)> {
+        let entries = node.and_then(Node::as_map).unwrap_or_default();
+        let pair =
+            |(key, value): &(Key, Node)| Some((key.name.clone(), value.as_str()?.to_owned(), selectors));
+        entries.iter().filter_map(pair).collect()
+    };
+    let mut found = pairs(document.get("commonLabels"), true);
+    for one in document.get("labels").and_then(Node::as_list).unwrap_or_default() {
+        let says = |name: &str| matches!(one.get(name), Some(Node { value: Value::Bool(true), .. }));
+        if says("includeSelectors") || says("includeTemplates") {
+            found.extend(pairs(one.get("pairs"), says("includeSelectors")));
+        }
+    }
+    found
 }
 
 fn is_map(document: &Node, field: &str) -> bool {
@@ -206,7 +233,6 @@ fn tidy(path: &Path) -> PathBuf {
             std::path::Component::ParentDir if tidied.file_name().is_some() => {
                 tidied.pop();
             }
-            std::path::Component::CurDir => {}
             part => tidied.push(part),
         }
     }
@@ -228,6 +254,7 @@ impl Change {
             namespace: outer.namespace.clone().or_else(|| self.namespace.clone()),
             prefix: format!("{}{}", outer.prefix, self.prefix),
             suffix: format!("{}{}", self.suffix, outer.suffix),
+            labels: self.labels.iter().chain(&outer.labels).cloned().collect(),
         }
     }
 
@@ -246,6 +273,7 @@ impl Change {
         if let Some(Value::String(name)) = field(metadata, "name").map(|node| &mut node.value) {
             *name = format!("{}{name}{}", self.prefix, self.suffix);
         }
+        self.label(object, &kind, at);
         let path: &[&str] = match kind.as_str() {
             "Pod" => &["spec", "serviceAccountName"],
             "CronJob" => &["spec", "jobTemplate", "spec", "template", "spec", "serviceAccountName"],
@@ -258,6 +286,39 @@ impl Change {
             *name = format!("{}{name}{}", self.prefix, self.suffix);
         }
     }
+}
+
+impl Change {
+    /// Pods get the labels, and so do the selectors of Services.
+    fn label(&self, object: &mut Node, kind: &str, at: Position) {
+        let path: &[&str] = match kind {
+            "Pod" => &[],
+            "CronJob" => &["spec", "jobTemplate", "spec", "template"],
+            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => &["spec", "template"],
+            "Service" => &["spec"],
+            _ => return,
+        };
+        let Some(template) = path.iter().try_fold(object, |node, name| field(node, name)) else { return };
+        let labels = match kind {
+            "Service" => field(template, "selector"),
+            _ => within(template, "metadata", at).and_then(|metadata| within(metadata, "labels", at)),
+        };
+        let Some(labels) = labels else { return };
+        for (key, value, selectors) in &self.labels {
+            if kind != "Service" || *selectors {
+                set(labels, key, value, at);
+            }
+        }
+    }
+}
+
+/// A field that is a map, made where it is absent.
+fn within<'n>(node: &'n mut Node, name: &str, at: Position) -> Option<&'n mut Node> {
+    if node.get(name).is_none() {
+        let Value::Map(entries) = &mut node.value else { return None };
+        entries.push((Key { name: name.to_owned(), at }, Node { value: Value::Map(Vec::new()), at }));
+    }
+    field(node, name)
 }
 
 fn field<'n>(node: &'n mut Node, name: &str) -> Option<&'n mut Node> {

@@ -23,6 +23,8 @@ pub enum Reason {
     ChartFile,
     /// A template of a Helm chart.
     Template,
+    /// An object that decides nothing by itself, and that comes again later with the same name.
+    Replaced,
     /// No YAML, or too large or too deep to be read, and no Istio kind is named in it.
     Unreadable,
 }
@@ -41,6 +43,10 @@ impl Reason {
             Reason::Ansible => ("Ansible playbook", "Ansible playbooks"),
             Reason::ChartFile => ("file of a Helm chart", "files of Helm charts"),
             Reason::Template => ("template of a Helm chart", "templates of Helm charts"),
+            Reason::Replaced => (
+                "object in favour of a later one of its name",
+                "objects in favour of later ones of their names",
+            ),
             Reason::Unreadable => {
                 ("unreadable text without Istio kinds", "unreadable texts without Istio kinds")
             }

@@ -1,7 +1,7 @@
 //! A choice among numbered classes, written into the variables of a decision diagram.
 
 use crate::bdd::{Bdd, Manager, TooLarge, Variable};
-use alloc::{vec, vec::Vec};
+use alloc::{collections::BTreeMap, vec, vec::Vec};
 
 /// One of `classes` alternatives, as a binary number of neighbouring variables, highest bit first.
 ///
@@ -21,6 +21,11 @@ impl Dimension {
         Dimension { first, bits: u32::BITS - (classes - 1).leading_zeros(), classes }
     }
 
+    /// The first of its variables.
+    pub fn first(&self) -> Variable {
+        self.first
+    }
+
     /// The variable behind its own.
     pub fn end(&self) -> Variable {
         self.first + self.bits
@@ -29,6 +34,12 @@ impl Dimension {
     /// How many classes.
     pub fn classes(&self) -> u32 {
         self.classes
+    }
+
+    /// A variable's value where the class is this one.
+    pub fn bit(&self, class: u32, variable: Variable) -> bool {
+        let at = variable.saturating_sub(self.first);
+        at < self.bits && class >> (self.bits - 1 - at) & 1 == 1
     }
 
     /// True where the class is one of these; ascending numbers.
@@ -73,6 +84,7 @@ impl Dimension {
     /// variables before this dimension. Groups are ordered by their first class.
     pub fn split(&self, manager: &Manager, f: Bdd) -> Vec<(Vec<u32>, Bdd)> {
         let mut groups: Vec<(Vec<u32>, Bdd)> = Vec::new();
+        let mut known: BTreeMap<Bdd, usize> = BTreeMap::new();
         let mut stack = vec![(f, 0, 0u32)];
         while let Some((f, depth, base)) = stack.pop() {
             if base > self.classes - 1 {
@@ -91,7 +103,8 @@ impl Dimension {
                 }
                 None => {
                     let end = base.saturating_add(1 << (self.bits - depth)).min(self.classes);
-                    match groups.iter_mut().find(|(_, rest)| *rest == f) {
+                    let at = *known.entry(f).or_insert(groups.len());
+                    match groups.get_mut(at) {
                         Some((numbers, _)) => numbers.extend(base..end),
                         None => groups.push(((base..end).collect(), f)),
                     }

@@ -9,13 +9,37 @@
 //! - [`dimension`] writes a choice among classes into the variables of a diagram, and reads it back;
 //! - [`bdd`] is the diagram.
 //!
-//! Nothing here knows a policy yet: the step from a plan's rules to a function is to be built on these.
+//! - [`condition`] takes the conditions of compiled rules apart, [`space`] makes axes and classes of them;
+//! - [`compare`](compare()) holds two plans against each other, and [`Space::request`] gives a request for a difference.
+//!
+//! The mTLS gate, CUSTOM providers and the JWT stage count as they do in the engine. What is not covered is refused by
+//! name ([`Undecided`]), never guessed.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+pub mod axis;
 pub mod bdd;
+mod compare;
+pub mod condition;
+mod cover;
 pub mod dimension;
+mod domain;
+mod headers;
 pub mod numbers;
+mod patterns;
+mod relevance;
+mod side;
+mod space;
 pub mod text;
+mod tokens;
+mod undecided;
+mod witness;
+
+pub use compare::{Comparison, Side, compare};
+pub use cover::{Change, Cube, Part, Phrase, Reason};
+pub use side::Margin;
+pub use space::{Limits, Setting, Space};
+pub use undecided::Undecided;
+pub use witness::Point;

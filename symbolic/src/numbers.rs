@@ -19,7 +19,10 @@ pub struct Classes<T> {
 
 /// The classes of IP addresses under ranges; IPv4 and IPv6 never lie in the same one, as in Envoy. Members are the
 /// lowest host addresses, those of 10.0.0.0/8 and fd00::/8 first where a class reaches there.
-pub fn addresses(sets: &[Vec<IpNet>]) -> Classes<IpAddr> {
+///
+/// With `accepted` they are addresses of a connection as a proxy has it: none is IPv4 mapped into IPv6
+/// (`gnomon_engine::request::Request::direct_ip`).
+pub fn addresses(sets: &[Vec<IpNet>], accepted: bool) -> Classes<IpAddr> {
     let nets: Vec<(usize, IpNet)> =
         sets.iter().enumerate().flat_map(|(set, nets)| nets.iter().map(move |net| (set, *net))).collect();
     let mut found: BTreeMap<(bool, Vec<u32>), IpAddr> = BTreeMap::new();
@@ -39,8 +42,12 @@ pub fn addresses(sets: &[Vec<IpNet>]) -> Classes<IpAddr> {
             starts.extend(high.checked_add(1).filter(|next| *next <= last));
             starts.extend(high.checked_add(2).filter(|next| *next <= last));
         }
-        starts.push(0);
+        starts.extend([0, BEHIND_MAPPED]);
+        starts.retain(|start| *start <= last);
         for start in starts {
+            if v6 && accepted && start >> 32 == MAPPED {
+                continue;
+            }
             let lies: BTreeSet<u32> = ranges
                 .iter()
                 .filter(|(_, low, high)| (low..=high).contains(&&start))
@@ -78,6 +85,10 @@ fn numbered<T: Ord + Copy>(mut classes: Vec<(T, Vec<u32>)>, sets: usize) -> Clas
     Classes { members: classes.into_iter().map(|(member, _)| member).collect(), matching }
 }
 
+/// ::ffff:0:0/96 without its last 32 bits, and what comes behind it.
+const MAPPED: u128 = 0xffff;
+const BEHIND_MAPPED: u128 = 0x1_0000 << 32;
+
 fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u128::from(u32::from(address)),
@@ -105,14 +116,14 @@ mod tests {
     fn ranges_cut_addresses() {
         let sets =
             [vec![net("10.0.0.0/8")], vec![net("10.1.0.0/16"), net("192.0.2.7/32")], vec![net("0.0.0.0/0")]];
-        let found = addresses(&sets);
+        let found = addresses(&sets, false);
         let members: Vec<alloc::string::String> =
             found.members.iter().map(alloc::string::ToString::to_string).collect();
         assert_eq!(members, ["0.0.0.1", "10.0.0.1", "10.1.0.0", "192.0.2.7", "fd00::1"]);
         assert_eq!(found.matching, [vec![1, 2], vec![2, 3], vec![0, 1, 2, 3]]);
-        assert_eq!(addresses(&[]).members.len(), 2);
+        assert_eq!(addresses(&[], false).members.len(), 2);
         // All of IPv4 is named: no other IPv4 address is left.
-        assert_eq!(addresses(&[vec![net("::/0")]]).members.len(), 2);
+        assert_eq!(addresses(&[vec![net("::/0")]], false).members.len(), 2);
     }
 
     #[test]
@@ -138,7 +149,7 @@ mod tests {
                     nets.collect()
                 })
                 .collect();
-            let found = addresses(&sets);
+            let found = addresses(&sets, false);
             let vector = |ip: IpAddr| -> Vec<bool> { sets.iter().map(|nets| nets.iter().any(|n| n.contains(&ip))).collect() };
             let classes: Vec<Vec<bool>> = (0..).zip(&found.members).map(|(number, member)| {
                 let lies: Vec<bool> = found.matching.iter().map(|of| of.contains(&number)).collect();

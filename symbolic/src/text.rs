@@ -54,7 +54,8 @@ impl Bytes {
         self.0.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
     }
 
-    fn insert(&mut self, byte: u8) {
+    /// Makes it one of them.
+    pub fn insert(&mut self, byte: u8) {
         if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
             *word |= 1 << (byte & 63);
         }
@@ -77,6 +78,8 @@ pub enum Step {
     One(Bytes),
     /// Any number of bytes of the set, none too.
     Many(Bytes),
+    /// The text ends here, or a query begins, of which nothing is asked. Only [`Pattern::then_query`] makes it.
+    Query,
 }
 
 /// A pattern on a whole string: its steps one after the other.
@@ -115,6 +118,12 @@ impl Pattern {
         self
     }
 
+    /// This pattern, then another.
+    pub fn then_pattern(mut self, other: Pattern) -> Pattern {
+        self.0.extend(other.0);
+        self
+    }
+
     /// This pattern, then one byte of the set.
     pub fn then_one(mut self, of: Bytes) -> Pattern {
         self.0.push(Step::One(of));
@@ -124,6 +133,12 @@ impl Pattern {
     /// This pattern, then any number of bytes of the set.
     pub fn then_many(mut self, of: Bytes) -> Pattern {
         self.0.push(Step::Many(of));
+        self
+    }
+
+    /// This pattern, then the end or `?` and anything.
+    pub fn then_query(mut self) -> Pattern {
+        self.0.extend([Step::Query, Step::Many(Bytes::ALL)]);
         self
     }
 
@@ -148,8 +163,11 @@ impl Pattern {
     /// A position and all that lie behind loops, which may match nothing.
     fn reach(&self, position: usize, reached: &mut impl FnMut(usize)) {
         reached(position);
-        if let Some(Step::Many(_)) = self.0.get(position) {
-            self.reach(position + 1, reached);
+        match self.0.get(position) {
+            Some(Step::Many(_)) => self.reach(position + 1, reached),
+            // What follows is only for queries.
+            Some(Step::Query) => self.reach(position + 2, reached),
+            _ => {}
         }
     }
 
@@ -159,6 +177,7 @@ impl Pattern {
             Some(Step::Byte(wanted)) if *wanted == byte => self.reach(position + 1, reached),
             Some(Step::One(set)) if set.contains(byte) => self.reach(position + 1, reached),
             Some(Step::Many(set)) if set.contains(byte) => self.reach(position, reached),
+            Some(Step::Query) if byte == b'?' => self.reach(position + 1, reached),
             _ => {}
         }
     }
@@ -334,11 +353,14 @@ impl State {
         let mut bytes = Vec::new();
         for (number, position) in &self.alive {
             let step = patterns.get(*number as usize).and_then(|pattern| pattern.0.get(*position as usize));
-            if let Some(Step::Byte(byte)) = step
-                && !named.contains(*byte)
-            {
-                named.insert(*byte);
-                bytes.push(*byte);
+            let byte = match step {
+                Some(Step::Byte(byte)) => *byte,
+                Some(Step::Query) => b'?',
+                _ => continue,
+            };
+            if !named.contains(byte) {
+                named.insert(byte);
+                bytes.push(byte);
             }
         }
         bytes.sort_unstable();
@@ -362,7 +384,7 @@ impl State {
 fn kinds(patterns: &[Pattern]) -> Vec<Vec<u8>> {
     let sets = patterns.iter().flat_map(|pattern| &pattern.0).filter_map(|step| match step {
         Step::One(set) | Step::Many(set) => Some(*set),
-        Step::Byte(_) => None,
+        Step::Byte(_) | Step::Query => None,
     });
     let sets: Vec<Bytes> = sets.collect::<BTreeSet<_>>().into_iter().collect();
     let mut kinds: Vec<(Vec<bool>, Vec<u8>)> = Vec::new();

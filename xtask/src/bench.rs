@@ -13,6 +13,21 @@ pub(crate) fn scale(workspace: &Workspace) -> Result<(), Failure> {
     run(&mut program(workspace, "bench", "scale")?)
 }
 
+/// What comparing two sets of policies costs.
+pub(crate) fn diff(workspace: &Workspace) -> Result<(), Failure> {
+    let mut command = workspace.cargo();
+    command.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "gnomon-symbolic",
+        "--example",
+        "compare_plans",
+    ]);
+    run(&mut command)
+}
+
 /// Full load for so long.
 pub(crate) fn soak(workspace: &Workspace, seconds: u64) -> Result<(), Failure> {
     run(&mut program(workspace, "soak", &seconds.to_string())?)

@@ -38,6 +38,7 @@ cargo xtask <command>
   bench envoy [--write]
                   what the filter costs beside Envoy's own RBAC: tables (five minutes)
                   --write puts them into docs/performance.md
+  bench diff      what it costs to compare two sets of policies over all requests: a table
   bench scale     how long, how large, how fast large policy sets are: a table
   soak [--minutes N | --seconds N]
                   full load and configuration updates: nothing altered, nothing lost, memory flat (10 minutes)
@@ -89,6 +90,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["bench", "--write"] => verdicts::bench(&Workspace::find()?, true),
         ["bench", "envoy"] => bench::envoy(&Workspace::find()?, false),
         ["bench", "envoy", "--write"] => bench::envoy(&Workspace::find()?, true),
+        ["bench", "diff"] => bench::diff(&Workspace::find()?),
         ["bench", "scale"] => bench::scale(&Workspace::find()?),
         ["soak"] => bench::soak(&Workspace::find()?, 600),
         ["soak", unit @ ("--minutes" | "--seconds"), number] => {

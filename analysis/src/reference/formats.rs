@@ -58,6 +58,10 @@ pub(super) fn test_results() -> String {
     document("What gnomon test -o json prints", Shape::Object(&RESULTS))
 }
 
+pub(super) fn difference() -> String {
+    document("What gnomon diff -o json prints", Shape::Object(&DIFFERENCE))
+}
+
 /// What most objects are: fields as it is, of which none must be there.
 const WRITTEN: Object = Object {
     name: "",
@@ -708,6 +712,47 @@ const VERDICT: Object = Object {
             "For a refusal by the ALLOW stage, the rule that came nearest; null where no request can match any.",
         ),
         field(
+            "stages",
+            List(&Shape::Object(&Object {
+                name: "passage",
+                doc: "What one stage said.",
+                fields: &[
+                    field(
+                        "stage",
+                        Words(&["mtls", "custom", "jwt", "audit", "deny", "allow", "none"]),
+                        "Which one.",
+                    ),
+                    field(
+                        "result",
+                        Words(&["passed", "refused", "unknown", "notReached"]),
+                        "What became of the request there.",
+                    ),
+                    field("summary", TEXT, "One line for people; of the tokens, what each lacked."),
+                ],
+                required: &["stage", "result", "summary"],
+                ..PRINTED
+            })),
+            "The stages in the order of evaluation, those without any policy left out.",
+        ),
+        field(
+            "suggestion",
+            Shape::Object(&Object {
+                name: "suggestion",
+                doc: "A change of a policy that would let a refused request pass.",
+                fields: &[
+                    field("policy", TEXT, "The id of the rule."),
+                    field("file", TEXT, "The file."),
+                    field("line", LINE, "The first line that changes."),
+                    field("patch", TEXT, "The change, as diff -u writes it."),
+                    field("letsIn", List(&TEXT), "Which requests come in with it, in words."),
+                    field("complete", Boolean, "Whether all of them are named."),
+                ],
+                required: &["policy", "file", "line", "patch", "letsIn", "complete"],
+                ..PRINTED
+            }),
+            "How the policy that came nearest could change; left out where one more value in a list is not enough.",
+        ),
+        field(
             "notApplied",
             List(&Shape::Object(&NOT_APPLIED)),
             "The policies that do not apply to the workload.",
@@ -811,5 +856,116 @@ const CASE: Object = Object {
         field("got", Shape::Object(&VERDICT), "The verdict."),
     ],
     required: &["name", "line", "column", "passed", "differences", "got"],
+    ..PRINTED
+};
+
+const DIFFERENCE: Object = Object {
+    name: "comparison",
+    doc: "What a change of policies changes.",
+    fields: &[
+        field("equivalent", Boolean, "Every request fares as before, at every workload that was compared."),
+        field("workloads", List(&Shape::Object(&COMPARED)), "One for each workload."),
+    ],
+    required: &["equivalent", "workloads"],
+    ..PRINTED
+};
+
+const COMPARED: Object = Object {
+    name: "compared",
+    doc: "What changes at a workload.",
+    fields: &[
+        field(
+            "workload",
+            Shape::Object(&Object {
+                name: "comparedWorkload",
+                doc: "The workload.",
+                fields: &[
+                    field("name", Text("shop/orders"), "What it is called."),
+                    field("namespace", Text("shop"), "Its namespace."),
+                    field("labels", AnyMap, "Its labels."),
+                    field(
+                        "proxy",
+                        Words(&["sidecar", "gateway", "waypoint", "ztunnel"]),
+                        "What enforces the policies.",
+                    ),
+                ],
+                required: &["name", "namespace", "labels", "proxy"],
+                ..PRINTED
+            }),
+            "The workload.",
+        ),
+        field("equivalent", Boolean, "Every request fares as before."),
+        field("newlyAllowed", OrNull(&Shape::Object(&WITNESS)), "A smallest request that is newly allowed."),
+        field("newlyDenied", OrNull(&Shape::Object(&WITNESS)), "A smallest request that is newly denied."),
+        field(
+            "newlyUndecided",
+            OrNull(&Shape::Object(&WITNESS)),
+            "A smallest request whose verdict is newly unknown.",
+        ),
+        field("complete", Boolean, "The summary has the whole difference; false: it was cut."),
+        field(
+            "summary",
+            List(&Shape::Object(&CHANGE)),
+            "The difference in lines that do not overlap; not sorted by importance.",
+        ),
+    ],
+    required: &[
+        "workload",
+        "equivalent",
+        "newlyAllowed",
+        "newlyDenied",
+        "newlyUndecided",
+        "complete",
+        "summary",
+    ],
+    ..PRINTED
+};
+
+const SAID: Object = Object {
+    name: "said",
+    doc: "What one side says.",
+    fields: &[field("verdict", OUTCOME, "What is decided."), field("reason", TEXT, "Why, for people.")],
+    required: &["verdict", "reason"],
+    ..PRINTED
+};
+
+const WITNESS: Object = Object {
+    name: "witness",
+    doc: "A request that shows a difference; the engine has confirmed it on both sides.",
+    fields: &[
+        field("request", Shape::Object(&REQUEST), "The request, as gnomon eval takes it."),
+        field("old", Shape::Object(&SAID), "What the old side says."),
+        field("new", Shape::Object(&SAID), "What the new side says."),
+        field("curl", Text("curl http://example.com/"), "With --curl, the request as a command."),
+    ],
+    required: &["request", "old", "new"],
+    ..PRINTED
+};
+
+const DECIDES: Object = Object {
+    name: "deciding",
+    doc: "What decides on one side.",
+    fields: &[
+        field("what", Text("ALLOW shop/read rule 0"), "The rule or stage, for people."),
+        field("file", TEXT, "The rule's file; empty where there is none."),
+        field("line", LINE, "The rule's line; 0 where there is none."),
+    ],
+    required: &["what", "file", "line"],
+    ..PRINTED
+};
+
+const CHANGE: Object = Object {
+    name: "change",
+    doc: "Requests that fare otherwise, and what decides about them.",
+    fields: &[
+        field("change", Words(&["newlyAllowed", "newlyDenied", "newlyUndecided"]), "Which way."),
+        field("protocol", Words(&["http", "tcp"]), "HTTP requests, or TCP connections."),
+        field("requests", Text("GET /reports/*"), "Which requests, for people."),
+        field("old", Shape::Object(&DECIDES), "What decides on the old side."),
+        field("new", Shape::Object(&DECIDES), "What decides on the new side."),
+        field("because", List(&TEXT), "What was done to the rules that decide, for people."),
+        field("example", Shape::Object(&REQUEST), "One of these requests."),
+    ],
+    required: &["change", "protocol", "requests", "old", "new", "because", "example"],
     ..PRINTED
 };

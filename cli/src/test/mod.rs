@@ -1,5 +1,6 @@
 //! `gnomon test`.
 
+mod coverage;
 mod github;
 mod json;
 mod junit;
@@ -38,6 +39,13 @@ pub(crate) struct Args {
     /// Show the failures, then write the verdicts that came out into the suites as what is expected
     #[arg(long, conflicts_with = "watch")]
     update: bool,
+    /// Change each value, condition, rule and policy in turn, and tell where no test notices, with the request that would
+    /// have
+    #[arg(long)]
+    coverage: bool,
+    /// Exit 1 where tests notice less than this of a hundred changes
+    #[arg(long, value_name = "PERCENT", requires = "coverage")]
+    fail_under: Option<f64>,
     /// Run again whenever a suite or a policy changes, until interrupted
     #[arg(long)]
     watch: bool,
@@ -50,6 +58,10 @@ enum Format {
     Junit,
     Github,
     Markdown,
+    /// Coverage alone, for editors and coverage services.
+    Lcov,
+    /// Coverage alone, as a page.
+    Html,
 }
 
 /// A suite that ran.
@@ -97,6 +109,10 @@ impl Session {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
+    if matches!(args.output, Format::Lcov | Format::Html) && !args.coverage {
+        eprintln!("error: -o lcov and -o html are forms of --coverage");
+        return Outcome::Failed;
+    }
     if args.watch { watch::run(args) } else { once(args).0 }
 }
 
@@ -139,17 +155,30 @@ fn once(args: &Args) -> (Outcome, Vec<PathBuf>) {
     if warnings > 0 {
         eprintln!("note: {} about the policies (--verbose shows them)", style::plural(warnings, "warning"));
     }
+    let coverage = args.coverage.then(|| coverage::measure(&session));
     style::print(&match args.output {
+        // One document at a time.
+        Format::Json if coverage.is_some() => String::new(),
+        Format::Lcov | Format::Html => String::new(),
         Format::Text => text::write(&session, style::Style::of_stdout(), args.verbose),
         Format::Json => json::write(&session),
         Format::Junit => junit::write(&session),
         Format::Github => github::write(&session),
         Format::Markdown => markdown::write(&session),
     });
+    let mut covered = true;
+    if let Some(coverage) = &coverage {
+        style::print(&coverage::write(coverage, args.output));
+        covered = args.fail_under.is_none_or(|least| coverage.percent() >= least);
+        if !covered {
+            let least = args.fail_under.unwrap_or_default();
+            eprintln!("error: tests notice {:.1} % of the changes, and should {least} %", coverage.percent());
+        }
+    }
     let failures = session.failures();
     let left = if args.update && failures > 0 { update::write(&session) } else { failures };
     let outcome = match (session.broken, left) {
-        (0, 0) => Outcome::Good,
+        (0, 0) if covered => Outcome::Good,
         (0, _) => Outcome::Bad,
         _ => Outcome::Failed,
     };

@@ -4,6 +4,7 @@
 //! [`Authentication`]: the status, the verified claims, and what the filter did to the headers. Behaviour is that of
 //! Envoy 1.40, oddities included; `tests/jwt` holds its recorded answers.
 
+mod applied;
 mod der;
 mod edit;
 mod extract;
@@ -23,6 +24,7 @@ mod trace;
 mod verify;
 mod view;
 
+pub use applied::{AppliedRule, Sight};
 pub use der::der_signature;
 pub use edit::Edit;
 pub use json::Json;

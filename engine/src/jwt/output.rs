@@ -47,6 +47,11 @@ impl Outputs {
         self.space_delimited = claims.to_vec();
     }
 
+    /// The claims that are split at spaces.
+    pub(super) fn space_delimited(&self) -> &[String] {
+        &self.space_delimited
+    }
+
     /// The headers that it writes, and of which no copy sent by the client may pass.
     pub(super) fn header_names(&self) -> impl Iterator<Item = &str> {
         self.payload_header.as_deref().into_iter().chain(self.claim_headers.iter().map(|(name, _)| &**name))

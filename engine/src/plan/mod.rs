@@ -10,6 +10,7 @@ mod context;
 mod custom;
 mod evaluate;
 mod explain;
+mod facts;
 mod index;
 mod matcher;
 mod missing;
@@ -24,6 +25,7 @@ mod trust_domain;
 mod ztunnel;
 
 pub use clause::Clause;
+pub use facts::PeerModes;
 pub use matcher::{IdentityPart, Matcher, PathPattern};
 pub use outcome::Verdict;
 pub use required_inputs::RequiredInputs;

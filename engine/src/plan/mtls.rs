@@ -1,6 +1,6 @@
 //! The mTLS gate: may the connection exist?
 
-use super::outcome::Refusal;
+use super::{facts::PeerModes, outcome::Refusal};
 use crate::{
     attach::{Attached, PortModes},
     plan::context::Identity,
@@ -75,6 +75,20 @@ impl Mtls {
 
     pub(super) fn needs_port(&self) -> bool {
         !self.ports.is_empty()
+    }
+
+    /// What each listed port wants, then what all others do.
+    pub(super) fn by_port(&self) -> impl Iterator<Item = PeerModes<'_>> {
+        let listed = self.ports.iter().map(|(port, gate)| (Some(*port), gate));
+        listed.chain([(None, &self.default)]).map(|(port, gate)| PeerModes {
+            port,
+            modes: gate.possible.iter().map(|mode| (mode.mode, mode.set_by.as_deref())).collect(),
+        })
+    }
+
+    /// At ztunnel: the trust domain that it takes.
+    pub(super) fn trust_domain(&self) -> Option<&str> {
+        self.trust_domain.as_deref()
     }
 
     fn gates(&self) -> impl Iterator<Item = &Gate> {

@@ -22,9 +22,9 @@ pub use traffic::{
     ClientTls, DestinationRule, EnvoyFilter, Gateway, Server, ServiceEntry, VirtualService, WasmPlugin,
 };
 
-use gnomon_engine::{Diagnostic, Mesh, Node};
+use gnomon_engine::{Diagnostic, Mesh, Node, Position};
 use object::text;
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// The objects by kind, each in the order read.
 #[derive(Clone, Debug, Default)]
@@ -129,6 +129,44 @@ impl Inventory {
         }
     }
 
+    /// Of objects of one kind, namespace and name the last one read stays, as with `kubectl apply`; the places of the others.
+    pub(crate) fn last_of_each(&mut self) -> Vec<(Arc<str>, Position)> {
+        let mut gone = Vec::new();
+        let Inventory {
+            namespaces,
+            service_accounts,
+            services,
+            pods,
+            gateways,
+            virtual_services,
+            destination_rules,
+            service_entries,
+            wasm_plugins,
+            api_gateways,
+            gateway_classes,
+            routes,
+            envoy_filters,
+            removed: _,
+            almost_dry: _,
+            // Several MeshConfigs are told of where one is asked for.
+            meshes: _,
+        } = self;
+        last_of(namespaces, |one| one, |_| "", &mut gone);
+        last_of(service_accounts, |one| one, |_| "", &mut gone);
+        last_of(services, |one| &one.meta, |_| "", &mut gone);
+        last_of(pods, |one| &one.meta, |one| one.kind.name(), &mut gone);
+        last_of(gateways, |one| &one.meta, |_| "", &mut gone);
+        last_of(virtual_services, |one| &one.meta, |_| "", &mut gone);
+        last_of(destination_rules, |one| &one.meta, |_| "", &mut gone);
+        last_of(service_entries, |one| &one.meta, |_| "", &mut gone);
+        last_of(wasm_plugins, |one| &one.meta, |_| "", &mut gone);
+        last_of(api_gateways, |one| &one.meta, |_| "", &mut gone);
+        last_of(gateway_classes, |one| &one.meta, |_| "", &mut gone);
+        last_of(routes, |one| &one.meta, |one| &one.kind, &mut gone);
+        last_of(envoy_filters, |one| &one.meta, |_| "", &mut gone);
+        gone
+    }
+
     /// The objects of the files that `has` says yes to.
     pub fn only(&self, has: &dyn Fn(&str) -> bool) -> Inventory {
         let mut only = self.clone();
@@ -230,4 +268,26 @@ impl Inventory {
             _ => None,
         }
     }
+}
+
+/// Leaves the last of each name; objects without one are all different.
+fn last_of<T>(
+    all: &mut Vec<T>,
+    meta: fn(&T) -> &Meta,
+    kind: fn(&T) -> &str,
+    gone: &mut Vec<(Arc<str>, Position)>,
+) {
+    let name = |one: &T| (kind(one).to_owned(), meta(one).namespace.clone(), meta(one).name.clone());
+    let last: HashMap<_, usize> = all.iter().map(name).zip(0..).collect();
+    if last.len() == all.len() {
+        return;
+    }
+    let mut number = 0..;
+    all.retain(|one| {
+        let last = last.get(&name(one)).copied() == number.next() || meta(one).name.is_empty();
+        if !last {
+            gone.push((meta(one).file.clone(), meta(one).at));
+        }
+        last
+    });
 }

@@ -1,0 +1,316 @@
+//! What a change of policies changes: for all requests at once, with a request to show it.
+//!
+//! [`of_workload`] compares what two sets of policies make of one workload, exactly (`gnomon-symbolic`). Every request
+//! that is shown has been put to the engine on both sides first; one that it does not confirm is a bug, and reported as
+//! such ([`Problem::Unconfirmed`]).
+
+mod request;
+mod words;
+
+pub use request::document;
+
+use gnomon_engine::{
+    Mesh, Plan, Workload,
+    jwt::Crypto,
+    plan::Rule,
+    prepare::{Prepared, RequestSpec},
+    request::Protocol,
+    resource::Resources,
+    verdict::{Outcome, Report},
+};
+use gnomon_symbolic::{Comparison, Limits, Reason, Side, Undecided, compare};
+use serde::Serialize;
+
+pub use gnomon_symbolic::Change;
+
+/// No more parts than this are told; a difference with more says so.
+const PARTS: usize = 200;
+/// No more lines than this for one part; it is told as a whole where it takes more.
+const LINES: usize = 12;
+
+/// One side: policies, and what they are read for.
+#[derive(Clone, Copy, Debug)]
+pub struct State<'a> {
+    /// The policies.
+    pub resources: &'a Resources,
+    /// For whom.
+    pub workload: &'a Workload,
+    /// In which mesh.
+    pub mesh: &'a Mesh,
+}
+
+/// What changes for a workload.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// A smallest request that is newly allowed.
+    pub newly_allowed: Option<Witness>,
+    /// A smallest request that is newly denied.
+    pub newly_denied: Option<Witness>,
+    /// A smallest request of which only the new side does not say, for want of something that is not known.
+    pub newly_undecided: Option<Witness>,
+    /// All of it, in lines that do not overlap.
+    pub summary: Vec<Line>,
+    /// The summary has all of it; false: it was cut.
+    pub complete: bool,
+}
+
+impl Changes {
+    /// Every request fares as before.
+    pub fn is_equivalent(&self) -> bool {
+        self.newly_allowed.is_none() && self.newly_denied.is_none() && self.newly_undecided.is_none()
+    }
+}
+
+/// A request, confirmed.
+#[derive(Clone, Debug)]
+pub struct Witness {
+    /// As `gnomon eval` takes it.
+    pub request: RequestSpec,
+    /// What the old side says.
+    pub old: Report,
+    /// What the new side says.
+    pub new: Report,
+}
+
+/// A line of the summary.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Which way.
+    pub change: Change,
+    /// HTTP requests, or TCP connections.
+    pub protocol: Protocol,
+    /// Which requests.
+    pub requests: String,
+    /// What decides on the old side.
+    pub old: Deciding,
+    /// What decides on the new side.
+    pub new: Deciding,
+    /// What was done to the rule that decides, where it has one name on both sides.
+    pub because: Vec<String>,
+    /// One of these requests.
+    pub example: RequestSpec,
+}
+
+/// What decides on one side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deciding {
+    /// In words: `DENY rule 0 of shop/no-delete`.
+    pub what: String,
+    /// The file; empty where there is none.
+    pub file: String,
+    /// The line; 0 where there is none.
+    pub line: u32,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The policies are not covered, or too large.
+    Undecided(Undecided),
+    /// A bug: the engine does not confirm this request.
+    Unconfirmed(Box<RequestSpec>),
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Problem::Undecided(why) => why.fmt(f),
+            Problem::Unconfirmed(request) => write!(
+                f,
+                "internal error: a request that should show the difference does not; please report it with the policies: \
+                 {}",
+                document(request)
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl From<Undecided> for Problem {
+    fn from(why: Undecided) -> Problem {
+        Problem::Undecided(why)
+    }
+}
+
+/// Compares for one workload, HTTP first. `now` is the clock.
+///
+/// # Errors
+///
+/// See [`Problem`].
+pub fn of_workload(
+    old: State<'_>,
+    new: State<'_>,
+    now: i64,
+    crypto: &dyn Crypto,
+    limits: Limits,
+) -> Result<Changes, Problem> {
+    let plan = |state: State<'_>| Plan::build(state.resources, state.workload, state.mesh);
+    let plans = [plan(old), plan(new)];
+    let [before, after] = &plans;
+    let asking = Asking { states: [old, new], plans: [before, after], now, crypto };
+    let mut changes = Changes { complete: true, ..Changes::default() };
+    for protocol in [Protocol::Http, Protocol::Tcp] {
+        // ztunnel has one chain for both.
+        if protocol == Protocol::Http && before.is_ztunnel() && after.is_ztunnel() {
+            continue;
+        }
+        let (a, b) = (side_of(&old, before), side_of(&new, after));
+        if let Some(mut comparison) = compare(a, b, protocol, limits)? {
+            asking.add(&mut changes, &mut comparison)?;
+        }
+    }
+    Ok(changes)
+}
+
+fn side_of<'p>(state: &State<'p>, plan: &'p Plan) -> Side<'p> {
+    Side { plan, workload: state.workload, mesh: state.mesh }
+}
+
+struct Asking<'a> {
+    states: [State<'a>; 2],
+    plans: [&'a Plan; 2],
+    now: i64,
+    crypto: &'a dyn Crypto,
+}
+
+impl Asking<'_> {
+    fn add(&self, changes: &mut Changes, comparison: &mut Comparison<'_>) -> Result<(), Problem> {
+        let sets = [
+            (Change::Allowed, comparison.newly_allowed),
+            (Change::Denied, comparison.newly_denied),
+            (Change::Undecided, comparison.newly_undecided),
+        ];
+        for (change, set) in sets {
+            let place = match change {
+                Change::Allowed => &mut changes.newly_allowed,
+                Change::Denied => &mut changes.newly_denied,
+                Change::Undecided => &mut changes.newly_undecided,
+            };
+            if place.is_none()
+                && let Some(point) = comparison.space.cheapest(set)
+            {
+                let request = comparison.space.request(&point, comparison.protocol);
+                *place = Some(self.confirmed(request, change)?);
+            }
+        }
+        let (parts, complete) = comparison.parts(PARTS).map_err(Undecided::from)?;
+        changes.complete &= complete;
+        for part in parts {
+            let [old, new] = part.reasons;
+            let because = because(self.plans, comparison.protocol, old, new);
+            let cubes = comparison.cubes(part.set, LINES);
+            let lines = match cubes {
+                Some(cubes) => {
+                    let mut lines = Vec::new();
+                    for cube in cubes {
+                        let set = comparison.set_of(&cube).map_err(Undecided::from)?;
+                        lines.push((words::cube(comparison, &cube), set));
+                    }
+                    lines
+                }
+                None => vec![(String::from("requests of many kinds that these two decide about"), part.set)],
+            };
+            for (requests, set) in lines {
+                let Some(point) = comparison.space.cheapest(set) else { continue };
+                let request = comparison.space.request(&point, comparison.protocol);
+                let Witness { request: example, .. } = self.confirmed(request, part.change)?;
+                changes.summary.push(Line {
+                    change: part.change,
+                    protocol: comparison.protocol,
+                    requests,
+                    old: deciding(old),
+                    new: deciding(new),
+                    because: because.clone(),
+                    example,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The request with what both sides say, which must be what was found out.
+    fn confirmed(&self, request: RequestSpec, change: Change) -> Result<Witness, Problem> {
+        let report = |state: &State<'_>, plan: &Plan| {
+            Prepared::new(&request, plan.authenticator(), state.workload, state.mesh, self.now)
+                .report(plan, self.crypto)
+        };
+        let [(a, before), (b, after)] = [(&self.states[0], self.plans[0]), (&self.states[1], self.plans[1])];
+        let (old, new) = (report(a, before), report(b, after));
+        let wanted = match change {
+            Change::Allowed => Outcome::Allow,
+            Change::Denied => Outcome::Deny,
+            Change::Undecided => Outcome::Unknown,
+        };
+        if new.verdict != wanted || old.verdict == wanted {
+            return Err(Problem::Unconfirmed(Box::new(request)));
+        }
+        Ok(Witness { request, old, new })
+    }
+}
+
+fn deciding(reason: Reason<'_>) -> Deciding {
+    let plain = |what: &str| Deciding { what: what.into(), file: String::new(), line: 0 };
+    let of = |action: &str, rule: &Rule| Deciding {
+        what: format!(
+            "{action} {}/{} rule {}",
+            rule.origin.policy.namespace, rule.origin.policy.name, rule.origin.index
+        ),
+        file: rule.origin.policy.file.to_string(),
+        line: rule.origin.at.line,
+    };
+    match reason {
+        Reason::Gate => plain("mutual TLS (PeerAuthentication)"),
+        Reason::Tokens => plain("RequestAuthentication"),
+        Reason::NoneAllows => plain("no ALLOW rule matches"),
+        Reason::NothingRefuses => plain("nothing refuses it"),
+        Reason::Custom(rule) => of("CUSTOM", rule),
+        Reason::Denied(rule) => of("DENY", rule),
+        Reason::Allowed(rule) => of("ALLOW", rule),
+        _ => plain("it is not known"),
+    }
+}
+
+/// What was done to the rule that decides: the one that allows now or allowed before, and the one that denies.
+fn because(plans: [&Plan; 2], protocol: Protocol, old: Reason<'_>, new: Reason<'_>) -> Vec<String> {
+    let mut because = Vec::new();
+    let [before, after] = plans;
+    let mut told = |text: String| {
+        if !because.contains(&text) {
+            because.push(text);
+        }
+    };
+    let rule = |reason: Reason<'_>| match reason {
+        Reason::Custom(rule) | Reason::Denied(rule) | Reason::Allowed(rule) => Some(rule.origin.clone()),
+        _ => None,
+    };
+    for (origin, is_new) in [(rule(new), true), (rule(old), false)] {
+        let Some(origin) = origin else { continue };
+        let name = format!("{}/{} rule {}", origin.policy.namespace, origin.policy.name, origin.index);
+        let find = |plan: &Plan| -> Option<Rule> {
+            let stages = plan.stages(protocol);
+            let mut rules = stages.iter().filter(|stage| !stage.dry_run).flat_map(|stage| stage.rules);
+            rules
+                .find(|rule| {
+                    let of = &rule.origin;
+                    of.index == origin.index
+                        && of.policy.name == origin.policy.name
+                        && of.policy.namespace == origin.policy.namespace
+                })
+                .cloned()
+        };
+        match (find(before), find(after)) {
+            (Some(a), Some(b)) => {
+                for text in words::rule_change(&a, &b) {
+                    told(format!("{name} {text}"));
+                }
+            }
+            (None, Some(_)) if is_new => told(format!("{name} is new")),
+            (Some(_), None) if !is_new => told(format!("{name} is gone")),
+            _ => {}
+        }
+    }
+    because
+}

@@ -1,0 +1,218 @@
+//! A part of a difference as a person would write it.
+
+use gnomon_engine::{
+    plan::{Clause, Rule},
+    request::Protocol,
+};
+use gnomon_symbolic::{
+    Comparison, Cube, Phrase,
+    axis::{Axis, Choice, Member},
+    condition::Subject,
+};
+
+/// The requests of a box: `GET, POST /reports/* from default/sa/batch, without a token`.
+pub(super) fn cube(comparison: &Comparison<'_>, cube: &Cube) -> String {
+    let mut parts: Vec<(u8, String)> = cube
+        .0
+        .iter()
+        .filter_map(|(at, choice)| {
+            let axis = comparison.space.axes.get(*at)?;
+            clause(comparison, *at, axis, choice)
+        })
+        .collect();
+    parts.sort_by_key(|(order, _)| *order);
+    let named = |order: u8| parts.iter().any(|(of, _)| *of == order);
+    let head = match comparison.protocol {
+        Protocol::Tcp => "TCP connections".to_owned(),
+        Protocol::Http if named(0) || named(1) => String::new(),
+        Protocol::Http => "HTTP requests".to_owned(),
+    };
+    let mut text = head;
+    let mut commas = false;
+    for (order, part) in parts {
+        if !text.is_empty() {
+            text.push_str(if order > 1 && commas { ", " } else { " " });
+        }
+        commas = order > 1;
+        if order == 1 && text.is_empty() {
+            text.push_str("any method on ");
+        }
+        text.push_str(&part);
+    }
+    text
+}
+
+/// Its place in the sentence, and the words.
+fn clause(comparison: &Comparison<'_>, at: usize, axis: &Axis, choice: &Choice) -> Option<(u8, String)> {
+    let classes = match choice {
+        Choice::Any(classes) => classes,
+        Choice::Set { with, without } => return set(comparison, at, axis, with, without),
+    };
+    let phrase = comparison.phrase(at, classes);
+    let text = |noun: &str| matching(&phrase, noun);
+    Some(match &axis.subject {
+        Subject::Method => (0, bare(&phrase, "any method")),
+        Subject::Path => (1, bare(&phrase, "any path")),
+        Subject::Host => (2, text("host")),
+        Subject::Peer if !phrase.present => (3, "over plaintext".into()),
+        Subject::Peer => {
+            let from = match (phrase.any_of.is_empty(), phrase.like.is_empty(), phrase.but_not.is_empty()) {
+                (true, true, true) => "from any peer with a certificate".to_owned(),
+                (true, true, false) => format!("from peers other than {}", list(&phrase.but_not)),
+                _ => format!("from {}", bare(&phrase, "")),
+            };
+            (3, if phrase.or_absent { format!("{from} or over plaintext") } else { from })
+        }
+        Subject::SourceIp => (4, text("peer IP")),
+        Subject::RemoteIp => (4, text("client IP")),
+        Subject::DestinationIp => (5, text("local IP")),
+        Subject::Port => (5, text("port")),
+        Subject::Sni => (6, text("server name")),
+        Subject::Preflight => {
+            let is = classes.iter().any(|class| axis.members.get(*class as usize) == Some(&Member::State(1)));
+            (13, if is { "as a CORS preflight" } else { "but no CORS preflight" }.into())
+        }
+        Subject::Issuer if !phrase.present => (8, "without a token".into()),
+        Subject::Issuer => {
+            let token = match bare(&phrase, "") {
+                any if any.is_empty() => "with a token of any issuer".to_owned(),
+                _ if phrase.any_of.is_empty() && phrase.like.is_empty() => {
+                    format!("with a token of another issuer than {}", list(&phrase.but_not))
+                }
+                issuer => format!("with a token of issuer {issuer}"),
+            };
+            (8, if phrase.or_absent { format!("{token}, or without one") } else { token })
+        }
+        Subject::Claim(path) => (10, text(&format!("claim {}", path.join(".")))),
+        Subject::Header(name) => (7, text(&format!("header {name}"))),
+        Subject::MetadataText(filter, key) | Subject::MetadataList(filter, key) => {
+            (11, text(&format!("metadata {filter}[{key}]")))
+        }
+        Subject::Provider(name) => {
+            let words = classes.iter().map(|class| match class {
+                0 => "lets it pass",
+                1 => "refuses",
+                _ => "does not answer",
+            });
+            (12, format!("where provider {name} {}", words.collect::<Vec<_>>().join(" or ")))
+        }
+    })
+}
+
+fn set(
+    comparison: &Comparison<'_>,
+    at: usize,
+    axis: &Axis,
+    with: &[u32],
+    without: &[u32],
+) -> Option<(u8, String)> {
+    let (order, noun) = match &axis.subject {
+        Subject::Header(name) => (7, format!("header {name}")),
+        Subject::Claim(path) => (10, format!("claim {}", path.join("."))),
+        Subject::MetadataList(filter, key) => (11, format!("metadata {filter}[{key}]")),
+        _ => return None,
+    };
+    let mut words: Vec<String> = Vec::new();
+    for class in with {
+        words.push(format!("a {noun} {}", bare(&comparison.phrase(at, &[*class]), "of any value")));
+    }
+    if !without.is_empty() {
+        let phrase = comparison.phrase(at, without);
+        words.push(match phrase.any_of.is_empty() && phrase.like.is_empty() && phrase.but_not.is_empty() {
+            true => format!("no {noun} of these values"),
+            false => format!("no {noun} {}", bare(&phrase, "of any value")),
+        });
+    }
+    Some((order, format!("with {}", words.join(" and "))))
+}
+
+/// `host a.com or b.com`, `no header x`, `port other than 80`.
+fn matching(phrase: &Phrase, noun: &str) -> String {
+    if !phrase.present {
+        return format!("no {noun}");
+    }
+    let words = match (phrase.any_of.is_empty(), phrase.like.is_empty(), phrase.but_not.is_empty()) {
+        (true, true, true) => format!("any {noun}"),
+        (true, true, false) => format!("{noun} other than {}", list(&phrase.but_not)),
+        _ => format!("{noun} {}", bare(phrase, "")),
+    };
+    if phrase.or_absent { format!("{words} or none") } else { words }
+}
+
+fn bare(phrase: &Phrase, any: &str) -> String {
+    if !phrase.like.is_empty() {
+        return format!("like {}", list(&phrase.like));
+    }
+    match (phrase.any_of.is_empty(), phrase.but_not.is_empty()) {
+        (true, true) => any.to_owned(),
+        (true, false) => format!("{any} but {}", list(&phrase.but_not)),
+        (false, true) => list(&phrase.any_of),
+        (false, false) => format!("{} but not {}", list(&phrase.any_of), list(&phrase.but_not)),
+    }
+}
+
+fn list(items: &[String]) -> String {
+    match items {
+        [] => "none".into(),
+        [one] => quoted(one),
+        [init @ .., last] => {
+            let init: Vec<String> = init.iter().map(|item| quoted(item)).collect();
+            format!("{} or {}", init.join(", "), quoted(last))
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    if text.is_empty() || text.contains(' ') && !text.starts_with("namespace ") {
+        format!("`{text}`")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// What changed from one rule to another of the same name: `no longer has notPaths`, `now has methods GET`.
+pub(super) fn rule_change(old: &Rule, new: &Rule) -> Vec<String> {
+    let parts = |rule: &Rule| -> Vec<(String, Vec<String>)> {
+        let groups = [&rule.from, &rule.to].into_iter().flat_map(|groups| groups.iter()).flatten();
+        groups
+            .chain(&rule.when)
+            .map(|clause: &Clause| (clause.field().into_owned(), clause.expected()))
+            .collect()
+    };
+    let (before, after) = (parts(old), parts(new));
+    let mut changes = Vec::new();
+    for (field, values) in &before {
+        let now: Vec<&Vec<String>> =
+            after.iter().filter(|(other, _)| other == field).map(|(_, values)| values).collect();
+        if now.is_empty() {
+            changes.push(format!("no longer has `{}` ({})", short(field), values.join(", ")));
+        } else if !now.contains(&values)
+            && let Some(now) = now.first()
+        {
+            let gone: Vec<String> = values.iter().filter(|value| !now.contains(value)).cloned().collect();
+            let come: Vec<String> = now.iter().filter(|value| !values.contains(value)).cloned().collect();
+            if !gone.is_empty() {
+                changes.push(format!("no longer has {} in `{}`", gone.join(", "), short(field)));
+            }
+            if !come.is_empty() {
+                changes.push(format!("now has {} in `{}`", come.join(", "), short(field)));
+            }
+        }
+    }
+    for (field, values) in &after {
+        if !before.iter().any(|(other, _)| other == field) {
+            changes.push(format!("now has `{}` ({})", short(field), values.join(", ")));
+        }
+    }
+    if changes.is_empty() && old.from.len() + old.to.len() != new.from.len() + new.to.len() {
+        changes.push("has other alternatives".into());
+    }
+    changes
+}
+
+fn short(field: &str) -> &str {
+    match field.rsplit_once('.') {
+        Some((_, name)) if !field.starts_with("when[") => name,
+        _ => field,
+    }
+}

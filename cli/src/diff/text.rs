@@ -1,0 +1,85 @@
+//! For people.
+
+use super::{Args, Compared, curl};
+use crate::style::{self, Style, plural, safe};
+use gnomon_analysis::diff::{Change, Deciding, Line, Witness, document};
+use std::fmt::Write as _;
+
+/// All of it.
+pub(super) fn write(args: &Args, compared: &[Compared]) -> String {
+    let style = Style::of_stdout();
+    let mut out = String::new();
+    let different: Vec<&Compared> = compared.iter().filter(|one| !one.changes.is_equivalent()).collect();
+    for one in &different {
+        let _ = writeln!(out, "{}", style.strong(&safe(&one.name)));
+        for line in &one.changes.summary {
+            self::line(&mut out, style, line);
+        }
+        if !one.changes.complete {
+            out.push_str("  and more, of which only the first are told\n");
+        }
+        let witnesses = [
+            ("newly allowed", &one.changes.newly_allowed),
+            ("newly denied", &one.changes.newly_denied),
+            ("newly undecided", &one.changes.newly_undecided),
+        ];
+        for (title, witness) in witnesses {
+            if let Some(witness) = witness {
+                self::witness(&mut out, args, style, title, witness);
+            }
+        }
+        out.push('\n');
+    }
+    let same = compared.len() - different.len();
+    let _ = match (compared.len(), different.len()) {
+        (0, _) => writeln!(out, "no workload was compared"),
+        (1, 0) => writeln!(out, "equivalent: every request fares as before"),
+        (_, 0) => writeln!(out, "{}: equivalent, every request fares as before", plural(same, "workload")),
+        (all, _) => writeln!(
+            out,
+            "{} compared: {} different, {same} equivalent",
+            plural(all, "workload"),
+            different.len()
+        ),
+    };
+    out
+}
+
+fn line(out: &mut String, style: Style, line: &Line) {
+    let title = match line.change {
+        Change::Allowed => style.bad("newly allowed"),
+        Change::Denied => style.doubt("newly denied"),
+        Change::Undecided => style.doubt("newly undecided"),
+    };
+    let _ = writeln!(out, "  {title}: {}", safe(&line.requests));
+    let _ = writeln!(out, "      before: {}; now: {}", deciding(&line.old), deciding(&line.new));
+    for because in &line.because {
+        let _ = writeln!(out, "      {}", safe(because));
+    }
+}
+
+/// `ALLOW shop/a rule 0 (policies.yaml:12)`
+pub(super) fn deciding(deciding: &Deciding) -> String {
+    match deciding.line {
+        0 => safe(&deciding.what),
+        line if deciding.file.is_empty() => safe(&format!("{} (line {line})", deciding.what)),
+        line => safe(&format!("{} ({}:{line})", deciding.what, deciding.file)),
+    }
+}
+
+fn witness(out: &mut String, args: &Args, style: Style, title: &str, witness: &Witness) {
+    let request = document(&witness.request).to_string();
+    let _ = writeln!(out, "  {}", style.faint(&format!("a request that is {title}, for gnomon eval -r:")));
+    let _ = writeln!(out, "      {}", safe(&request));
+    let _ = writeln!(out, "      before: {}", safe(&witness.old.reason));
+    let _ = writeln!(out, "      now: {}", safe(&witness.new.reason));
+    if args.curl {
+        let _ = writeln!(out, "      {}", curl::command(&witness.request));
+    }
+}
+
+/// Text for HTML.
+pub(super) fn escaped(text: &str) -> String {
+    let text = style::safe(text);
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,348 @@
+//! Two plans over all requests: what the second allows that the first does not, and the other way round.
+
+use crate::{
+    bdd::Bdd,
+    condition::{Form, Literal, Subject, Vocabulary},
+    relevance,
+    side::{Builder, Functions, Margin, Stages},
+    space::{Limits, Setting, Space, plain},
+    tokens::{self, Tokens},
+    undecided::Undecided,
+};
+use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, vec, vec::Vec};
+use gnomon_engine::{Mesh, Plan, Workload, prepare::ProxySettings, request::Protocol, versions};
+
+/// A plan and what is around it.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'p> {
+    /// What is enforced.
+    pub plan: &'p Plan,
+    /// For whom.
+    pub workload: &'p Workload,
+    /// In which mesh.
+    pub mesh: &'p Mesh,
+}
+
+/// What two sides disagree on, for one protocol.
+#[derive(Debug)]
+pub struct Comparison<'p> {
+    /// Everything that either mentions and that matters.
+    pub space: Space,
+    pub(crate) vocabulary: Vocabulary<'p>,
+    /// HTTP requests, or TCP connections.
+    pub protocol: Protocol,
+    pub(crate) stages: [Stages<'p>; 2],
+    pub(crate) functions: [Functions; 2],
+    /// Allowed by the new side, not by the old one.
+    pub newly_allowed: Bdd,
+    /// Denied by the new side, not by the old one.
+    pub newly_denied: Bdd,
+    /// Of these only the new side does not say whether they are allowed, since it depends on what is not known.
+    pub newly_undecided: Bdd,
+    /// What can be at once: no claim is a text and has claims inside of it.
+    pub consistent: Bdd,
+    /// What each side allows, with a margin where it depends on what is not known.
+    pub allowed: [Margin; 2],
+}
+
+impl Comparison<'_> {
+    /// The same verdict on every request.
+    pub fn is_equivalent(&self) -> bool {
+        [self.newly_allowed, self.newly_denied, self.newly_undecided].iter().all(|f| *f == Bdd::FALSE)
+    }
+}
+
+/// Compares. `None`: both say the same, rule by rule.
+///
+/// # Errors
+///
+/// What of the policies is not covered, or that they are too large together.
+pub fn compare<'p>(
+    old: Side<'p>,
+    new: Side<'p>,
+    protocol: Protocol,
+    limits: Limits,
+) -> Result<Option<Comparison<'p>>, Undecided> {
+    let settings = [old, new].map(|side| ProxySettings::of(side.workload, side.mesh));
+    for side in [old, new] {
+        if let Some(why) = side.plan.refused_configuration(protocol) {
+            return Err(Undecided::Refused(why.to_owned()));
+        }
+    }
+    let mut vocabulary = Vocabulary::default();
+    let releases = [old, new].map(|side| {
+        side.plan.releases().map(|plan| Stages::of(plan, protocol, &mut vocabulary)).collect::<Vec<_>>()
+    });
+    let tokens = reads_tokens(old, new, protocol);
+    let signatures =
+        [old, new].map(|side| if tokens { tokens::signature(side.plan.authenticator()) } else { vec![] });
+    let same_frame = settings_agree(&settings)
+        && signatures[0] == signatures[1]
+        && old.plan.believes_peers() == new.plan.believes_peers()
+        && lines(old.plan) == lines(new.plan)
+        && releases[0].len() == releases[1].len()
+        && releases[0].iter().zip(&releases[1]).all(|(a, b)| a.has_frame_of(b));
+    let changed = changed(&releases);
+    if same_frame && changed.is_empty() {
+        return Ok(None);
+    }
+    if !settings_agree(&settings) || lines(old.plan) != lines(new.plan) {
+        return Err(Undecided::Unsupported(
+            "the two sides have different proxies: what reaches their filters is not the same request",
+        ));
+    }
+    let relevant = match same_frame {
+        true => relevance::relevant(&vocabulary, &changed),
+        false => vec![true; vocabulary.forms.len()],
+    };
+    let mut comparing = Comparing { vocabulary, releases, relevant, tokens, old, new };
+    let mut space = comparing.space(&settings[1], limits)?;
+    comparing.finish(&mut space).map(|found| {
+        let Found { functions, allowed, newly, consistent } = found;
+        let Comparing { vocabulary, releases: [old, new], .. } = comparing;
+        let first = |stages: Vec<Stages<'p>>| stages.into_iter().next();
+        let (Some(old), Some(new)) = (first(old), first(new)) else { return None };
+        let [newly_allowed, newly_denied, newly_undecided] = newly;
+        let stages = [old, new];
+        Some(Comparison {
+            space,
+            vocabulary,
+            protocol,
+            stages,
+            functions,
+            newly_allowed,
+            newly_denied,
+            newly_undecided,
+            consistent,
+            allowed,
+        })
+    })
+}
+
+fn reads_tokens(old: Side<'_>, new: Side<'_>, protocol: Protocol) -> bool {
+    protocol == Protocol::Http
+        && [old, new].iter().any(|side| !side.plan.is_ztunnel() && !side.plan.authenticator().is_empty())
+}
+
+/// What depends on the release in how rules see a request.
+fn lines(plan: &Plan) -> bool {
+    versions::matches_lines_apart(plan.version())
+}
+
+fn settings_agree([a, b]: &[ProxySettings; 2]) -> bool {
+    let same = |a: &ProxySettings, b: &ProxySettings| ProxySettings { version: a.version, ..b.clone() } == *a;
+    same(a, b)
+}
+
+/// The rules that only one side has in a stage, by number.
+fn changed(releases: &[Vec<Stages<'_>>; 2]) -> Vec<u32> {
+    let mut changed = BTreeSet::new();
+    let [old, new] = releases;
+    for (a, b) in old.iter().zip(new) {
+        for (a, b) in a.sets().iter().zip(b.sets()) {
+            let only = |a: &[u32], b: &[u32]| -> Vec<u32> {
+                a.iter().filter(|number| b.binary_search(number).is_err()).copied().collect()
+            };
+            changed.extend(only(a, &b));
+            changed.extend(only(&b, a));
+        }
+    }
+    changed.into_iter().collect()
+}
+
+struct Comparing<'p> {
+    vocabulary: Vocabulary<'p>,
+    releases: [Vec<Stages<'p>>; 2],
+    relevant: Vec<bool>,
+    tokens: bool,
+    old: Side<'p>,
+    new: Side<'p>,
+}
+
+struct Found {
+    functions: [Functions; 2],
+    allowed: [Margin; 2],
+    newly: [Bdd; 3],
+    consistent: Bdd,
+}
+
+impl<'p> Comparing<'p> {
+    /// The axes of what is relevant.
+    fn space(&mut self, proxy: &ProxySettings, limits: Limits) -> Result<Space, Undecided> {
+        let mut looks: Vec<Literal> = Vec::new();
+        for stages in self.releases.iter().flatten() {
+            looks.extend(stages.looks(&mut self.vocabulary));
+        }
+        let authenticators = [self.old.plan.authenticator(), self.new.plan.authenticator()];
+        let of_tokens = self.tokens.then(|| tokens::looks(&mut self.vocabulary, &authenticators));
+        looks.extend(of_tokens.iter().flat_map(|looks| looks.all.iter().cloned()));
+        if self.old.plan.is_ztunnel() != self.new.plan.is_ztunnel() {
+            return Err(Undecided::Unsupported("the two sides have different kinds of proxy"));
+        }
+        let axes = self.vocabulary.subjects.len();
+        let mut used: Vec<Option<Vec<u32>>> = vec![None; axes];
+        let mut weight = vec![0_usize; axes];
+        let mut add = |literal: &Literal| {
+            if let (Some(used), Some(weight)) =
+                (used.get_mut(literal.axis as usize), weight.get_mut(literal.axis as usize))
+            {
+                used.get_or_insert_default().extend(&literal.values);
+                *weight += 1;
+            }
+        };
+        for (form, relevant) in self.vocabulary.forms.iter().zip(&self.relevant) {
+            if *relevant {
+                let conditions = form.conditions();
+                conditions.flat_map(|condition| condition.alternatives.iter().flatten()).for_each(&mut add);
+            }
+        }
+        looks.iter().for_each(&mut add);
+        // Whether there is a token comes before what it claims.
+        let of_claims = self.vocabulary.subjects.iter().zip(&weight);
+        let of_claims = of_claims.filter(|(subject, _)| matches!(subject, Subject::Claim(_)));
+        let heaviest = of_claims.map(|(_, weight)| *weight).max().unwrap_or_default();
+        let issuer = self.vocabulary.find(&Subject::Issuer);
+        if let Some(weight) = issuer.and_then(|issuer| weight.get_mut(issuer as usize)) {
+            *weight = heaviest.saturating_add(1).max(*weight);
+        }
+        if !self.tokens {
+            // Nobody reads a token, so that no claim is ever there.
+            for (used, subject) in used.iter_mut().zip(&self.vocabulary.subjects) {
+                if matches!(subject, Subject::Issuer | Subject::Claim(_)) {
+                    *used = None;
+                }
+            }
+        }
+        for values in used.iter_mut().flatten() {
+            values.sort_unstable();
+            values.dedup();
+        }
+        let headers: Vec<String> = match self.tokens {
+            true => authenticators
+                .iter()
+                .flat_map(|authenticator| authenticator.reads_headers())
+                .filter(|name| !name.starts_with(':'))
+                // Where the token of an issuer that no rule knows stands.
+                .chain(["authorization"])
+                .map(ToOwned::to_owned)
+                .collect(),
+            false => Vec::new(),
+        };
+        self.check_queries(&used, &headers)?;
+        let setting = Setting {
+            proxy,
+            trust_domain: &self.new.mesh.trust_domain,
+            joins_lines: !lines(self.new.plan),
+            of_tokens: &headers,
+        };
+        Space::build(&self.vocabulary, &used, &weight, setting, limits)
+    }
+
+    /// A token may stand in the query, of which a condition on the header `:path` sees everything.
+    fn check_queries(&self, used: &[Option<Vec<u32>>], _headers: &[String]) -> Result<(), Undecided> {
+        use crate::condition::Value;
+        let Some(path) = self.vocabulary.find(&Subject::Path) else { return Ok(()) };
+        let known = self.vocabulary.known.get(path as usize);
+        let values = used.get(path as usize).and_then(Option::as_ref);
+        let verbatim = values.into_iter().flatten().any(|number| {
+            let value = known.and_then(|known| known.get(*number as usize));
+            matches!(value, Some(Value::Verbatim(..)))
+        });
+        if verbatim && self.tokens {
+            return Err(Undecided::Unsupported(
+                "a condition on the header :path beside RequestAuthentication",
+            ));
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, space: &mut Space) -> Result<Found, Undecided> {
+        let mut stage = [Tokens::NONE; 2];
+        if self.tokens {
+            for (tokens, side) in stage.iter_mut().zip([self.old, self.new]) {
+                *tokens = tokens::stage(space, &mut self.vocabulary, side.plan.authenticator())?;
+            }
+        }
+        let consistent = consistent(space, &mut self.vocabulary)?;
+        let mut builder = Builder::new(space);
+        let mut functions = Vec::new();
+        let mut allowed = [Margin::TRUE; 2];
+        for (number, (tokens, side)) in stage.into_iter().zip([self.old, self.new]).enumerate() {
+            let believes = side.plan.believes_peers();
+            let mut all: Option<Margin> = None;
+            for (release, stages) in self.releases.get(number).into_iter().flatten().enumerate() {
+                let found =
+                    builder.functions(&mut self.vocabulary, stages, tokens, believes, &self.relevant)?;
+                let manager = &mut builder.space.manager;
+                // Where releases disagree, nobody knows.
+                all = Some(match all {
+                    None => found.allowed,
+                    Some(all) => Margin {
+                        certain: manager.and(all.certain, found.allowed.certain)?,
+                        possible: manager.or(all.possible, found.allowed.possible)?,
+                    },
+                });
+                if release == 0 {
+                    functions.push(found);
+                }
+            }
+            if let (Some(entry), Some(all)) = (allowed.get_mut(number), all) {
+                *entry = all;
+            }
+        }
+        let manager = &mut space.manager;
+        let [old, new] = allowed;
+        let mut newly =
+            [manager.minus(new.certain, old.certain)?, manager.minus(old.possible, new.possible)?, {
+                let open = manager.minus(new.possible, new.certain)?;
+                let was = manager.minus(old.possible, old.certain)?;
+                manager.minus(open, was)?
+            }];
+        for one in &mut newly {
+            *one = manager.and(*one, consistent)?;
+        }
+        let functions: [Functions; 2] =
+            functions.try_into().map_err(|_| Undecided::Unsupported("a plan without a release"))?;
+        Ok(Found { functions, allowed, newly, consistent })
+    }
+}
+
+/// What of one token, or of one filter's metadata, cannot be there together: a claim and claims inside of it. And a
+/// preflight is an OPTIONS.
+fn consistent(space: &mut Space, vocabulary: &mut Vocabulary<'_>) -> Result<Bdd, Undecided> {
+    let mut pairs = Vec::new();
+    for (at, a) in space.axes.iter().enumerate() {
+        for (other, b) in space.axes.iter().enumerate() {
+            let clash = match (&a.subject, &b.subject) {
+                (Subject::Claim(a), Subject::Claim(b)) => a.len() < b.len() && b.starts_with(a),
+                (Subject::MetadataText(a, k), Subject::MetadataList(b, l)) => a == b && k == l,
+                _ => false,
+            };
+            if clash {
+                pairs.push((at, other));
+            }
+        }
+    }
+    let Space { axes, manager, .. } = space;
+    let mut consistent = Bdd::TRUE;
+    for (a, b) in pairs {
+        let mut both = Bdd::TRUE;
+        for axis in [axes.get(a), axes.get(b)].into_iter().flatten() {
+            let absent = axis.absent();
+            let there: Vec<u32> =
+                (0..).take(axis.members.len()).filter(|class| Some(*class) != absent).collect();
+            let there = axis.any_of(manager, &there)?;
+            both = manager.and(both, there)?;
+        }
+        consistent = manager.minus(consistent, both)?;
+    }
+    let options = vocabulary.literal(Subject::Method, [plain(Form::Exact, "OPTIONS")]);
+    let of = |subject: &Subject| axes.iter().find(|axis| axis.subject == *subject);
+    if let (Some(preflight), Some(method)) = (of(&Subject::Preflight), of(&Subject::Method)) {
+        let preflight = preflight.any_of(manager, &[1])?;
+        let options = method.literal(manager, &options)?;
+        let neither = manager.and(preflight, !options)?;
+        consistent = manager.minus(consistent, neither)?;
+    }
+    Ok(consistent)
+}

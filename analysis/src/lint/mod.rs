@@ -62,7 +62,10 @@ pub use lints::LINTS;
 use context::{Context, Known};
 use gnomon_engine::{Diagnostic, Mesh, Severity, resource::Resources, workload::IstioVersion};
 use gnomon_manifests::{Loaded, inventory::Inventory};
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 use walk::Looks;
 
 /// A lint: what it looks for, and the words that explain it.
@@ -187,8 +190,25 @@ pub fn findings(
     let input = Input { resources, inventory, mesh, mesh_is_known, context: &context };
     let looks = |lint: &Lint| lint.since.is_none_or(|since| since <= mesh.istio_version) && wanted(lint);
     let mut found = walk::walk(input, LINTS.iter().copied().filter(|lint| looks(lint)));
-    suppress::apply(&loaded.files, texts, &looks, &mut found);
+    let files = judged(loaded, &found);
+    suppress::apply(&files, texts, &looks, &mut found);
     let ranks: HashMap<&str, usize> = loaded.files.iter().map(|file| &**file).zip(0..).collect();
     found.sort_by_key(|found| (ranks.get(&*found.diagnostic.file).copied(), found.diagnostic.at));
     found
+}
+
+/// The files that hold something that lints look at, where comments count: of a tree they are few.
+fn judged(loaded: &Loaded, found: &[Finding]) -> Vec<Arc<str>> {
+    let Resources { authorization, request_authentication, peer_authentication, .. } = &loaded.resources;
+    let Inventory { gateways, virtual_services, destination_rules, envoy_filters, .. } = &loaded.inventory;
+    let policies = authorization.iter().map(|policy| &policy.meta.file);
+    let policies = policies.chain(request_authentication.iter().map(|policy| &policy.meta.file));
+    let policies = policies.chain(peer_authentication.iter().map(|policy| &policy.meta.file));
+    let traffic = gateways.iter().map(|object| &object.meta.file);
+    let traffic = traffic.chain(virtual_services.iter().map(|object| &object.meta.file));
+    let traffic = traffic.chain(destination_rules.iter().map(|object| &object.meta.file));
+    let traffic = traffic.chain(envoy_filters.iter().map(|object| &object.meta.file));
+    let files = policies.chain(traffic).chain(found.iter().map(|finding| &finding.diagnostic.file));
+    let files: BTreeSet<&Arc<str>> = files.collect();
+    files.into_iter().cloned().collect()
 }

@@ -79,6 +79,10 @@ pub(super) fn apply(
 /// The comments of a text. One on a line of its own is about the next line that is neither empty nor a comment.
 fn ignores_in(text: &str) -> Vec<Ignore> {
     let mut found = Vec::new();
+    // Most texts have none.
+    if !text.contains(MARK) {
+        return found;
+    }
     // Those of comment lines that wait for their line.
     let mut waiting = 0;
     for (number, line) in (1..).zip(text.lines()) {

@@ -104,6 +104,18 @@ impl Writer {
         out
     }
 
+    /// What else mattered.
+    pub(crate) fn notes(&self, notes: &[String]) -> String {
+        let mut out = String::new();
+        if !notes.is_empty() {
+            out.push('\n');
+        }
+        for note in notes {
+            let _ = writeln!(out, "  {}", self.style.doubt(&safe(&format!("note: {note}"))));
+        }
+        out
+    }
+
     /// The change of a policy that would let the request pass, and what comes in with it.
     pub(crate) fn suggestion(&self, suggestion: &Suggestion) -> String {
         let mut out = String::from("\n");

@@ -1,5 +1,5 @@
 //! `gnomon test --coverage`: a gap is found, with the request that shows it, and what cannot be tested is proven so.
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 use serde_json::Value;
 use std::{

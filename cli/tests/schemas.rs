@@ -45,7 +45,10 @@ fn test_results() {
         })
         .collect();
     // What `gnomon eval` prints beside the verdict.
-    assert_eq!(unseen, ["verdict.notApplied", "verdict.stages", "verdict.suggestion", "verdict.workload"]);
+    assert_eq!(
+        unseen,
+        ["verdict.notApplied", "verdict.notes", "verdict.stages", "verdict.suggestion", "verdict.workload"]
+    );
 }
 
 #[test]

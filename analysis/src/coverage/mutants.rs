@@ -64,9 +64,12 @@ fn nothing(rule: &Rule) -> Rule {
     Rule { at: rule.at, to: vec![FieldSet::of([(Attribute::Port, never)])], ..Rule::default() }
 }
 
+/// What is done to a condition.
+type Edit = Box<dyn Fn(&mut Match)>;
+
 impl Change {
     fn apply(&self, rule: &mut Rule) {
-        let (place, edit): (Place, Box<dyn Fn(&mut Match)>) = match *self {
+        let (place, edit): (Place, Edit) = match *self {
             Change::NoPolicy | Change::NoRule => return,
             Change::NoCondition(place) => (place, Box::new(|values| *values = Match::default())),
             Change::Negated(place) => {

@@ -734,6 +734,7 @@ const VERDICT: Object = Object {
             })),
             "The stages in the order of evaluation, those without any policy left out.",
         ),
+        field("notes", List(&TEXT), "What else mattered, one sentence each; their wording may change."),
         field(
             "suggestion",
             Shape::Object(&Object {

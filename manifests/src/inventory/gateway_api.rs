@@ -1,7 +1,7 @@
 //! The Gateway API: gateways that Istio deploys, waypoints among them, and the routes of either.
 
 use super::{
-    Meta,
+    HttpRule, Meta, http_route,
     object::{at, labels_at, list, port, text, texts},
 };
 use gnomon_engine::{Node, resource::Labels};
@@ -58,6 +58,8 @@ pub struct Route {
     pub hostnames: Vec<String>,
     /// The Services of `spec.rules[].backendRefs`: namespace, name, port.
     pub backends: Vec<(String, String, Option<u16>)>,
+    /// `spec.rules` of an HTTPRoute or a GRPCRoute.
+    pub http: Vec<HttpRule>,
 }
 
 /// One of `spec.parentRefs`.
@@ -124,6 +126,10 @@ impl Route {
             parents: listed("parentRefs").iter().map(parent).collect(),
             hostnames: spec.map(|spec| texts(spec, "hostnames")).unwrap_or_default(),
             backends: services.map(backend).collect(),
+            http: match (spec, kind) {
+                (Some(spec), "HTTPRoute" | "GRPCRoute") => http_route::of_route(spec, kind),
+                _ => Vec::new(),
+            },
             meta,
         }
     }

@@ -4,6 +4,7 @@
 //! decides over requests, so nothing is validated: what is malformed in a field counts as absent.
 
 mod gateway_api;
+mod http_route;
 mod mesh;
 mod object;
 mod pod;
@@ -13,6 +14,7 @@ mod service;
 mod traffic;
 
 pub use gateway_api::{ApiGateway, GatewayClass, Listener, Parent, Route};
+pub use http_route::{Destination, HeaderChanges, HttpMatch, HttpRule, PathMatch, PathRewrite, TextMatch};
 pub use object::{Meta, Owner};
 pub use pod::{ContainerPort, Pod, PodKind};
 pub use protocol::Protocol;

@@ -2,7 +2,7 @@
 //! it, how clients encrypt.
 
 use super::{
-    Meta, Protocol, ServicePort, TargetPort,
+    HttpRule, Meta, Protocol, ServicePort, TargetPort, http_route,
     object::{labels_at, list, port, text, texts},
 };
 use gnomon_engine::{
@@ -59,6 +59,8 @@ pub struct VirtualService {
     pub destinations: Vec<String>,
     /// The names that `http[].match[].headers` and `withoutHeaders` give to claims: `@request.auth.claims.group`.
     pub claims: Vec<Text>,
+    /// `spec.http`.
+    pub http: Vec<HttpRule>,
 }
 
 /// A patch of proxies' configuration.
@@ -88,6 +90,10 @@ pub struct ClientTls {
     pub mode: Text,
     /// Its path: `spec.trafficPolicy.tls.mode`.
     pub field: String,
+    /// The subset that it is for; empty: all.
+    pub subset: String,
+    /// The Service's port that it is for; `None`: all.
+    pub port: Option<u16>,
 }
 
 /// Hosts that are no Services, or not of this cluster.
@@ -150,6 +156,7 @@ impl VirtualService {
             gateways: named("gateways"),
             destinations: routes.filter_map(to).filter(|host| !host.is_empty()).collect(),
             claims: claims(spec),
+            http: spec.map(http_route::of_virtual_service).unwrap_or_default(),
         }
     }
 }
@@ -193,11 +200,19 @@ impl DestinationRule {
         let empty = Node::default();
         let spec = node.get("spec").unwrap_or(&empty);
         let mut rule = DestinationRule { meta, host: text(spec, "host").to_owned(), tls: Vec::new() };
-        policy(spec, "spec", &mut rule.tls);
+        policy(spec, "spec", "", &mut rule.tls);
         for (index, subset) in list(spec, "subsets").iter().enumerate() {
-            policy(subset, &format!("spec.subsets[{index}]"), &mut rule.tls);
+            policy(subset, &format!("spec.subsets[{index}]"), text(subset, "name"), &mut rule.tls);
         }
         rule
+    }
+
+    /// How clients encrypt towards a port of the Service, and a subset of it: the most particular setting counts.
+    pub fn tls_at(&self, port: u16, subset: &str) -> Option<&ClientTls> {
+        let fits = |tls: &&ClientTls| {
+            (tls.subset.is_empty() || tls.subset == subset) && tls.port.is_none_or(|one| one == port)
+        };
+        self.tls.iter().filter(fits).max_by_key(|tls| (!tls.subset.is_empty(), tls.port.is_some()))
     }
 }
 
@@ -236,16 +251,22 @@ impl WasmPlugin {
 }
 
 /// The modes of a `trafficPolicy` and of its ports.
-fn policy(parent: &Node, path: &str, out: &mut Vec<ClientTls>) {
+fn policy(parent: &Node, path: &str, subset: &str, out: &mut Vec<ClientTls>) {
     let Some(policy) = parent.get("trafficPolicy") else { return };
-    let mut add = |node: &Node, field: String| {
+    let mut add = |node: &Node, field: String, port: Option<u16>| {
         let Some(mode) = node.get("tls").and_then(|tls| tls.get("mode")) else { return };
         if let Some(text) = mode.as_str() {
-            out.push(ClientTls { mode: Text { text: text.to_uppercase(), at: mode.at }, field });
+            out.push(ClientTls {
+                mode: Text { text: text.to_uppercase(), at: mode.at },
+                field,
+                subset: subset.to_owned(),
+                port,
+            });
         }
     };
-    add(policy, format!("{path}.trafficPolicy.tls.mode"));
-    for (index, port) in list(policy, "portLevelSettings").iter().enumerate() {
-        add(port, format!("{path}.trafficPolicy.portLevelSettings[{index}].tls.mode"));
+    add(policy, format!("{path}.trafficPolicy.tls.mode"), None);
+    for (index, level) in list(policy, "portLevelSettings").iter().enumerate() {
+        let number = level.get("port").and_then(|bound| port(bound, "number"));
+        add(level, format!("{path}.trafficPolicy.portLevelSettings[{index}].tls.mode"), number);
     }
 }

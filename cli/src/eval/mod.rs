@@ -1,5 +1,7 @@
 //! `gnomon eval`.
 
+mod way;
+
 use crate::{
     Outcome, environment, explanation, findings, proxy,
     request_args::RequestArgs,
@@ -10,6 +12,7 @@ use crate::{
 };
 use gnomon_analysis::{
     Evaluator,
+    notes::{Judged, notes},
     suggest::{Refusal, Suggestion, suggestion},
 };
 use gnomon_engine::{
@@ -55,6 +58,9 @@ pub(crate) struct Args {
     /// Ask about every workload that is among the manifests or that a policy names
     #[arg(long, conflicts_with_all = ["envoy_config", "labels", "proxy", "workload"])]
     all_workloads: bool,
+    /// Follow the request through this ingress gateway to the workload that its routes lead to; `gateway` is the only one
+    #[arg(long, value_name = "GATEWAY", conflicts_with_all = ["envoy_config", "namespace", "labels", "proxy", "workload", "all_workloads"])]
+    via: Option<String>,
     /// For people or for programs
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
@@ -111,6 +117,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
 
     let now = now();
+    if let Some(gateway) = &args.via {
+        return way::run(args, gateway, &requests, &loaded, &mesh, now);
+    }
     let answers = if let Some(file) = &args.envoy_config {
         let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
         if errors > 0 {
@@ -123,7 +132,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             proxy::explain(file, listener, requests.as_slice(), around, (now, &args.tokens), args.verbose);
         let Some(explained) = explained else { return Outcome::Failed };
         let asked = Asked { workload, found: None };
-        vec![Answer { asked, explained, suggested: Vec::new(), not_applied: Vec::new() }]
+        vec![Answer { asked, explained, suggested: Vec::new(), notes: Vec::new(), not_applied: Vec::new() }]
     } else {
         let all = if args.all_workloads { All::Yes } else { All::May };
         let chosen = chosen_or_tell(&environment, workload, all, &loaded, &mesh)
@@ -143,7 +152,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Format::Json => style::print(&json(&requests, &answers, args.all_workloads)),
     }
     let explained = answers.iter().flat_map(|answer| &answer.explained);
-    let worst = explained.map(|explanation| match explanation.report.verdict {
+    worst(args, explained.map(|explanation| explanation.report.verdict))
+}
+
+/// How the command ends, with `--exit-code`.
+fn worst(args: &Args, verdicts: impl Iterator<Item = verdict::Outcome>) -> Outcome {
+    let worst = verdicts.map(|verdict| match verdict {
         verdict::Outcome::Allow => Outcome::Good,
         verdict::Outcome::Deny => Outcome::Bad,
         verdict::Outcome::Unknown => Outcome::Unknown,
@@ -161,6 +175,8 @@ struct Answer {
     explained: Vec<verdict::Explanation>,
     /// For each request the change of a policy that lets it pass.
     suggested: Vec<Option<Suggestion>>,
+    /// For each request what else mattered.
+    notes: Vec<Vec<String>>,
     not_applied: Vec<NotAppliedReport>,
 }
 
@@ -188,8 +204,14 @@ fn answer(
             suggestion(refusal, &text_of, now, &tokens.crypto())
         });
     let suggested = suggested.collect();
+    let crypto = tokens.crypto();
+    let notes = explained.iter().zip(requests.as_slice()).filter(|_| few).map(|(explanation, request)| {
+        let (resources, plan, crypto) = (&loaded.resources, &plan, &crypto);
+        notes(Judged { resources, plan, workload, mesh, request, explanation, now, crypto })
+    });
+    let notes = notes.collect();
     let not_applied = not_applied(&loaded.resources, workload, mesh).iter().map(NotApplied::report).collect();
-    Answer { asked, explained, suggested, not_applied }
+    Answer { asked, explained, suggested, notes, not_applied }
 }
 
 /// The text of a file of policies.
@@ -198,7 +220,7 @@ fn text_of(file: &str) -> Option<String> {
 }
 
 fn text(args: &Args, answer: &Answer, requests: &Requests, loaded: &Loaded, mesh: &Mesh) -> String {
-    let Answer { asked, explained, suggested, not_applied } = answer;
+    let Answer { asked, explained, suggested, notes, not_applied } = answer;
     let style = style::Style::of_stdout();
     let writer = explanation::Writer {
         style,
@@ -221,7 +243,10 @@ fn text(args: &Args, answer: &Answer, requests: &Requests, loaded: &Loaded, mesh
         .enumerate()
         .map(|(number, (spec, explanation))| {
             let suggested = suggested.get(number).and_then(Option::as_ref);
-            writer.write(spec, explanation) + &suggested.map_or(String::new(), |one| writer.suggestion(one))
+            let notes = notes.get(number).map_or(&[][..], Vec::as_slice);
+            writer.write(spec, explanation)
+                + &writer.notes(notes)
+                + &suggested.map_or(String::new(), |one| writer.suggestion(one))
         })
         .collect();
     text + &verdicts.join("\n") + &writer.not_applied(not_applied)
@@ -307,19 +332,22 @@ fn json(requests: &Requests, answers: &[Answer], named: bool) -> String {
         #[serde(flatten)]
         report: &'a verdict::Report,
         stages: Vec<Passage<'a>>,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        notes: &'a [String],
         #[serde(skip_serializing_if = "Option::is_none")]
         suggestion: Option<&'a Suggestion>,
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         not_applied: &'a [NotAppliedReport],
     }
     let mut reports: Vec<Printed<'_>> = Vec::new();
-    for Answer { asked, explained, suggested, not_applied } in answers {
+    for Answer { asked, explained, suggested, notes, not_applied } in answers {
         // What the options say needs no name.
         let workload = asked.found.as_ref().map(|_| asked.name());
         reports.extend(explained.iter().enumerate().map(|(number, one)| Printed {
             workload: workload.clone(),
             report: &one.report,
             stages: one.stages.iter().map(Passage::of).collect(),
+            notes: notes.get(number).map_or(&[][..], Vec::as_slice),
             suggestion: suggested.get(number).and_then(Option::as_ref),
             not_applied,
         }));

@@ -3,6 +3,7 @@
 
 pub mod bundle;
 mod compare;
+pub mod coverage;
 pub mod describe;
 pub mod diff;
 pub mod draft;

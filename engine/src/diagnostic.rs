@@ -8,7 +8,8 @@ use core::{error::Error, fmt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Istio's admission would refuse it, or Gnomon cannot read it. Nothing is evaluated.
+    /// Istio's admission would refuse it, or Gnomon cannot read it: nothing is evaluated. Of a lint: it cannot be what was
+    /// meant.
     Error,
     /// Istio would take it, but it does not say what it seems to say.
     Warning,

@@ -304,6 +304,7 @@ impl<'l> Loader<'l> {
     }
 
     fn policy(&mut self, object: &Node, file: &Arc<str>) {
+        self.loaded.inventory.look_for_dry_run(object, file);
         let tally = decode::object(object, file, &mut self.loaded.resources, &mut self.loaded.diagnostics);
         decode::surroundings(object, &mut self.loaded.resources);
         for (kind, count) in tally.skipped {

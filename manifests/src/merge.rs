@@ -11,6 +11,17 @@ pub fn merged(base: &Node, over: &Node) -> Node {
     merge(base, over, false, MAX_DEPTH)
 }
 
+/// The same for requests: a token takes the place of claims that the base states, and claims that of its token, since a
+/// request has one of them.
+pub(crate) fn merged_request(base: &Node, over: &Node) -> Node {
+    let says = |name: &str| over.get(name).is_some_and(|node| node.value != Value::Null);
+    match (says("token"), says("claims")) {
+        (true, false) => merged(&without(base, "claims"), over),
+        (false, true) => merged(&without(base, "token"), over),
+        _ => merged(base, over),
+    }
+}
+
 fn merge(base: &Node, over: &Node, fold: bool, depth: usize) -> Node {
     let (Value::Map(below), Value::Map(above)) = (&base.value, &over.value) else {
         return over.clone();
@@ -96,6 +107,32 @@ mod tests {
 
     fn node(json: &str) -> Node {
         serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_request_has_a_token_or_claims() {
+        for (base, over, expected) in [
+            (
+                r#"{"claims": {"iss": "i"}, "host": "a"}"#,
+                r#"{"token": "t"}"#,
+                r#"{"host": "a", "token": "t"}"#,
+            ),
+            (r#"{"token": "t"}"#, r#"{"claims": {"iss": "i"}}"#, r#"{"claims": {"iss": "i"}}"#),
+            (
+                r#"{"claims": {"iss": "i"}}"#,
+                r#"{"claims": {"sub": "s"}}"#,
+                r#"{"claims": {"iss": "i", "sub": "s"}}"#,
+            ),
+            (
+                r#"{"claims": {"iss": "i"}}"#,
+                r#"{"token": null}"#,
+                r#"{"claims": {"iss": "i"}, "token": null}"#,
+            ),
+            // Both in one place is the reader's to refuse.
+            ("{}", r#"{"token": "t", "claims": {}}"#, r#"{"token": "t", "claims": {}}"#),
+        ] {
+            assert_eq!(merged_request(&node(base), &node(over)), node(expected), "{base} {over}");
+        }
     }
 
     #[test]

@@ -12,7 +12,11 @@ const GATEWAY_LABELS: [&str; 2] = [GATEWAY_NAME_LABEL, "istio.io/gateway-name"];
 
 /// The policy names workloads that this selector names as well: at least one label is the same, none differs.
 pub(crate) fn meets(policy: &AuthorizationPolicy, selector: &Labels) -> bool {
-    let Target::Selector(own) = &policy.target else { return false };
+    matches!(&policy.target, Target::Selector(own) if overlap(own, selector))
+}
+
+/// At least one label is the same, none differs.
+fn overlap(own: &Labels, selector: &Labels) -> bool {
     let shared = |(key, value): &&(String, String)| selector.iter().any(|(k, v)| k == key && v == value);
     let differs = |(key, value): &(String, String)| selector.iter().any(|(k, v)| k == key && v != value);
     own.iter().any(|label| shared(&label)) && !own.iter().any(differs)
@@ -22,7 +26,12 @@ pub(crate) fn meets(policy: &AuthorizationPolicy, selector: &Labels) -> bool {
 /// to a Gateway API gateway, or they are those that Istio's own charts give to gateways (`istio: ingressgateway`,
 /// `app: istio-ingressgateway`).
 pub(crate) fn is_for_gateway(policy: &AuthorizationPolicy, inventory: &Inventory) -> bool {
-    match &policy.target {
+    targets_gateway(&policy.target, inventory)
+}
+
+/// The same for what any policy targets.
+pub(crate) fn targets_gateway(target: &Target, inventory: &Inventory) -> bool {
+    match target {
         Target::Namespace | Target::EmptySelector => false,
         Target::Refs(refs) => refs.iter().any(|target| target.kind == TargetKind::Gateway),
         Target::Selector(labels) => {
@@ -31,7 +40,7 @@ pub(crate) fn is_for_gateway(policy: &AuthorizationPolicy, inventory: &Inventory
                     || (["app", "istio"].contains(&key.as_str()) && value.ends_with("gateway"))
             };
             labels.iter().any(usual)
-                || inventory.gateways.iter().any(|gateway| meets(policy, &gateway.selector))
+                || inventory.gateways.iter().any(|gateway| overlap(labels, &gateway.selector))
         }
     }
 }

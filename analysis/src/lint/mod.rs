@@ -7,32 +7,66 @@
 //! What Istio's admission itself refuses or warns of is found when policies are read. [`explain`] has a text for every
 //! code, of both kinds.
 
+/// An AuthorizationPolicy of the namespace `shop`, with this behind `spec: `.
+macro_rules! policy {
+    ($spec:expr) => {
+        policy!("shop", $spec)
+    };
+    ($namespace:expr, $spec:expr) => {
+        concat!(
+            "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: ",
+            $namespace,
+            "}\nspec: ",
+            $spec,
+            "\n"
+        )
+    };
+}
+
+/// Another object, with this behind `apiVersion: `, `kind: `, `metadata: ` and `spec: `.
+macro_rules! object {
+    ($version:expr, $kind:expr, $meta:expr, $spec:expr) => {
+        concat!(
+            "---\napiVersion: ",
+            $version,
+            "\nkind: ",
+            $kind,
+            "\nmetadata: {",
+            $meta,
+            "}\nspec: ",
+            $spec,
+            "\n"
+        )
+    };
+}
+
+mod attachment;
 mod catalogue;
+mod context;
+mod finding;
+mod fix;
 mod gateways;
-mod host_without_port;
-mod http_on_tcp;
-mod node_port;
-mod source_nat;
+mod holes;
+mod lints;
+mod shape;
 mod suppress;
-mod tls_towards_peers;
-mod unverified_peers;
+mod tokens;
+mod values;
 mod walk;
 
 pub use catalogue::{Explanation, Origin, explain};
+pub use finding::{Edit, Finding, Related};
+pub use fix::{Fixed, apply};
+pub use lints::LINTS;
 
+use context::{Context, Known};
 use gnomon_engine::{Diagnostic, Mesh, Severity, resource::Resources, workload::IstioVersion};
 use gnomon_manifests::{Loaded, inventory::Inventory};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 use walk::Looks;
-
-/// All lints, by code. A new one is its file, its line above and its line here.
-pub const LINTS: &[&Lint] = &[
-    &host_without_port::LINT,
-    &http_on_tcp::LINT,
-    &node_port::LINT,
-    &source_nat::LINT,
-    &tls_towards_peers::LINT,
-    &unverified_peers::LINT,
-];
 
 /// A lint: what it looks for, and the words that explain it.
 #[derive(Debug)]
@@ -108,6 +142,28 @@ pub(crate) struct Input<'l> {
     pub(crate) resources: &'l Resources,
     pub(crate) inventory: &'l Inventory,
     pub(crate) mesh: &'l Mesh,
+    /// The mesh is as somebody says, not assumed.
+    pub(crate) mesh_is_known: bool,
+    pub(crate) context: &'l Context<'l>,
+}
+
+/// What is looked for, and in which mesh.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Settings<'s> {
+    /// The mesh.
+    pub mesh: &'s Mesh,
+    /// Its settings are given; where they are not, what depends on trust domain and normalization is not reported.
+    pub mesh_is_known: bool,
+    /// Whether to look with a lint.
+    pub wanted: &'s dyn Fn(&Lint) -> bool,
+}
+
+impl<'s> Settings<'s> {
+    /// All lints, for a mesh of which nothing is known.
+    pub fn new(mesh: &'s Mesh) -> Self {
+        Settings { mesh, mesh_is_known: false, wanted: &|_| true }
+    }
 }
 
 /// What all lints find in manifests, in the order of the files, then of the text.
@@ -115,13 +171,44 @@ pub(crate) struct Input<'l> {
 /// A comment `# gnomon-ignore: CODE reason` on the line of a finding, or on lines of its own above it, takes the finding
 /// away; `texts` gives the text of a file by its name, for these comments. One without a reason, and one that takes
 /// nothing away, is a finding itself.
-///
-/// The command line and the page call this and nothing else.
 pub fn check(loaded: &Loaded, mesh: &Mesh, texts: &dyn Fn(&str) -> Option<String>) -> Vec<Diagnostic> {
-    let input = Input { resources: &loaded.resources, inventory: &loaded.inventory, mesh };
-    let lints = LINTS.iter().filter(|lint| lint.since.is_none_or(|since| since <= mesh.istio_version));
-    let mut found = walk::walk(input, lints.copied());
-    suppress::apply(&loaded.files, texts, &mut found);
-    loaded.sort(&mut found);
+    let found = findings(loaded, &Settings::new(mesh), texts);
+    found.into_iter().map(|finding| finding.diagnostic).collect()
+}
+
+/// The same with the places beside each finding, what would mend it, and a choice of lints.
+pub fn findings(
+    loaded: &Loaded,
+    settings: &Settings<'_>,
+    texts: &dyn Fn(&str) -> Option<String>,
+) -> Vec<Finding> {
+    let Settings { mesh, mesh_is_known, wanted } = *settings;
+    let (resources, inventory) = (&loaded.resources, &loaded.inventory);
+    let candidates = inventory.workloads();
+    let workloads = Known::all(&candidates, resources, mesh);
+    let context = Context::new(&candidates, &workloads, resources, inventory, &mesh.root_namespace);
+    let input = Input { resources, inventory, mesh, mesh_is_known, context: &context };
+    let looks = |lint: &Lint| lint.since.is_none_or(|since| since <= mesh.istio_version) && wanted(lint);
+    let mut found = walk::walk(input, LINTS.iter().copied().filter(|lint| looks(lint)));
+    let files = judged(loaded, &found);
+    suppress::apply(&files, texts, &looks, &mut found);
+    let ranks: HashMap<&str, usize> = loaded.files.iter().map(|file| &**file).zip(0..).collect();
+    found.sort_by_key(|found| (ranks.get(&*found.diagnostic.file).copied(), found.diagnostic.at));
     found
+}
+
+/// The files that hold something that lints look at, where comments count: of a tree they are few.
+fn judged(loaded: &Loaded, found: &[Finding]) -> Vec<Arc<str>> {
+    let Resources { authorization, request_authentication, peer_authentication, .. } = &loaded.resources;
+    let Inventory { gateways, virtual_services, destination_rules, envoy_filters, .. } = &loaded.inventory;
+    let policies = authorization.iter().map(|policy| &policy.meta.file);
+    let policies = policies.chain(request_authentication.iter().map(|policy| &policy.meta.file));
+    let policies = policies.chain(peer_authentication.iter().map(|policy| &policy.meta.file));
+    let traffic = gateways.iter().map(|object| &object.meta.file);
+    let traffic = traffic.chain(virtual_services.iter().map(|object| &object.meta.file));
+    let traffic = traffic.chain(destination_rules.iter().map(|object| &object.meta.file));
+    let traffic = traffic.chain(envoy_filters.iter().map(|object| &object.meta.file));
+    let files = policies.chain(traffic).chain(found.iter().map(|finding| &finding.diagnostic.file));
+    let files: BTreeSet<&Arc<str>> = files.collect();
+    files.into_iter().cloned().collect()
 }

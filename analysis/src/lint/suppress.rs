@@ -1,6 +1,6 @@
 //! `# gnomon-ignore: CODE reason`.
 
-use super::LINTS;
+use super::{Finding, LINTS, Lint};
 use gnomon_engine::{Diagnostic, Position, Severity};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,7 +19,14 @@ struct Ignore {
 }
 
 /// Takes away what comments ignore, and adds what is wrong with comments.
-pub(super) fn apply(files: &[Arc<str>], texts: &dyn Fn(&str) -> Option<String>, found: &mut Vec<Diagnostic>) {
+///
+/// A comment about a lint that was not looked with is neither used nor unused.
+pub(super) fn apply(
+    files: &[Arc<str>],
+    texts: &dyn Fn(&str) -> Option<String>,
+    looked: &dyn Fn(&Lint) -> bool,
+    found: &mut Vec<Finding>,
+) {
     let mut ignores: BTreeMap<Arc<str>, Vec<(Ignore, bool)>> = BTreeMap::new();
     for file in files {
         let all = texts(file).map(|text| ignores_in(&text)).unwrap_or_default();
@@ -28,6 +35,7 @@ pub(super) fn apply(files: &[Arc<str>], texts: &dyn Fn(&str) -> Option<String>, 
         }
     }
     found.retain(|finding| {
+        let finding = &finding.diagnostic;
         let of_file = ignores.get_mut(&finding.file);
         let ignored = of_file.into_iter().flatten().find(|(ignore, _)| {
             ignore.has_reason && ignore.line == finding.at.line && ignore.code == finding.code
@@ -37,7 +45,8 @@ pub(super) fn apply(files: &[Arc<str>], texts: &dyn Fn(&str) -> Option<String>, 
     for (file, ignores) in &ignores {
         for (ignore, used) in ignores {
             let code = &ignore.code;
-            let (finding, message, help) = if !LINTS.iter().any(|lint| lint.code == code) {
+            let lint = LINTS.iter().find(|lint| lint.code == code);
+            let (finding, message, help) = if lint.is_none() {
                 let help = "`gnomon lint --explain` lists the lints";
                 ("unknown-lint", format!("`{code}` is not a lint"), help)
             } else if !ignore.has_reason {
@@ -47,13 +56,13 @@ pub(super) fn apply(files: &[Arc<str>], texts: &dyn Fn(&str) -> Option<String>, 
                     format!("nothing is ignored: `{code}` has no reason behind it"),
                     help,
                 )
-            } else if !used {
+            } else if !used && lint.is_some_and(|lint| looked(lint)) {
                 let help = "remove the comment, or move it to the line that the finding names";
                 ("unused-ignore", format!("there is no finding `{code}` on line {}", ignore.line), help)
             } else {
                 continue;
             };
-            found.push(Diagnostic {
+            found.push(Finding::from(Diagnostic {
                 severity: Severity::Warning,
                 code: finding,
                 file: file.clone(),
@@ -62,7 +71,7 @@ pub(super) fn apply(files: &[Arc<str>], texts: &dyn Fn(&str) -> Option<String>, 
                 field: String::new(),
                 message,
                 help: help.into(),
-            });
+            }));
         }
     }
 }
@@ -70,6 +79,10 @@ pub(super) fn apply(files: &[Arc<str>], texts: &dyn Fn(&str) -> Option<String>, 
 /// The comments of a text. One on a line of its own is about the next line that is neither empty nor a comment.
 fn ignores_in(text: &str) -> Vec<Ignore> {
     let mut found = Vec::new();
+    // Most texts have none.
+    if !text.contains(MARK) {
+        return found;
+    }
     // Those of comment lines that wait for their line.
     let mut waiting = 0;
     for (number, line) in (1..).zip(text.lines()) {

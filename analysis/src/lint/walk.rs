@@ -1,29 +1,38 @@
 //! One walk through all policies for all lints.
 
-use super::{Input, Lint};
+use super::{Finding, Input, Lint};
 use gnomon_engine::{
     Attribute, Diagnostic, Position,
-    resource::{AuthorizationPolicy, Match, Meta, Rule, Text},
+    attach::Policy,
+    resource::{
+        Action, AuthorizationPolicy, FieldSet, JwtRule, Match, Meta, PeerAuthentication,
+        RequestAuthentication, Rule, Text,
+    },
 };
 use gnomon_manifests::inventory::Meta as Origin;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Where a lint wants to look. The walk calls each function at every place of its kind.
 #[derive(Debug)]
 pub(crate) struct Looks {
     /// Once for each AuthorizationPolicy.
-    pub(crate) policy: Option<fn(&mut Findings<'_>, &AuthorizationPolicy)>,
+    pub(crate) policy: Option<for<'l> fn(&mut Findings<'l>, &'l AuthorizationPolicy)>,
     /// Once for each rule.
-    pub(crate) rule: Option<fn(&mut Findings<'_>, &RuleAt<'_>)>,
+    pub(crate) rule: Option<for<'l> fn(&mut Findings<'l>, &RuleAt<'l>)>,
     /// Once for each list of values that has any: of a field, of its `not` twin, of `values`, of `notValues`.
-    pub(crate) values: Option<fn(&mut Findings<'_>, &ValuesAt<'_>)>,
+    pub(crate) values: Option<for<'l> fn(&mut Findings<'l>, &ValuesAt<'l>)>,
+    /// Once for each rule of a RequestAuthentication, with its index.
+    pub(crate) tokens: Option<for<'l> fn(&mut Findings<'l>, &'l RequestAuthentication, &'l JwtRule, usize)>,
+    /// Once for each PeerAuthentication.
+    pub(crate) peer: Option<for<'l> fn(&mut Findings<'l>, &'l PeerAuthentication)>,
     /// Once.
     pub(crate) all: Option<fn(&mut Findings<'_>)>,
 }
 
 impl Looks {
     /// Nowhere.
-    pub(crate) const NOWHERE: Looks = Looks { policy: None, rule: None, values: None, all: None };
+    pub(crate) const NOWHERE: Looks =
+        Looks { policy: None, rule: None, values: None, tokens: None, peer: None, all: None };
 }
 
 /// A rule on the walk.
@@ -44,6 +53,8 @@ pub(crate) struct ValuesAt<'l> {
     pub(crate) texts: &'l [Text],
     /// A `not` field, or `notValues`.
     pub(crate) negated: bool,
+    /// The rule that they are in.
+    pub(crate) of: &'l Rule,
     rule: usize,
     place: Place<'l>,
 }
@@ -70,6 +81,44 @@ impl ValuesAt<'_> {
         }
     }
 
+    /// What stands in brackets in the key of `when`: the name of a header, a claim.
+    pub(crate) fn bracketed(&self) -> Option<&str> {
+        match self.place {
+            Place::When(_, key) => bracketed(key),
+            _ => None,
+        }
+    }
+
+    /// The source or operation, where they are in one.
+    pub(crate) fn set(&self) -> Option<&FieldSet> {
+        match self.place {
+            Place::From(index) => self.of.from.get(index),
+            Place::To(index) => self.of.to.get(index),
+            Place::When(..) => None,
+        }
+    }
+
+    /// What comes of a value that nothing matches.
+    pub(crate) fn void(&self) -> &'static str {
+        match (self.negated, self.policy.action) {
+            (true, _) => "it excepts nothing",
+            (_, Action::Allow) => "it allows nothing",
+            (_, Action::Deny) => "it denies nothing",
+            (_, Action::Audit) => "it audits nothing",
+            (_, Action::Custom) => "nothing is asked about it",
+        }
+    }
+
+    /// A request that none of the values means is let through, or by being let through gets past the rule: the values
+    /// of DENY, and the excepted values of ALLOW.
+    pub(crate) fn guards(&self) -> bool {
+        match self.policy.action {
+            Action::Deny => !self.negated,
+            Action::Allow => self.negated,
+            Action::Audit | Action::Custom => false,
+        }
+    }
+
     /// The field's name, or the key of `when`.
     pub(crate) fn name(&self) -> &str {
         match (self.place, self.attribute.row().field) {
@@ -85,7 +134,12 @@ impl ValuesAt<'_> {
 pub(crate) struct Findings<'l> {
     pub(crate) input: Input<'l>,
     lint: &'static Lint,
-    found: Vec<Diagnostic>,
+    found: BTreeMap<usize, Finding>,
+}
+
+/// `x-user` of `request.headers[x-user]`.
+pub(crate) fn bracketed(key: &str) -> Option<&str> {
+    key.split_once('[')?.1.strip_suffix(']')
 }
 
 impl Findings<'_> {
@@ -97,9 +151,46 @@ impl Findings<'_> {
         field: String,
         message: String,
         help: impl Into<String>,
-    ) {
-        let Meta { namespace, name, file, .. } = &policy.meta;
-        self.add(file, at, format!("AuthorizationPolicy {namespace}/{name}"), field, message, help.into());
+    ) -> &mut Finding {
+        self.at(Policy::Authorization(policy), at, field, message, help)
+    }
+
+    /// At a place in a policy.
+    pub(crate) fn at(
+        &mut self,
+        policy: Policy<'_>,
+        at: Position,
+        field: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> &mut Finding {
+        let Meta { namespace, name, file, .. } = policy.meta();
+        let object = format!("{} {namespace}/{name}", policy.kind());
+        self.add(file, at, object, field.into(), message.into(), help.into())
+    }
+
+    /// At a rule of an AuthorizationPolicy.
+    pub(crate) fn at_rule(
+        &mut self,
+        rule: &RuleAt<'_>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> &mut Finding {
+        let field = format!("spec.rules[{}]", rule.index);
+        self.at(Policy::Authorization(rule.policy), rule.rule.at, field, message, help)
+    }
+
+    /// At an object that is no policy.
+    pub(crate) fn in_object(
+        &mut self,
+        (kind, origin): (&str, &Origin),
+        at: Position,
+        field: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> &mut Finding {
+        let object = format!("{kind} {}/{}", origin.namespace, origin.name);
+        self.add(&origin.file, at, object, field.into(), message.into(), help.into())
     }
 
     /// At one of the values.
@@ -107,24 +198,12 @@ impl Findings<'_> {
         &mut self,
         values: &ValuesAt<'_>,
         index: usize,
-        message: String,
+        message: impl Into<String>,
         help: impl Into<String>,
-    ) {
+    ) -> &mut Finding {
         let at = values.texts.get(index).map(|text| text.at).unwrap_or_default();
-        self.in_policy(values.policy, at, format!("{}[{index}]", values.field()), message, help);
-    }
-
-    /// At a place in a traffic object.
-    pub(crate) fn in_traffic(
-        &mut self,
-        (kind, origin): (&str, &Origin),
-        at: Position,
-        field: &str,
-        message: String,
-        help: impl Into<String>,
-    ) {
-        let object = format!("{kind} {}/{}", origin.namespace, origin.name);
-        self.add(&origin.file, at, object, field.into(), message, help.into());
+        let field = format!("{}[{index}]", values.field());
+        self.at(Policy::Authorization(values.policy), at, field, message, help)
     }
 
     fn add(
@@ -135,16 +214,17 @@ impl Findings<'_> {
         field: String,
         message: String,
         help: String,
-    ) {
+    ) -> &mut Finding {
         let Lint { severity, code, .. } = *self.lint;
-        self.found.push(Diagnostic { severity, code, file: file.clone(), at, object, field, message, help });
+        let diagnostic = Diagnostic { severity, code, file: file.clone(), at, object, field, message, help };
+        self.found.entry(self.found.len()).or_insert(diagnostic.into())
     }
 }
 
 /// All that the lints find.
-pub(crate) fn walk(input: Input<'_>, lints: impl Iterator<Item = &'static Lint>) -> Vec<Diagnostic> {
+pub(crate) fn walk(input: Input<'_>, lints: impl Iterator<Item = &'static Lint>) -> Vec<Finding> {
     let mut lints: Vec<Findings<'_>> =
-        lints.map(|lint| Findings { input, lint, found: Vec::new() }).collect();
+        lints.map(|lint| Findings { input, lint, found: BTreeMap::new() }).collect();
     for policy in &input.resources.authorization {
         for findings in &mut lints {
             if let Some(look) = findings.lint.looks.policy {
@@ -166,12 +246,28 @@ pub(crate) fn walk(input: Input<'_>, lints: impl Iterator<Item = &'static Lint>)
             });
         }
     }
+    for policy in &input.resources.request_authentication {
+        for (index, rule) in policy.rules.iter().enumerate() {
+            for findings in &mut lints {
+                if let Some(look) = findings.lint.looks.tokens {
+                    look(findings, policy, rule, index);
+                }
+            }
+        }
+    }
+    for policy in &input.resources.peer_authentication {
+        for findings in &mut lints {
+            if let Some(look) = findings.lint.looks.peer {
+                look(findings, policy);
+            }
+        }
+    }
     for findings in &mut lints {
         if let Some(look) = findings.lint.looks.all {
             look(findings);
         }
     }
-    lints.into_iter().flat_map(|findings| findings.found).collect()
+    lints.into_iter().flat_map(|findings| findings.found.into_values()).collect()
 }
 
 /// Every list of values of a rule.
@@ -184,7 +280,7 @@ fn values_of<'l>(
     let mut lists = |attribute: Attribute, values: &'l Match, place: Place<'l>| {
         for (texts, negated) in [(&values.values, false), (&values.not_values, true)] {
             if !texts.is_empty() {
-                look(&ValuesAt { policy, attribute, texts, negated, rule: index, place });
+                look(&ValuesAt { policy, attribute, texts, negated, of: rule, rule: index, place });
             }
         }
     };

@@ -1,19 +1,20 @@
 //! `gnomon test`.
 
+mod coverage;
 mod github;
 mod json;
 mod junit;
+mod markdown;
+mod session;
 mod text;
+mod update;
+mod watch;
 
-use crate::{Outcome, eval::now, findings, style};
-use gnomon_analysis::{CaseResult, Runner};
-use gnomon_engine::jwt::SoftwareCrypto;
-use gnomon_manifests::suite::{Case, LoadedSuite, Test, find, load};
-use std::{
-    collections::HashSet,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use crate::{Outcome, findings, style};
+use gnomon_analysis::CaseResult;
+use gnomon_manifests::suite::{Case, LoadedSuite, Test, find};
+use session::Ended;
+use std::{collections::HashSet, path::PathBuf, time::Duration};
 
 /// Run the test suites (*.gnomon.yaml) below the paths
 ///
@@ -29,6 +30,25 @@ pub(crate) struct Args {
     /// List the tests that pass too, and show warnings about the policies
     #[arg(short, long)]
     verbose: bool,
+    /// Run only the tests that have this text in the name of their suite, of their file or of themselves
+    #[arg(short, long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Begin no suite after the first one with a failure
+    #[arg(long)]
+    fail_fast: bool,
+    /// Show the failures, then write the verdicts that came out into the suites as what is expected
+    #[arg(long, conflicts_with = "watch")]
+    update: bool,
+    /// Change each value, condition, rule and policy in turn, and tell where no test notices, with the request that would
+    /// have
+    #[arg(long)]
+    coverage: bool,
+    /// Exit 1 where tests notice less than this of a hundred changes
+    #[arg(long, value_name = "PERCENT", requires = "coverage")]
+    fail_under: Option<f64>,
+    /// Run again whenever a suite or a policy changes, until interrupted
+    #[arg(long)]
+    watch: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -37,6 +57,11 @@ enum Format {
     Json,
     Junit,
     Github,
+    Markdown,
+    /// Coverage alone, for editors and coverage services.
+    Lcov,
+    /// Coverage alone, as a page.
+    Html,
 }
 
 /// A suite that ran.
@@ -68,6 +93,8 @@ struct Session {
     suites: Vec<Ran>,
     /// Suites that could not be read.
     broken: usize,
+    /// Suites that were not begun after a failure.
+    left_out: usize,
     took: Duration,
 }
 
@@ -82,59 +109,80 @@ impl Session {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let start = Instant::now();
+    if matches!(args.output, Format::Lcov | Format::Html) && !args.coverage {
+        eprintln!("error: -o lcov and -o html are forms of --coverage");
+        return Outcome::Failed;
+    }
+    if args.watch { watch::run(args) } else { once(args).0 }
+}
+
+/// Runs all suites, tells what came of it, and with it the files that it depends on.
+fn once(args: &Args) -> (Outcome, Vec<PathBuf>) {
     let (files, problems) = find(&args.paths);
     for problem in &problems {
         eprintln!("error: {problem}");
     }
     if !problems.is_empty() {
-        return Outcome::Failed;
+        return (Outcome::Failed, files);
     }
     if files.is_empty() {
         let paths: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
         eprintln!("error: there is no suite (*.gnomon.yaml) below {}", style::safe(&paths.join(", ")));
-        return Outcome::Failed;
+        return (Outcome::Failed, files);
     }
-    let mut session = Session { suites: Vec::new(), broken: 0, took: Duration::ZERO };
-    let now = now();
+    let Ended { mut session, broken, mut read } =
+        session::run(&files, args.filter.as_deref(), args.fail_fast);
     // Suites share policies.
     let mut seen = HashSet::new();
-    let mut warnings = 0_usize;
-    for file in files {
-        let start = Instant::now();
-        let loaded = match load(&file) {
-            Ok(loaded) => loaded,
-            Err(problems) => {
-                findings::print(&problems.loaded, &mut seen, "the suite was not run");
-                session.broken += 1;
-                continue;
-            }
-        };
-        if args.verbose {
-            findings::print(&loaded.findings, &mut seen, "the suite was not run");
-        } else {
-            warnings += loaded.findings.diagnostics.len();
-        }
-        let mut runner = Runner::of(&loaded, &SoftwareCrypto, now);
-        let tests = loaded.suite.tests.iter().zip(&loaded.resources);
-        let results = tests.map(|(test, resources)| runner.test(test, resources).cases).collect();
-        session.suites.push(Ran { loaded, results, took: start.elapsed() });
+    for problems in &broken {
+        findings::print(problems, &mut seen, "the suite was not run");
     }
-    session.took = start.elapsed();
+    let mut warnings = 0_usize;
+    for ran in &session.suites {
+        if args.verbose {
+            findings::print(&ran.loaded.findings, &mut seen, "the suite was not run");
+        } else {
+            warnings += ran.loaded.findings.diagnostics.len();
+        }
+    }
+    read.extend(files);
+    // A suite that has none of the tests wanted is no suite wanted.
+    session.suites.retain(|ran| args.filter.is_none() || !ran.results.is_empty());
+    if let Some(filter) = args.filter.as_deref().filter(|_| session.cases() == 0 && session.broken == 0) {
+        eprintln!("error: no test has `{}` in its name", style::safe(filter));
+        return (Outcome::Failed, read);
+    }
     if warnings > 0 {
         eprintln!("note: {} about the policies (--verbose shows them)", style::plural(warnings, "warning"));
     }
+    let coverage = args.coverage.then(|| coverage::measure(&session));
     style::print(&match args.output {
+        // One document at a time.
+        Format::Json if coverage.is_some() => String::new(),
+        Format::Lcov | Format::Html => String::new(),
         Format::Text => text::write(&session, style::Style::of_stdout(), args.verbose),
         Format::Json => json::write(&session),
         Format::Junit => junit::write(&session),
         Format::Github => github::write(&session),
+        Format::Markdown => markdown::write(&session),
     });
-    match (session.broken, session.failures()) {
-        (0, 0) => Outcome::Good,
+    let mut covered = true;
+    if let Some(coverage) = &coverage {
+        style::print(&coverage::write(coverage, args.output));
+        covered = args.fail_under.is_none_or(|least| coverage.percent() >= least);
+        if !covered {
+            let least = args.fail_under.unwrap_or_default();
+            eprintln!("error: tests notice {:.1} % of the changes, and should {least} %", coverage.percent());
+        }
+    }
+    let failures = session.failures();
+    let left = if args.update && failures > 0 { update::write(&session) } else { failures };
+    let outcome = match (session.broken, left) {
+        (0, 0) if covered => Outcome::Good,
         (0, _) => Outcome::Bad,
         _ => Outcome::Failed,
-    }
+    };
+    (outcome, read)
 }
 
 /// `a user may not write [method=POST]`.

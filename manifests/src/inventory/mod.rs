@@ -20,7 +20,9 @@ pub use pod::{ContainerPort, Pod, PodKind};
 pub use protocol::Protocol;
 pub use reach::{Candidate, Reached};
 pub use service::{Service, ServicePort, TargetPort};
-pub use traffic::{ClientTls, DestinationRule, Gateway, Server, ServiceEntry, VirtualService, WasmPlugin};
+pub use traffic::{
+    ClientTls, DestinationRule, EnvoyFilter, Gateway, Server, ServiceEntry, VirtualService, WasmPlugin,
+};
 
 use gnomon_engine::{Diagnostic, Mesh, Node, Position};
 use object::text;
@@ -54,6 +56,13 @@ pub struct Inventory {
     pub gateway_classes: Vec<GatewayClass>,
     /// HTTPRoute, GRPCRoute, TLSRoute, TCPRoute.
     pub routes: Vec<Route>,
+    /// EnvoyFilter.
+    pub envoy_filters: Vec<EnvoyFilter>,
+    /// Objects of the kinds for security that Istio had before 1.6 and has no more, each with its kind.
+    pub removed: Vec<(Meta, String)>,
+    /// AuthorizationPolicies with a label or an annotation that is almost `istio.io/dry-run`, each with that key and its
+    /// path. They are not counted here: who they are decides over requests.
+    pub almost_dry: Vec<(Meta, String, &'static str)>,
     /// MeshConfig out of the ConfigMaps called `istio` (`istio-REVISION`).
     pub meshes: Vec<(Meta, Node)>,
 }
@@ -88,6 +97,10 @@ impl Inventory {
             ("networking.istio.io", "ServiceEntry") => {
                 self.service_entries.push(ServiceEntry::read(node, meta))
             }
+            ("networking.istio.io", "EnvoyFilter") => self.envoy_filters.push(EnvoyFilter::read(node, meta)),
+            ("rbac.istio.io" | "authentication.istio.io" | "config.istio.io", kind) => {
+                self.removed.push((meta, kind.to_owned()));
+            }
             ("extensions.istio.io", "WasmPlugin") => self.wasm_plugins.push(WasmPlugin::read(node, meta)),
             ("gateway.networking.k8s.io", "Gateway") => self.api_gateways.push(ApiGateway::read(node, meta)),
             ("gateway.networking.k8s.io", "GatewayClass") => {
@@ -99,6 +112,23 @@ impl Inventory {
             _ => return false,
         }
         true
+    }
+
+    /// Looks at an AuthorizationPolicy for a key that is almost the annotation for dry runs.
+    pub(crate) fn look_for_dry_run(&mut self, node: &Node, file: &Arc<str>) {
+        const EXACT: &str = "istio.io/dry-run";
+        let Some(metadata) = node.get("metadata") else { return };
+        for (map, path) in [("annotations", "metadata.annotations"), ("labels", "metadata.labels")] {
+            let entries = metadata.get(map).and_then(Node::as_map).unwrap_or_default();
+            for (key, _) in entries {
+                let plain: String = key.name.chars().filter(char::is_ascii_alphanumeric).collect();
+                let almost = plain.to_ascii_lowercase().ends_with("dryrun");
+                if almost && (key.name != EXACT || map == "labels") {
+                    let meta = Meta { at: key.at, ..Meta::of(node, file) };
+                    self.almost_dry.push((meta, key.name.clone(), path));
+                }
+            }
+        }
     }
 
     /// Of objects of one kind, namespace and name the last one read stays, as with `kubectl apply`; the places of the others.
@@ -117,6 +147,9 @@ impl Inventory {
             api_gateways,
             gateway_classes,
             routes,
+            envoy_filters,
+            removed: _,
+            almost_dry: _,
             // Several MeshConfigs are told of where one is asked for.
             meshes: _,
         } = self;
@@ -132,11 +165,12 @@ impl Inventory {
         last_of(api_gateways, |one| &one.meta, |_| "", &mut gone);
         last_of(gateway_classes, |one| &one.meta, |_| "", &mut gone);
         last_of(routes, |one| &one.meta, |one| &one.kind, &mut gone);
+        last_of(envoy_filters, |one| &one.meta, |_| "", &mut gone);
         gone
     }
 
     /// The objects of the files that `has` says yes to.
-    pub(crate) fn only(&self, has: &dyn Fn(&str) -> bool) -> Inventory {
+    pub fn only(&self, has: &dyn Fn(&str) -> bool) -> Inventory {
         let mut only = self.clone();
         let Inventory {
             namespaces,
@@ -151,6 +185,9 @@ impl Inventory {
             api_gateways,
             gateway_classes,
             routes,
+            envoy_filters,
+            removed,
+            almost_dry,
             meshes,
         } = &mut only;
         namespaces.retain(|one| has(&one.file));
@@ -165,6 +202,9 @@ impl Inventory {
         api_gateways.retain(|one| has(&one.meta.file));
         gateway_classes.retain(|one| has(&one.meta.file));
         routes.retain(|one| has(&one.meta.file));
+        envoy_filters.retain(|one| has(&one.meta.file));
+        removed.retain(|(meta, _)| has(&meta.file));
+        almost_dry.retain(|(meta, ..)| has(&meta.file));
         meshes.retain(|(meta, _)| has(&meta.file));
         only
     }
@@ -184,6 +224,9 @@ impl Inventory {
             api_gateways,
             gateway_classes,
             routes,
+            envoy_filters,
+            removed,
+            almost_dry: _,
             meshes,
         } = self;
         [
@@ -199,6 +242,8 @@ impl Inventory {
             api_gateways.len(),
             gateway_classes.len(),
             routes.len(),
+            envoy_filters.len(),
+            removed.len(),
             meshes.len(),
         ]
         .iter()

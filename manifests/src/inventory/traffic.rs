@@ -57,8 +57,19 @@ pub struct VirtualService {
     pub gateways: Vec<String>,
     /// The hosts that its routes lead to, of HTTP, TLS and TCP.
     pub destinations: Vec<String>,
+    /// The names that `http[].match[].headers` and `withoutHeaders` give to claims: `@request.auth.claims.group`.
+    pub claims: Vec<Text>,
     /// `spec.http`.
     pub http: Vec<HttpRule>,
+}
+
+/// A patch of proxies' configuration.
+#[derive(Clone, Debug)]
+pub struct EnvoyFilter {
+    /// Its name and place.
+    pub meta: Meta,
+    /// The names of filters that `configPatches[].match` looks for, each with its path.
+    pub filters: Vec<(Text, String)>,
 }
 
 /// How clients speak to a host.
@@ -144,8 +155,43 @@ impl VirtualService {
             hosts: named("hosts"),
             gateways: named("gateways"),
             destinations: routes.filter_map(to).filter(|host| !host.is_empty()).collect(),
+            claims: claims(spec),
             http: spec.map(http_route::of_virtual_service).unwrap_or_default(),
         }
+    }
+}
+
+/// What names of claims begin with, in place of a header's.
+const CLAIM: &str = "@request.auth.claims";
+
+fn claims(spec: Option<&Node>) -> Vec<Text> {
+    let rules = spec.map_or(&[][..], |spec| list(spec, "http")).iter();
+    let matches = rules.flat_map(|rule| list(rule, "match"));
+    let maps = matches.flat_map(|found| {
+        ["headers", "withoutHeaders"].into_iter().filter_map(|name| found.get(name)?.as_map()).flatten()
+    });
+    maps.filter(|(key, _)| key.name.starts_with(CLAIM))
+        .map(|(key, _)| Text { text: key.name.clone(), at: key.at })
+        .collect()
+}
+
+impl EnvoyFilter {
+    pub(super) fn read(node: &Node, meta: Meta) -> Self {
+        let patches = node.get("spec").map_or(&[][..], |spec| list(spec, "configPatches"));
+        let mut filters = Vec::new();
+        for (index, patch) in patches.iter().enumerate() {
+            let chain = ["match", "listener", "filterChain", "filter"];
+            let mut node = chain.iter().try_fold(patch, |node, name| node.get(name));
+            let mut path = format!("spec.configPatches[{index}].match.listener.filterChain.filter");
+            while let Some(filter) = node {
+                if let Some((name, text)) = filter.get("name").and_then(|name| Some((name, name.as_str()?))) {
+                    filters.push((Text { text: text.into(), at: name.at }, format!("{path}.name")));
+                }
+                node = filter.get("subFilter");
+                path.push_str(".subFilter");
+            }
+        }
+        EnvoyFilter { meta, filters }
     }
 }
 

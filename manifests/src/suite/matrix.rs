@@ -1,6 +1,6 @@
 use super::{Case, Expect, expect::expect};
 use crate::{
-    merge::{get, lone, merged, without},
+    merge::{get, lone, merged_request, without},
     request::request,
 };
 use gnomon_engine::{
@@ -84,7 +84,7 @@ pub(super) fn cases(
             let Some(value) = axis.values.get(index) else { continue };
             node = match value.value {
                 Value::Null => without(&node, &axis.key.name),
-                _ => merged(&node, &lone(axis.key, value)),
+                _ => merged_request(&node, &lone(axis.key, value)),
             };
             if !variant.is_empty() {
                 variant.push_str(", ");

@@ -1,6 +1,6 @@
 use super::{MAX_CASES, Sources, Suite, Test, matrix};
 use crate::{
-    merge::merged,
+    merge::{merged, merged_request},
     request::{finish, strict},
 };
 use gnomon_engine::{
@@ -114,7 +114,7 @@ fn test(
         Some(node) => Arc::new(mesh(file, &object, &node, found)),
         None => shared.mesh.clone(),
     };
-    let request = fields.get("request").map(|cursor| merged(&shared.defaults, cursor.node()));
+    let request = fields.get("request").map(|cursor| merged_request(&shared.defaults, cursor.node()));
     let request = request.unwrap_or_else(|| shared.defaults.clone());
     let cases = matrix::cases(file, &object, &mut fields, &request, room, found);
     fields.finish();

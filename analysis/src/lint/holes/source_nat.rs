@@ -1,11 +1,11 @@
-use super::{
+use crate::lint::{
     Example, Group, Lint,
     gateways::is_for_gateway,
     walk::{Findings, Looks, ValuesAt},
 };
 use gnomon_engine::{Attribute, Severity};
 
-pub(super) const LINT: Lint = Lint {
+pub(in crate::lint) const LINT: Lint = Lint {
     code: "source-nat",
     group: Group::Holes,
     severity: Severity::Warning,

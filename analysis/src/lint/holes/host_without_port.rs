@@ -1,4 +1,4 @@
-use super::{
+use crate::lint::{
     Example, Group, Lint,
     walk::{Findings, Looks, ValuesAt},
 };
@@ -7,7 +7,7 @@ use gnomon_engine::{
     resource::{Action, Text},
 };
 
-pub(super) const LINT: Lint = Lint {
+pub(in crate::lint) const LINT: Lint = Lint {
     code: "host-without-port",
     group: Group::Holes,
     severity: Severity::Warning,
@@ -55,13 +55,16 @@ fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
     if values.attribute != Attribute::Host || !lets_through {
         return;
     }
-    for (index, host) in values.texts.iter().enumerate().filter(|(_, host)| misses_ports(host, values.texts))
+    for (index, text) in values.texts.iter().enumerate().filter(|(_, text)| misses_ports(text, values.texts))
     {
-        let host = &host.text;
+        let host = &text.text;
         match host.strip_prefix('*') {
             None => {
                 let message = format!("`{host}` does not mean a request that says `Host: {host}:443`");
-                findings.at_value(values, index, message, format!("list both `{host}` and `{host}:*`"));
+                let ports = format!("{host}:*");
+                findings
+                    .at_value(values, index, message, format!("list both `{host}` and `{ports}`"))
+                    .replace(values.policy, text, &[host, &ports]);
             }
             Some(suffix) => {
                 let message = format!("`{host}` does not mean a request that says `Host: a{suffix}:443`");

@@ -1,15 +1,16 @@
-use super::{
+use crate::lint::{
     Example, Group, Lint,
     walk::{Findings, Looks},
 };
 use gnomon_engine::{
     Severity,
+    attach::Policy,
     resource::{MtlsMode, PeerAuthentication},
 };
 use gnomon_manifests::inventory::Meta as Origin;
 use std::path::Path;
 
-pub(super) const LINT: Lint = Lint {
+pub(in crate::lint) const LINT: Lint = Lint {
     code: "tls-towards-peers",
     group: Group::Attachment,
     severity: Severity::Warning,
@@ -60,9 +61,8 @@ fn all(findings: &mut Findings<'_>) {
             continue;
         }
         let near: Vec<&PeerAuthentication> = input
-            .resources
-            .peer_authentication
-            .iter()
+            .context
+            .peers(namespace)
             .filter(|peer| belong_together(&rule.meta, namespace, peer))
             .collect();
         let Some((peer, mode)) = mode_in(&near, namespace, &input.mesh.root_namespace) else { continue };
@@ -89,7 +89,9 @@ fn all(findings: &mut Findings<'_>) {
                 ),
                 None => "use ISTIO_MUTUAL or leave `tls` out".into(),
             };
-            findings.in_traffic(("DestinationRule", &rule.meta), tls.mode.at, &tls.field, message, help);
+            findings
+                .in_object(("DestinationRule", &rule.meta), tls.mode.at, &*tls.field, message, help)
+                .see(Policy::PeerAuthentication(peer));
         }
     }
 }

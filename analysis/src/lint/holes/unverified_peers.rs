@@ -1,4 +1,4 @@
-use super::{
+use crate::lint::{
     Example, Group, Lint,
     gateways::meets,
     walk::{Findings, Looks, ValuesAt},
@@ -9,7 +9,7 @@ use gnomon_engine::{
     resource::{AuthorizationPolicy, Target, TargetKind, UnverifiedGateway},
 };
 
-pub(super) const LINT: Lint = Lint {
+pub(in crate::lint) const LINT: Lint = Lint {
     code: "unverified-peers",
     group: Group::Holes,
     severity: Severity::Warning,

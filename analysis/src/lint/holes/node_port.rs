@@ -1,10 +1,10 @@
-use super::{
+use crate::lint::{
     Example, Group, Lint,
     walk::{Findings, Looks, ValuesAt},
 };
 use gnomon_engine::{Attribute, Severity, resource::Text};
 
-pub(super) const LINT: Lint = Lint {
+pub(in crate::lint) const LINT: Lint = Lint {
     code: "node-port",
     group: Group::Holes,
     severity: Severity::Warning,

@@ -1,4 +1,4 @@
-use super::{
+use crate::lint::{
     Example, Group, Lint,
     gateways::meets,
     walk::{Findings, Looks, RuleAt},
@@ -9,7 +9,7 @@ use gnomon_engine::{
 };
 use gnomon_manifests::inventory::Server;
 
-pub(super) const LINT: Lint = Lint {
+pub(in crate::lint) const LINT: Lint = Lint {
     code: "http-on-tcp",
     group: Group::Attachment,
     severity: Severity::Warning,
@@ -88,7 +88,7 @@ fn rule(findings: &mut Findings<'_>, RuleAt { policy, rule, index }: &RuleAt<'_>
 }
 
 /// A field of the rule that only HTTP has.
-fn http_field(rule: &Rule) -> Option<&str> {
+pub(super) fn http_field(rule: &Rule) -> Option<&str> {
     let in_sets = |sets: &'_ [FieldSet]| {
         let attributes = sets.iter().flat_map(FieldSet::iter).map(|(attribute, _)| attribute.row());
         attributes.filter(|row| row.http_only).find_map(|row| row.field).map(|(name, _)| name)
@@ -100,7 +100,7 @@ fn http_field(rule: &Rule) -> Option<&str> {
 
 /// The rule can match on this port as far as its ports say. Istio's charts let gateways listen on 8080 and 8443 for 80
 /// and 443, so a rule that names those means the same.
-fn reaches(rule: &Rule, port: u16) -> bool {
+pub(super) fn reaches(rule: &Rule, port: u16) -> bool {
     let listens = match port {
         80 => 8_080,
         443 => 8_443,

@@ -1,0 +1,36 @@
+use crate::lint::{
+    Example, Group, Lint,
+    walk::{Findings, Looks, ValuesAt},
+};
+use gnomon_engine::{Attribute, Severity};
+
+pub(in crate::lint) const LINT: Lint = Lint {
+    code: "path-in-methods",
+    group: Group::Values,
+    severity: Severity::Error,
+    since: None,
+    what: "A path stands among `methods`.",
+    why: "A gRPC call is an HTTP request with the method POST and the path `/package.Service/Method`. \
+        Nothing is compared with the path but `paths`.",
+    instead: "Put it into `paths`, and `POST` into `methods` or nothing.",
+    limits: "None.",
+    source: "https://github.com/istio/istio/issues/20479",
+    example: Example {
+        bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {methods: [/shop.Orders/List]}}]}]}"#),
+        good: policy!(
+            r#"{action: ALLOW, rules: [{to: [{operation: {paths: [/shop.Orders/List], methods: [POST]}}]}]}"#
+        ),
+        request: Some("{workload: {namespace: shop}, request: {method: POST, path: /shop.Orders/List}}"),
+    },
+    looks: Looks { values: Some(values), ..Looks::NOWHERE },
+};
+
+fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
+    if values.attribute != Attribute::Method {
+        return;
+    }
+    for (index, text) in values.texts.iter().enumerate().filter(|(_, text)| text.text.contains('/')) {
+        let message = format!("`{}` is a path, and no method: {}", text.text, values.void());
+        findings.at_value(values, index, message, "put it into `paths`; the method of gRPC is always POST");
+    }
+}

@@ -1,0 +1,69 @@
+use crate::lint::{
+    Example, Group, Lint,
+    walk::{Findings, Looks, ValuesAt},
+};
+use gnomon_engine::{Attribute, Severity};
+
+pub(in crate::lint) const LINT: Lint = Lint {
+    code: "unknown-service-account",
+    group: Group::Values,
+    severity: Severity::Warning,
+    since: None,
+    what: "An identity names a service account that its namespace does not have.",
+    why: "No workload runs as that account, so that nobody has the identity. Often it is the name of a \
+        Deployment or Service, or `default` is missing.",
+    instead: "Write an account that workloads run as: `serviceAccountName` of their Pods, `default` where they \
+        name none.",
+    limits: "Only for namespaces of which workloads or ServiceAccounts are among the manifests; what runs \
+        elsewhere is not known.",
+    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
+    example: Example {
+        bad: concat!(
+            policy!(r#"{rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}]}]}"#),
+            object!(
+                "apps/v1",
+                "Deployment",
+                "name: web, namespace: shop",
+                "{template: {metadata: {labels: {app: web}}, spec: {serviceAccountName: web-runner}}}"
+            )
+        ),
+        good: concat!(
+            policy!(r#"{rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web-runner]}}]}]}"#),
+            object!(
+                "apps/v1",
+                "Deployment",
+                "name: web, namespace: shop",
+                "{template: {metadata: {labels: {app: web}}, spec: {serviceAccountName: web-runner}}}"
+            )
+        ),
+        request: None,
+    },
+    looks: Looks { values: Some(values), ..Looks::NOWHERE },
+};
+
+fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
+    for (index, text) in values.texts.iter().enumerate() {
+        let parts: Vec<&str> = text.text.split('/').collect();
+        let (namespace, account) = match (values.attribute, parts.as_slice()) {
+            (Attribute::Principal, [_, "ns", namespace, "sa", account]) => (*namespace, *account),
+            (Attribute::ServiceAccount, [namespace, account]) => (*namespace, *account),
+            (Attribute::ServiceAccount, [account]) => (values.policy.meta.namespace.as_str(), *account),
+            (Attribute::Principal | Attribute::ServiceAccount, _) => continue,
+            _ => return,
+        };
+        if account.contains('*') || namespace.contains('*') {
+            continue;
+        }
+        let Some(accounts) = findings.input.context.accounts.get(namespace) else { continue };
+        // The token controller makes one of this name everywhere.
+        if accounts.contains(account) || account == "default" {
+            continue;
+        }
+        let mut known: Vec<&str> = accounts.iter().copied().collect();
+        known.sort_unstable();
+        known.truncate(5);
+        let message =
+            format!("nothing among the manifests runs as the account `{account}` in namespace {namespace}");
+        findings.at_value(values, index, message, format!("known there: {}", known.join(", ")));
+    }
+}

@@ -393,6 +393,13 @@ impl Host for Envoy {
         Ok(id)
     }
 
+    fn define_labelled(&self, name: &str, labels: [(&str, &str); 2]) -> Result<u32, Refused> {
+        // What Envoy's `stats_tags` take out of a name.
+        let [(one, first), (two, second)] = labels;
+        let name = format!("{one}=.={first};.;{two}=.={second};.;{name}");
+        self.define_metric(MetricKind::Counter, &name)
+    }
+
     fn record_metric(&self, id: u32, value: u64) -> Result<(), Refused> {
         // SAFETY: plain numbers.
         done(unsafe { raw::proxy_record_metric(id, value) })

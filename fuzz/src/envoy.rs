@@ -97,6 +97,9 @@ impl Host for Silent {
     fn define_metric(&self, _: MetricKind, _: &str) -> Result<u32, Refused> {
         Err(NOTHING)
     }
+    fn define_labelled(&self, _: &str, _: [(&str, &str); 2]) -> Result<u32, Refused> {
+        Err(NOTHING)
+    }
     fn record_metric(&self, _: u32, _: u64) -> Result<(), Refused> {
         Err(NOTHING)
     }

@@ -194,6 +194,9 @@ pub trait Host {
     /// Defines a metric, or finds the one of that name.
     fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Refused>;
 
+    /// Defines a counter with labels, or finds it: any time, not only while configuring.
+    fn define_labelled(&self, name: &str, labels: [(&str, &str); 2]) -> Result<u32, Refused>;
+
     /// Sets a gauge, or puts a value into a histogram.
     fn record_metric(&self, id: u32, value: u64) -> Result<(), Refused>;
 

@@ -115,6 +115,9 @@ impl Host for Proxy {
             names.len() - 1
         }) as u32)
     }
+    fn define_labelled(&self, name: &str, labels: [(&str, &str); 2]) -> Result<u32, Refused> {
+        self.define_metric(MetricKind::Counter, &format!("{name}{labels:?}"))
+    }
     fn record_metric(&self, id: u32, value: u64) -> Result<(), Refused> {
         self.counts.borrow_mut().insert(id, value as i64);
         Ok(())

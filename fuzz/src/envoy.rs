@@ -52,6 +52,9 @@ impl Host for Silent {
     fn property(&self, _: Property) -> Result<Option<Vec<u8>>, Refused> {
         Err(NOTHING)
     }
+    fn peer_names(&self) -> Result<Option<Vec<Vec<u8>>>, Refused> {
+        Err(NOTHING)
+    }
     fn mutual_tls(&self) -> Result<Option<bool>, Refused> {
         Err(NOTHING)
     }

@@ -59,16 +59,81 @@ fn target_folder() -> PathBuf {
 }
 
 /// The HTTP filter entry as Istio makes one of a WasmPlugin: the configuration as JSON text in a StringValue,
-/// a VM of its own, `FAIL_OPEN`.
+/// a VM of its own, `FAIL_OPEN`. Of a native module (its name ends in `.so`) the same for that.
 ///
 /// `configuration` is what `docs/filter.md` describes.
-pub fn http_filter(wasm: &Path, configuration: &Value) -> Value {
-    entry("envoy.extensions.filters.http.wasm.v3.Wasm", wasm, configuration)
+pub fn http_filter(artefact: &Path, configuration: &Value) -> Value {
+    if is_module(artefact) {
+        let kind = "envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter";
+        return module_entry(kind, artefact, configuration);
+    }
+    entry("envoy.extensions.filters.http.wasm.v3.Wasm", artefact, configuration)
 }
 
 /// The same as a network filter, for TCP chains.
-pub fn network_filter(wasm: &Path, configuration: &Value) -> Value {
-    entry("envoy.extensions.filters.network.wasm.v3.Wasm", wasm, configuration)
+pub fn network_filter(artefact: &Path, configuration: &Value) -> Value {
+    if is_module(artefact) {
+        let kind = "envoy.extensions.filters.network.dynamic_modules.v3.DynamicModuleNetworkFilter";
+        return module_entry(kind, artefact, configuration);
+    }
+    entry("envoy.extensions.filters.network.wasm.v3.Wasm", artefact, configuration)
+}
+
+/// Whether this is the native module.
+pub fn is_module(artefact: &Path) -> bool {
+    artefact.extension().is_some_and(|extension| extension == "so")
+}
+
+/// What stands in front of the connection manager for this HTTP filter, where it is the native module: there it sees all
+/// names of the peer's certificate, and notes them.
+pub fn peer_names(http_filter: &Value) -> Option<Value> {
+    let module = http_filter.pointer("/typed_config/dynamic_module_config")?;
+    Some(json!({
+        "name": "gnomon-peer-names",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.dynamic_modules.v3.DynamicModuleNetworkFilter",
+            "dynamic_module_config": module,
+            "filter_name": "gnomon",
+        },
+    }))
+}
+
+/// The entry under another name: then the two are not taken for updates of each other.
+pub fn named(mut entry: Value, name: &str) -> Value {
+    let config = entry.get_mut("typed_config");
+    if let Some(module) =
+        config.as_ref().and_then(|config| config.get("filter_name")).is_some().then_some(config)
+    {
+        if let Some(place) = module.and_then(|module| module.get_mut("filter_name")) {
+            *place = name.into();
+        }
+    } else if let Some(config) = entry.pointer_mut("/typed_config/config") {
+        if let Some(place) = config.get_mut("name") {
+            *place = name.into();
+        }
+        if let Some(place) = config.pointer_mut("/vm_config/vm_id") {
+            *place = name.into();
+        }
+    }
+    entry
+}
+
+fn module_entry(kind: &str, module: &Path, configuration: &Value) -> Value {
+    json!({
+        "name": "gnomon",
+        "typed_config": {
+            "@type": format!("type.googleapis.com/{kind}"),
+            "dynamic_module_config": {
+                "module": {"local": {"filename": module.to_string_lossy()}},
+                "metrics_namespace": "gnomon",
+            },
+            "filter_name": "istio-system.gnomon",
+            "filter_config": {
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": configuration.to_string(),
+            },
+        },
+    })
 }
 
 fn entry(kind: &str, wasm: &Path, configuration: &Value) -> Value {

@@ -11,6 +11,8 @@ use crate::{
     peers::Peers,
     preparation::Ready,
 };
+#[cfg(feature = "threads")]
+use alloc::sync::Weak;
 use alloc::{format, rc::Rc, sync::Arc, vec::Vec};
 use core::{cell::Cell, fmt};
 use gnomon_engine::{
@@ -54,7 +56,7 @@ pub struct Local {
     tokens: Cache<Passed>,
     /// In the place of both, where the threads have one memory.
     #[cfg(feature = "threads")]
-    memory: Option<Arc<dyn Memory>>,
+    memory: Option<Weak<dyn Memory>>,
     /// Evaluations since one was timed.
     untimed: Cell<u32>,
 }
@@ -127,6 +129,12 @@ pub fn tell(host: &dyn Host, policies: usize, settings: &Settings) {
 }
 
 impl Plans {
+    /// Whether any rule looks at tokens.
+    pub fn look_at_tokens(&self) -> bool {
+        let all = [Some(&self.candidate), self.baseline.as_ref()];
+        all.into_iter().flatten().any(|plan| !plan.authenticator().is_empty())
+    }
+
     /// Forgets up to so many rules of each. False: none are left.
     pub fn forget(&mut self, most: usize) -> bool {
         let baseline = self.baseline.as_mut().is_some_and(|plan| plan.forget(most));
@@ -149,15 +157,15 @@ impl Local {
         }
     }
 
-    /// For one that remembers together with others.
+    /// For one that remembers together with others, for as long as there is such a memory.
     #[cfg(feature = "threads")]
-    pub fn sharing(name: Vec<u8>, reporter: Reporter, memory: Arc<dyn Memory>) -> Local {
+    pub fn sharing(name: Vec<u8>, reporter: Reporter, memory: Weak<dyn Memory>) -> Local {
         Local { name, memory: Some(memory), ..Local::new(reporter) }
     }
 
-    fn memory(&self) -> Option<&dyn Memory> {
+    fn memory(&self) -> Option<Arc<dyn Memory>> {
         #[cfg(feature = "threads")]
-        let memory = self.memory.as_deref();
+        let memory = self.memory.as_ref().and_then(Weak::upgrade);
         #[cfg(not(feature = "threads"))]
         let memory = None;
         memory

@@ -59,8 +59,6 @@ pub enum Property {
     PeerDnsSan,
     /// The subject of the peer's certificate.
     PeerSubject,
-    /// The peer's certificate, PEM in percent encoding.
-    PeerCertificate,
     /// The SHA-256 of the peer's certificate.
     PeerDigest,
     /// The peer as a waypoint knows it.
@@ -148,6 +146,9 @@ pub trait Host {
 
     /// A property. `None`: there is no such thing, or it is empty.
     fn property(&self, property: Property) -> Result<Option<Vec<u8>>, Refused>;
+
+    /// URI and DNS SANs of the peer's certificate, all of them. `None`: the proxy does not tell, or there is none.
+    fn peer_names(&self) -> Result<Option<Vec<Vec<u8>>>, Refused>;
 
     /// Whether TLS was terminated here and the peer has shown a certificate. `None`: there is no TLS.
     fn mutual_tls(&self) -> Result<Option<bool>, Refused>;

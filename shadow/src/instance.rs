@@ -217,7 +217,7 @@ impl Instance {
 }
 
 /// Reads a configuration at once. `None`: it is refused, and the log says everything that is wrong with it.
-fn read(host: &dyn Host, size: usize) -> Option<Ready> {
+pub fn read(host: &dyn Host, size: usize) -> Option<Ready> {
     // Counters are there before there is anything to count.
     let metrics = Metrics::define(host, 0);
     let mut work = preparation::begin(host, size);

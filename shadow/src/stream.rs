@@ -36,9 +36,9 @@ pub enum Stream {
 pub enum Origin {
     /// What is at work in a configuration of this thread's.
     Instance(Rc<Instance>),
-    /// What all threads have.
+    /// What all threads have. No plans: a later configuration has taken their place.
     #[cfg(feature = "threads")]
-    Active(Active),
+    Shared(Option<alloc::sync::Arc<crate::active::Plans>>, Rc<crate::active::Local>),
 }
 
 impl Origin {
@@ -47,7 +47,7 @@ impl Origin {
         match self {
             Origin::Instance(instance) => instance.reporter(),
             #[cfg(feature = "threads")]
-            Origin::Active(active) => active.local.reporter.clone(),
+            Origin::Shared(_, local) => local.reporter.clone(),
         }
     }
 
@@ -56,7 +56,7 @@ impl Origin {
         match self {
             Origin::Instance(instance) => instance.active(),
             #[cfg(feature = "threads")]
-            Origin::Active(active) => Some(active.clone()),
+            Origin::Shared(plans, local) => Some(Active { plans: plans.clone()?, local: local.clone() }),
         }
     }
 
@@ -65,7 +65,7 @@ impl Origin {
         match self {
             Origin::Instance(instance) => instance.plugin(),
             #[cfg(feature = "threads")]
-            Origin::Active(active) => &active.local.name,
+            Origin::Shared(_, local) => &local.name,
         }
     }
 }

@@ -61,6 +61,9 @@ impl Host for Proxy {
     fn property(&self, property: Property) -> Result<Option<Vec<u8>>, Refused> {
         Ok((property == Property::ResponseDetails).then(|| self.details.clone().into_bytes()))
     }
+    fn peer_names(&self) -> Result<Option<Vec<Vec<u8>>>, Refused> {
+        Ok(None)
+    }
     fn mutual_tls(&self) -> Result<Option<bool>, Refused> {
         Ok(None)
     }

@@ -10,6 +10,7 @@ mod docs;
 mod filter;
 mod fuzz;
 mod instructions;
+mod module;
 mod packages;
 mod panics;
 mod playground;
@@ -51,6 +52,7 @@ cargo xtask <command>
   filter [--software-crypto]
                   build the Envoy filter and check its size
                   --software-crypto builds the larger one, which also checks PS*, EdDSA and HS* signatures
+  module          build the native module for Envoy
   playground [--build | --test | --port N]
                   build the page for browsers and serve it; --build only builds web-playground/app/dist, --test runs
                   its tests in Chromium
@@ -112,6 +114,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
             setup::rust_target(&workspace, setup::FILTER_TARGET)?;
             filter::build_software_crypto(&workspace).map(drop)
         }
+        ["module"] => module::build(&Workspace::find()?).map(drop),
         ["fuzz", rest @ ..] => fuzz::fuzz(&Workspace::find()?, rest),
         ["playground"] => playground::serve(&Workspace::find()?, None),
         ["playground", "--build"] => playground::build(&Workspace::find()?).map(drop),

@@ -16,7 +16,8 @@ use gnomon_shadow::{
 
 /// What Envoy cannot do with a stream.
 const FAILED: Refused = Refused(1);
-/// Dynamic metadata that the ABI does not show.
+const JWT_AUTHN: &[u8] = b"envoy.filters.http.jwt_authn";
+/// Dynamic metadata with a name that is no text.
 const NOT_SHOWN: Refused = Refused(2);
 
 /// The stream of the hook that runs.
@@ -155,8 +156,13 @@ impl Host for Request<'_> {
         for namespace in self.stream.metadata_namespaces() {
             let mut entries = Vec::new();
             for key in self.stream.metadata_keys(&namespace) {
-                let value = self.stream.metadata_value(&namespace, &key).ok_or(NOT_SHOWN)?;
-                entries.push((text(&key)?, value));
+                match self.stream.metadata_value(&namespace, &key) {
+                    Some(value) => entries.push((text(&key)?, value)),
+                    // Structures and null, which no condition of a policy matches. Claims are one: those are left out, so
+                    // that nobody takes them for empty.
+                    None if namespace == JWT_AUTHN => {}
+                    None => entries.push((text(&key)?, Json::Null)),
+                }
             }
             all.push((text(&namespace)?, Json::Object(entries)));
         }
@@ -164,7 +170,7 @@ impl Host for Request<'_> {
     }
 
     fn has_verified_claims(&self) -> Result<bool, Refused> {
-        Ok(self.stream.metadata_namespaces().iter().any(|name| name == b"envoy.filters.http.jwt_authn"))
+        Ok(self.stream.metadata_namespaces().iter().any(|name| name == JWT_AUTHN))
     }
 
     fn change_request(&self, name: &[u8], change: Change<'_>) -> Result<(), Refused> {

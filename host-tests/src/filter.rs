@@ -98,20 +98,21 @@ pub fn peer_names(http_filter: &Value) -> Option<Value> {
     }))
 }
 
+/// The text of an entry's configuration.
+pub fn configuration(entry: &mut Value) -> Option<&mut Value> {
+    let path = match entry.pointer("/typed_config/filter_config") {
+        Some(_) => "/typed_config/filter_config/value",
+        None => "/typed_config/config/configuration/value",
+    };
+    entry.pointer_mut(path)
+}
+
 /// The entry under another name: then the two are not taken for updates of each other.
 pub fn named(mut entry: Value, name: &str) -> Value {
-    let config = entry.get_mut("typed_config");
-    if let Some(module) =
-        config.as_ref().and_then(|config| config.get("filter_name")).is_some().then_some(config)
+    for path in
+        ["/typed_config/filter_name", "/typed_config/config/name", "/typed_config/config/vm_config/vm_id"]
     {
-        if let Some(place) = module.and_then(|module| module.get_mut("filter_name")) {
-            *place = name.into();
-        }
-    } else if let Some(config) = entry.pointer_mut("/typed_config/config") {
-        if let Some(place) = config.get_mut("name") {
-            *place = name.into();
-        }
-        if let Some(place) = config.pointer_mut("/vm_config/vm_id") {
+        if let Some(place) = entry.pointer_mut(path) {
             *place = name.into();
         }
     }

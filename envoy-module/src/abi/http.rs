@@ -1,12 +1,7 @@
 //! The HTTP filter: what its hooks may ask for.
 
 use super::{Attribute, Buffer, Line, MOST_LINES};
-use core::{
-    cell::Cell,
-    ffi::c_void,
-    marker::PhantomData,
-    ptr::{null, null_mut},
-};
+use core::{cell::Cell, ffi::c_void, marker::PhantomData, ptr::null};
 use gnomon_engine::request::Header;
 
 /// Header maps.

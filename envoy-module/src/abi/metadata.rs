@@ -110,7 +110,8 @@ impl Stream<'_> {
         }
     }
 
-    /// A value that is a text, a number, a boolean or a list of these; the ABI shows no others.
+    /// A value that is a text, a number, a boolean or a list; the ABI shows no others, also not in lists, where null stands
+    /// for them.
     pub(crate) fn metadata_value(&self, namespace: &[u8], key: &[u8]) -> Option<Json> {
         let (at, from, namespace, key) = (self.at, DYNAMIC, Buffer::of(namespace), Buffer::of(key));
         // SAFETY: the stream is that of the hook that runs, both names live, and Envoy writes one value of the kind.
@@ -156,7 +157,9 @@ impl Stream<'_> {
                 written(0.0, number).map(Json::Number).or_else(|| written(false, truth).map(Json::Bool))
             };
             let size = written(0, size)?;
-            (0..size).map(item).collect::<Option<Vec<_>>>().map(Json::List)
+            Some(Json::List(
+                (0..size.min(MOST_LINES)).map(|index| item(index).unwrap_or(Json::Null)).collect(),
+            ))
         }
     }
 }

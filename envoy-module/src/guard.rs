@@ -28,6 +28,11 @@ pub(crate) fn guard<T>(work: impl FnOnce() -> T) -> Option<T> {
 /// The same, also for a module that is off: what has to be taken down.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
     // Whatever was being changed is not looked at again: a stream is done with, a configuration refused.
+    #[cfg(test)]
+    let work = || {
+        tests::trap();
+        work()
+    };
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(done) => Some(done),
         Err(payload) => {
@@ -47,8 +52,37 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
     }
 }
 
-/// As if nothing had happened.
 #[cfg(test)]
-pub(crate) fn reset() {
-    PANICS.store(0, Ordering::Relaxed);
+pub(crate) mod tests {
+    use super::PANICS;
+    use core::cell::Cell;
+    use std::sync::atomic::Ordering;
+
+    thread_local! {
+        static TRAP: Cell<u32> = const { Cell::new(0) };
+    }
+
+    /// The work after so many panics.
+    pub(crate) fn set_trap(after: u32) {
+        TRAP.set(after);
+    }
+
+    pub(super) fn trap() {
+        let left = TRAP.get();
+        TRAP.set(left.saturating_sub(1));
+        if left == 1 {
+            panic!("as a test wants it");
+        }
+    }
+
+    /// How many there were.
+    pub(crate) fn panics() -> u32 {
+        PANICS.load(Ordering::Relaxed)
+    }
+
+    /// As if nothing had happened.
+    pub(crate) fn reset() {
+        PANICS.store(0, Ordering::Relaxed);
+        TRAP.set(0);
+    }
 }

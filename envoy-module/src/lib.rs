@@ -33,5 +33,8 @@ mod metric;
 mod names;
 mod node;
 mod request;
+#[cfg(test)]
+#[expect(unsafe_code, reason = "tests stand in for Envoy")]
+mod tests;
 mod ticker;
 mod worker;

@@ -24,6 +24,13 @@ pub fn software_crypto_wasm() -> Result<PathBuf> {
     })
 }
 
+/// The native module: `GNOMON_MODULE`, else where `cargo xtask module` leaves it.
+pub fn module() -> Result<PathBuf> {
+    find("GNOMON_MODULE", "the native module", "cargo xtask module", |target| {
+        Some(target.join("gnomon/libgnomon_envoy_module.so"))
+    })
+}
+
 /// Prometheus' promtool: `GNOMON_PROMTOOL`, else where `cargo xtask setup` puts it.
 pub fn promtool() -> Result<PathBuf> {
     find("GNOMON_PROMTOOL", "promtool", "cargo xtask setup", |target| {

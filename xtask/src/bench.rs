@@ -1,7 +1,7 @@
 //! `cargo xtask bench` and `cargo xtask soak`: what is needed, the filter, then a program of `host-tests`.
 
 use crate::{
-    docs, filter,
+    docs, filter, module,
     run::{Failure, heading, read, run},
     setup,
     workspace::Workspace,
@@ -35,6 +35,8 @@ fn program(workspace: &Workspace, name: &str, argument: &str) -> Result<Command,
     let envoy = setup::envoy(workspace)?;
     heading("building the filter for Envoy (wasm)");
     let wasm = filter::build(workspace)?;
+    heading("building the native module for Envoy");
+    let so = module::build(workspace)?;
     heading(&format!("building the program {name}"));
     let cargo = |verb: &str| {
         let mut command = workspace.cargo();
@@ -46,6 +48,10 @@ fn program(workspace: &Workspace, name: &str, argument: &str) -> Result<Command,
     run(&mut cargo("build"))?;
     println!();
     let mut command = cargo("run");
-    command.args(["--", argument]).env("GNOMON_ENVOY", envoy).env("GNOMON_FILTER_WASM", wasm);
+    command
+        .args(["--", argument])
+        .env("GNOMON_ENVOY", envoy)
+        .env("GNOMON_FILTER_WASM", wasm)
+        .env("GNOMON_MODULE", so);
     Ok(command)
 }

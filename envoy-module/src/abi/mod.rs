@@ -49,14 +49,14 @@ pub(crate) struct Buffer {
 impl Buffer {
     const NONE: Buffer = Buffer { at: null(), length: 0 };
 
-    fn of(text: &[u8]) -> Buffer {
+    pub(crate) fn of(text: &[u8]) -> Buffer {
         Buffer { at: text.as_ptr(), length: text.len() }
     }
 
     /// # Safety
     ///
     /// So many bytes can be read there for as long as `'a`, or it is null.
-    unsafe fn bytes<'a>(self) -> &'a [u8] {
+    pub(crate) unsafe fn bytes<'a>(self) -> &'a [u8] {
         if self.at.is_null() || self.length > isize::MAX.unsigned_abs() {
             return &[];
         }
@@ -69,8 +69,8 @@ impl Buffer {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Line {
-    name: Buffer,
-    value: Buffer,
+    pub(crate) name: Buffer,
+    pub(crate) value: Buffer,
 }
 
 impl Line {

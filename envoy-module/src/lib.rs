@@ -33,6 +33,7 @@ mod metric;
 mod names;
 mod node;
 mod request;
+mod signature;
 #[cfg(test)]
 #[expect(unsafe_code, reason = "tests stand in for Envoy")]
 mod tests;

@@ -4,7 +4,7 @@ use crate::{
     abi::{Attribute, http::Stream},
     main_thread::{NOT_HERE, not_here, now, write},
     metric::{self, Row},
-    names, node,
+    names, node, signature,
     worker::Worker,
 };
 use core::cell::RefCell;
@@ -201,9 +201,9 @@ impl Host for Request<'_> {
         done(self.stream.note(&format!("wasm.{key}"), value))
     }
 
-    fn verify(&self, _: Hash, _: &[u8], _: &[u8], _: &[u8]) -> Result<Option<bool>, Refused> {
-        // Envoy offers none to a module: signatures are checked here.
-        Ok(None)
+    fn verify(&self, hash: Hash, key: &[u8], signature: &[u8], text: &[u8]) -> Result<Option<bool>, Refused> {
+        // Envoy lends its own library to WebAssembly only.
+        Ok(signature::verify(hash, key, signature, text))
     }
 
     fn define_labelled(&self, _name: &str, labels: [(&str, &str); 2]) -> Result<u32, Refused> {

@@ -36,8 +36,10 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(done) => Some(done),
         Err(payload) => {
-            // Its destructor could panic once more; there are three of these at most.
-            core::mem::forget(payload);
+            // Its destructor could panic as well.
+            if let Err(other) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                core::mem::forget(other);
+            }
             let count = PANICS.fetch_add(1, Ordering::Relaxed).saturating_add(1);
             log(Level::Critical, &format!("gnomon: a panic was caught, number {count}: please report it"));
             if count == MOST {

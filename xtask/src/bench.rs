@@ -18,6 +18,12 @@ pub(crate) fn soak(workspace: &Workspace, seconds: u64) -> Result<(), Failure> {
     run(&mut program(workspace, "soak", &seconds.to_string())?)
 }
 
+/// The same with the native module.
+pub(crate) fn soak_module(workspace: &Workspace, seconds: u64) -> Result<(), Failure> {
+    let mut command = program(workspace, "soak", &seconds.to_string())?;
+    run(command.env("GNOMON_FILTER_WASM", workspace.installed().join(module::FILE)))
+}
+
 /// Processor time, throughput and latency of filter chains; with `write`, `docs/performance.md` is written anew.
 pub(crate) fn envoy(workspace: &Workspace, write: bool) -> Result<(), Failure> {
     let tables = read(&mut program(workspace, "bench", "envoy")?)?;

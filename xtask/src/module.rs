@@ -1,10 +1,10 @@
 //! The native module that goes into Envoy.
 
 use crate::{
-    run::{Failure, run},
+    run::{Failure, command_line, heading, run},
     workspace::Workspace,
 };
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::Command};
 
 /// What the file is called; Envoy looks for `lib<name>.so` in its search path.
 pub(crate) const FILE: &str = "libgnomon_envoy_module.so";
@@ -27,4 +27,35 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
     })?;
     println!("    {} is {size} bytes", workspace.show(&path));
     Ok(path)
+}
+
+/// Every hook in any order, and workers beside updates, under a sanitizer (nightly).
+pub(crate) fn sanitize(workspace: &Workspace, sanitizer: &str, seconds: &str) -> Result<(), Failure> {
+    if !matches!(sanitizer, "address" | "thread") {
+        return Err(Failure::usage(format!("--sanitize wants address or thread, got {sanitizer}")));
+    }
+    if !seconds.parse().is_ok_and(|seconds: u32| (1..=86_400).contains(&seconds)) {
+        return Err(Failure::usage(format!("--seconds wants a whole number, got {seconds}")));
+    }
+    let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let mut command = Command::new("rustup");
+    // The toolchain that runs us is another one.
+    command.env_remove("CARGO").env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");
+    command.args(["run", "nightly", "cargo", "test", "--package", "gnomon-envoy-module", "--target", &host]);
+    command.arg("--manifest-path").arg(workspace.root.join("Cargo.toml"));
+    command.arg("--target-dir").arg(workspace.target.join("sanitizer"));
+    if sanitizer == "thread" {
+        // Every access has to be seen, the standard library's as well.
+        let mut source = Command::new("rustup");
+        source.args(["component", "add", "rust-src", "--toolchain", "nightly"]);
+        heading(&command_line(&source));
+        run(&mut source)?;
+        command.arg("-Zbuild-std");
+    }
+    command.args(["--", "--nocapture", "--skip", "heap"]);
+    command.env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
+    // Panics are caught here on purpose, which a backtrace would only make slow.
+    command.env("GNOMON_FUZZ_SECONDS", seconds).env("RUST_BACKTRACE", "0");
+    heading(&command_line(&command));
+    run(&mut command)
 }

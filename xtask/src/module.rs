@@ -25,8 +25,24 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
     let size = copied.map_err(|error| {
         Failure::new(format!("cannot copy {} to {}: {error}", built.display(), path.display()))
     })?;
-    println!("    {} is {size} bytes", workspace.show(&path));
+    let module = fs::read(&path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    let floor =
+        glibc(&module).map_or_else(|| "no glibc".into(), |(major, minor)| format!("glibc {major}.{minor}"));
+    println!("    {} is {size} bytes and needs {floor}", workspace.show(&path));
     Ok(path)
+}
+
+/// The newest version of glibc that a function is taken from: a proxy with an older one does not load the module.
+fn glibc(module: &[u8]) -> Option<(u32, u32)> {
+    const NAME: &[u8] = b"\0GLIBC_";
+    let names = module.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME);
+    let versions = names.filter_map(|(at, _)| {
+        let rest = module.get(at + NAME.len()..)?;
+        let version = std::str::from_utf8(rest.split(|byte| *byte == 0).next()?).ok()?;
+        let (major, minor) = version.split_once('.')?;
+        Some((major.parse().ok()?, minor.split('.').next()?.parse().ok()?))
+    });
+    versions.max()
 }
 
 /// Every hook in any order, and workers beside updates, under a sanitizer (nightly).

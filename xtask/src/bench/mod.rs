@@ -1,5 +1,9 @@
 //! `cargo xtask bench` and `cargo xtask soak`: what is needed, the filter, then a program of `host-tests`.
 
+mod trees;
+
+pub(crate) use trees::trees;
+
 use crate::{
     docs, filter, module,
     run::{Failure, heading, read, run},

@@ -17,12 +17,14 @@
 
 extern crate alloc;
 
+mod differences;
 mod envoy;
 mod jwt;
 mod requests;
 mod text;
 mod verdicts;
 
+pub use differences::differences;
 pub use envoy::{envoy_configuration, filter_configuration, regexes};
 pub use jwt::{key_sets, tokens};
 pub use text::{inquiries, manifests, paths, requests, suites, templates};
@@ -43,6 +45,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("envoy_configuration", envoy_configuration),
     ("request_attributes", request_attributes),
     ("policies", policies),
+    ("differences", differences),
     ("paths", paths),
     ("templates", templates),
     ("regexes", regexes),

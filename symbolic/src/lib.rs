@@ -9,7 +9,7 @@
 //! - [`dimension`] writes a choice among classes into the variables of a diagram, and reads it back;
 //! - [`bdd`] is the diagram.
 //!
-//! - [`condition`] takes the conditions of compiled rules apart, [`space`] makes axes and classes of them;
+//! - [`condition`] takes the conditions of compiled rules apart, [`Space`] makes axes and classes of them;
 //! - [`compare`](compare()) holds two plans against each other, and [`Space::request`] gives a request for a difference.
 //!
 //! The mTLS gate, CUSTOM providers and the JWT stage count as they do in the engine. What is not covered is refused by

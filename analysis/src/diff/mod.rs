@@ -17,10 +17,12 @@ use gnomon_engine::{
     jwt::Crypto,
     prepare::{Prepared, RequestSpec},
     request::Protocol,
-    resource::Resources,
+    resource::{Meta, Resources},
     verdict::{Outcome, Report},
+    workload::ProxyKind,
 };
 use gnomon_symbolic::{Comparison, Kind, Limits, Side, Undecided, compare};
+use std::borrow::Cow;
 
 pub use gnomon_symbolic::Change;
 
@@ -148,7 +150,7 @@ pub(crate) fn of_kinds(
     crypto: &dyn Crypto,
     limits: Limits,
 ) -> Result<Changes, Problem> {
-    let plan = |state: State<'_>| Plan::build(state.resources, state.workload, state.mesh);
+    let plan = |state: State<'_>| Plan::build(&near(state), state.workload, state.mesh);
     let plans = [plan(old), plan(new)];
     let [before, after] = &plans;
     let asking = Asking { states: [old, new], plans: [before, after], now, crypto };
@@ -170,6 +172,31 @@ pub(crate) fn of_kinds(
         }
     }
     Ok(changes)
+}
+
+/// The policies that can apply to the workload, where there are many: those of its namespace and of the root namespace.
+/// Only a waypoint is reached from elsewhere.
+fn near(state: State<'_>) -> Cow<'_, Resources> {
+    let all = state.resources;
+    let count = all.authorization.len() + all.request_authentication.len() + all.peer_authentication.len();
+    if count < 500 || state.workload.proxy == ProxyKind::Waypoint {
+        return Cow::Borrowed(all);
+    }
+    let here = |meta: &Meta| {
+        meta.namespace == state.workload.namespace || meta.namespace == state.mesh.root_namespace
+    };
+    Cow::Owned(Resources {
+        authorization: all.authorization.iter().filter(|one| here(&one.meta)).cloned().collect(),
+        request_authentication: all
+            .request_authentication
+            .iter()
+            .filter(|one| here(&one.meta))
+            .cloned()
+            .collect(),
+        peer_authentication: all.peer_authentication.iter().filter(|one| here(&one.meta)).cloned().collect(),
+        services: all.services.clone(),
+        unverified: all.unverified.clone(),
+    })
 }
 
 fn side_of<'p>(state: &State<'p>, plan: &'p Plan) -> Side<'p> {

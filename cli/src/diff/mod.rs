@@ -13,7 +13,10 @@ use crate::{
 use gnomon_analysis::diff::{Changes, Problem, State, of_workload};
 use gnomon_engine::{Mesh, Workload, jwt::SoftwareCrypto, workload::ProxyKind};
 use gnomon_manifests::Loaded;
-use std::path::PathBuf;
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+};
 
 /// Say what a change of policies changes: for all requests, with a request that shows it
 ///
@@ -154,15 +157,19 @@ fn pairs(args: &Args, old: &Read, new: &Read) -> Result<Vec<(String, Workload, W
         proxied && one.workload.proxy != ProxyKind::Agentgateway
     };
     let mut pairs: Vec<(String, Workload, Workload)> = Vec::new();
+    let mut known: HashMap<String, &Asked> = HashMap::new();
+    for one in &before {
+        known.entry(one.name()).or_insert(one);
+    }
     for one in after.iter().filter(|one| asked(one)) {
         let name = one.name();
-        let known = before.iter().find(|other| other.name() == name);
-        let workload = known.map_or(&one.workload, |other| &other.workload);
+        let workload = known.get(&name).map_or(&one.workload, |other| &other.workload);
         pairs.push((name, workload.clone(), one.workload.clone()));
     }
+    let there: HashSet<String> = after.iter().map(Asked::name).collect();
     for one in before.iter().filter(|one| asked(one)) {
         let name = one.name();
-        if !pairs.iter().any(|(known, ..)| *known == name) {
+        if !there.contains(&name) {
             pairs.push((name, one.workload.clone(), one.workload.clone()));
         }
     }

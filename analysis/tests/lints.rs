@@ -130,7 +130,8 @@ const CASES: &[(&str, usize, &[&str])] = &[
             "ConfigMap istio-system/istio {trustDomain: new.test, trustDomainAliases: [was.test]}",
         ],
     ),
-    ("unknown-service-account", 1, &["ALLOW from: serviceAccounts: [shop/wbe]", WEB]),
+    ("unknown-service-account", 1, &["ALLOW from: serviceAccounts: [shop/wbe]", WEB, "ServiceAccount web"]),
+    ("unknown-service-account", 0, &["ALLOW from: serviceAccounts: [shop/wbe]", WEB]),
     (
         "unknown-service-account",
         0,

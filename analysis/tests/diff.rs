@@ -124,7 +124,9 @@ fn smallest_requests() {
             policy("a", "ALLOW", any),
             policy("a", "ALLOW", any) + &tokens(issuer),
             None,
-            Some(r#"{"claims":{"iss":""},"host":"example.com","method":"GET","path":"/"}"#),
+            Some(
+                r#"{"claims":{"iss":"https://other.example.com"},"host":"example.com","method":"GET","path":"/"}"#,
+            ),
         ),
         (
             "an audience",
@@ -163,6 +165,13 @@ fn smallest_requests() {
             policy("a", "ALLOW", "[{from: [{source: {ipBlocks: [10.0.0.0/8]}}]}]"),
             Some(r#"{"host":"example.com","method":"GET","path":"/","source":{"ip":"10.0.0.1"}}"#),
             None,
+        ),
+        (
+            "CONNECT, which has no path",
+            policy("a", "ALLOW", any),
+            policy("a", "ALLOW", any) + &policy("d", "DENY", "[{to: [{operation: {methods: [CONNECT]}}]}]"),
+            None,
+            Some(r#"{"host":"example.com:443","method":"CONNECT","path":"/"}"#),
         ),
         (
             "a template in place of a prefix",

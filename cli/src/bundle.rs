@@ -70,6 +70,12 @@ enum Kind {
     TrafficExtension,
     /// An entry of http_filters, or of a chain's filters
     Envoy,
+    /// The native module, as an EnvoyFilter for Istio 1.31 and later
+    Module,
+    /// The native module, as an EnvoyExtensionPolicy for Envoy Gateway
+    ModuleGateway,
+    /// The native module, as an entry of http_filters or of a chain's filters
+    ModuleEnvoy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -193,7 +199,22 @@ fn usable(args: &Args, workload: &mut Workload) -> Result<(), String> {
         }
     }
     let (scheme, _) = args.image.split_once("://").unwrap_or(("", ""));
+    if args.kind == Kind::ModuleGateway && args.protocol == Chain::Tcp {
+        return Err("Envoy Gateway puts modules into HTTP filter chains only".into());
+    }
+    if args.kind == Kind::ModuleGateway
+        && !args.targets.iter().any(|target| target.kind == TargetKind::Gateway)
+    {
+        return Err("Envoy Gateway finds gateways by name: give --target-ref Gateway/NAME".into());
+    }
     match (args.kind, scheme) {
+        (Kind::Module | Kind::ModuleEnvoy, "" | "file") if !args.image.is_empty() => Ok(()),
+        (Kind::ModuleGateway, "") if !args.image.is_empty() => Ok(()),
+        (Kind::Module | Kind::ModuleEnvoy | Kind::ModuleGateway, _) => Err(
+            "the module comes out of a volume: give --image its path in the proxy's file system, or its name \
+             (gnomon_envoy_module) where ENVOY_DYNAMIC_MODULES_SEARCH_PATH or the EnvoyProxy says where it is"
+                .into(),
+        ),
         (Kind::Envoy, "" | "file") if !args.image.is_empty() => Ok(()),
         (Kind::Envoy, _) => {
             Err("Envoy itself fetches no images: give --image the path of the filter in the \
@@ -250,7 +271,8 @@ fn object(args: &Args, workload: &Workload, mesh: &Mesh, candidate: Value) -> Va
     }
     // Istio's proxies know their workload; only what is behind a waypoint they do not tell.
     let told = match args.kind {
-        Kind::Envoy => Some(bundle::workload_fields(workload)),
+        // What runs the module tells it nothing, but for Istio's own bootstrap.
+        Kind::Envoy | Kind::ModuleEnvoy | Kind::ModuleGateway => Some(bundle::workload_fields(workload)),
         _ if workload.services.is_empty() => None,
         _ => Some(json!({"services": workload.services})),
     };
@@ -273,13 +295,16 @@ fn object(args: &Args, workload: &Workload, mesh: &Mesh, candidate: Value) -> Va
         Kind::WasmPlugin => bundle::Kind::WasmPlugin,
         Kind::TrafficExtension => bundle::Kind::TrafficExtension,
         Kind::Envoy => bundle::Kind::Envoy,
+        Kind::Module => bundle::Kind::Module,
+        Kind::ModuleGateway => bundle::Kind::ModuleGateway,
+        Kind::ModuleEnvoy => bundle::Kind::ModuleEnvoy,
     };
     bundle::object(kind, &plugin)
 }
 
 /// The object, compressed if need be; `None` where it is too long even so. Says how long it is.
 fn fitted(args: &Args, carried: &[Value], build: impl Fn(Value) -> Value) -> Option<Value> {
-    let limited = args.kind != Kind::Envoy;
+    let limited = !matches!(args.kind, Kind::Envoy | Kind::ModuleEnvoy);
     let plain = build(json!({"resources": carried}));
     let size = plain.to_string().len();
     let pack = match args.compress {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bundle;
+mod check;
 mod cluster;
 mod completions;
 mod describe;
@@ -11,6 +12,7 @@ mod envoy_config;
 mod eval;
 mod explanation;
 mod findings;
+mod init;
 mod lint;
 mod playground;
 mod plugin;
@@ -23,6 +25,8 @@ mod style;
 mod test;
 mod tokens;
 mod tool;
+mod upgrade;
+mod who_can;
 mod why;
 mod words;
 mod workloads;
@@ -48,6 +52,10 @@ enum Command {
     Why(Box<why::Args>),
     Describe(Box<describe::Args>),
     Diff(Box<diff::Args>),
+    Init(Box<init::Args>),
+    Check(Box<check::Args>),
+    WhoCan(Box<who_can::Args>),
+    Upgrade(Box<upgrade::Args>),
     Test(test::Args),
     Lint(lint::Args),
     EnvoyConfig(envoy_config::Args),
@@ -76,6 +84,10 @@ fn main() -> ExitCode {
         Command::Why(args) => why::run(&args),
         Command::Describe(args) => describe::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::WhoCan(args) => who_can::run(&args),
+        Command::Upgrade(args) => upgrade::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::EnvoyConfig(args) => envoy_config::run(&args),

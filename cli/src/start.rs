@@ -46,6 +46,9 @@ pub(crate) fn run() -> Outcome {
             "what refused a request: a curl, a line of a log, an error",
         );
     }
+    if suites.is_empty() && !resources.authorization.is_empty() {
+        text += &line("gnomon init", "write a suite of tests, a request or two for each rule");
+    }
     if !suites.is_empty() {
         text += &line("gnomon test", "run the suites");
     }

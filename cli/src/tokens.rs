@@ -8,7 +8,7 @@ use gnomon_engine::{
     verdict::Missing,
 };
 use gnomon_manifests::{Loaded, read_file};
-use std::{path::PathBuf, rc::Rc, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 /// Keys of issuers, and issuers that need none.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -142,15 +142,15 @@ impl Crypto for AssumeSigned<'_> {
         issuer.is_some_and(|issuer| self.issuers.iter().any(|one| one == issuer))
     }
 
-    fn key_set(&self, address: &str) -> Option<Rc<KeySet>> {
+    fn key_set(&self, address: &str) -> Option<Arc<KeySet>> {
         SoftwareCrypto.key_set(address)
     }
 
-    fn recall(&self, rule: usize, token: &[u8]) -> Option<Rc<Passed>> {
+    fn recall(&self, rule: usize, token: &[u8]) -> Option<Arc<Passed>> {
         SoftwareCrypto.recall(rule, token)
     }
 
-    fn remember(&self, rule: usize, token: &[u8], passed: &Rc<Passed>) {
+    fn remember(&self, rule: usize, token: &[u8], passed: &Arc<Passed>) {
         SoftwareCrypto.remember(rule, token, passed);
     }
 }

@@ -9,6 +9,7 @@ use crate::{metadata, wire};
 use core::ptr::null_mut;
 use gnomon_engine::{jwt::Json, order, request::Header};
 use gnomon_shadow::{
+    certificate,
     host::{Change, Fetch, Hash, Host, Level, MetricKind, Property, Refused, Reply},
     node::{Node, proxy_kind},
 };
@@ -185,7 +186,6 @@ fn path(property: Property) -> &'static str {
         Property::PeerUriSans => "filter_state\0gnomon.peer_uri_san",
         Property::PeerDnsSan => "connection\0dns_san_peer_certificate",
         Property::PeerSubject => "connection\0subject_peer_certificate",
-        Property::PeerCertificate => "connection\0peer_certificate",
         Property::PeerDigest => "connection\0sha256_peer_certificate_digest",
         Property::WaypointPeer => "filter_state\0io.istio.peer_principal",
         Property::ResponseDetails => "response\0code_details",
@@ -244,6 +244,11 @@ impl Host for Envoy {
 
     fn property(&self, which: Property) -> Result<Option<Vec<u8>>, Refused> {
         property(path(which))
+    }
+
+    fn peer_names(&self) -> Result<Option<Vec<Vec<u8>>>, Refused> {
+        // As properties it shows the first of each kind only, but it also hands over the certificate.
+        Ok(property("connection\0peer_certificate")?.as_deref().and_then(certificate::names))
     }
 
     fn mutual_tls(&self) -> Result<Option<bool>, Refused> {
@@ -391,6 +396,13 @@ impl Host for Envoy {
         // SAFETY: the name is a live string; the proxy writes one u32.
         done(unsafe { raw::proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) })?;
         Ok(id)
+    }
+
+    fn define_labelled(&self, name: &str, labels: [(&str, &str); 2]) -> Result<u32, Refused> {
+        // What Envoy's `stats_tags` take out of a name.
+        let [(one, first), (two, second)] = labels;
+        let name = format!("{one}=.={first};.;{two}=.={second};.;{name}");
+        self.define_metric(MetricKind::Counter, &name)
     }
 
     fn record_metric(&self, id: u32, value: u64) -> Result<(), Refused> {

@@ -52,6 +52,9 @@ impl Host for Silent {
     fn property(&self, _: Property) -> Result<Option<Vec<u8>>, Refused> {
         Err(NOTHING)
     }
+    fn peer_names(&self) -> Result<Option<Vec<Vec<u8>>>, Refused> {
+        Err(NOTHING)
+    }
     fn mutual_tls(&self) -> Result<Option<bool>, Refused> {
         Err(NOTHING)
     }
@@ -95,6 +98,9 @@ impl Host for Silent {
         Err(NOTHING)
     }
     fn define_metric(&self, _: MetricKind, _: &str) -> Result<u32, Refused> {
+        Err(NOTHING)
+    }
+    fn define_labelled(&self, _: &str, _: [(&str, &str); 2]) -> Result<u32, Refused> {
         Err(NOTHING)
     }
     fn record_metric(&self, _: u32, _: u64) -> Result<(), Refused> {

@@ -1,7 +1,7 @@
 //! Envoy's bootstrap with listeners as Istio's proxies have them. The filters are given; everything around them that
 //! bears on what they see is made here.
 
-use crate::{access_log, certs::Identity};
+use crate::{access_log, certs::Identity, filter};
 use gnomon_engine::{
     path::PathHandling,
     workload::{PathNormalization, ProxyKind, Underscores, Workload},
@@ -104,16 +104,16 @@ impl Listener {
                 "name": "tls",
                 "filter_chain_match": {"transport_protocol": "tls"},
                 "transport_socket": tls.to_json(),
-                "filters": self.network_filters(log),
+                "filters": self.network_filters(log, Some(tls)),
             }));
         }
         if self.passthrough {
-            chains.push(json!({"name": "any", "filters": self.network_filters(log)}));
+            chains.push(json!({"name": "any", "filters": self.network_filters(log, None)}));
         } else if self.plaintext {
             chains.push(json!({
                 "name": "plaintext",
                 "filter_chain_match": {"transport_protocol": "raw_buffer"},
-                "filters": self.network_filters(log),
+                "filters": self.network_filters(log, None),
             }));
         }
         let mut connections = access_log::config(log, &self.name);
@@ -139,8 +139,11 @@ impl Listener {
         })
     }
 
-    fn network_filters(&self, log: &Path) -> Value {
+    fn network_filters(&self, log: &Path, tls: Option<&ServerTls>) -> Value {
         let mut chain = self.on_connection.clone();
+        if let (Filters::Http(filters), Some(_)) = (&self.filters, tls) {
+            chain.extend(filters.iter().find_map(filter::peer_names));
+        }
         match &self.filters {
             Filters::Http(filters) => chain.push(self.connection_manager(filters, log)),
             Filters::Tcp(filters) => {
@@ -282,6 +285,8 @@ impl Bootstrap {
                 // Istio's bootstrap; the first: Envoy's own limit of 100 refuses regexes that istiod makes.
                 "re2.max_program_size.error_level": 32768,
                 "envoy.reloadable_features.http_reject_path_with_fragment": false,
+                // The native module's metrics then have the names of the wasm filter's.
+                "envoy.reloadable_features.dynamic_modules_strip_custom_stat_prefix": true,
             }}]},
             "stats_config": {"stats_tags": stats_tags()},
             "static_resources": {"listeners": listeners, "clusters": self.clusters},

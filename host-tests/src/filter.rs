@@ -24,6 +24,13 @@ pub fn software_crypto_wasm() -> Result<PathBuf> {
     })
 }
 
+/// The native module: `GNOMON_MODULE`, else where `cargo xtask module` leaves it.
+pub fn module() -> Result<PathBuf> {
+    find("GNOMON_MODULE", "the native module", "cargo xtask module", |target| {
+        Some(target.join("gnomon/libgnomon_envoy_module.so"))
+    })
+}
+
 /// Prometheus' promtool: `GNOMON_PROMTOOL`, else where `cargo xtask setup` puts it.
 pub fn promtool() -> Result<PathBuf> {
     find("GNOMON_PROMTOOL", "promtool", "cargo xtask setup", |target| {
@@ -59,16 +66,82 @@ fn target_folder() -> PathBuf {
 }
 
 /// The HTTP filter entry as Istio makes one of a WasmPlugin: the configuration as JSON text in a StringValue,
-/// a VM of its own, `FAIL_OPEN`.
+/// a VM of its own, `FAIL_OPEN`. Of a native module (its name ends in `.so`) the same for that.
 ///
 /// `configuration` is what `docs/filter.md` describes.
-pub fn http_filter(wasm: &Path, configuration: &Value) -> Value {
-    entry("envoy.extensions.filters.http.wasm.v3.Wasm", wasm, configuration)
+pub fn http_filter(artefact: &Path, configuration: &Value) -> Value {
+    if is_module(artefact) {
+        let kind = "envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter";
+        return module_entry(kind, artefact, configuration);
+    }
+    entry("envoy.extensions.filters.http.wasm.v3.Wasm", artefact, configuration)
 }
 
 /// The same as a network filter, for TCP chains.
-pub fn network_filter(wasm: &Path, configuration: &Value) -> Value {
-    entry("envoy.extensions.filters.network.wasm.v3.Wasm", wasm, configuration)
+pub fn network_filter(artefact: &Path, configuration: &Value) -> Value {
+    if is_module(artefact) {
+        let kind = "envoy.extensions.filters.network.dynamic_modules.v3.DynamicModuleNetworkFilter";
+        return module_entry(kind, artefact, configuration);
+    }
+    entry("envoy.extensions.filters.network.wasm.v3.Wasm", artefact, configuration)
+}
+
+/// Whether this is the native module.
+pub fn is_module(artefact: &Path) -> bool {
+    artefact.extension().is_some_and(|extension| extension == "so")
+}
+
+/// What stands in front of the connection manager for this HTTP filter, where it is the native module: there it sees all
+/// names of the peer's certificate, and notes them.
+pub fn peer_names(http_filter: &Value) -> Option<Value> {
+    let module = http_filter.pointer("/typed_config/dynamic_module_config")?;
+    Some(json!({
+        "name": "gnomon-peer-names",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.dynamic_modules.v3.DynamicModuleNetworkFilter",
+            "dynamic_module_config": module,
+            "filter_name": "gnomon",
+        },
+    }))
+}
+
+/// The text of an entry's configuration.
+pub fn configuration(entry: &mut Value) -> Option<&mut Value> {
+    let path = match entry.pointer("/typed_config/filter_config") {
+        Some(_) => "/typed_config/filter_config/value",
+        None => "/typed_config/config/configuration/value",
+    };
+    entry.pointer_mut(path)
+}
+
+/// The entry under another name: then the two are not taken for updates of each other.
+pub fn named(mut entry: Value, name: &str) -> Value {
+    for path in
+        ["/typed_config/filter_name", "/typed_config/config/name", "/typed_config/config/vm_config/vm_id"]
+    {
+        if let Some(place) = entry.pointer_mut(path) {
+            *place = name.into();
+        }
+    }
+    entry
+}
+
+fn module_entry(kind: &str, module: &Path, configuration: &Value) -> Value {
+    json!({
+        "name": "gnomon",
+        "typed_config": {
+            "@type": format!("type.googleapis.com/{kind}"),
+            "dynamic_module_config": {
+                "module": {"local": {"filename": module.to_string_lossy()}},
+                "metrics_namespace": "gnomon",
+            },
+            "filter_name": "istio-system.gnomon",
+            "filter_config": {
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": configuration.to_string(),
+            },
+        },
+    })
 }
 
 fn entry(kind: &str, wasm: &Path, configuration: &Value) -> Value {

@@ -42,7 +42,10 @@ impl Discovery {
                     "path_config_source": {"path": self.file().to_string_lossy()},
                     "resource_api_version": "V3",
                 },
-                "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"],
+                "type_urls": [
+                    "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+                    "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
+                ],
             },
         })
     }

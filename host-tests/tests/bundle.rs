@@ -201,6 +201,20 @@ fn envoy_evaluates_what_is_bundled() {
             listeners.push(Listener::http(&format!("{kind:?}-{form}"), vec![entry]));
         }
     }
+    // And the native module, alone and as Istio would put it there.
+    let module = filter::module().unwrap().to_string_lossy().into_owned();
+    for kind in [Kind::ModuleEnvoy, Kind::Module] {
+        let candidate = json!({"resources": carried});
+        let told = (kind == Kind::ModuleEnvoy).then(|| fields.clone());
+        let configuration = bundle::configuration(candidate, told, &mesh, json!({"log": "none"}));
+        let object = bundle::object(kind, &plugin(&workload, &[], &module, configuration));
+        let value = |place: usize| object["spec"]["configPatches"][place]["patch"]["value"].clone();
+        let (before, entry) =
+            if kind == Kind::Module { (vec![value(0)], value(1)) } else { (Vec::new(), object.clone()) };
+        let mut listener = Listener::http(&format!("{kind:?}"), vec![entry]);
+        listener.on_connection = before;
+        listeners.push(listener);
+    }
     let names: Vec<String> = listeners.iter().map(|listener| listener.name.clone()).collect();
     let envoy = Envoy::start(&Bootstrap::new(&workload, listeners)).unwrap();
     for name in names {

@@ -3,6 +3,7 @@
 use crate::{
     cache::Cache,
     config::Settings,
+    digest::Digest,
     host::Host,
     key_sets::KeySets,
     limits::Limits,
@@ -10,30 +11,66 @@ use crate::{
     peers::Peers,
     preparation::Ready,
 };
-use alloc::{format, rc::Rc};
-use core::cell::Cell;
-use gnomon_engine::{Plan, jwt::Passed};
+#[cfg(feature = "threads")]
+use alloc::sync::Weak;
+use alloc::{format, rc::Rc, sync::Arc, vec::Vec};
+use core::{cell::Cell, fmt};
+use gnomon_engine::{
+    Plan,
+    jwt::{KeySet, Passed},
+};
 
 /// One evaluation of so many is timed.
 const TIMED: u32 = 64;
 
-/// What decides.
-#[derive(Debug)]
+/// What decides, and what a thread keeps beside that.
+#[derive(Clone, Debug)]
 pub struct Active {
+    /// The policies. Where a proxy has several threads they may have the same ones.
+    pub plans: Arc<Plans>,
+    /// Of this thread alone.
+    pub local: Rc<Local>,
+}
+
+/// The policies of one configuration, compiled.
+#[derive(Debug)]
+pub struct Plans {
     /// The candidate.
-    pub plan: Plan,
+    pub candidate: Plan,
     /// What it is compared with, where that is not what the proxy enforces.
     pub baseline: Option<Plan>,
-    /// Tokens that have passed.
-    pub tokens: Cache<Passed>,
+}
+
+/// What one thread keeps of a configuration.
+#[derive(Debug)]
+pub struct Local {
+    /// The name of the filter in the proxy's configuration.
+    pub name: Vec<u8>,
     /// Certificates that have been read.
     pub peers: Peers,
-    /// Key sets that are fetched.
+    /// Key sets that are fetched; empty where somebody else does that.
     pub key_sets: KeySets,
     /// What reports.
     pub reporter: Rc<Reporter>,
+    /// Tokens that have passed.
+    tokens: Cache<Passed>,
+    /// In the place of both, where the threads have one memory.
+    #[cfg(feature = "threads")]
+    memory: Option<Weak<dyn Memory>>,
     /// Evaluations since one was timed.
     untimed: Cell<u32>,
+}
+
+/// What the threads of a proxy remember together.
+pub trait Memory: fmt::Debug + Send + Sync {
+    /// The token under this digest, if it has passed.
+    fn token(&self, digest: &Digest) -> Option<Arc<Passed>>;
+
+    /// Keeps a token that was made from so many bytes.
+    fn keep(&self, digest: Digest, bytes: usize, passed: Arc<Passed>);
+
+    /// The last good key set from this address.
+    fn key_set(&self, address: &str) -> Option<Arc<KeySet>>;
 }
 
 /// What reports: all that a stream keeps of a configuration once it has been decided on.
@@ -52,46 +89,110 @@ pub struct Reporter {
 impl Active {
     /// Puts a configuration to work, in the place of an earlier one.
     pub fn new(host: &dyn Host, ready: Ready, earlier: Option<&Active>) -> Active {
-        let Ready { plan, baseline, settings, policies, generation } = ready;
-        let key_sets =
-            KeySets::of([Some(&plan), baseline.as_ref()].into_iter().flatten(), &settings.key_sets);
+        let Ready { plans, settings, policies, generation } = ready;
+        let key_sets = KeySets::of(&plans, &settings.key_sets);
         if let Some(earlier) = earlier {
-            key_sets.inherit(&earlier.key_sets);
+            key_sets.inherit(&earlier.local.key_sets);
         }
         let mut metrics = Metrics::define(host, settings.report.policies);
         metrics.loaded(host, policies, generation, !key_sets.is_empty());
-        let line = format!("gnomon: {policies} policies loaded, evaluating for {}", settings.workload);
-        host.log(crate::host::Level::Info, &line);
-        let limits = earlier.map_or_else(Rc::default, |earlier| earlier.reporter.limits.clone());
-        Active {
-            plan,
-            baseline,
-            tokens: Cache::default(),
-            peers: Peers::default(),
-            key_sets,
-            reporter: Rc::new(Reporter { settings, metrics, limits, share: Cell::new(0.0) }),
-            untimed: Cell::new(0),
-        }
+        tell(host, policies, &settings);
+        let limits = earlier.map_or_else(Rc::default, |earlier| earlier.local.reporter.limits.clone());
+        let local = Local { key_sets, ..Local::new(Reporter { limits, ..Reporter::new(settings, metrics) }) };
+        Active { plans: Arc::new(plans), local: Rc::new(local) }
     }
 
     /// Sends for key sets that are due.
     pub fn fetch(&self, host: &dyn Host) {
-        if self.key_sets.is_empty() {
+        let Local { key_sets, reporter, .. } = &*self.local;
+        if key_sets.is_empty() {
             return;
         }
+        let Reporter { metrics, settings, .. } = &**reporter;
         match host.now() {
-            Ok(now) => {
-                let Reporter { metrics, settings, .. } = &*self.reporter;
-                self.key_sets.fetch(host, metrics, &settings.key_sets, now / 1_000_000_000);
-            }
-            Err(_) => self.reporter.metrics.add(host, Counter::Errors, 1),
+            Ok(now) => key_sets.fetch(host, metrics, &settings.key_sets, now / 1_000_000_000),
+            Err(_) => metrics.add(host, Counter::Errors, 1),
         }
     }
 
     /// A call has been answered.
     pub fn answered(&self, host: &dyn Host, call: u32, body: Option<&[u8]>) {
-        let Reporter { metrics, settings, .. } = &*self.reporter;
-        self.key_sets.answered(host, metrics, &settings.key_sets, call, body);
+        let Local { key_sets, reporter, .. } = &*self.local;
+        key_sets.answered(host, &reporter.metrics, &reporter.settings.key_sets, call, body);
+    }
+}
+
+/// Says what is at work now.
+pub fn tell(host: &dyn Host, policies: usize, settings: &Settings) {
+    let line = format!("gnomon: {policies} policies loaded, evaluating for {}", settings.workload);
+    host.log(crate::host::Level::Info, &line);
+}
+
+impl Plans {
+    /// Whether any rule looks at tokens.
+    pub fn look_at_tokens(&self) -> bool {
+        let all = [Some(&self.candidate), self.baseline.as_ref()];
+        all.into_iter().flatten().any(|plan| !plan.authenticator().is_empty())
+    }
+
+    /// Forgets up to so many rules of each. False: none are left.
+    pub fn forget(&mut self, most: usize) -> bool {
+        let baseline = self.baseline.as_mut().is_some_and(|plan| plan.forget(most));
+        self.candidate.forget(most) || baseline
+    }
+}
+
+impl Local {
+    /// For a thread of a proxy, with nothing in it yet.
+    pub fn new(reporter: Reporter) -> Local {
+        Local {
+            name: Vec::new(),
+            peers: Peers::default(),
+            key_sets: KeySets::default(),
+            reporter: Rc::new(reporter),
+            tokens: Cache::default(),
+            #[cfg(feature = "threads")]
+            memory: None,
+            untimed: Cell::new(0),
+        }
+    }
+
+    /// For one that remembers together with others, for as long as there is such a memory.
+    #[cfg(feature = "threads")]
+    pub fn sharing(name: Vec<u8>, reporter: Reporter, memory: Weak<dyn Memory>) -> Local {
+        Local { name, memory: Some(memory), ..Local::new(reporter) }
+    }
+
+    fn memory(&self) -> Option<Arc<dyn Memory>> {
+        #[cfg(feature = "threads")]
+        let memory = self.memory.as_ref().and_then(Weak::upgrade);
+        #[cfg(not(feature = "threads"))]
+        let memory = None;
+        memory
+    }
+
+    /// The token under this digest, if it has passed.
+    pub fn token(&self, digest: &Digest) -> Option<Arc<Passed>> {
+        match self.memory() {
+            Some(memory) => memory.token(digest),
+            None => self.tokens.get(digest),
+        }
+    }
+
+    /// Keeps a token that was made from so many bytes.
+    pub fn keep(&self, digest: Digest, bytes: usize, passed: Arc<Passed>) {
+        match self.memory() {
+            Some(memory) => memory.keep(digest, bytes, passed),
+            None => self.tokens.put(digest, bytes, passed),
+        }
+    }
+
+    /// The last good key set from this address.
+    pub fn key_set(&self, address: &str) -> Option<Arc<KeySet>> {
+        match self.memory() {
+            Some(memory) => memory.key_set(address),
+            None => self.key_sets.get(address),
+        }
     }
 
     /// Whether this evaluation is to be timed.
@@ -100,15 +201,14 @@ impl Active {
         self.untimed.set(count % TIMED);
         count == TIMED
     }
-
-    /// Forgets up to so many of its rules. False: none are left.
-    pub fn forget(&mut self, most: usize) -> bool {
-        let baseline = self.baseline.as_mut().is_some_and(|plan| plan.forget(most));
-        self.plan.forget(most) || baseline
-    }
 }
 
 impl Reporter {
+    /// Which has not written anything yet.
+    pub fn new(settings: Settings, metrics: Metrics) -> Reporter {
+        Reporter { settings, metrics, limits: Rc::default(), share: Cell::new(0.0) }
+    }
+
     /// Is it this line's turn, where only a share of them is written?
     pub fn is_sampled(&self) -> bool {
         let share = self.share.get() + self.settings.report.sample;

@@ -5,7 +5,7 @@
 //! however well it is known, and one whose key set has been fetched anew is verified again.
 
 use crate::digest::Digest;
-use alloc::{rc::Rc, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 use core::{cell::RefCell, fmt};
 
 /// A new token displaces the one that was in its place.
@@ -27,7 +27,7 @@ struct Places<T> {
 struct Kept<T> {
     digest: Digest,
     bytes: usize,
-    value: Rc<T>,
+    value: Arc<T>,
 }
 
 /// How much there is of it: the values may be secrets.
@@ -45,14 +45,14 @@ impl<T> Default for Cache<T> {
 
 impl<T> Cache<T> {
     /// What is kept under this digest.
-    pub fn get(&self, digest: &Digest) -> Option<Rc<T>> {
+    pub fn get(&self, digest: &Digest) -> Option<Arc<T>> {
         let places = self.0.borrow();
         let kept = places.kept.get(place(digest))?.as_ref()?;
         (kept.digest == *digest).then(|| kept.value.clone())
     }
 
     /// Keeps a value that was made from so many bytes.
-    pub fn put(&self, digest: Digest, bytes: usize, value: Rc<T>) {
+    pub fn put(&self, digest: Digest, bytes: usize, value: Arc<T>) {
         let mut places = self.0.borrow_mut();
         let places = &mut *places;
         if places.kept.is_empty() {
@@ -105,7 +105,7 @@ mod tests {
         let digests = digests(5000);
         for (number, digest) in digests.iter().enumerate() {
             assert!(cache.get(digest).is_none());
-            cache.put(*digest, 10, Rc::new(number));
+            cache.put(*digest, 10, Arc::new(number));
             assert_eq!(cache.get(digest).as_deref(), Some(&number));
         }
         let kept = |(number, digest)| cache.get(digest).is_some_and(|value| *value == number);
@@ -121,14 +121,14 @@ mod tests {
         let digests = digests(3000);
         for (number, digest) in digests.iter().enumerate() {
             let bytes = 1 + number * 37 % 5000;
-            cache.put(*digest, bytes, Rc::new(bytes));
+            cache.put(*digest, bytes, Arc::new(bytes));
             assert_eq!(cache.get(digest).as_deref(), Some(&bytes), "the latest is always kept");
             let all: usize = digests.iter().filter_map(|digest| cache.get(digest)).map(|bytes| *bytes).sum();
             assert!(all <= MOST_BYTES && all == cache.0.borrow().bytes, "{all}");
         }
-        cache.put([7; 32], MOST_BYTES + 1, Rc::new(0));
+        cache.put([7; 32], MOST_BYTES + 1, Arc::new(0));
         assert!(cache.get(&[7; 32]).is_none());
-        cache.put([8; 32], MOST_BYTES, Rc::new(0));
+        cache.put([8; 32], MOST_BYTES, Arc::new(0));
         assert!(cache.get(&[8; 32]).is_some());
     }
 }

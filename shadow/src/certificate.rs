@@ -22,7 +22,7 @@ const URI: u8 = 0x86;
 /// 2.5.29.17
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
-/// URI and DNS SANs of the property `connection.peer_certificate`; `None` where that is no certificate.
+/// URI and DNS SANs of a certificate, PEM in percent encoding; `None` where that is no certificate.
 pub fn names(property: &[u8]) -> Option<Vec<Vec<u8>>> {
     if property.len() > LONGEST {
         return None;

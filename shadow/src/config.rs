@@ -85,7 +85,7 @@ impl Default for Report {
 }
 
 /// What is asked for at every request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// The workload as people call it.
     pub workload: String,

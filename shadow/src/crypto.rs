@@ -6,13 +6,12 @@
 //! check makes the verdict unknown. What was good once is remembered ([`crate::cache`]).
 
 use crate::{
-    cache::Cache,
+    active::Local,
     digest::{self, Digest},
     host::Hash,
-    key_sets::KeySets,
     properties::Asked,
 };
-use alloc::{rc::Rc, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 use core::cell::Cell;
 use gnomon_engine::{
     Plan,
@@ -33,8 +32,8 @@ fn check(_: Algorithm, _: &Key, _: &[u8], _: &[u8]) -> Option<Signature> {
 /// Who checks the signatures of one request.
 pub struct HostCrypto<'a> {
     asked: &'a Asked<'a>,
-    tokens: &'a Cache<Passed>,
-    key_sets: &'a KeySets,
+    /// Tokens that have passed, and key sets.
+    local: &'a Local,
     /// The signature that was found good last.
     good: &'a Cell<Option<Digest>>,
     /// Tells rules of the candidate and of the baseline apart.
@@ -48,19 +47,12 @@ pub struct HostCrypto<'a> {
 
 impl<'a> HostCrypto<'a> {
     /// Asks this host, for what is not known already. `good` is for all plans that see one request.
-    pub fn new(
-        asked: &'a Asked<'a>,
-        tokens: &'a Cache<Passed>,
-        key_sets: &'a KeySets,
-        good: &'a Cell<Option<Digest>>,
-        plan: &Plan,
-    ) -> Self {
+    pub fn new(asked: &'a Asked<'a>, local: &'a Local, good: &'a Cell<Option<Digest>>, plan: &Plan) -> Self {
         // While an instance of the filter has a configuration, its plans stay where they are.
         let plan = core::ptr::from_ref(plan).addr();
         HostCrypto {
             asked,
-            tokens,
-            key_sets,
+            local,
             good,
             plan,
             asked_for: Cell::new(None),
@@ -131,20 +123,20 @@ impl Crypto for HostCrypto<'_> {
         self.vouched.as_deref() == Some(token)
     }
 
-    fn key_set(&self, address: &str) -> Option<Rc<KeySet>> {
-        self.key_sets.get(address)
+    fn key_set(&self, address: &str) -> Option<Arc<KeySet>> {
+        self.local.key_set(address)
     }
 
-    fn recall(&self, rule: usize, token: &[u8]) -> Option<Rc<Passed>> {
+    fn recall(&self, rule: usize, token: &[u8]) -> Option<Arc<Passed>> {
         let digest = digest::of(&[&self.plan.to_le_bytes(), &rule.to_le_bytes(), token]);
         self.asked_for.set(Some(digest));
-        self.tokens.get(&digest)
+        self.local.token(&digest)
     }
 
-    fn remember(&self, _rule: usize, token: &[u8], passed: &Rc<Passed>) {
+    fn remember(&self, _rule: usize, token: &[u8], passed: &Arc<Passed>) {
         // It comes right after the question.
         if let Some(digest) = self.asked_for.take() {
-            self.tokens.put(digest, token.len(), passed.clone());
+            self.local.keep(digest, token.len(), passed.clone());
         }
     }
 }

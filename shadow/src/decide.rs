@@ -79,7 +79,7 @@ impl Native {
         if asked.host().has_verified_claims() == Ok(false) {
             return Native::Nothing;
         }
-        let token = if active.reporter.settings.trust_native { native_token(asked) } else { None };
+        let token = if active.local.reporter.settings.trust_native { native_token(asked) } else { None };
         token.map_or(Native::Claims, |(issuer, token)| Native::Token(issuer, token))
     }
 }
@@ -118,7 +118,7 @@ impl StreamInputs<'_> {
     fn ask<'p>(&mut self, plan: &'p Plan, crypto: &HostCrypto<'_>) -> Answer<'p> {
         let answer = self.with(|request| plan.evaluate_and_authenticate(request, crypto));
         // Even where the verdict stands, an unknown may hide which rule gives it.
-        if answer.0.certain || !self.properties.more(self.asked, &self.active.peers) {
+        if answer.0.certain || !self.properties.more(self.asked, &self.active.local.peers) {
             return answer;
         }
         match answer.1 {
@@ -131,20 +131,21 @@ impl StreamInputs<'_> {
 /// Evaluates the candidate, and the baseline where there is one, for the stream that the proxy is at. `passed`: no external
 /// provider has refused it, so that those in front of this filter have let it pass.
 pub fn decide(asked: &Asked<'_>, active: &Active, protocol: Protocol, passed: bool) -> Decision {
-    if !active.is_timed() {
+    if !active.local.is_timed() {
         return untimed(asked, active, protocol, passed);
     }
     let before = asked.host().now();
     let decision = untimed(asked, active, protocol, passed);
     if let (Ok(before), Ok(after)) = (before, asked.host().now()) {
-        active.reporter.metrics.took(asked.host(), after.saturating_sub(before));
+        active.local.reporter.metrics.took(asked.host(), after.saturating_sub(before));
     }
     decision
 }
 
 fn untimed(asked: &Asked<'_>, active: &Active, protocol: Protocol, passed: bool) -> Decision {
     let needs = needs(active);
-    let with_headers = protocol == Protocol::Http && (needs.headers || active.reporter.settings.enforce);
+    let with_headers =
+        protocol == Protocol::Http && (needs.headers || active.local.reporter.settings.enforce);
     if !with_headers {
         return decide_by(asked, active, protocol, passed, &[]);
     }
@@ -170,26 +171,26 @@ fn decide_by(
     let now = if needs.now { asked.count(asked.host().now()) } else { Ok(0) };
     let Ok(now) = now else { return unknown(RequestField::Time) };
     let now = i64::try_from(now / 1_000_000_000).unwrap_or(i64::MAX);
-    let properties = Properties::first(asked, needs, active.reporter.settings.proxy, &active.peers);
+    let properties =
+        Properties::first(asked, needs, active.local.reporter.settings.proxy, &active.local.peers);
     if let Some(missing) = properties.missing() {
         return unknown(missing);
     }
-    let providers = if passed { &active.reporter.settings.providers_in_front[..] } else { &[] };
+    let providers = if passed { &active.local.reporter.settings.providers_in_front[..] } else { &[] };
     let mut inputs =
         StreamInputs { asked, active, protocol, providers, headers, properties, now, native: None };
     let good = Cell::new(None);
-    let baseline = active.baseline.as_ref().map(|plan| judge(&mut inputs, plan, &good).report);
-    Decision { baseline, ..judge(&mut inputs, &active.plan, &good) }
+    let baseline = active.plans.baseline.as_ref().map(|plan| judge(&mut inputs, plan, &good).report);
+    Decision { baseline, ..judge(&mut inputs, &active.plans.candidate, &good) }
 }
 
 fn needs(active: &Active) -> RequiredInputs {
-    let needs = active.plan.required_inputs();
-    active.baseline.as_ref().map_or(needs, |baseline| needs.or(baseline.required_inputs()))
+    let needs = active.plans.candidate.required_inputs();
+    active.plans.baseline.as_ref().map_or(needs, |baseline| needs.or(baseline.required_inputs()))
 }
 
 fn judge(inputs: &mut StreamInputs<'_>, plan: &Plan, good: &Cell<Option<Digest>>) -> Decision {
-    let mut crypto =
-        HostCrypto::new(inputs.asked, &inputs.active.tokens, &inputs.active.key_sets, good, plan);
+    let mut crypto = HostCrypto::new(inputs.asked, &inputs.active.local, good, plan);
     let (mut verdict, mut found) = inputs.ask(plan, &crypto);
     let with_subject =
         |inputs: &StreamInputs<'_>| (!inputs.headers.is_empty()).then(|| Subject::read(inputs.headers));
@@ -212,7 +213,7 @@ fn judge(inputs: &mut StreamInputs<'_>, plan: &Plan, good: &Cell<Option<Digest>>
     }
     let provider_unasked =
         verdict.missing.iter().any(|missing| matches!(missing, Missing::ProviderAnswer(_)));
-    let claims = &inputs.active.reporter.settings.report.claims;
+    let claims = &inputs.active.local.reporter.settings.report.claims;
     let allow = verdict.outcome == Outcome::Allow;
     let (payload, edits) = found.map(|found| (found.payload, found.edits)).unwrap_or_default();
     let mut subject = if allow && claims.is_empty() { None } else { with_subject(inputs) };
@@ -221,7 +222,7 @@ fn judge(inputs: &mut StreamInputs<'_>, plan: &Plan, good: &Cell<Option<Digest>>
     }
     // Nobody will read the reason of a request that is simply let through, so that none is written.
     let report = if allow { allowed(&verdict) } else { verdict.report() };
-    let edits = if allow && inputs.active.reporter.settings.enforce { edits } else { Vec::new() };
+    let edits = if allow && inputs.active.local.reporter.settings.enforce { edits } else { Vec::new() };
     Decision { report, baseline: None, provider_unasked, subject, edits }
 }
 

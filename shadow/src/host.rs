@@ -59,8 +59,6 @@ pub enum Property {
     PeerDnsSan,
     /// The subject of the peer's certificate.
     PeerSubject,
-    /// The peer's certificate, PEM in percent encoding.
-    PeerCertificate,
     /// The SHA-256 of the peer's certificate.
     PeerDigest,
     /// The peer as a waypoint knows it.
@@ -149,6 +147,9 @@ pub trait Host {
     /// A property. `None`: there is no such thing, or it is empty.
     fn property(&self, property: Property) -> Result<Option<Vec<u8>>, Refused>;
 
+    /// URI and DNS SANs of the peer's certificate, all of them. `None`: the proxy does not tell, or there is none.
+    fn peer_names(&self) -> Result<Option<Vec<Vec<u8>>>, Refused>;
+
     /// Whether TLS was terminated here and the peer has shown a certificate. `None`: there is no TLS.
     fn mutual_tls(&self) -> Result<Option<bool>, Refused>;
 
@@ -193,6 +194,9 @@ pub trait Host {
 
     /// Defines a metric, or finds the one of that name.
     fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Refused>;
+
+    /// Defines a counter with labels, or finds it: any time, not only while configuring.
+    fn define_labelled(&self, name: &str, labels: [(&str, &str); 2]) -> Result<u32, Refused>;
 
     /// Sets a gauge, or puts a value into a histogram.
     fn record_metric(&self, id: u32, value: u64) -> Result<(), Refused>;

@@ -1,12 +1,12 @@
 //! One configuration of the shadow: what is at work for the streams that begin with it, and what is being built.
 
 use crate::{
-    active::{Active, Reporter},
+    active::{Active, Plans, Reporter},
     host::{Host, Level},
     metrics::{Counter, Metrics},
     preparation::{self, Failed, Ready, Work},
 };
-use alloc::{format, rc::Rc, vec::Vec};
+use alloc::{format, rc::Rc, sync::Arc, vec::Vec};
 use core::cell::{Cell, RefCell};
 
 /// Between signs of life, in milliseconds.
@@ -38,13 +38,13 @@ pub struct Instance {
     name: Name,
     /// What decides; at first that of the configuration before, where there is one. `None`: a later configuration has
     /// taken its place, and nothing is left here but what streams that have been decided on hold themselves.
-    active: RefCell<Option<Rc<Active>>>,
+    active: RefCell<Option<Active>>,
     /// What reports, also where nothing decides any more.
     reporter: RefCell<Rc<Reporter>>,
     /// Its own plan, as long as it is not at work.
     next: RefCell<Option<Work>>,
     /// What was at work before, here or elsewhere, being taken apart.
-    old: RefCell<Vec<Active>>,
+    old: RefCell<Vec<Plans>>,
     /// The period of its tick, in milliseconds.
     period: Cell<u32>,
 }
@@ -53,7 +53,7 @@ impl Instance {
     /// The first configuration of a plugin, read at once: there is nothing yet that could go on meanwhile. `None`: it is
     /// refused, and the log says everything that is wrong with it.
     pub fn first(host: &dyn Host, name: Name, size: usize) -> Option<Instance> {
-        let active = Rc::new(Active::new(host, read(host, size)?, None));
+        let active = Active::new(host, read(host, size)?, None);
         let instance = Instance::with(name, active);
         instance.begin(host);
         Some(instance)
@@ -62,7 +62,7 @@ impl Instance {
     /// A further configuration of a plugin, which the proxy's main thread has taken before, in an instance of the module
     /// where there was none. So it is never refused here: where it cannot be put to work, what is at work in `before` stays.
     /// `at_once`: nothing is served yet, so that nobody waits.
-    pub fn update(host: &dyn Host, name: Name, size: usize, before: Rc<Active>, at_once: bool) -> Instance {
+    pub fn update(host: &dyn Host, name: Name, size: usize, before: Active, at_once: bool) -> Instance {
         let instance = Instance::with(name, before);
         match preparation::begin(host, size) {
             Ok(work) => {
@@ -75,10 +75,10 @@ impl Instance {
         instance
     }
 
-    fn with(name: Name, active: Rc<Active>) -> Instance {
+    fn with(name: Name, active: Active) -> Instance {
         Instance {
             name,
-            reporter: RefCell::new(active.reporter.clone()),
+            reporter: RefCell::new(active.local.reporter.clone()),
             active: RefCell::new(Some(active)),
             next: RefCell::default(),
             old: RefCell::default(),
@@ -107,7 +107,7 @@ impl Instance {
     }
 
     /// What decides. `None`: a later configuration has taken its place.
-    pub fn active(&self) -> Option<Rc<Active>> {
+    pub fn active(&self) -> Option<Active> {
         self.active.borrow().clone()
     }
 
@@ -122,16 +122,16 @@ impl Instance {
     }
 
     /// A later configuration takes its place, and what was at work here. Its tick ends with the next one.
-    pub fn strip(&self) -> Option<Rc<Active>> {
+    pub fn strip(&self) -> Option<Active> {
         self.next.take();
         self.period.set(0);
         self.active.take()
     }
 
     /// Has this taken apart, unless it is at work elsewhere.
-    pub fn discard(&self, host: &dyn Host, active: Rc<Active>) {
-        if let Some(active) = Rc::into_inner(active) {
-            self.old.borrow_mut().push(active);
+    pub fn discard(&self, host: &dyn Host, active: Active) {
+        if let Some(plans) = Arc::into_inner(active.plans) {
+            self.old.borrow_mut().push(plans);
             self.schedule(host);
         }
     }
@@ -158,9 +158,9 @@ impl Instance {
     /// One slice of what is to be done, or all of it.
     fn work(&self, host: &dyn Host, at_once: bool) {
         let mut old = self.old.borrow_mut();
-        if let Some(mut active) = old.pop() {
-            if active.forget(SLICE) {
-                old.push(active);
+        if let Some(mut plans) = old.pop() {
+            if plans.forget(SLICE) {
+                old.push(plans);
             }
             return;
         }
@@ -181,8 +181,8 @@ impl Instance {
     }
 
     fn replace(&self, host: &dyn Host, ready: Ready) {
-        let active = Rc::new(Active::new(host, ready, self.active().as_deref()));
-        self.reporter.replace(active.reporter.clone());
+        let active = Active::new(host, ready, self.active().as_ref());
+        self.reporter.replace(active.local.reporter.clone());
         if let Some(before) = self.active.replace(Some(active)) {
             self.discard(host, before);
         }
@@ -204,7 +204,7 @@ impl Instance {
     /// Sets the tick to what there is to do.
     fn schedule(&self, host: &dyn Host) {
         let busy = self.next.borrow().is_some() || !self.old.borrow().is_empty();
-        let waits = self.active.borrow().as_ref().is_some_and(|active| !active.key_sets.is_empty());
+        let waits = self.active.borrow().as_ref().is_some_and(|active| !active.local.key_sets.is_empty());
         let period = match (busy, waits) {
             (true, _) => BETWEEN,
             (false, true) => 1000,
@@ -217,7 +217,7 @@ impl Instance {
 }
 
 /// Reads a configuration at once. `None`: it is refused, and the log says everything that is wrong with it.
-fn read(host: &dyn Host, size: usize) -> Option<Ready> {
+pub fn read(host: &dyn Host, size: usize) -> Option<Ready> {
     // Counters are there before there is anything to count.
     let metrics = Metrics::define(host, 0);
     let mut work = preparation::begin(host, size);

@@ -11,7 +11,7 @@ use crate::{
     host::Host,
     instance::{HEARTBEAT, Instance, Name},
     metrics::Counter,
-    stream::Stream,
+    stream::{Origin, Stream},
 };
 use alloc::{rc::Rc, vec::Vec};
 
@@ -81,7 +81,7 @@ impl Instances {
     }
 
     /// What is at work under this name.
-    fn before(&self, name: &Name) -> Option<Rc<Active>> {
+    fn before(&self, name: &Name) -> Option<Active> {
         let named = self.all.iter().rev().filter(|entry| entry.instance.name() == name);
         named.filter_map(|entry| entry.instance.active()).next()
     }
@@ -91,7 +91,7 @@ impl Instances {
         let events = self.events;
         let entry = self.get(root)?;
         entry.used = events;
-        let stream = Stream::Waiting(entry.instance.clone());
+        let stream = Stream::Waiting(Origin::Instance(entry.instance.clone()));
         self.serving = true;
         Some(stream)
     }

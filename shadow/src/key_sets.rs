@@ -4,13 +4,14 @@
 //! tried again soon, and leaves the last good set in place. Until there is one, a verdict that depends on it is unknown.
 
 use crate::{
+    active::Plans,
     config::KeySetSettings,
     host::{Fetch, Host, Level},
     metrics::{Counter, Metrics},
 };
-use alloc::{format, rc::Rc, string::String, vec::Vec};
+use alloc::{format, string::String, sync::Arc, vec::Vec};
 use core::{cell::RefCell, mem::replace, str, time::Duration};
-use gnomon_engine::{Plan, jwt::KeySet};
+use gnomon_engine::jwt::KeySet;
 
 /// How soon a failed fetch is tried again, in seconds.
 const AGAIN: u64 = 10;
@@ -27,7 +28,7 @@ struct Remote {
     at: Address,
     cluster: String,
     /// The last good one.
-    set: Option<Rc<KeySet>>,
+    set: Option<Arc<KeySet>>,
     /// The fetch under way.
     call: Option<u32>,
     /// When the next one is due, in seconds since 1970.
@@ -59,9 +60,10 @@ struct Address {
 
 impl KeySets {
     /// The sets that the plans name.
-    pub fn of<'p>(plans: impl IntoIterator<Item = &'p Plan>, settings: &KeySetSettings) -> KeySets {
+    pub fn of(plans: &Plans, settings: &KeySetSettings) -> KeySets {
         let mut all: Vec<Remote> = Vec::new();
-        for uri in plans.into_iter().flat_map(|plan| plan.authenticator().key_set_addresses()) {
+        let plans = [Some(&plans.candidate), plans.baseline.as_ref()];
+        for uri in plans.into_iter().flatten().flat_map(|plan| plan.authenticator().key_set_addresses()) {
             if all.iter().any(|remote| remote.uri == uri) {
                 continue;
             }
@@ -91,8 +93,14 @@ impl KeySets {
     }
 
     /// The last good set from this address.
-    pub fn get(&self, uri: &str) -> Option<Rc<KeySet>> {
+    pub fn get(&self, uri: &str) -> Option<Arc<KeySet>> {
         self.0.borrow().iter().find(|remote| remote.uri == uri)?.set.clone()
+    }
+
+    /// All that have come, by address.
+    pub fn all(&self) -> Vec<(String, Arc<KeySet>)> {
+        let all = self.0.borrow();
+        all.iter().filter_map(|remote| Some((remote.uri.clone(), remote.set.clone()?))).collect()
     }
 
     /// Sends for what is due.
@@ -130,7 +138,7 @@ impl KeySets {
         remote.call = None;
         match body.and_then(received) {
             Some(set) => {
-                remote.set = Some(Rc::new(set));
+                remote.set = Some(Arc::new(set));
                 remote.told = false;
                 remote.due = now.saturating_add(settings.refresh);
                 metrics.add(host, Counter::KeySetsFetched, 1);

@@ -20,11 +20,12 @@
 //!
 //! # Labels
 //!
-//! Envoy takes labels out of a metric's name, by `stats_tags` of its bootstrap. The names are written so that the
-//! regular expressions which Istio makes for `extraStatTags: [gnomon_policy, gnomon_result]` fit:
-//! `gnomon_policy=.=<id>;.;gnomon_result=.=<result>;.;gnomon_policy_requests_total`. The policy is the id that Envoy
-//! would report, or where no rule decided the stage in round brackets. Beyond `report.policies` of them, all others
-//! count as `other`.
+//! `gnomon_policy` is the id that Envoy would report, or where no rule decided the stage in round brackets. Beyond
+//! `report.policies` of them, all others count as `other`. `gnomon_result` is the comparison's.
+//!
+//! A proxy-wasm host has no labels: Envoy takes them out of a metric's name, by `stats_tags` of its bootstrap. There the
+//! names are written so that the regular expressions which Istio makes for `extraStatTags: [gnomon_policy, gnomon_result]`
+//! fit: `gnomon_policy=.=<id>;.;gnomon_result=.=<result>;.;gnomon_policy_requests_total`.
 
 use crate::{
     compare::Comparison,
@@ -64,15 +65,21 @@ const COUNTERS: [&str; 7] = [
     "gnomon_config_not_applied_total",
 ];
 
-/// Ids of the metrics; `None` where the proxy would not define one.
+/// What is counted.
 #[derive(Debug, Default)]
 pub struct Metrics {
+    ids: Ids,
+    policies: RefCell<Policies>,
+}
+
+/// Ids of the metrics; `None` where the proxy would not define one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ids {
     requests: [Option<u32>; Comparison::ALL.len()],
     connections: [Option<u32>; Comparison::ALL.len()],
     counters: [Option<u32>; COUNTERS.len()],
     time: Option<u32>,
     missing_key_sets: Option<u32>,
-    policies: RefCell<Policies>,
 }
 
 /// Counters by policy and result, made when they are first needed.
@@ -91,14 +98,24 @@ impl Metrics {
         let counter = |name: &str| host.define_metric(MetricKind::Counter, name).ok();
         let by_result =
             |what| Comparison::ALL.map(|result| counter(&format!("gnomon_{what}_{}_total", result.name())));
-        Metrics {
+        let ids = Ids {
             requests: by_result("requests"),
             connections: by_result("connections"),
             counters: COUNTERS.map(counter),
             time: host.define_metric(MetricKind::Histogram, "gnomon_evaluation_microseconds").ok(),
             missing_key_sets: None,
-            policies: RefCell::new(Policies { most: policies, known: Vec::new() }),
-        }
+        };
+        Metrics::of(ids, policies)
+    }
+
+    /// Those of another thread, where all have the same ids.
+    pub fn of(ids: Ids, policies: usize) -> Metrics {
+        Metrics { ids, policies: RefCell::new(Policies { most: policies, known: Vec::new() }) }
+    }
+
+    /// For other threads.
+    pub fn ids(&self) -> Ids {
+        self.ids
     }
 
     /// Says what is loaded.
@@ -110,18 +127,18 @@ impl Metrics {
         };
         gauge("gnomon_policies_loaded", policies as u64);
         gauge("gnomon_config_generation", u64::from(generation));
-        self.missing_key_sets = if key_sets { gauge("gnomon_key_sets_missing", 0) } else { None };
+        self.ids.missing_key_sets = if key_sets { gauge("gnomon_key_sets_missing", 0) } else { None };
     }
 
     /// Counts one HTTP request, also for the policy that decided.
     pub fn request(&self, host: &dyn Host, result: Comparison, policy: Option<&str>) {
-        increment(host, self.requests.get(result.place()).copied().flatten(), 1);
+        increment(host, self.ids.requests.get(result.place()).copied().flatten(), 1);
         self.policy(host, result, policy);
     }
 
     /// Counts one TCP connection.
     pub fn connection(&self, host: &dyn Host, result: Comparison, policy: Option<&str>) {
-        increment(host, self.connections.get(result.place()).copied().flatten(), 1);
+        increment(host, self.ids.connections.get(result.place()).copied().flatten(), 1);
         self.policy(host, result, policy);
     }
 
@@ -144,10 +161,8 @@ impl Metrics {
         let Some((name, ids)) = policies.known.get_mut(place) else { return };
         let Some(id) = ids.get_mut(result.place()) else { return };
         if id.is_none() {
-            let result = result.name();
-            let name =
-                format!("gnomon_policy=.={name};.;gnomon_result=.={result};.;gnomon_policy_requests_total");
-            *id = host.define_metric(MetricKind::Counter, &name).ok();
+            let labels = [("gnomon_policy", &**name), ("gnomon_result", result.name())];
+            *id = host.define_labelled("gnomon_policy_requests_total", labels).ok();
         }
         increment(host, *id, 1);
     }
@@ -155,20 +170,20 @@ impl Metrics {
     /// Adds to a counter.
     pub fn add(&self, host: &dyn Host, counter: Counter, count: u32) {
         if count > 0 {
-            increment(host, self.counters.get(counter as usize).copied().flatten(), i64::from(count));
+            increment(host, self.ids.counters.get(counter as usize).copied().flatten(), i64::from(count));
         }
     }
 
     /// What one evaluation took, in nanoseconds.
     pub fn took(&self, host: &dyn Host, time: u64) {
-        if let Some(id) = self.time {
+        if let Some(id) = self.ids.time {
             let _lost = host.record_metric(id, time / 1000);
         }
     }
 
     /// How many key sets have not come yet.
     pub fn missing_key_sets(&self, host: &dyn Host, count: u64) {
-        if let Some(id) = self.missing_key_sets {
+        if let Some(id) = self.ids.missing_key_sets {
             let _lost = host.record_metric(id, count);
         }
     }

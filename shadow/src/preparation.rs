@@ -5,6 +5,7 @@
 //! where the proxy gives no more, the work is given up, and nothing traps.
 
 use crate::{
+    active::Plans,
     config::{self, Settings},
     host::{Host, Level},
     metrics,
@@ -41,9 +42,7 @@ pub struct Prepared {
 #[derive(Debug)]
 pub struct Ready {
     /// What decides.
-    pub plan: Plan,
-    /// What it is compared with, where that is not what the proxy enforces.
-    pub baseline: Option<Plan>,
+    pub plans: Plans,
     /// How to evaluate and what to write.
     pub settings: Settings,
     /// How many policies there are.
@@ -158,7 +157,7 @@ async fn prepare(text: Vec<u8>, node: Node, pace: &dyn Pace) -> Prepared {
     let Some(loaded) = config.loaded else { return Prepared { diagnostics, ready: None } };
     let policies = loaded.policies();
     let config::Loaded { mut resources, mut baseline, workload, mesh, settings } = loaded;
-    let plan = Plan::prepare(&resources, &workload, &mesh, pace).await;
+    let candidate = Plan::prepare(&resources, &workload, &mesh, pace).await;
     let other = match &baseline {
         Some(resources) => Some(Plan::prepare(resources, &workload, &mesh, pace).await),
         None => None,
@@ -168,7 +167,8 @@ async fn prepare(text: Vec<u8>, node: Node, pace: &dyn Pace) -> Prepared {
             slices::step(pace).await;
         }
     }
-    Prepared { diagnostics, ready: Some(Ready { plan, baseline: other, settings, policies, generation }) }
+    let plans = Plans { candidate, baseline: other };
+    Prepared { diagnostics, ready: Some(Ready { plans, settings, policies, generation }) }
 }
 
 impl Prepared {

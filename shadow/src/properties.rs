@@ -5,7 +5,7 @@
 //! [`Properties::more`] read on. Nothing is guessed: what the proxy does not say stays unknown, and so may the verdict.
 
 use crate::{
-    address, certificate,
+    address,
     host::{Host, Property, Refused},
     peers::Peers,
 };
@@ -203,8 +203,7 @@ impl Properties {
             return true;
         }
         let before = core::mem::take(&mut self.names);
-        let certificate = asked.property(Property::PeerCertificate).ok().flatten();
-        let read = certificate.as_deref().and_then(certificate::names);
+        let read = asked.count(asked.host().peer_names()).ok().flatten();
         let whole = read.is_some();
         match read {
             Some(names) => {

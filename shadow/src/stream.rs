@@ -1,7 +1,7 @@
 //! A request or a connection: what happens at each callback.
 
 use crate::{
-    active::Reporter,
+    active::{Active, Reporter},
     compare::{self, Candidate, Comparison, Ending, Enforced, Refuser, compare, enforced, enforced_tcp},
     config,
     decide::{Decision, decide},
@@ -23,12 +23,51 @@ use gnomon_engine::{
 #[derive(Debug)]
 pub enum Stream {
     /// Nothing has been decided: the policies that are at work when it is will be asked.
-    Waiting(Rc<Instance>),
+    Waiting(Origin),
     /// What was decided, and who reports it. It holds no plan, no token and no key: a stream may live for days, and
     /// updates come and go.
     Decided(Box<Decided>),
     /// Nothing more to do here: an outbound listener of a sidecar, or a stream that has been counted.
     Done,
+}
+
+/// Where the policies come from.
+#[derive(Debug)]
+pub enum Origin {
+    /// What is at work in a configuration of this thread's.
+    Instance(Rc<Instance>),
+    /// What all threads have. No plans: a later configuration has taken their place.
+    #[cfg(feature = "threads")]
+    Shared(Option<alloc::sync::Arc<crate::active::Plans>>, Rc<crate::active::Local>),
+}
+
+impl Origin {
+    /// What reports.
+    fn reporter(&self) -> Rc<Reporter> {
+        match self {
+            Origin::Instance(instance) => instance.reporter(),
+            #[cfg(feature = "threads")]
+            Origin::Shared(_, local) => local.reporter.clone(),
+        }
+    }
+
+    /// What decides. `None`: a later configuration has taken its place.
+    fn active(&self) -> Option<Active> {
+        match self {
+            Origin::Instance(instance) => instance.active(),
+            #[cfg(feature = "threads")]
+            Origin::Shared(plans, local) => Some(Active { plans: plans.clone()?, local: local.clone() }),
+        }
+    }
+
+    /// What the filter is called in the proxy's configuration.
+    fn name(&self) -> &[u8] {
+        match self {
+            Origin::Instance(instance) => instance.plugin(),
+            #[cfg(feature = "threads")]
+            Origin::Shared(_, local) => &local.name,
+        }
+    }
 }
 
 /// What was decided.
@@ -78,19 +117,19 @@ impl Stream {
         protocol: Protocol,
         enforce: impl FnOnce(&Asked<'_>, &mut Decision) -> Next,
     ) -> Next {
-        let Stream::Waiting(instance) = self else { return Next::Continue };
-        let reporter = instance.reporter();
+        let Stream::Waiting(origin) = self else { return Next::Continue };
+        let reporter = origin.reporter();
         let asked = Asked::new(host);
         let mut next = Next::Continue;
         *self = if is_outbound(&asked, &reporter) {
             Stream::Done
         } else {
-            let mut decision = decided(&asked, instance, protocol, true);
+            let mut decision = decided(&asked, origin, protocol, true);
             if reporter.settings.enforce {
                 next = enforce(&asked, &mut decision);
                 if next == Next::Continue {
                     // Without it, whoever stands behind knows that this filter was not asked.
-                    let _counted = asked.count(host.note("gnomon.passed", instance.plugin()));
+                    let _counted = asked.count(host.note("gnomon.passed", origin.name()));
                 }
             }
             Stream::Decided(Box::new(Decided { decision, reporter: reporter.clone() }))
@@ -115,15 +154,15 @@ impl Stream {
     /// An HTTP stream has ended: compare, count, tell.
     pub fn log(&mut self, host: &dyn Host) {
         let asked = Asked::new(host);
-        let (reporter, early, instance) = match replace(self, Stream::Done) {
+        let (reporter, early, origin) = match replace(self, Stream::Done) {
             Stream::Done => return,
             Stream::Decided(decided) => (decided.reporter, Some(decided.decision), None),
-            Stream::Waiting(instance) => {
-                let reporter = instance.reporter();
+            Stream::Waiting(origin) => {
+                let reporter = origin.reporter();
                 if is_outbound(&asked, &reporter) {
                     return;
                 }
-                (reporter, None, Some(instance))
+                (reporter, None, Some(origin))
             }
         };
         let late = early.is_none();
@@ -133,8 +172,8 @@ impl Stream {
         let enforced = enforced(Ending { code, details: &details, decided: !late, upstream });
         // Providers in front are taken to have let pass what comes here, which this one did not.
         let passed = !matches!(enforced, Enforced::Refused { by: Refuser::ExtAuthz, .. });
-        let decision = match instance.filter(|_| enforced != Enforced::NotAsked) {
-            Some(instance) => Some(decided(&asked, &instance, Protocol::Http, passed)),
+        let decision = match origin.filter(|_| enforced != Enforced::NotAsked) {
+            Some(origin) => Some(decided(&asked, &origin, Protocol::Http, passed)),
             None => early.filter(|_| enforced != Enforced::NotAsked),
         };
         match decision {
@@ -178,9 +217,9 @@ impl Stream {
     }
 }
 
-/// What the policies say that are at work for the instance.
-fn decided(asked: &Asked<'_>, instance: &Instance, protocol: Protocol, passed: bool) -> Decision {
-    match instance.active() {
+/// What the policies say that are at work.
+fn decided(asked: &Asked<'_>, origin: &Origin, protocol: Protocol, passed: bool) -> Decision {
+    match origin.active() {
         Some(active) => decide(asked, &active, protocol, passed),
         None => Decision::unknown(Vec::new(), SUPERSEDED),
     }

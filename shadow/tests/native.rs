@@ -61,6 +61,9 @@ impl Host for Proxy {
     fn property(&self, property: Property) -> Result<Option<Vec<u8>>, Refused> {
         Ok((property == Property::ResponseDetails).then(|| self.details.clone().into_bytes()))
     }
+    fn peer_names(&self) -> Result<Option<Vec<Vec<u8>>>, Refused> {
+        Ok(None)
+    }
     fn mutual_tls(&self) -> Result<Option<bool>, Refused> {
         Ok(None)
     }
@@ -114,6 +117,9 @@ impl Host for Proxy {
             names.push(name.into());
             names.len() - 1
         }) as u32)
+    }
+    fn define_labelled(&self, name: &str, labels: [(&str, &str); 2]) -> Result<u32, Refused> {
+        self.define_metric(MetricKind::Counter, &format!("{name}{labels:?}"))
     }
     fn record_metric(&self, id: u32, value: u64) -> Result<(), Refused> {
         self.counts.borrow_mut().insert(id, value as i64);

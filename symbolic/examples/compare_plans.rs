@@ -11,13 +11,12 @@
 
 use gnomon_engine::{
     Attribute, Mesh, Plan, Workload,
-    request::Protocol,
     resource::{
         Action, AuthorizationPolicy, Condition, FieldSet, JwtRule, Match, Meta, RequestAuthentication,
         Resources, Rule, Target, Text,
     },
 };
-use gnomon_symbolic::{Limits, Side, compare};
+use gnomon_symbolic::{Kind, Limits, Side, compare};
 use std::{hint::black_box, time::Instant};
 
 fn text(value: String) -> Text {
@@ -41,10 +40,10 @@ fn policy(number: usize, changed: bool) -> AuthorizationPolicy {
     });
     let mut operation =
         FieldSet::of([(Attribute::Method, values(methods)), (Attribute::Path, values([path]))]);
-    if number % 7 == 0 {
+    if number.is_multiple_of(7) {
         operation.set(Attribute::Port, values([format!("{}", 8000 + number % 13)]));
     }
-    if number % 11 == 0 {
+    if number.is_multiple_of(11) {
         operation.set(
             Attribute::Path,
             Match {
@@ -54,7 +53,7 @@ fn policy(number: usize, changed: bool) -> AuthorizationPolicy {
         );
     }
     rule.to.push(operation);
-    if number % 9 == 0 {
+    if number.is_multiple_of(9) {
         rule.when.push(Condition {
             at: Default::default(),
             key: text("request.headers[x-tier]".into()),
@@ -130,12 +129,12 @@ fn main() {
             let mut found = (0, 0);
             for _ in 0..if count < 5_000 { 20 } else { 3 } {
                 let start = Instant::now();
-                let comparison = compare(side(&plans[0]), side(&plans[1]), Protocol::Http, Limits::default())
+                let comparison = compare(side(&plans[0]), side(&plans[1]), Kind::Http, Limits::default())
                     .expect("no limit is reached")
                     .expect("there is a difference");
                 for set in [comparison.newly_allowed, comparison.newly_denied] {
                     let point = comparison.space.cheapest(set);
-                    black_box(point.map(|point| comparison.space.request(&point, Protocol::Http)));
+                    black_box(point.map(|point| comparison.space.request(&point, Kind::Http)));
                 }
                 best = best.min(start.elapsed().as_secs_f64() * 1_000.0);
                 found = (comparison.space.manager.len(), comparison.space.axes.len());

@@ -8,6 +8,7 @@ use crate::{
 };
 use alloc::{string::String, vec, vec::Vec};
 use core::net::IpAddr;
+use gnomon_engine::jwt::Place;
 
 /// What stands for a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Member {
     Ip(IpAddr),
     /// A port.
     Port(u16),
+    /// Something at this place that is no token.
+    Garbage(Place),
     /// By number: the answers of a provider, what is no preflight and what is one, a token without an issuer.
     State(u32),
 }

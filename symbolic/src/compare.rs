@@ -3,6 +3,7 @@
 use crate::{
     bdd::Bdd,
     condition::{Form, Literal, Subject, Vocabulary},
+    kind::Kind,
     relevance,
     side::{Builder, Functions, Margin, Stages},
     space::{Limits, Setting, Space, plain},
@@ -10,7 +11,7 @@ use crate::{
     undecided::Undecided,
 };
 use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, vec, vec::Vec};
-use gnomon_engine::{Mesh, Plan, Workload, prepare::ProxySettings, request::Protocol, versions};
+use gnomon_engine::{Mesh, Plan, Workload, jwt::Place, prepare::ProxySettings, versions};
 
 /// A plan and what is around it.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +30,8 @@ pub struct Comparison<'p> {
     /// Everything that either mentions and that matters.
     pub space: Space,
     pub(crate) vocabulary: Vocabulary<'p>,
-    /// HTTP requests, or TCP connections.
-    pub protocol: Protocol,
+    /// What kind of requests.
+    pub kind: Kind,
     pub(crate) stages: [Stages<'p>; 2],
     pub(crate) functions: [Functions; 2],
     /// Allowed by the new side, not by the old one.
@@ -60,20 +61,20 @@ impl Comparison<'_> {
 pub fn compare<'p>(
     old: Side<'p>,
     new: Side<'p>,
-    protocol: Protocol,
+    kind: Kind,
     limits: Limits,
 ) -> Result<Option<Comparison<'p>>, Undecided> {
     let settings = [old, new].map(|side| ProxySettings::of(side.workload, side.mesh));
     for side in [old, new] {
-        if let Some(why) = side.plan.refused_configuration(protocol) {
+        if let Some(why) = side.plan.refused_configuration(kind.protocol()) {
             return Err(Undecided::Refused(why.to_owned()));
         }
     }
     let mut vocabulary = Vocabulary::default();
     let releases = [old, new].map(|side| {
-        side.plan.releases().map(|plan| Stages::of(plan, protocol, &mut vocabulary)).collect::<Vec<_>>()
+        side.plan.releases().map(|plan| Stages::of(plan, kind, &mut vocabulary)).collect::<Vec<_>>()
     });
-    let tokens = reads_tokens(old, new, protocol);
+    let tokens = reads_tokens(old, new, kind);
     let signatures =
         [old, new].map(|side| if tokens { tokens::signature(side.plan.authenticator()) } else { vec![] });
     let same_frame = settings_agree(&settings)
@@ -86,7 +87,7 @@ pub fn compare<'p>(
     if same_frame && changed.is_empty() {
         return Ok(None);
     }
-    if !settings_agree(&settings) || lines(old.plan) != lines(new.plan) {
+    if !settings_agree(&settings) {
         return Err(Undecided::Unsupported(
             "the two sides have different proxies: what reaches their filters is not the same request",
         ));
@@ -95,7 +96,7 @@ pub fn compare<'p>(
         true => relevance::relevant(&vocabulary, &changed),
         false => vec![true; vocabulary.forms.len()],
     };
-    let mut comparing = Comparing { vocabulary, releases, relevant, tokens, old, new };
+    let mut comparing = Comparing { vocabulary, releases, relevant, tokens, kind, old, new };
     let mut space = comparing.space(&settings[1], limits)?;
     comparing.finish(&mut space).map(|found| {
         let Found { functions, allowed, newly, consistent } = found;
@@ -107,7 +108,7 @@ pub fn compare<'p>(
         Some(Comparison {
             space,
             vocabulary,
-            protocol,
+            kind,
             stages,
             functions,
             newly_allowed,
@@ -119,8 +120,39 @@ pub fn compare<'p>(
     })
 }
 
-fn reads_tokens(old: Side<'_>, new: Side<'_>, protocol: Protocol) -> bool {
-    protocol == Protocol::Http
+/// One side by itself: its stages, and the functions of all its rules.
+pub(crate) fn single<'p>(
+    side: Side<'p>,
+    kind: Kind,
+    limits: Limits,
+) -> Result<(Space, Stages<'p>, Functions, Bdd), Undecided> {
+    if let Some(why) = side.plan.refused_configuration(kind.protocol()) {
+        return Err(Undecided::Refused(why.to_owned()));
+    }
+    let mut vocabulary = Vocabulary::default();
+    let releases: Vec<Stages<'p>> =
+        side.plan.releases().map(|plan| Stages::of(plan, kind, &mut vocabulary)).collect();
+    let [stages] = &releases[..] else {
+        return Err(Undecided::Unsupported(
+            "patch releases that disagree: say in `istioVersion` which it is",
+        ));
+    };
+    if !side.plan.believes_peers() {
+        return Err(Undecided::Unsupported("a proxy that does not verify its clients' certificates"));
+    }
+    let stages = stages.clone();
+    let tokens = reads_tokens(side, side, kind);
+    let relevant = vec![true; vocabulary.forms.len()];
+    let releases = [releases.clone(), releases];
+    let mut comparing = Comparing { vocabulary, releases, relevant, tokens, kind, old: side, new: side };
+    let mut space = comparing.space(&ProxySettings::of(side.workload, side.mesh), limits)?;
+    let found = comparing.finish(&mut space)?;
+    let [functions, _] = found.functions;
+    Ok((space, stages, functions, found.consistent))
+}
+
+fn reads_tokens(old: Side<'_>, new: Side<'_>, kind: Kind) -> bool {
+    kind == Kind::Http
         && [old, new].iter().any(|side| !side.plan.is_ztunnel() && !side.plan.authenticator().is_empty())
 }
 
@@ -155,6 +187,7 @@ struct Comparing<'p> {
     releases: [Vec<Stages<'p>>; 2],
     relevant: Vec<bool>,
     tokens: bool,
+    kind: Kind,
     old: Side<'p>,
     new: Side<'p>,
 }
@@ -226,20 +259,37 @@ impl<'p> Comparing<'p> {
                 .chain(["authorization"])
                 .map(ToOwned::to_owned)
                 .collect(),
+            // A header that a rule would write is removed all the same.
+            false if self.kind == Kind::Connect => authenticators
+                .iter()
+                .flat_map(|authenticator| authenticator.writes_headers())
+                .map(ToOwned::to_owned)
+                .collect(),
             false => Vec::new(),
         };
-        self.check_queries(&used, &headers)?;
+        let mut places: Vec<Place> = Vec::new();
+        for rule in authenticators.iter().flat_map(|authenticator| authenticator.rules()) {
+            for place in rule.places() {
+                if !places.contains(&place) {
+                    places.push(place);
+                }
+            }
+        }
+        self.check_queries(&used)?;
         let setting = Setting {
+            kind: self.kind,
             proxy,
             trust_domain: &self.new.mesh.trust_domain,
             joins_lines: !lines(self.new.plan),
+            lines_differ: lines(self.old.plan) != lines(self.new.plan),
             of_tokens: &headers,
+            token_places: &places,
         };
         Space::build(&self.vocabulary, &used, &weight, setting, limits)
     }
 
     /// A token may stand in the query, of which a condition on the header `:path` sees everything.
-    fn check_queries(&self, used: &[Option<Vec<u32>>], _headers: &[String]) -> Result<(), Undecided> {
+    fn check_queries(&self, used: &[Option<Vec<u32>>]) -> Result<(), Undecided> {
         use crate::condition::Value;
         let Some(path) = self.vocabulary.find(&Subject::Path) else { return Ok(()) };
         let known = self.vocabulary.known.get(path as usize);

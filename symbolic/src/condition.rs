@@ -4,6 +4,7 @@
 //! Two rules that say the same have the same number, whatever policy they stand in and on whichever side of a
 //! comparison.
 
+use crate::patterns::expressions;
 use alloc::{
     borrow::Cow, borrow::ToOwned, boxed::Box, collections::BTreeMap, format, string::String, vec, vec::Vec,
 };
@@ -83,6 +84,8 @@ pub enum Form {
     NamespaceAny,
     /// At ztunnel: any id of this trust domain.
     Own,
+    /// A regular expression as old versions made them, of which everything is understood here.
+    Expression,
     /// An audience, however written.
     Audience,
     /// Anything that is not empty.
@@ -225,8 +228,8 @@ impl<'p> Vocabulary<'p> {
         let mut unsupported = None;
         let alternatives = match clause.matcher() {
             Matcher::Peer(patterns) => {
-                if patterns.iter().any(|pattern| matches!(pattern, PeerPattern::Unquoted(_))) {
-                    unsupported = Some("a name that this Istio puts unquoted into a regular expression");
+                if patterns.iter().any(|pattern| peer(pattern).is_none()) {
+                    unsupported = Some("a name that this Istio takes for a regular expression");
                 }
                 self.one(Subject::Peer, patterns.iter().filter_map(peer))
             }
@@ -383,7 +386,11 @@ fn peer(pattern: &PeerPattern) -> Option<Value<'_>> {
         PeerPattern::ServiceAccount { namespace, name } => {
             Value::Text(Form::ServiceAccount, Cow::Owned(joined([namespace.as_bytes(), name.as_bytes()])))
         }
-        PeerPattern::Unquoted(_) => return None,
+        PeerPattern::Unquoted(unquoted) => {
+            let expression = unquoted.expression();
+            let simple = unquoted.fault().is_none() && expressions(expression).is_some();
+            return simple.then_some(Value::Text(Form::Expression, Cow::Borrowed(expression.as_bytes())));
+        }
     })
 }
 
@@ -418,6 +425,7 @@ impl Value<'_> {
             Value::Text(form, text) | Value::Verbatim(form, text) => match form {
                 Form::Any | Form::Filled => "*".into(),
                 Form::Exact | Form::Template | Form::Namespace | Form::Audience => bare(text),
+                Form::Expression => format!("/{}/", lossy(text)),
                 Form::Prefix | Form::NamespacePrefix => bare(text) + "*",
                 Form::Suffix | Form::NamespaceSuffix => format!("*{}", lossy(text)),
                 Form::NamespaceAny => "*".into(),

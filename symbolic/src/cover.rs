@@ -193,8 +193,11 @@ impl<'p> Comparison<'p> {
             .filter_map(|(value, classes)| Some((value.written(), classes.as_deref()?)))
             .filter(|(_, classes)| !classes.is_empty())
             .collect();
-        let all: Vec<u32> = (0..).take(of.members.len()).filter(|class| Some(*class) != absent).collect();
-        let wanted: Vec<u32> = classes.iter().copied().filter(|class| Some(*class) != absent).collect();
+        let counts = |class: &u32| {
+            !matches!(of.members.get(*class as usize), None | Some(Member::Absent | Member::Garbage(_)))
+        };
+        let all: Vec<u32> = (0..).take(of.members.len()).filter(counts).collect();
+        let wanted: Vec<u32> = classes.iter().copied().filter(counts).collect();
         let or_absent = absent.is_some_and(|absent| classes.contains(&absent));
         let present = !wanted.is_empty();
         let phrase = Phrase { or_absent, present, ..Phrase::default() };
@@ -225,7 +228,7 @@ fn shown(member: &Member) -> String {
         Member::Text(text) => text.strip_prefix("spiffe://").unwrap_or(text).into(),
         Member::Ip(ip) => alloc::format!("{ip}"),
         Member::Port(port) => alloc::format!("{port}"),
-        Member::State(_) | Member::Absent => String::new(),
+        Member::State(_) | Member::Garbage(_) | Member::Absent => String::new(),
     }
 }
 

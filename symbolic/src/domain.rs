@@ -54,6 +54,53 @@ impl Domain for Over {
     }
 }
 
+/// One word alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Word(pub(crate) &'static [u8]);
+
+impl Domain for Word {
+    fn start(&self) -> u32 {
+        0
+    }
+
+    fn step(&self, state: u32, byte: u8) -> Option<u32> {
+        self.0.get(state as usize).filter(|wanted| **wanted == byte).map(|_| state + 1)
+    }
+
+    fn ends(&self, state: u32) -> bool {
+        state as usize == self.0.len()
+    }
+}
+
+/// Targets of CONNECT: a host and a port below 60000, without zeros in front.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Authorities {
+    pub(crate) capitals: bool,
+}
+
+impl Domain for Authorities {
+    /// 0, 1: the host; 2: its end; 3 to 7: digits of the port, 10 to 13 where a fifth would be too many.
+    fn start(&self) -> u32 {
+        0
+    }
+
+    fn step(&self, state: u32, byte: u8) -> Option<u32> {
+        let host = byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+        match (state, byte) {
+            (0 | 1, _) if host || self.capitals && byte.is_ascii_uppercase() => Some(1),
+            (1, b':') => Some(2),
+            (2, b'1'..=b'5') => Some(3),
+            (2, b'6'..=b'9') => Some(10),
+            (3..=6 | 10..=12, b'0'..=b'9') => Some(state + 1),
+            _ => None,
+        }
+    }
+
+    fn ends(&self, state: u32) -> bool {
+        state >= 3
+    }
+}
+
 /// UTF-8 without control characters. A header's value has no blanks at its ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Utf8 {

@@ -27,6 +27,8 @@ mod cover;
 pub mod dimension;
 mod domain;
 mod headers;
+mod idle;
+mod kind;
 pub mod numbers;
 mod patterns;
 mod relevance;
@@ -39,6 +41,8 @@ mod witness;
 
 pub use compare::{Comparison, Side, compare};
 pub use cover::{Change, Cube, Part, Phrase, Reason};
+pub use idle::{Idle, WhyIdle, idle};
+pub use kind::Kind;
 pub use side::Margin;
 pub use space::{Limits, Setting, Space};
 pub use undecided::Undecided;

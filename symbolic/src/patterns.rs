@@ -134,6 +134,7 @@ fn peer(form: Form, text: &[u8]) -> Vec<Pattern> {
             let pattern = scheme().then_many(inside).then(b"/ns/").then(namespace);
             vec![pattern.then(b"/sa/").then(name)]
         }
+        Form::Expression => expressions(&String::from_utf8_lossy(text)).unwrap_or_default(),
         Form::Own => {
             let pattern = scheme().then(text).then(b"/ns/").then_many(inside);
             vec![pattern.then(b"/sa/").then_many(inside)]
@@ -144,6 +145,37 @@ fn peer(form: Form, text: &[u8]) -> Vec<Pattern> {
         Form::NamespaceAny => in_namespace(|pattern, _, inside| pattern.then_one(inside).then_many(inside)),
         _ => vec![placed(form, Pattern::exact(text), Pattern::non_empty())],
     }
+}
+
+/// Patterns for a regular expression in which istiod put a name as it stood: `.` is any byte, `.*` and `.+` many, and the
+/// groups are those of service accounts. `None`: it has anything else that means something.
+pub(crate) fn expressions(expression: &str) -> Option<Vec<Pattern>> {
+    // Each group is there in two ways.
+    for (group, ways) in [("(.+/|)", [".+/", ""]), ("(/.+)?", ["/.+", ""])] {
+        if let Some((before, after)) = expression.split_once(group) {
+            let mut all = Vec::new();
+            for way in ways {
+                all.extend(expressions(&[before, way, after].concat())?);
+            }
+            return Some(all);
+        }
+    }
+    let line = Bytes::of(b"\n").complement();
+    let mut pattern = Pattern::default();
+    let mut rest = expression.chars().peekable();
+    while let Some(character) = rest.next() {
+        pattern = match character {
+            '.' if rest.next_if_eq(&'*').is_some() => pattern.then_many(line),
+            '.' if rest.next_if_eq(&'+').is_some() => pattern.then_one(line).then_many(line),
+            '.' => pattern.then_one(line),
+            _ if r"\+*?()|[]{}^$".contains(character) => return None,
+            _ => pattern.then(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        };
+        if rest.peek().is_some_and(|next| "+*?{".contains(*next)) {
+            return None;
+        }
+    }
+    Some(vec![pattern])
 }
 
 /// All that is this audience once its scheme and its last slash are cut.

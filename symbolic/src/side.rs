@@ -3,6 +3,7 @@
 use crate::{
     bdd::{Bdd, Manager, TooLarge},
     condition::{Condition, Form, Literal, RuleForm, Subject, Value, Vocabulary},
+    kind::Kind,
     space::{Space, plain},
     tokens::Tokens,
     undecided::Undecided,
@@ -17,7 +18,6 @@ use alloc::{
 use gnomon_engine::{
     Plan,
     plan::{PeerModes, Rule},
-    request::Protocol,
     resource::MtlsMode,
     verdict::Stage,
 };
@@ -95,7 +95,7 @@ pub(crate) struct Stages<'p> {
 }
 
 impl<'p> Stages<'p> {
-    pub(crate) fn of(plan: &'p Plan, protocol: Protocol, vocabulary: &mut Vocabulary<'p>) -> Stages<'p> {
+    pub(crate) fn of(plan: &'p Plan, kind: Kind, vocabulary: &mut Vocabulary<'p>) -> Stages<'p> {
         let mut stages = Stages {
             modes: plan.peer_modes(),
             accepted: plan.accepted_trust_domain().map(ToOwned::to_owned),
@@ -106,12 +106,14 @@ impl<'p> Stages<'p> {
         let mut numbered = |rules: &'p [Rule]| -> Vec<Numbered<'p>> {
             rules.iter().map(|rule| Numbered { number: vocabulary.rule(rule), rule }).collect()
         };
-        for stage in plan.stages(protocol).into_iter().filter(|stage| !stage.dry_run) {
+        for stage in plan.stages(kind.protocol()).into_iter().filter(|stage| !stage.dry_run) {
             match stage.stage {
+                // Without a route Envoy asks no provider.
+                Stage::Custom if kind == Kind::Connect && stage.provider.is_some() => {}
                 Stage::Custom => {
                     stages.custom = Some(Custom {
                         provider: stage.provider.map(ToString::to_string),
-                        fails_open: plan.provider_fails_open(protocol),
+                        fails_open: plan.provider_fails_open(kind.protocol()),
                         rules: numbered(stage.rules),
                     });
                 }

@@ -5,8 +5,9 @@ use crate::{
     bdd::{Manager, Variable},
     condition::{Form, Subject, Value, Vocabulary, narrow},
     dimension::Dimension,
-    domain::{self, Over, Paths, Utf8},
+    domain::{self, Authorities, Over, Paths, Utf8, Word},
     headers::{Presence, presence},
+    kind::Kind,
     numbers,
     patterns::{Around, patterns},
     text::{self, Class, Domain, TooMany},
@@ -19,7 +20,7 @@ use alloc::{
     vec,
     vec::Vec,
 };
-use gnomon_engine::prepare::ProxySettings;
+use gnomon_engine::{jwt::Place, prepare::ProxySettings};
 use ipnet::IpNet;
 
 /// The axes, in the order of their variables, and the diagrams over them.
@@ -36,14 +37,20 @@ pub struct Space {
 /// What bears on which values there are.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
+    /// What is sent.
+    pub kind: Kind,
     /// The connection manager's, and its ports.
     pub proxy: &'a ProxySettings,
     /// The mesh's own, for natural members.
     pub trust_domain: &'a str,
     /// Matchers see several lines of a header as one value.
     pub joins_lines: bool,
+    /// Those of only one side do.
+    pub lines_differ: bool,
     /// Headers that the JWT stage reads or writes.
     pub of_tokens: &'a [String],
+    /// Where it looks for tokens.
+    pub token_places: &'a [Place],
 }
 
 /// How large it may become.
@@ -251,6 +258,13 @@ fn texts(
     let line = Utf8 { trimmed: true, beyond_ascii };
     let mut around = Around::default();
     let texts = match subject {
+        // Its target is the host.
+        Subject::Path if setting.kind == Kind::Connect => return Ok(nothing(subject, known)),
+        Subject::Method if setting.kind == Kind::Connect => Texts::of(Word(b"CONNECT")),
+        Subject::Host if setting.kind == Kind::Connect => {
+            around.capitals = verbatim;
+            Texts::of(Authorities { capitals: verbatim }).preferring(&["example.com:443"])
+        }
         Subject::Method => {
             let usual = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
             Texts { banned: vec![b"CONNECT".to_vec()], ..Texts::of(Over::methods()) }.preferring(&usual)
@@ -280,14 +294,17 @@ fn texts(
             Presence::Single => Texts::of(line).optional(),
             Presence::Lines => Texts::of(line).set(),
         },
-        Subject::Issuer => Texts { tokens: true, ..Texts::of(free).optional() },
+        Subject::Issuer => {
+            let texts = Texts::of(free).optional().preferring(&["https://other.example.com"]);
+            Texts { tokens: true, ..texts }
+        }
         Subject::MetadataText(..) => Texts::of(free).optional(),
         Subject::Claim(path) if matches!(path.as_slice(), [one] if one == "sub" || one == "jti") => {
             Texts::of(free).optional()
         }
         _ => Texts::of(free).set(),
     };
-    cut(subject, values, known, around, &texts, limits)
+    cut(subject, values, known, around, &texts, setting, limits)
 }
 
 /// An axis on which nothing is ever there.
@@ -307,6 +324,7 @@ fn cut(
     known: usize,
     around: Around,
     texts: &Texts,
+    setting: Setting<'_>,
     limits: Limits,
 ) -> Result<Axis, Undecided> {
     let mut all: Vec<text::Pattern> = Vec::new();
@@ -344,7 +362,9 @@ fn cut(
     let mut members: Vec<Member> = classes.into_iter().map(|class| Member::Text(class.member)).collect();
     if texts.tokens {
         members.push(Member::State(1));
-        costs.push(12);
+        costs.push(40);
+        members.extend(setting.token_places.iter().cloned().map(Member::Garbage));
+        costs.resize(members.len(), 50);
     }
     if texts.optional {
         members.push(Member::Absent);
@@ -390,10 +410,14 @@ fn classes(
 
 /// What a class of texts costs in a witness.
 fn cost(subject: &Subject, class: &Class, preferred: &[String]) -> u32 {
-    if let Some(at) = preferred.iter().position(|text| *text == class.member) {
+    // That there is no token is the usual case.
+    if *subject != Subject::Issuer
+        && let Some(at) = preferred.iter().position(|text| *text == class.member)
+    {
         return narrow(at);
     }
-    let length = narrow(class.member.len().min(1_000));
+    // Nobody sends an empty text but to show a point.
+    let length = if class.member.is_empty() { 30 } else { narrow(class.member.len().min(1_000)) };
     match subject {
         Subject::Method => 10 + length,
         Subject::Sni if class.member.is_empty() => 0,

@@ -119,6 +119,14 @@ pub(crate) fn stage(
         let name = match member {
             Member::Text(text) => text.as_str(),
             Member::Absent => continue,
+            Member::Garbage(place) => {
+                // No rule that looks there lets it pass, and none is there for a rule that wants one.
+                if !required && rules.iter().all(|rule| rule.sees(place) == Sight::Nothing) {
+                    let here = issuer.any_of(manager, &[class])?;
+                    passes = manager.or(passes, here)?;
+                }
+                continue;
+            }
             _ => "",
         };
         let one = of_issuer(manager, authenticator, &rules, &met, name, required)?;

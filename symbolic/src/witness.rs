@@ -4,6 +4,7 @@ use crate::{
     axis::{Axis, Code, Member},
     bdd::Bdd,
     condition::Subject,
+    kind::Kind,
     space::Space,
 };
 use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec, vec::Vec};
@@ -51,24 +52,36 @@ impl Space {
     }
 
     /// A request that lies there.
-    pub fn request(&self, point: &Point, protocol: Protocol) -> RequestSpec {
+    pub fn request(&self, point: &Point, kind: Kind) -> RequestSpec {
+        let protocol = kind.protocol();
         let mut spec =
             RequestSpec { protocol, method: "GET".into(), path: "/".into(), ..RequestSpec::default() };
         if protocol == Protocol::Http {
             spec.host = Some("example.com".into());
         }
+        if kind == Kind::Connect {
+            spec.method = "CONNECT".into();
+            spec.host = Some("example.com:443".into());
+        }
         let mut claims: Vec<(String, Json)> = Vec::new();
         let mut token = false;
+        let mut garbage = None;
         for (axis, classes) in self.axes.iter().zip(&point.0) {
             let members: Vec<&Member> =
                 classes.iter().filter_map(|class| axis.members.get(*class as usize)).collect();
             if axis.subject == Subject::Issuer {
-                token = !members.contains(&&Member::Absent);
+                token = members.iter().any(|member| matches!(member, Member::Text(_) | Member::State(_)));
+            }
+            if let [Member::Garbage(place)] = members[..] {
+                garbage = Some(place);
             }
             state(&mut spec, &mut claims, axis, &members);
         }
         if token && protocol == Protocol::Http {
             spec.claims = Some(Json::Object(claims));
+        }
+        if let Some(place) = garbage {
+            spec = spec.with_token(place, "malformed");
         }
         if spec.method == "QUERY" {
             spec.headers.push(("content-type".into(), "text/plain".into()));
@@ -98,7 +111,7 @@ fn state(spec: &mut RequestSpec, claims: &mut Vec<(String, Json)>, axis: &Axis, 
     let ip = || members.iter().find_map(|member| if let Member::Ip(ip) = member { Some(*ip) } else { None });
     match &axis.subject {
         Subject::Method => spec.method = texts().next().unwrap_or_default(),
-        Subject::Path => spec.path = texts().next().unwrap_or_default(),
+        Subject::Path => spec.path = texts().next().unwrap_or_else(|| "/".into()),
         Subject::Host => spec.host = texts().next(),
         Subject::Header(name) => spec.headers.extend(texts().map(|text| (name.clone(), text))),
         Subject::Peer => {

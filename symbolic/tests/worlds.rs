@@ -10,15 +10,15 @@
 
 use gnomon_engine::{
     Plan,
-    jwt::{Algorithm, Crypto, Key, Signature},
+    jwt::{Algorithm, Crypto, Json, Key, Signature},
     prepare::{Prepared, RequestSpec},
-    request::Protocol,
+    request::{ExtAuthzAnswer, Protocol},
     resource::Resources,
     verdict::{Outcome, Stage},
 };
 use gnomon_oracle::{evaluator::World, tape::Tape, worlds};
 use gnomon_symbolic::{
-    Change, Comparison, Limits, Point, Reason, Side, Undecided, axis::Code, bdd::Bdd, compare,
+    Change, Comparison, Kind, Limits, Point, Reason, Side, Undecided, axis::Code, bdd::Bdd, compare, idle,
 };
 
 /// Verifies nothing; the tokens made of claims are vouched for.
@@ -119,6 +119,121 @@ fn random_point(comparison: &Comparison<'_>, numbers: &mut Numbers) -> Point {
     Point(axes.collect())
 }
 
+/// A request at random, of values near those that policies have.
+fn random_request(kind: Kind, numbers: &mut Numbers) -> RequestSpec {
+    fn of<'t>(numbers: &mut Numbers, texts: &[&'t str]) -> &'t str {
+        texts[numbers.below(texts.len())]
+    }
+    let protocol = kind.protocol();
+    let mut spec = RequestSpec { protocol, method: "GET".into(), path: "/".into(), ..RequestSpec::default() };
+    let peers = [
+        "cluster.local/ns/a/sa/b",
+        "corp/ns/a/sa/b",
+        "cluster.local/ns/shop/sa/web",
+        "old.corp/ns/a/sa/b",
+        "cluster.local/ns/a.b/sa/b",
+        "other/ns/prod-1/sa/x",
+        "corp/a/b",
+        "cluster.local/ns/ashop/sa/bx",
+    ];
+    if numbers.below(4) > 0 {
+        spec.principal = Some(of(numbers, &peers).into());
+    }
+    let address = |numbers: &mut Numbers| {
+        of(numbers, &["10.0.0.1", "10.0.0.77", "10.0.1.1", "fe80::1", "2001:db8::1", "192.0.2.1"])
+            .parse()
+            .ok()
+    };
+    spec.source_ip = address(numbers);
+    spec.remote_ip = address(numbers);
+    spec.destination_ip = address(numbers);
+    spec.destination_port = Some([80, 8080, 0, 443, 65535, 81][numbers.below(6)]);
+    if numbers.below(2) == 0 {
+        spec.sni = Some(of(numbers, &["a.com", "x.a.com", "b.org", "com"]).into());
+    }
+    for name in ["p", "q", "r"] {
+        let answer = [ExtAuthzAnswer::Allow, ExtAuthzAnswer::Deny, ExtAuthzAnswer::Error][numbers.below(3)];
+        spec.ext_authz.push((name.into(), answer));
+    }
+    if protocol == Protocol::Tcp {
+        return spec;
+    }
+    spec.method = of(numbers, &["GET", "POST", "PUT", "get", "OPTIONS", "HEAD"]).into();
+    let paths = [
+        "/", "/a", "/a/", "/a/b", "/a/b/c", "/v1/x/i", "/f/x", "/f/y/x", "/xfoo*", "/ab", "/a//b", "/b",
+        "/a/%2f/b",
+    ];
+    spec.path = of(numbers, &paths).into();
+    let hosts = ["a.com", "A.com:8080", "x.a.com", "a.com:80", "b.org", "a", "bcom", "example.com"];
+    spec.host = Some(of(numbers, &hosts).into());
+    if kind == Kind::Connect {
+        spec.method = "CONNECT".into();
+        spec.path = "/".into();
+        spec.host = Some(of(numbers, &["a.com:80", "A.com:8080", "x.a.com:1", "bcom:443", "a:5"]).into());
+    }
+    for _ in 0..numbers.below(3) {
+        let name = of(numbers, &["x-a", "x-b", "accept"]);
+        spec.headers.push((name.into(), of(numbers, &["v", "w", "vw", "V", "*v*", "z"]).into()));
+    }
+    if numbers.below(2) == 0 {
+        let text = |text: &str| Json::String(text.into());
+        let mut claims = vec![("iss".into(), text(of(numbers, &["https://i", "https://j", "i", "k"])))];
+        if numbers.below(3) > 0 {
+            claims.push(("sub".into(), text(of(numbers, &["u", "ux", "v", "a/u"]))));
+        }
+        if numbers.below(2) > 0 {
+            claims.push(("aud".into(), text(of(numbers, &["dev", "https://dev/", "web", "x"]))));
+        }
+        for name in ["scope", "g", "azp", "a"] {
+            if numbers.below(3) == 0 {
+                let one = text(of(numbers, &["dev", "r w", "r", "5", "v"]));
+                claims.push((
+                    name.into(),
+                    if numbers.below(2) == 0 { one } else { Json::List(vec![one, text("v")]) },
+                ));
+            }
+        }
+        spec.claims = Some(Json::Object(claims));
+    }
+    spec
+}
+
+/// Random requests may fare differently only where the comparison says that some do.
+fn check_random(
+    plans: [&Plan; 2],
+    world: &World,
+    kind: Kind,
+    there_are: [bool; 3],
+    numbers: &mut Numbers,
+    counts: &mut Counts,
+) {
+    for _ in 0..12 {
+        let mut spec = random_request(kind, numbers);
+        // A header in which a token is looked for would be a second token.
+        spec.headers.retain(|(name, _)| {
+            plans.iter().all(|plan| plan.authenticator().reads_headers().all(|read| read != name))
+        });
+        let [old, new] = plans.map(|plan| verdict(plan, world, &spec));
+        if old == new {
+            continue;
+        }
+        let expected = match new {
+            Outcome::Allow => there_are[0],
+            Outcome::Deny => there_are[1],
+            _ => there_are[2],
+        };
+        counts.hits += 1;
+        assert!(
+            expected,
+            "{old:?} {new:?} {there_are:?} {:?} {}\n{spec:?}\nold {}\nnew {}",
+            world.workload.proxy,
+            world.mesh.istio_version,
+            told(plans[0], kind.protocol(), world, &spec),
+            told(plans[1], kind.protocol(), world, &spec)
+        );
+    }
+}
+
 /// Checks one pair; what it says is covered.
 fn check(numbers: &mut Numbers, counts: &mut Counts) {
     let world = world(numbers);
@@ -126,11 +241,16 @@ fn check(numbers: &mut Numbers, counts: &mut Counts) {
     let old = Plan::build(&world.resources, &world.workload, &world.mesh);
     let new = Plan::build(&resources, &world.workload, &world.mesh);
     let side = |plan| Side { plan, workload: &world.workload, mesh: &world.mesh };
-    for protocol in [Protocol::Http, Protocol::Tcp] {
-        let mut comparison = match compare(side(&old), side(&new), protocol, Limits::default()) {
+    for kind in [Kind::Http, Kind::Connect, Kind::Tcp] {
+        let protocol = kind.protocol();
+        if numbers.below(6) == 0 {
+            check_idle(&old, &world, kind, counts);
+        }
+        let mut comparison = match compare(side(&old), side(&new), kind, Limits::default()) {
             Ok(Some(comparison)) => comparison,
             Ok(None) => {
                 counts.same += 1;
+                check_random([&old, &new], &world, kind, [false; 3], numbers, counts);
                 continue;
             }
             Err(Undecided::Unsupported(_) | Undecided::Refused(_)) => {
@@ -152,12 +272,14 @@ fn check(numbers: &mut Numbers, counts: &mut Counts) {
             }
         }
         counts.different += usize::from(!comparison.is_equivalent());
+        let there_are = sets.map(|set| set != Bdd::FALSE);
+        check_random([&old, &new], &world, kind, there_are, numbers, counts);
         check_parts(&mut comparison, [&old, &new], &world, counts);
         for point in points {
             if !comparison.space.has(comparison.consistent, &point) {
                 continue;
             }
-            let spec = comparison.space.request(&point, protocol);
+            let spec = comparison.space.request(&point, kind);
             let outcomes = [verdict(&old, &world, &spec), verdict(&new, &world, &spec)];
             let found = sets.map(|set| comparison.space.has(set, &point));
             let expected = match outcomes {
@@ -213,7 +335,7 @@ fn check_parts(comparison: &mut Comparison<'_>, plans: [&Plan; 2], world: &World
     }
     for part in &parts {
         let point = comparison.space.cheapest(part.set).unwrap();
-        let spec = comparison.space.request(&point, comparison.protocol);
+        let spec = comparison.space.request(&point, comparison.kind);
         for (plan, reason) in plans.into_iter().zip(part.reasons) {
             if plan.releases().count() > 1 || matches!(reason, Reason::Unknown) {
                 continue;
@@ -241,9 +363,48 @@ fn check_parts(comparison: &mut Comparison<'_>, plans: [&Plan; 2], world: &World
     }
 }
 
+/// A rule is said to make no difference exactly where the policies without it are equivalent.
+fn check_idle(plan: &Plan, world: &World, kind: Kind, counts: &mut Counts) {
+    fn side<'p>(plan: &'p Plan, world: &'p World) -> Side<'p> {
+        Side { plan, workload: &world.workload, mesh: &world.mesh }
+    }
+    let Ok(found) = idle(side(plan, world), kind, Limits::default()) else { return };
+    for stage in plan.stages(kind.protocol()) {
+        if stage.dry_run || !matches!(stage.stage, Stage::Deny | Stage::Allow) {
+            continue;
+        }
+        for rule in stage.rules {
+            let mut resources = world.resources.clone();
+            let policy = resources.authorization.iter_mut().find(|policy| {
+                *policy.meta.name == *rule.origin.policy.name
+                    && *policy.meta.namespace == *rule.origin.policy.namespace
+            });
+            let Some(policy) = policy.filter(|policy| rule.origin.index < policy.rules.len()) else {
+                continue;
+            };
+            // A policy without a rule still applies, and matches nothing.
+            policy.rules.remove(rule.origin.index);
+            let without = Plan::build(&resources, &world.workload, &world.mesh);
+            let Ok(comparison) = compare(side(plan, world), side(&without, world), kind, Limits::default())
+            else {
+                continue;
+            };
+            let same = comparison.is_none_or(|comparison| comparison.is_equivalent());
+            let told = found.iter().any(|one| {
+                one.rule.origin.index == rule.origin.index
+                    && one.rule.origin.policy.name == rule.origin.policy.name
+            });
+            assert_eq!(told, same, "{kind:?} {}", rule.id);
+            counts.idle += usize::from(told);
+        }
+    }
+}
+
 #[derive(Default, Debug)]
 struct Counts {
+    idle: usize,
     boxes: usize,
+    hits: usize,
     same: usize,
     not_covered: usize,
     compared: usize,
@@ -268,6 +429,7 @@ fn pairs(seed: u64, count: usize) -> Counts {
 fn the_engine_says_the_same() {
     let counts = pairs(1, 400);
     assert!(counts.compared > 200 && counts.different > 100, "{counts:?}");
+    assert!(counts.hits > 100, "{counts:?}");
     assert!(counts.not_covered < counts.compared, "{counts:?}");
 }
 

@@ -10,6 +10,7 @@ mod docs;
 mod filter;
 mod fuzz;
 mod instructions;
+mod module;
 mod packages;
 mod panics;
 mod playground;
@@ -26,7 +27,9 @@ use workspace::Workspace;
 const HELP: &str = "\
 cargo xtask <command>
 
-  demo [--keep]   real Envoy enforces today's policies, the shadow filter judges tomorrow's: a table of both
+  demo [--module] [--keep]
+                  real Envoy enforces today's policies, the shadow filter judges tomorrow's: a table of both
+                  --module takes the native module in the place of the filter
                   --keep leaves Envoy running and prints how to reach it
   test            formatting, clippy, no_std and wasm builds, all tests, those in real Envoy included
   fuzz [TARGET…] [--minutes N]
@@ -40,7 +43,8 @@ cargo xtask <command>
                   --write puts them into docs/performance.md
   bench diff      what it costs to compare two sets of policies over all requests: a table
   bench scale     how long, how large, how fast large policy sets are: a table
-  soak [--minutes N | --seconds N]
+  bench trees     the first answer on a repository of 30,000 files, and on a cluster's dump
+  soak [--minutes N | --seconds N], soak --module [--seconds N]
                   full load and configuration updates: nothing altered, nothing lost, memory flat (10 minutes)
   dist [--check]  the filter, its image, the page, checksums and bill of materials, in target/dist
                   --check builds them again in another folder and compares every byte
@@ -52,6 +56,11 @@ cargo xtask <command>
   filter [--software-crypto]
                   build the Envoy filter and check its size
                   --software-crypto builds the larger one, which also checks PS*, EdDSA and HS* signatures
+  module          build the native module for Envoy
+  module --sanitize address|thread [--seconds N]
+                  its hooks in any order, and workers beside updates, under a sanitizer (nightly)
+  module --conformance N
+                  random policies and requests: the module in front of Envoy's own filters sees all of them agree
   playground [--build | --test | --port N]
                   build the page for browsers and serve it; --build only builds web-playground/app/dist, --test runs
                   its tests in Chromium
@@ -84,6 +93,8 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         }
         ["demo"] => demo::demo(&Workspace::find()?, false),
         ["demo", "--keep"] => demo::demo(&Workspace::find()?, true),
+        ["demo", "--module"] => demo::module(&Workspace::find()?, false),
+        ["demo", "--module", "--keep"] => demo::module(&Workspace::find()?, true),
         ["test"] => test::test(&Workspace::find()?),
         ["bench", "instructions"] => instructions::check(&Workspace::find()?),
         ["bench"] => verdicts::bench(&Workspace::find()?, false),
@@ -92,7 +103,14 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["bench", "envoy", "--write"] => bench::envoy(&Workspace::find()?, true),
         ["bench", "diff"] => bench::diff(&Workspace::find()?),
         ["bench", "scale"] => bench::scale(&Workspace::find()?),
+        ["bench", "trees"] => bench::trees(&Workspace::find()?),
         ["soak"] => bench::soak(&Workspace::find()?, 600),
+        ["soak", "--module"] => bench::soak_module(&Workspace::find()?, 600),
+        ["soak", "--module", "--seconds", number] => {
+            let wrong = || Failure::usage(format!("--seconds wants a whole number, got {number}"));
+            let count = number.parse().ok().filter(|count| (1..=86_400).contains(count)).ok_or_else(wrong)?;
+            bench::soak_module(&Workspace::find()?, count)
+        }
         ["soak", unit @ ("--minutes" | "--seconds"), number] => {
             let count: u64 = number
                 .parse()
@@ -114,6 +132,12 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
             setup::rust_target(&workspace, setup::FILTER_TARGET)?;
             filter::build_software_crypto(&workspace).map(drop)
         }
+        ["module"] => module::build(&Workspace::find()?).map(drop),
+        ["module", "--sanitize", sanitizer] => module::sanitize(&Workspace::find()?, sanitizer, "60"),
+        ["module", "--sanitize", sanitizer, "--seconds", seconds] => {
+            module::sanitize(&Workspace::find()?, sanitizer, seconds)
+        }
+        ["module", "--conformance", cases] => conformance::module(&Workspace::find()?, cases),
         ["fuzz", rest @ ..] => fuzz::fuzz(&Workspace::find()?, rest),
         ["playground"] => playground::serve(&Workspace::find()?, None),
         ["playground", "--build"] => playground::build(&Workspace::find()?).map(drop),

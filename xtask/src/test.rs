@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that has to hold, in one go.
 
 use crate::{
-    dependencies, filter, instructions, playground,
+    dependencies, filter, instructions, module, playground,
     run::{Failure, Steps, Tally, count, run},
     setup,
     workspace::Workspace,
@@ -63,6 +63,11 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
             ["--package", "gnomon-envoy-filter", "--target", setup::FILTER_TARGET, "--", "-D", "warnings"];
         cargo(&[&["clippy"][..], &filter].concat())
     });
+    let mut native = None;
+    steps.step("the native module for Envoy", || {
+        native = Some(module::build(workspace)?);
+        Ok(())
+    });
     steps.tests(PAGE, |tests| page(workspace, tests));
     steps.step("instructions of hot paths", || instructions::check(workspace));
     steps.tests("tests", |tests| {
@@ -76,6 +81,14 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
             command.env("GNOMON_PROMTOOL", promtool);
         }
         count(&mut command, tests)
+    });
+    // What the wasm filter has just done in real Envoy, once more with the native module.
+    steps.tests("the native module in real Envoy", |tests| {
+        let Some(native) = &native else { return Err(Failure::new("the module was not built")) };
+        let mut command = workspace.cargo();
+        command.args(["test", "--package", "gnomon-host-tests", "--no-fail-fast"]);
+        command.args(["--test", "envoy_filter", "--test", "envoy_judge"]);
+        count(command.env("GNOMON_ENVOY", &envoy).env("GNOMON_FILTER_WASM", native), tests)
     });
     steps.finish()
 }

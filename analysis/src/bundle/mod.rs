@@ -2,6 +2,7 @@
 //! apply to them and no others.
 
 mod configuration;
+mod module;
 mod object;
 mod pack;
 mod select;

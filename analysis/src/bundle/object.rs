@@ -1,5 +1,6 @@
 //! The object itself: Istio's `WasmPlugin` or `TrafficExtension`, or an entry of Envoy's filter chain.
 
+use super::module;
 use gnomon_engine::{
     request::Protocol,
     resource::{Labels, TargetKind, TargetRef},
@@ -16,6 +17,12 @@ pub enum Kind {
     TrafficExtension,
     /// An element of `http_filters`, or of a chain's `filters` for TCP, of an Envoy without Istio.
     Envoy,
+    /// The native module: `networking.istio.io/v1alpha3` EnvoyFilter, for proxies of Istio 1.31 and later.
+    Module,
+    /// The native module for Envoy Gateway: `gateway.envoyproxy.io/v1alpha1` EnvoyExtensionPolicy.
+    ModuleGateway,
+    /// The native module as an element of `http_filters`, or of a chain's `filters` for TCP.
+    ModuleEnvoy,
 }
 
 /// Where the filter goes and what it is given.
@@ -33,7 +40,8 @@ pub struct Plugin<'a> {
     pub proxy: ProxyKind,
     /// HTTP filter or network filter.
     pub protocol: Protocol,
-    /// `oci://`, `https://`, `http://` or `file://`; for [`Kind::Envoy`] a path in the proxy's file system.
+    /// `oci://`, `https://`, `http://` or `file://`; for [`Kind::Envoy`] and the native module a path in
+    /// the proxy's file system; the module may also be named.
     pub image: &'a str,
     /// The module's or image's SHA-256 in hex; empty: not checked.
     pub sha256: &'a str,
@@ -48,15 +56,18 @@ pub fn object(kind: Kind, plugin: &Plugin<'_>) -> Value {
     match kind {
         Kind::WasmPlugin => {
             let mut spec = placement(plugin);
-            spec.append(&mut module(plugin));
+            spec.append(&mut image(plugin));
             istio("WasmPlugin", plugin, spec)
         }
         Kind::TrafficExtension => {
             let mut spec = placement(plugin);
-            spec.insert("wasm".into(), module(plugin).into());
+            spec.insert("wasm".into(), image(plugin).into());
             istio("TrafficExtension", plugin, spec)
         }
         Kind::Envoy => envoy(plugin),
+        Kind::Module => module::istio(plugin),
+        Kind::ModuleGateway => module::gateway(plugin),
+        Kind::ModuleEnvoy => module::envoy(plugin),
     }
 }
 
@@ -87,7 +98,7 @@ fn placement(plugin: &Plugin<'_>) -> Map<String, Value> {
     fields
 }
 
-fn target(target: &TargetRef) -> Value {
+pub(super) fn target(target: &TargetRef) -> Value {
     let (group, kind) = match target.kind {
         TargetKind::Service => ("", "Service"),
         TargetKind::ServiceEntry => ("networking.istio.io", "ServiceEntry"),
@@ -97,7 +108,7 @@ fn target(target: &TargetRef) -> Value {
     json!({"group": group, "kind": kind, "name": target.name})
 }
 
-fn module(plugin: &Plugin<'_>) -> Map<String, Value> {
+fn image(plugin: &Plugin<'_>) -> Map<String, Value> {
     let mut fields = Map::new();
     fields.insert("url".into(), plugin.image.into());
     for (name, value) in [("sha256", plugin.sha256), ("imagePullSecret", plugin.pull_secret)] {

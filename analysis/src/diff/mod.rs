@@ -4,22 +4,23 @@
 //! that is shown has been put to the engine on both sides first; one that it does not confirm is a bug, and reported as
 //! such ([`Problem::Unconfirmed`]).
 
+mod deciding;
 mod request;
 mod words;
 
+pub use deciding::Deciding;
 pub use request::document;
 
+use deciding::{because, deciding};
 use gnomon_engine::{
     Mesh, Plan, Workload,
     jwt::Crypto,
-    plan::Rule,
     prepare::{Prepared, RequestSpec},
     request::Protocol,
     resource::Resources,
     verdict::{Outcome, Report},
 };
-use gnomon_symbolic::{Comparison, Limits, Reason, Side, Undecided, compare};
-use serde::Serialize;
+use gnomon_symbolic::{Comparison, Kind, Limits, Side, Undecided, compare};
 
 pub use gnomon_symbolic::Change;
 
@@ -91,18 +92,6 @@ pub struct Line {
     pub example: RequestSpec,
 }
 
-/// What decides on one side.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Deciding {
-    /// In words: `DENY rule 0 of shop/no-delete`.
-    pub what: String,
-    /// The file; empty where there is none.
-    pub file: String,
-    /// The line; 0 where there is none.
-    pub line: u32,
-}
-
 /// Why there is no answer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -147,18 +136,36 @@ pub fn of_workload(
     crypto: &dyn Crypto,
     limits: Limits,
 ) -> Result<Changes, Problem> {
+    of_kinds(&[Kind::Http, Kind::Connect, Kind::Tcp], old, new, now, crypto, limits)
+}
+
+/// As [`of_workload`], for these kinds of requests only. CONNECT counts where a rule names it.
+pub(crate) fn of_kinds(
+    kinds: &[Kind],
+    old: State<'_>,
+    new: State<'_>,
+    now: i64,
+    crypto: &dyn Crypto,
+    limits: Limits,
+) -> Result<Changes, Problem> {
     let plan = |state: State<'_>| Plan::build(state.resources, state.workload, state.mesh);
     let plans = [plan(old), plan(new)];
     let [before, after] = &plans;
     let asking = Asking { states: [old, new], plans: [before, after], now, crypto };
     let mut changes = Changes { complete: true, ..Changes::default() };
-    for protocol in [Protocol::Http, Protocol::Tcp] {
-        // ztunnel has one chain for both.
-        if protocol == Protocol::Http && before.is_ztunnel() && after.is_ztunnel() {
+    // ztunnel has one chain for all.
+    let connections = before.is_ztunnel() && after.is_ztunnel();
+    let connect = || plans.iter().any(Kind::names_connect);
+    let kinds = match connections {
+        true => &[Kind::Tcp],
+        false => kinds,
+    };
+    for kind in kinds.iter().copied() {
+        if kind == Kind::Connect && !connect() {
             continue;
         }
         let (a, b) = (side_of(&old, before), side_of(&new, after));
-        if let Some(mut comparison) = compare(a, b, protocol, limits)? {
+        if let Some(mut comparison) = compare(a, b, kind, limits)? {
             asking.add(&mut changes, &mut comparison)?;
         }
     }
@@ -192,7 +199,7 @@ impl Asking<'_> {
             if place.is_none()
                 && let Some(point) = comparison.space.cheapest(set)
             {
-                let request = comparison.space.request(&point, comparison.protocol);
+                let request = comparison.space.request(&point, comparison.kind);
                 *place = Some(self.confirmed(request, change)?);
             }
         }
@@ -200,7 +207,7 @@ impl Asking<'_> {
         changes.complete &= complete;
         for part in parts {
             let [old, new] = part.reasons;
-            let because = because(self.plans, comparison.protocol, old, new);
+            let because = because(self.plans, comparison.kind.protocol(), old, new);
             let cubes = comparison.cubes(part.set, LINES);
             let lines = match cubes {
                 Some(cubes) => {
@@ -215,14 +222,14 @@ impl Asking<'_> {
             };
             for (requests, set) in lines {
                 let Some(point) = comparison.space.cheapest(set) else { continue };
-                let request = comparison.space.request(&point, comparison.protocol);
+                let request = comparison.space.request(&point, comparison.kind);
                 let Witness { request: example, .. } = self.confirmed(request, part.change)?;
                 changes.summary.push(Line {
                     change: part.change,
-                    protocol: comparison.protocol,
+                    protocol: comparison.kind.protocol(),
                     requests,
-                    old: deciding(old),
-                    new: deciding(new),
+                    old: deciding(old, self.plans[0]),
+                    new: deciding(new, self.plans[1]),
                     because: because.clone(),
                     example,
                 });
@@ -249,68 +256,4 @@ impl Asking<'_> {
         }
         Ok(Witness { request, old, new })
     }
-}
-
-fn deciding(reason: Reason<'_>) -> Deciding {
-    let plain = |what: &str| Deciding { what: what.into(), file: String::new(), line: 0 };
-    let of = |action: &str, rule: &Rule| Deciding {
-        what: format!(
-            "{action} {}/{} rule {}",
-            rule.origin.policy.namespace, rule.origin.policy.name, rule.origin.index
-        ),
-        file: rule.origin.policy.file.to_string(),
-        line: rule.origin.at.line,
-    };
-    match reason {
-        Reason::Gate => plain("mutual TLS (PeerAuthentication)"),
-        Reason::Tokens => plain("RequestAuthentication"),
-        Reason::NoneAllows => plain("no ALLOW rule matches"),
-        Reason::NothingRefuses => plain("nothing refuses it"),
-        Reason::Custom(rule) => of("CUSTOM", rule),
-        Reason::Denied(rule) => of("DENY", rule),
-        Reason::Allowed(rule) => of("ALLOW", rule),
-        _ => plain("it is not known"),
-    }
-}
-
-/// What was done to the rule that decides: the one that allows now or allowed before, and the one that denies.
-fn because(plans: [&Plan; 2], protocol: Protocol, old: Reason<'_>, new: Reason<'_>) -> Vec<String> {
-    let mut because = Vec::new();
-    let [before, after] = plans;
-    let mut told = |text: String| {
-        if !because.contains(&text) {
-            because.push(text);
-        }
-    };
-    let rule = |reason: Reason<'_>| match reason {
-        Reason::Custom(rule) | Reason::Denied(rule) | Reason::Allowed(rule) => Some(rule.origin.clone()),
-        _ => None,
-    };
-    for (origin, is_new) in [(rule(new), true), (rule(old), false)] {
-        let Some(origin) = origin else { continue };
-        let name = format!("{}/{} rule {}", origin.policy.namespace, origin.policy.name, origin.index);
-        let find = |plan: &Plan| -> Option<Rule> {
-            let stages = plan.stages(protocol);
-            let mut rules = stages.iter().filter(|stage| !stage.dry_run).flat_map(|stage| stage.rules);
-            rules
-                .find(|rule| {
-                    let of = &rule.origin;
-                    of.index == origin.index
-                        && of.policy.name == origin.policy.name
-                        && of.policy.namespace == origin.policy.namespace
-                })
-                .cloned()
-        };
-        match (find(before), find(after)) {
-            (Some(a), Some(b)) => {
-                for text in words::rule_change(&a, &b) {
-                    told(format!("{name} {text}"));
-                }
-            }
-            (None, Some(_)) if is_new => told(format!("{name} is new")),
-            (Some(_), None) if !is_new => told(format!("{name} is gone")),
-            _ => {}
-        }
-    }
-    because
 }

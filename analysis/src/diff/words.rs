@@ -1,11 +1,11 @@
 //! A part of a difference as a person would write it.
 
 use gnomon_engine::{
+    jwt::Place,
     plan::{Clause, Rule},
-    request::Protocol,
 };
 use gnomon_symbolic::{
-    Comparison, Cube, Phrase,
+    Comparison, Cube, Kind, Phrase,
     axis::{Axis, Choice, Member},
     condition::Subject,
 };
@@ -20,12 +20,16 @@ pub(super) fn cube(comparison: &Comparison<'_>, cube: &Cube) -> String {
             clause(comparison, *at, axis, choice)
         })
         .collect();
+    if !may_be_preflight(comparison, cube) {
+        parts.retain(|(order, _)| *order != PREFLIGHT);
+    }
     parts.sort_by_key(|(order, _)| *order);
     let named = |order: u8| parts.iter().any(|(of, _)| *of == order);
-    let head = match comparison.protocol {
-        Protocol::Tcp => "TCP connections".to_owned(),
-        Protocol::Http if named(0) || named(1) => String::new(),
-        Protocol::Http => "HTTP requests".to_owned(),
+    let head = match comparison.kind {
+        Kind::Tcp => "TCP connections".to_owned(),
+        Kind::Connect => "CONNECT".to_owned(),
+        Kind::Http if named(0) || named(1) => String::new(),
+        Kind::Http => "HTTP requests".to_owned(),
     };
     let mut text = head;
     let mut commas = false;
@@ -42,6 +46,21 @@ pub(super) fn cube(comparison: &Comparison<'_>, cube: &Cube) -> String {
     text
 }
 
+/// Where it is said of a request whether it is a preflight.
+const PREFLIGHT: u8 = 13;
+
+/// False: the methods tell already that it is none.
+fn may_be_preflight(comparison: &Comparison<'_>, cube: &Cube) -> bool {
+    cube.0.iter().all(|(at, choice)| {
+        match (comparison.space.axes.get(*at), choice) {
+        (Some(axis), Choice::Any(classes)) if axis.subject == Subject::Method => classes.iter().any(|class| {
+            matches!(axis.members.get(*class as usize), Some(Member::Text(text)) if text == "OPTIONS")
+        }),
+        _ => true,
+    }
+    })
+}
+
 /// Its place in the sentence, and the words.
 fn clause(comparison: &Comparison<'_>, at: usize, axis: &Axis, choice: &Choice) -> Option<(u8, String)> {
     let classes = match choice {
@@ -51,6 +70,7 @@ fn clause(comparison: &Comparison<'_>, at: usize, axis: &Axis, choice: &Choice) 
     let phrase = comparison.phrase(at, classes);
     let text = |noun: &str| matching(&phrase, noun);
     Some(match &axis.subject {
+        Subject::Method if comparison.kind == Kind::Connect => return None,
         Subject::Method => (0, bare(&phrase, "any method")),
         Subject::Path => (1, bare(&phrase, "any path")),
         Subject::Host => (2, text("host")),
@@ -70,10 +90,24 @@ fn clause(comparison: &Comparison<'_>, at: usize, axis: &Axis, choice: &Choice) 
         Subject::Sni => (6, text("server name")),
         Subject::Preflight => {
             let is = classes.iter().any(|class| axis.members.get(*class as usize) == Some(&Member::State(1)));
-            (13, if is { "as a CORS preflight" } else { "but no CORS preflight" }.into())
+            (PREFLIGHT, if is { "as a CORS preflight" } else { "but no CORS preflight" }.into())
         }
-        Subject::Issuer if !phrase.present => (8, "without a token".into()),
         Subject::Issuer => {
+            let garbage =
+                |class: &&u32| matches!(axis.members.get(**class as usize), Some(Member::Garbage(_)));
+            let all = axis.members.iter().filter(|member| matches!(member, Member::Garbage(_))).count();
+            let malformed = match classes.iter().filter(garbage).count() {
+                0 => None,
+                some if some == all => Some("with a malformed token".to_owned()),
+                _ => {
+                    let places =
+                        classes.iter().filter_map(|class| match axis.members.get(*class as usize)? {
+                            Member::Garbage(place) => Some(self::place(place)),
+                            _ => None,
+                        });
+                    Some(format!("with a malformed token in {}", places.collect::<Vec<_>>().join(" or ")))
+                }
+            };
             let token = match bare(&phrase, "") {
                 any if any.is_empty() => "with a token of any issuer".to_owned(),
                 _ if phrase.any_of.is_empty() && phrase.like.is_empty() => {
@@ -81,7 +115,11 @@ fn clause(comparison: &Comparison<'_>, at: usize, axis: &Axis, choice: &Choice) 
                 }
                 issuer => format!("with a token of issuer {issuer}"),
             };
-            (8, if phrase.or_absent { format!("{token}, or without one") } else { token })
+            let mut ways: Vec<String> = Vec::new();
+            ways.extend(phrase.present.then_some(token));
+            ways.extend(malformed);
+            ways.extend(phrase.or_absent.then(|| "without a token".to_owned()));
+            (8, ways.join(" or "))
         }
         Subject::Claim(path) => (10, text(&format!("claim {}", path.join(".")))),
         Subject::Header(name) => (7, text(&format!("header {name}"))),
@@ -97,6 +135,14 @@ fn clause(comparison: &Comparison<'_>, at: usize, axis: &Axis, choice: &Choice) 
             (12, format!("where provider {name} {}", words.collect::<Vec<_>>().join(" or ")))
         }
     })
+}
+
+fn place(place: &Place) -> String {
+    match place {
+        Place::Header { name, .. } => format!("header {name}"),
+        Place::Param(name) => format!("parameter {name}"),
+        Place::Cookie(name) => format!("cookie {name}"),
+    }
 }
 
 fn set(

@@ -23,7 +23,7 @@ fn title(change: Change) -> &'static str {
 }
 
 /// The format of docs/formats.md, "Difference".
-pub(super) fn json(compared: &[Compared], curl: bool) -> String {
+pub(crate) fn json(compared: &[Compared], curl: bool) -> String {
     let witness = |witness: &Option<Witness>| match witness {
         None => Value::Null,
         Some(found) => {

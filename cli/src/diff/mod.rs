@@ -2,9 +2,9 @@
 
 mod allowed;
 mod curl;
-mod formats;
+pub(crate) mod formats;
 mod source;
-mod text;
+pub(crate) mod text;
 
 use crate::{
     Outcome, environment, findings, style,
@@ -56,10 +56,10 @@ pub(crate) enum Format {
 }
 
 /// What came of one workload.
-pub(super) struct Compared {
-    pub(super) name: String,
-    pub(super) workload: Workload,
-    pub(super) changes: Changes,
+pub(crate) struct Compared {
+    pub(crate) name: String,
+    pub(crate) workload: Workload,
+    pub(crate) changes: Changes,
 }
 
 /// One side, read.
@@ -125,7 +125,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         }
     }
     let output = match args.output {
-        Format::Text => text::write(args, &compared),
+        Format::Text => text::write(args.curl, &compared),
         Format::Json => formats::json(&compared, args.curl),
         Format::Markdown => formats::markdown(&compared),
         Format::Sarif => formats::sarif(&compared),

@@ -1,12 +1,12 @@
 //! For people.
 
-use super::{Args, Compared, curl};
+use super::{Compared, curl};
 use crate::style::{self, Style, plural, safe};
 use gnomon_analysis::diff::{Change, Deciding, Line, Witness, document};
 use std::fmt::Write as _;
 
 /// All of it.
-pub(super) fn write(args: &Args, compared: &[Compared]) -> String {
+pub(crate) fn write(curl: bool, compared: &[Compared]) -> String {
     let style = Style::of_stdout();
     let mut out = String::new();
     let different: Vec<&Compared> = compared.iter().filter(|one| !one.changes.is_equivalent()).collect();
@@ -25,7 +25,7 @@ pub(super) fn write(args: &Args, compared: &[Compared]) -> String {
         ];
         for (title, witness) in witnesses {
             if let Some(witness) = witness {
-                self::witness(&mut out, args, style, title, witness);
+                self::witness(&mut out, curl, style, title, witness);
             }
         }
         out.push('\n');
@@ -67,13 +67,13 @@ pub(super) fn deciding(deciding: &Deciding) -> String {
     }
 }
 
-fn witness(out: &mut String, args: &Args, style: Style, title: &str, witness: &Witness) {
+fn witness(out: &mut String, curl: bool, style: Style, title: &str, witness: &Witness) {
     let request = document(&witness.request).to_string();
     let _ = writeln!(out, "  {}", style.faint(&format!("a request that is {title}, for gnomon eval -r:")));
     let _ = writeln!(out, "      {}", safe(&request));
     let _ = writeln!(out, "      before: {}", safe(&witness.old.reason));
     let _ = writeln!(out, "      now: {}", safe(&witness.new.reason));
-    if args.curl {
+    if curl {
         let _ = writeln!(out, "      {}", curl::command(&witness.request));
     }
 }

@@ -71,6 +71,11 @@ impl<'a> AppliedRule<'a> {
         !self.0.forward && !matches!(place, Place::Cookie(_))
     }
 
+    /// Everywhere it looks, in its order.
+    pub fn places(self) -> Vec<Place> {
+        self.0.locations.places()
+    }
+
     /// What it finds when the request's only token is at this place.
     pub fn sees(self, place: &Place) -> Sight {
         const TOKEN: &str = "e30.e30.e30";

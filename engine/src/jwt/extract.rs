@@ -1,6 +1,6 @@
 //! Where a rule looks for tokens, and what it finds there.
 
-use super::{query, view::View};
+use super::{Place, query, view::View};
 use crate::{headers::lookup_name, order, resource::JwtRule};
 use alloc::{borrow::ToOwned, format, string::String, vec, vec::Vec};
 
@@ -97,6 +97,15 @@ impl Locations {
     pub(super) fn prefixes(&self, header: &str) -> Vec<String> {
         let places = self.headers.iter().filter(|place| place.name == header);
         places.map(|place| place.prefix.clone()).collect()
+    }
+
+    /// All places.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let header =
+            |place: &HeaderPlace| Place::Header { name: place.name.clone(), prefix: place.prefix.clone() };
+        let params = self.params.iter().cloned().map(Place::Param);
+        let cookies = self.cookies.iter().cloned().map(Place::Cookie);
+        self.headers.iter().map(header).chain(params).chain(cookies).collect()
     }
 
     /// All places, for people.

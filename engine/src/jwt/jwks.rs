@@ -20,6 +20,11 @@ pub struct KeySet {
 }
 
 impl KeySet {
+    /// The keys, in the order of the set.
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
     /// Reads a key set (RFC 7517) as Envoy does: bad keys among good ones are left out.
     pub fn parse(text: &str) -> KeySet {
         parse(text)

@@ -41,8 +41,8 @@ use crate::{
     workload::IstioVersion,
 };
 use alloc::{
-    rc::Rc,
     string::{String, ToString},
+    sync::Arc,
     vec::Vec,
 };
 use core::fmt;
@@ -241,19 +241,19 @@ pub trait Crypto {
     }
 
     /// The key set at this address (a rule's `jwksUri`), where it has been fetched; by default it has not.
-    fn key_set(&self, _address: &str) -> Option<Rc<KeySet>> {
+    fn key_set(&self, _address: &str) -> Option<Arc<KeySet>> {
         None
     }
 
     /// What [`Crypto::remember`] was given for this rule and this whole token, as long as it is kept. `rule` is an index
     /// into the list given to [`Authenticator::compile`], and means nothing for another list. The default keeps nothing.
-    fn recall(&self, _rule: usize, _token: &[u8]) -> Option<Rc<Passed>> {
+    fn recall(&self, _rule: usize, _token: &[u8]) -> Option<Arc<Passed>> {
         None
     }
 
     /// This rule has let this token pass. Its times are checked again whenever it is recalled, and a key set
     /// fetched since invalidates it.
-    fn remember(&self, _rule: usize, _token: &[u8], _passed: &Rc<Passed>) {}
+    fn remember(&self, _rule: usize, _token: &[u8], _passed: &Arc<Passed>) {}
 }
 
 /// The outcome of the JWT stage.

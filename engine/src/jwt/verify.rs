@@ -4,8 +4,8 @@ use super::{Crypto, Key, KeySet, Material, Signature, output::Outputs, status::S
 use super::{extract::Locations, jwks};
 use crate::{node::Position, resource::JwtRule, verdict::Missing};
 use alloc::{
-    rc::Rc,
     string::{String, ToString},
+    sync::Arc,
     vec::Vec,
 };
 
@@ -107,7 +107,7 @@ impl Rule {
         now: i64,
         crypto: &dyn Crypto,
         assume: &mut dyn Assume,
-    ) -> Result<Rc<Passed>, Status> {
+    ) -> Result<Arc<Passed>, Status> {
         // Issuer, audience and signature stay as they were; only the time has gone on.
         if let Some(passed) = crypto.recall(self.index, text)
             && self.has_still(&passed, crypto)
@@ -129,7 +129,7 @@ impl Rule {
             return Err(Status::VerificationFails);
         }
         if crypto.vouches_for(text) {
-            return Ok(Rc::new(Passed { token, keys: None }));
+            return Ok(Arc::new(Passed { token, keys: None }));
         }
         let set = match &self.keys {
             Keys::Inline { keys, .. } => {
@@ -141,12 +141,12 @@ impl Rule {
                     verify_signature(&token, &set.keys, crypto)?;
                     Some(set)
                 }
-                None if assume.verifies(self, text) => return Ok(Rc::new(Passed { token, keys: None })),
+                None if assume.verifies(self, text) => return Ok(Arc::new(Passed { token, keys: None })),
                 None => return Err(Status::KeysUnknown),
             },
             Keys::Nobodys => return Err(Status::VerificationFails),
         };
-        let passed = Rc::new(Passed { token, keys: set });
+        let passed = Arc::new(Passed { token, keys: set });
         crypto.remember(self.index, text, &passed);
         Ok(passed)
     }
@@ -156,7 +156,7 @@ impl Rule {
         match (&self.keys, &passed.keys) {
             (Keys::Inline { .. }, None) => true,
             (Keys::Remote(address), Some(set)) => {
-                crypto.key_set(address).is_some_and(|now| Rc::ptr_eq(&now, set))
+                crypto.key_set(address).is_some_and(|now| Arc::ptr_eq(&now, set))
             }
             _ => false,
         }
@@ -168,7 +168,7 @@ impl Rule {
 pub struct Passed {
     pub(super) token: Token,
     /// The set that its key was in, where it was fetched.
-    keys: Option<Rc<KeySet>>,
+    keys: Option<Arc<KeySet>>,
 }
 
 /// The first key that fits and verifies. A key fits if the `kid`s are equal or one has none, and if its `alg` is the

@@ -50,6 +50,12 @@ fn deny_paths(name: &str, paths: &[&str]) -> Value {
     policy(name, "DENY", json!([{"to": [{"operation": {"paths": paths}}]}]))
 }
 
+/// Whether the tests are about the native module: `GNOMON_FILTER_WASM` names it. What belongs to WebAssembly, or to what
+/// Envoy shows to it alone, is then left out.
+fn is_module() -> bool {
+    filter::is_module(&filter::wasm().unwrap())
+}
+
 /// The shadow filter with these policies.
 fn shadow(resources: &Value) -> Value {
     configured(&json!({"candidate": {"resources": resources}}))

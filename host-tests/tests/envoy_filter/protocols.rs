@@ -148,6 +148,10 @@ fn verdicts_are_compared_whoever_answers() {
     // One sign of life at least from the worker's instance and from the main thread's.
     let heartbeats = scrape.sum("gnomon_heartbeats_total");
     assert!(heartbeats >= Some(2.0), "{heartbeats:?}");
+    // Each listener has a configuration of its own in the native module, and not as many requests.
+    if is_module() {
+        return;
+    }
     let timed = until("histograms are merged", &envoy, || {
         let scrape = Scrape::read(&envoy.admin_get("/stats/prometheus").unwrap());
         scrape.sum("gnomon_evaluation_microseconds_count").filter(|count| *count > 0.0)

@@ -55,5 +55,9 @@ fn the_documented_access_log_shows_the_candidates_verdict() {
     let log = until("the log", &envoy, || Some(envoy.log()).filter(|log| log.contains("{\"gnomon\":")));
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("{\"gnomon\":")).collect();
     assert_eq!(lines.len(), 1, "{lines:#?}");
-    assert!(lines[0].contains("[warning][wasm]") && lines[0].contains("would_deny"), "{lines:#?}");
+    assert!(
+        lines[0].contains(if is_module() { "[warning][dynamic_modules]" } else { "[warning][wasm]" })
+            && lines[0].contains("would_deny"),
+        "{lines:#?}"
+    );
 }

@@ -6,6 +6,9 @@ use jsonwebtoken::Algorithm;
 
 #[test]
 fn uncommon_signatures_are_judged_as_envoy_judges_them_or_unknown() {
+    if is_module() {
+        return;
+    }
     let all = tokens::uncommon();
     // An issuer for each algorithm.
     let issuer = |uncommon: &tokens::Uncommon| format!("{:?}", uncommon.algorithm);

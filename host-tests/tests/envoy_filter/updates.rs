@@ -37,8 +37,10 @@ fn an_update_that_is_refused_leaves_the_last_good_plan() {
     until("the update is refused", &envoy, || {
         (metric(&envoy, "gnomon_config_refused_total") > 0.0).then_some(())
     });
-    let log = envoy.log();
-    assert!(log.contains("the configuration is refused; the one before, if any, goes on"), "{log}");
+    let log = until("the log says so", &envoy, || {
+        let says = "the configuration is refused; the one before, if any, goes on";
+        Some(envoy.log()).filter(|log| log.contains(says))
+    });
     assert!(log.contains("expected one of"), "it says what is wrong: {log}");
     for number in 0..5 {
         assert_eq!(verdict(&envoy, &format!("after-{number}"), None), "deny");

@@ -66,5 +66,7 @@ fn envoy_answers_as_the_engine_does() {
 
 #[test]
 fn the_filter_sees_them_agree() {
-    agree(2, 1_000, true);
+    // `cargo xtask module --conformance` asks for more.
+    let cases = std::env::var("GNOMON_SHADOW_CASES").ok().and_then(|text| text.parse().ok());
+    agree(2, cases.unwrap_or(1_000), true);
 }

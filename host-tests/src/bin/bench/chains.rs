@@ -11,7 +11,7 @@ use gnomon_host_tests::{
     tokens::{self, TestKey},
 };
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 const CONNECTIONS: usize = 16;
 /// How long a chain is measured in each round, in milliseconds.
@@ -28,6 +28,9 @@ pub(crate) const NATIVE_TOKEN: &str = "native jwt_authn and RBAC, 20 policies, a
 pub(crate) const JWT_NONE: &str = "shadow filter with RequestAuthentication, 20 policies, no token";
 pub(crate) const JWT_SEEN: &str = "the same, a token seen before";
 pub(crate) const JWT_NEW: &str = "the same, new tokens";
+pub(crate) const MODULE_JWT_NONE: &str = "native module with RequestAuthentication, 20 policies, no token";
+pub(crate) const MODULE_JWT_SEEN: &str = "native module, a token seen before";
+pub(crate) const MODULE_JWT_NEW: &str = "native module, new tokens";
 
 /// The title of Envoy's own RBAC filter with so many policies.
 pub(crate) fn native(count: usize) -> String {
@@ -37,6 +40,11 @@ pub(crate) fn native(count: usize) -> String {
 /// The title of ours.
 pub(crate) fn shadow(count: usize) -> String {
     format!("shadow filter, {}", policies(count))
+}
+
+/// The title of ours as a native module.
+pub(crate) fn module(count: usize) -> String {
+    format!("native module, {}", policies(count))
 }
 
 /// What one round brought.
@@ -103,9 +111,11 @@ impl Chains {
         let wasm = filter::wasm()?;
         let workload = scene::workload();
         // As users have it: what differs is logged, the verdict is there for access logs.
-        let ours = |manifests: &[Value]| {
-            vec![filter::http_filter(&wasm, &json!({"candidate": {"resources": manifests}}))]
+        let so = filter::module()?;
+        let with = |artefact: &Path, manifests: &[Value]| {
+            vec![filter::http_filter(artefact, &json!({"candidate": {"resources": manifests}}))]
         };
+        let ours = |manifests: &[Value]| with(&wasm, manifests);
         let envoys = |resources: &Resources| export(resources, &workload, &Mesh::default(), Protocol::Http);
         let with_jwt = [scene::manifests(20), vec![authentication()]].concat();
         let list = json!({"apiVersion": "v1", "kind": "List", "items": with_jwt});
@@ -113,11 +123,13 @@ impl Chains {
         let mut listeners = vec![
             Listener::http(NONE, Vec::new()),
             Listener::http(JWT_NONE, ours(&with_jwt)),
+            Listener::http(MODULE_JWT_NONE, with(&so, &with_jwt)),
             Listener::http(NATIVE_TOKEN, envoys(&scene::read(&list))),
         ];
         for count in COUNTS {
             listeners.push(Listener::http(&native(count), envoys(&scene::resources(count))));
             listeners.push(Listener::http(&shadow(count), ours(&scene::manifests(count))));
+            listeners.push(Listener::http(&module(count), with(&so, &scene::manifests(count))));
         }
         let bootstrap = Bootstrap::new(&workload, listeners);
         let envoy = Envoy::start_with(|log| scene::bare(bootstrap.to_json(log)))?;
@@ -133,11 +145,17 @@ impl Chains {
         for count in COUNTS {
             chains.add(&shadow(count), NONE, &shadow(count), count, &[])?;
         }
+        for count in COUNTS {
+            chains.add(&module(count), NONE, &module(count), count, &[])?;
+        }
         chains.add(NONE_TOKEN, NONE_TOKEN, NONE, 20, one)?;
         chains.add(NATIVE_TOKEN, NONE_TOKEN, NATIVE_TOKEN, 20, one)?;
         chains.add(JWT_NONE, NONE, JWT_NONE, 20, &[])?;
         chains.add(JWT_SEEN, NONE_TOKEN, JWT_NONE, 20, one)?;
         chains.add(JWT_NEW, NONE_TOKEN, JWT_NONE, 20, &tokens)?;
+        chains.add(MODULE_JWT_NONE, NONE, MODULE_JWT_NONE, 20, &[])?;
+        chains.add(MODULE_JWT_SEEN, NONE_TOKEN, MODULE_JWT_NONE, 20, one)?;
+        chains.add(MODULE_JWT_NEW, NONE_TOKEN, MODULE_JWT_NONE, 20, &tokens)?;
         Ok(chains)
     }
 

@@ -1,7 +1,11 @@
 //! `cargo xtask bench` and `cargo xtask soak`: what is needed, the filter, then a program of `host-tests`.
 
+mod trees;
+
+pub(crate) use trees::trees;
+
 use crate::{
-    docs, filter,
+    docs, filter, module,
     run::{Failure, heading, read, run},
     setup,
     workspace::Workspace,
@@ -33,6 +37,12 @@ pub(crate) fn soak(workspace: &Workspace, seconds: u64) -> Result<(), Failure> {
     run(&mut program(workspace, "soak", &seconds.to_string())?)
 }
 
+/// The same with the native module.
+pub(crate) fn soak_module(workspace: &Workspace, seconds: u64) -> Result<(), Failure> {
+    let mut command = program(workspace, "soak", &seconds.to_string())?;
+    run(command.env("GNOMON_FILTER_WASM", workspace.installed().join(module::FILE)))
+}
+
 /// Processor time, throughput and latency of filter chains; with `write`, `docs/performance.md` is written anew.
 pub(crate) fn envoy(workspace: &Workspace, write: bool) -> Result<(), Failure> {
     let tables = read(&mut program(workspace, "bench", "envoy")?)?;
@@ -50,6 +60,8 @@ fn program(workspace: &Workspace, name: &str, argument: &str) -> Result<Command,
     let envoy = setup::envoy(workspace)?;
     heading("building the filter for Envoy (wasm)");
     let wasm = filter::build(workspace)?;
+    heading("building the native module for Envoy");
+    let so = module::build(workspace)?;
     heading(&format!("building the program {name}"));
     let cargo = |verb: &str| {
         let mut command = workspace.cargo();
@@ -61,6 +73,10 @@ fn program(workspace: &Workspace, name: &str, argument: &str) -> Result<Command,
     run(&mut cargo("build"))?;
     println!();
     let mut command = cargo("run");
-    command.args(["--", argument]).env("GNOMON_ENVOY", envoy).env("GNOMON_FILTER_WASM", wasm);
+    command
+        .args(["--", argument])
+        .env("GNOMON_ENVOY", envoy)
+        .env("GNOMON_FILTER_WASM", wasm)
+        .env("GNOMON_MODULE", so);
     Ok(command)
 }

@@ -1,0 +1,144 @@
+//! `gnomon check`.
+
+use crate::{
+    Outcome, environment, eval, findings, style,
+    workloads::{All, chosen_or_tell},
+};
+use gnomon_analysis::{
+    diff::{State, document},
+    invariant::{Must, Requests, violations},
+};
+use gnomon_engine::{Node, Value as Field, jwt::SoftwareCrypto, request::Protocol};
+use gnomon_manifests::{Loader, parse, read_file};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Prove that invariants hold for all requests, or show one for which they do not
+///
+/// An invariant is a rule as an AuthorizationPolicy has it, below `never` or `always`. Exits 1 where one does not hold.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The invariants: a file with a list `invariants:` of `name`, `never` or `always`, and `workloads`
+    #[arg(value_name = "FILE")]
+    invariants: PathBuf,
+    /// Policies: a file, a folder or - for standard input; as often as wanted
+    #[arg(short, long = "policies", value_name = "PATH", required = true)]
+    policies: Vec<PathBuf>,
+    #[command(flatten)]
+    environment: environment::EnvironmentArgs,
+}
+
+/// One of them.
+struct Invariant {
+    name: String,
+    must: Must,
+    requests: Requests,
+    /// For which workloads; empty: for all.
+    workloads: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let invariants = match read(&args.invariants) {
+        Ok(invariants) => invariants,
+        Err(why) => {
+            eprintln!("error: {}", style::safe(&why));
+            return Outcome::Failed;
+        }
+    };
+    let mut loader = Loader::new();
+    args.policies.iter().for_each(|path| loader.path(path));
+    let mut loaded = loader.finish();
+    let (told, mesh) = args.environment.read(&mut loaded);
+    if findings::print(&loaded, &mut Default::default(), "nothing was checked") {
+        return Outcome::Failed;
+    }
+    let all = if args.environment.tells_workload() { All::No } else { All::Yes };
+    let Some(asked) = chosen_or_tell(&args.environment, told, all, &loaded, &mesh) else {
+        return Outcome::Failed;
+    };
+    let style = style::Style::of_stdout();
+    let (mut out, mut broken) = (String::new(), 0_usize);
+    for invariant in &invariants {
+        let mut proven = 0_usize;
+        for one in &asked {
+            let found = one.found.as_ref();
+            let means = |name: &String| found.map_or(one.name() == *name, |found| found.is_called(name));
+            let proxied = found.is_none_or(|found| found.has_proxy);
+            if !proxied || !(invariant.workloads.is_empty() || invariant.workloads.iter().any(means)) {
+                continue;
+            }
+            let state = State { resources: &loaded.resources, workload: &one.workload, mesh: &mesh };
+            let Invariant { must, requests, .. } = invariant;
+            let changes = match violations(state, *must, requests, eval::now(), &SoftwareCrypto) {
+                Ok(changes) => changes,
+                Err(why) => {
+                    let name = style::safe(&one.name());
+                    eprintln!("error: {name}: {}", style::safe(&why.to_string()));
+                    return Outcome::Failed;
+                }
+            };
+            let witnesses = [changes.newly_allowed, changes.newly_denied, changes.newly_undecided];
+            let Some(witness) = witnesses.into_iter().flatten().next() else {
+                proven += 1;
+                continue;
+            };
+            broken += 1;
+            let title = format!("✗ {} does not hold at {}", invariant.name, one.name());
+            out += &format!("{}\n", style.bad(&style::safe(&title)));
+            out += &format!("    {}\n", style::safe(&document(&witness.request).to_string()));
+            out += &format!("    {}: {}\n", witness.new.verdict.name(), style::safe(&witness.new.reason));
+            for line in changes.summary.iter().take(10) {
+                out += &format!("    {}\n", style.faint(&style::safe(&line.requests)));
+            }
+        }
+        if proven > 0 {
+            let title = format!("✓ {} holds at {}", invariant.name, style::plural(proven, "workload"));
+            out += &format!("{}\n", style.good(&style::safe(&title)));
+        }
+    }
+    style::print(&out);
+    if broken > 0 { Outcome::Bad } else { Outcome::Good }
+}
+
+fn read(path: &Path) -> Result<Vec<Invariant>, String> {
+    let place = path.to_string_lossy().into_owned();
+    let text = read_file(path).map_err(|unread| unread.message.clone())?;
+    let (documents, problems) = parse(&text, &Arc::from(place.as_str()));
+    if let Some(problem) = problems.first() {
+        return Err(format!("{place}: {}", problem.message));
+    }
+    let list = documents.first().and_then(|document| document.get("invariants")).and_then(Node::as_list);
+    let Some(list) = list else { return Err(format!("{place}: there is no list `invariants:`")) };
+    list.iter().map(|node| invariant(node, &place)).collect()
+}
+
+fn invariant(node: &Node, place: &str) -> Result<Invariant, String> {
+    let wrong = |at: &Node, why: &str| format!("{place}:{}: {why}", at.at.line);
+    let Field::Map(fields) = &node.value else { return Err(wrong(node, "an invariant is a map")) };
+    let (mut name, mut rule, mut workloads, mut protocol) = (None, None, Vec::new(), Protocol::Http);
+    for (key, value) in fields {
+        match (key.name.as_str(), &value.value) {
+            ("name", Field::String(text)) => name = Some(text.clone()),
+            ("never", _) if rule.is_none() => rule = Some((Must::Never, value)),
+            ("always", _) if rule.is_none() => rule = Some((Must::Always, value)),
+            ("protocol", Field::String(text)) if text == "tcp" => protocol = Protocol::Tcp,
+            ("protocol", Field::String(text)) if text == "http" => {}
+            ("workloads", Field::List(items)) => {
+                for item in items {
+                    let Field::String(text) = &item.value else {
+                        return Err(wrong(item, "a workload is a text"));
+                    };
+                    workloads.push(text.clone());
+                }
+            }
+            (other, _) => return Err(wrong(value, &format!("`{other}` is not expected here"))),
+        }
+    }
+    let Some((must, value)) = rule else { return Err(wrong(node, "say `never` or `always`, with a rule")) };
+    let rule = serde_json::to_value(value).map_err(|why| wrong(value, &why.to_string()))?;
+    let requests = Requests::new(rule, protocol).map_err(|why| wrong(value, &why.to_string()))?;
+    let name = name.unwrap_or_else(|| format!("the invariant of line {}", node.at.line));
+    Ok(Invariant { name, must, requests, workloads })
+}

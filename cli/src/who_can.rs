@@ -1,0 +1,136 @@
+//! `gnomon who-can`.
+
+use crate::{
+    Outcome, environment, eval, findings, style,
+    workloads::{All, chosen_or_tell},
+};
+use gnomon_analysis::{
+    diff::{Changes, State, document},
+    invariant::{Requests, allowed},
+};
+use gnomon_engine::{jwt::SoftwareCrypto, request::Protocol};
+use gnomon_manifests::Loader;
+use serde_json::{Map, Value, json};
+use std::{fmt::Write as _, path::PathBuf};
+
+/// Say who may send a request: all callers at once, with the rule that lets them
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The method [default: any]
+    #[arg(value_name = "METHOD")]
+    method: Option<String>,
+    /// The path, as `paths` of a policy has it: /api/orders, /api/* [default: any]
+    #[arg(value_name = "PATH")]
+    path: Option<String>,
+    /// Policies: a file, a folder or - for standard input; as often as wanted
+    #[arg(short, long = "policies", value_name = "PATH", required = true)]
+    policies: Vec<PathBuf>,
+    /// The host, as `hosts` of a policy has it
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    /// The workload's port
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    #[command(flatten)]
+    environment: environment::EnvironmentArgs,
+    /// For people or for programs
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let mut loader = Loader::new();
+    args.policies.iter().for_each(|path| loader.path(path));
+    let mut loaded = loader.finish();
+    let (told, mesh) = args.environment.read(&mut loaded);
+    if findings::print(&loaded, &mut Default::default(), "nothing was evaluated") {
+        return Outcome::Failed;
+    }
+    let requests = match Requests::new(rule(args), Protocol::Http) {
+        Ok(requests) => requests,
+        Err(why) => {
+            eprintln!("error: {}", style::safe(&why.to_string()));
+            return Outcome::Failed;
+        }
+    };
+    let all = if args.environment.tells_workload() { All::No } else { All::Yes };
+    let Some(asked) = chosen_or_tell(&args.environment, told, all, &loaded, &mesh) else {
+        return Outcome::Failed;
+    };
+    let mut answers = Vec::new();
+    for one in asked {
+        let state = State { resources: &loaded.resources, workload: &one.workload, mesh: &mesh };
+        match allowed(state, &requests, eval::now(), &SoftwareCrypto) {
+            Ok(changes) => answers.push((one.name(), changes)),
+            Err(why) => {
+                let name = style::safe(&one.name());
+                eprintln!("error: {name}: {}", style::safe(&why.to_string()));
+                return Outcome::Failed;
+            }
+        }
+    }
+    style::print(&match args.output {
+        Format::Text => text(&answers),
+        Format::Json => json(&answers),
+    });
+    Outcome::Good
+}
+
+/// The requests that are asked about, as a rule.
+fn rule(args: &Args) -> Value {
+    let mut operation = Map::new();
+    let texts = [("methods", &args.method), ("paths", &args.path), ("hosts", &args.host)];
+    for (field, value) in texts {
+        if let Some(value) = value {
+            operation.insert(field.into(), json!([value]));
+        }
+    }
+    if let Some(port) = args.port {
+        operation.insert("ports".into(), json!([port.to_string()]));
+    }
+    match operation.is_empty() {
+        true => json!({}),
+        false => json!({"to": [{"operation": operation}]}),
+    }
+}
+
+fn text(answers: &[(String, Changes)]) -> String {
+    let style = style::Style::of_stdout();
+    let mut out = String::new();
+    for (name, changes) in answers {
+        let _ = writeln!(out, "{}", style.strong(&style::safe(name)));
+        if changes.summary.is_empty() {
+            out.push_str("  nobody\n");
+        }
+        for line in &changes.summary {
+            let place = match line.new.line {
+                0 => String::new(),
+                at => format!(" ({}:{at})", line.new.file),
+            };
+            let _ = writeln!(out, "  {}", style::safe(&line.requests));
+            let _ =
+                writeln!(out, "      {}", style.faint(&style::safe(&format!("{}{place}", line.new.what))));
+        }
+        if !changes.complete {
+            out.push_str("  and more, of which only the first are told\n");
+        }
+    }
+    out
+}
+
+fn json(answers: &[(String, Changes)]) -> String {
+    let of = |(name, changes): &(String, Changes)| {
+        let lines = changes.summary.iter().map(
+            |line| json!({"requests": line.requests, "by": line.new, "example": document(&line.example)}),
+        );
+        json!({"workload": name, "complete": changes.complete, "allowed": lines.collect::<Vec<_>>()})
+    };
+    let answers: Vec<Value> = answers.iter().map(of).collect();
+    serde_json::to_string_pretty(&answers).unwrap_or_default() + "\n"
+}

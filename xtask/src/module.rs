@@ -1,0 +1,77 @@
+//! The native module that goes into Envoy.
+
+use crate::{
+    run::{Failure, command_line, heading, run},
+    workspace::Workspace,
+};
+use std::{fs, path::PathBuf, process::Command};
+
+/// What the file is called; Envoy looks for `lib<name>.so` in its search path.
+pub(crate) const FILE: &str = "libgnomon_envoy_module.so";
+
+/// Builds it; its path.
+pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    let mut command = workspace.cargo();
+    command.args(["build", "--package", "gnomon-envoy-module", "--profile", "module"]);
+    command.arg("--target-dir").arg(&workspace.target);
+    run(&mut command)?;
+    let built = workspace.target.join("module").join(FILE);
+    let path = workspace.installed().join(FILE);
+    // A running proxy may have the old one mapped: it keeps that file, and this one is another.
+    let new = path.with_extension("new");
+    let copied = fs::create_dir_all(workspace.installed())
+        .and_then(|()| fs::copy(&built, &new))
+        .and_then(|size| fs::rename(&new, &path).map(|()| size));
+    let size = copied.map_err(|error| {
+        Failure::new(format!("cannot copy {} to {}: {error}", built.display(), path.display()))
+    })?;
+    let module = fs::read(&path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    let floor =
+        glibc(&module).map_or_else(|| "no glibc".into(), |(major, minor)| format!("glibc {major}.{minor}"));
+    println!("    {} is {size} bytes and needs {floor}", workspace.show(&path));
+    Ok(path)
+}
+
+/// The newest version of glibc that a function is taken from: a proxy with an older one does not load the module.
+fn glibc(module: &[u8]) -> Option<(u32, u32)> {
+    const NAME: &[u8] = b"\0GLIBC_";
+    let names = module.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME);
+    let versions = names.filter_map(|(at, _)| {
+        let rest = module.get(at + NAME.len()..)?;
+        let version = std::str::from_utf8(rest.split(|byte| *byte == 0).next()?).ok()?;
+        let (major, minor) = version.split_once('.')?;
+        Some((major.parse().ok()?, minor.split('.').next()?.parse().ok()?))
+    });
+    versions.max()
+}
+
+/// Every hook in any order, and workers beside updates, under a sanitizer (nightly).
+pub(crate) fn sanitize(workspace: &Workspace, sanitizer: &str, seconds: &str) -> Result<(), Failure> {
+    if !matches!(sanitizer, "address" | "thread") {
+        return Err(Failure::usage(format!("--sanitize wants address or thread, got {sanitizer}")));
+    }
+    if !seconds.parse().is_ok_and(|seconds: u32| (1..=86_400).contains(&seconds)) {
+        return Err(Failure::usage(format!("--seconds wants a whole number, got {seconds}")));
+    }
+    let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let mut command = Command::new("rustup");
+    // The toolchain that runs us is another one.
+    command.env_remove("CARGO").env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");
+    command.args(["run", "nightly", "cargo", "test", "--package", "gnomon-envoy-module", "--target", &host]);
+    command.arg("--manifest-path").arg(workspace.root.join("Cargo.toml"));
+    command.arg("--target-dir").arg(workspace.target.join("sanitizer"));
+    if sanitizer == "thread" {
+        // Every access has to be seen, the standard library's as well.
+        let mut source = Command::new("rustup");
+        source.args(["component", "add", "rust-src", "--toolchain", "nightly"]);
+        heading(&command_line(&source));
+        run(&mut source)?;
+        command.arg("-Zbuild-std");
+    }
+    command.args(["--", "--nocapture", "--skip", "heap"]);
+    command.env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
+    // Panics are caught here on purpose, which a backtrace would only make slow.
+    command.env("GNOMON_FUZZ_SECONDS", seconds).env("RUST_BACKTRACE", "0");
+    heading(&command_line(&command));
+    run(&mut command)
+}

@@ -130,7 +130,8 @@ const CASES: &[(&str, usize, &[&str])] = &[
             "ConfigMap istio-system/istio {trustDomain: new.test, trustDomainAliases: [was.test]}",
         ],
     ),
-    ("unknown-service-account", 1, &["ALLOW from: serviceAccounts: [shop/wbe]", WEB]),
+    ("unknown-service-account", 1, &["ALLOW from: serviceAccounts: [shop/wbe]", WEB, "ServiceAccount web"]),
+    ("unknown-service-account", 0, &["ALLOW from: serviceAccounts: [shop/wbe]", WEB]),
     (
         "unknown-service-account",
         0,
@@ -185,6 +186,9 @@ const CASES: &[(&str, usize, &[&str])] = &[
     ("duplicate-value", 0, &["ALLOW to: methods: [GET, HEAD]"]),
     ("covered-value", 1, &["ALLOW to: hosts: ['*.a.test', b.a.test]"]),
     ("covered-value", 1, &["ALLOW to: methods: ['*', GET]"]),
+    // The second star is a character.
+    ("covered-value", 0, &["ALLOW to: paths: ['/dex/**', '/dex/x']"]),
+    ("covered-value", 1, &["ALLOW to: paths: ['/dex/*', '/dex/**']"]),
     ("covered-value", 0, &["ALLOW to: paths: ['/a/*', /a, '/b*'], hosts: [a.test, 'a.test:*']"]),
     (
         "duplicate-rule",

@@ -150,6 +150,7 @@ const READING: &[(&str, Origin, &str, &str)] = &[
     ("no-tests", Origin::Request, "A suite has tests.", "Add `tests`."),
     ("not-an-object", Origin::Manifest, "A document is not a Kubernetes object: a map with `apiVersion` and `kind`.", "Leave the file out, or correct it."),
     ("not-evaluated", Origin::Envoy, "The proxy's configuration has something that is not evaluated and could change the verdict.", "Read the part named by hand: the verdict does not count it."),
+    ("not-rendered", Origin::Manifest, "A tool that was to make objects of a chart or a kustomization has made none.", "See the message; run the tool by hand, and give what it prints."),
     ("not-utf8", Origin::Text, "The file is not UTF-8.", "Save it as UTF-8."),
     ("null-element", Origin::Admission, "A list has an element that is null: a dash with nothing behind it.", "Remove the dash."),
     ("other-kind", Origin::Filter, "The object is of a kind that the filter does not evaluate.", "Leave it out."),

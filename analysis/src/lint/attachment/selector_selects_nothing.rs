@@ -6,7 +6,7 @@ use crate::lint::{
 use gnomon_engine::{
     Severity,
     attach::Policy,
-    resource::{AuthorizationPolicy, Labels, PeerAuthentication, RequestAuthentication, Target},
+    resource::{AuthorizationPolicy, Labels, Meta, PeerAuthentication, RequestAuthentication, Target},
 };
 
 pub(in crate::lint) const LINT: Lint = Lint {
@@ -19,8 +19,9 @@ pub(in crate::lint) const LINT: Lint = Lint {
         The policy is taken and applies to nothing.",
     instead: "Write labels that the Pods' templates have.",
     limits: "Only where workloads of that namespace are among the manifests; one that is deployed from \
-        elsewhere is not known. Silent for the root namespace and for labels of gateways, which are \
-        mostly installed apart.",
+        elsewhere is not known, so that it is a hint unless a label there is almost the one that is \
+        selected. Silent for the root namespace, for labels of gateways, which are mostly installed \
+        apart, and where workloads without a namespace of their own have the labels.",
     source: "https://istio.io/latest/docs/reference/config/analysis/ist0127/",
     example: Example {
         bad: concat!(
@@ -83,13 +84,42 @@ fn all<'l>(findings: &mut Findings<'l>) {
                 .sum::<usize>()
         });
         let Some(near) = near else { continue };
+        // Manifests that leave their namespace out get it from whoever applies them.
+        let moved = Meta { namespace: "default".into(), ..meta.clone() };
+        if input.context.meant(&moved, &target).next().is_some() {
+            continue;
+        }
+        // What is spelled almost so is what was meant.
+        let like =
+            input.context.near(&meta.namespace).find(|known| alike(labels, &known.candidate.workload.labels));
+        let near = like.unwrap_or(near);
         let (workload, wants) = (&near.candidate.workload, written(labels));
         let message =
             format!("none of the workloads of {} among the manifests has the labels {wants}", meta.namespace);
         let help = format!("{} has {}", workload.name, written(&workload.labels));
         let (kind, origin) = (near.candidate.kind, near.candidate.meta);
-        findings.at(policy, meta.at, "spec.selector", message, help).see_object(kind, origin);
+        let found = findings.at(policy, meta.at, "spec.selector", message, help).see_object(kind, origin);
+        if like.is_none() {
+            found.severity(Severity::Hint);
+        }
     }
+}
+
+/// One of the labels is there with another key, or with a value that differs by a letter or two.
+fn alike(wanted: &Labels, own: &Labels) -> bool {
+    wanted.iter().any(|(key, value)| {
+        own.iter().any(|(k, v)| (v == value && k != key) || (k == key && is_near(value, v)))
+    })
+}
+
+/// A common beginning and end, and at most two letters of either in between.
+fn is_near(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    let start = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
+    let (one, other) = (one.iter().skip(start).rev(), other.iter().skip(start).rev());
+    let end = one.clone().zip(other.clone()).take_while(|(a, b)| a == b).count();
+    let differ = one.len().max(other.len()) - end;
+    differ <= 2 && start + end > 0
 }
 
 fn written(labels: &Labels) -> String {

@@ -10,7 +10,7 @@ use gnomon_engine::{
 pub(in crate::lint) const LINT: Lint = Lint {
     code: "workload-without-proxy",
     group: Group::Attachment,
-    severity: Severity::Error,
+    severity: Severity::Warning,
     since: None,
     what: "A policy selects a workload that has no proxy.",
     why: "Policies are enforced by proxies. A Pod on the host's network, or one whose injection is \

@@ -91,7 +91,11 @@ fn means(pattern: &str, value: &str) -> bool {
         return true;
     }
     match pattern.strip_suffix('*') {
-        Some(prefix) => !value.starts_with('*') && !prefix.starts_with('*') && value.starts_with(prefix),
+        Some(prefix) => {
+            !value.starts_with('*')
+                && !prefix.starts_with('*')
+                && value.strip_suffix('*').unwrap_or(value).starts_with(prefix)
+        }
         None => false,
     }
 }

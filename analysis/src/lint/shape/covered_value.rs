@@ -52,9 +52,14 @@ fn covers(wide: &str, narrow: &str) -> bool {
     if wide == narrow || is_template(wide) || is_template(narrow) {
         return false;
     }
+    // What the narrow one is sure to begin and end with.
+    let begins = narrow.strip_suffix('*').unwrap_or(narrow).as_bytes();
+    let ends = narrow.strip_prefix('*').unwrap_or(narrow).as_bytes();
     match Pattern::parse(wide) {
-        Pattern::Prefix(prefix) => !narrow.starts_with('*') && narrow.as_bytes().starts_with(&prefix),
-        Pattern::Suffix(suffix) => !narrow.ends_with('*') && narrow.as_bytes().ends_with(&suffix),
+        Pattern::Prefix(prefix) => !narrow.starts_with('*') && begins.starts_with(&prefix),
+        Pattern::Suffix(suffix) => {
+            (narrow.starts_with('*') || !narrow.ends_with('*')) && ends.ends_with(&suffix)
+        }
         _ => wide == "*",
     }
 }

@@ -14,8 +14,8 @@ pub(in crate::lint) const LINT: Lint = Lint {
         Deployment or Service, or `default` is missing.",
     instead: "Write an account that workloads run as: `serviceAccountName` of their Pods, `default` where they \
         name none.",
-    limits: "Only for namespaces of which workloads or ServiceAccounts are among the manifests; what runs \
-        elsewhere is not known.",
+    limits: "Only for namespaces of which an account beside `default` is among the manifests, as an object \
+        or of a workload; what runs elsewhere is not known.",
     source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
     example: Example {
         bad: concat!(
@@ -56,7 +56,12 @@ fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
         }
         let Some(accounts) = findings.input.context.accounts.get(namespace) else { continue };
         // The token controller makes one of this name everywhere.
-        if accounts.contains(account) || account == "default" {
+        let elsewhere = |namespace: &str| {
+            findings.input.context.accounts.get(namespace).is_some_and(|accounts| accounts.contains(account))
+        };
+        // Manifests that leave their namespace out get it from whoever applies them.
+        let told = accounts.iter().any(|account| *account != "default");
+        if accounts.contains(account) || account == "default" || !told || elsewhere("default") {
             continue;
         }
         let mut known: Vec<&str> = accounts.iter().copied().collect();

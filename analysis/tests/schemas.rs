@@ -169,7 +169,10 @@ fn verdicts_of_the_corpus() {
         }
     }
     assert!(many.len() > 1000);
-    assert_eq!(schema.unseen(), Vec::<String>::new());
+    // What `gnomon eval` prints beside the verdict.
+    let beside = ["passage.", "suggestion.", "verdict.notes", "verdict.stages", "verdict.suggestion"];
+    let unseen = schema.unseen().into_iter().filter(|name| !beside.iter().any(|own| name.starts_with(own)));
+    assert_eq!(unseen.collect::<Vec<_>>(), Vec::<String>::new());
     many.truncate(3);
     assert_eq!(schema.check(&json!(many)), Vec::<String>::new());
     many[0]["more"] = json!(1);

@@ -1,7 +1,9 @@
 //! `gnomon check`.
 
 use crate::{
-    Outcome, environment, eval, findings, style,
+    Outcome, environment, eval, findings,
+    sources::SourceArgs,
+    style,
     workloads::{All, chosen_or_tell},
 };
 use gnomon_analysis::{
@@ -9,7 +11,7 @@ use gnomon_analysis::{
     invariant::{Must, Requests, violations},
 };
 use gnomon_engine::{Node, Value as Field, jwt::SoftwareCrypto, request::Protocol};
-use gnomon_manifests::{Loader, parse, read_file};
+use gnomon_manifests::{parse, read_file};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -23,9 +25,8 @@ pub(crate) struct Args {
     /// The invariants: a file with a list `invariants:` of `name`, `never` or `always`, and `workloads`
     #[arg(value_name = "FILE")]
     invariants: PathBuf,
-    /// Policies: a file, a folder or - for standard input; as often as wanted
-    #[arg(short, long = "policies", value_name = "PATH", required = true)]
-    policies: Vec<PathBuf>,
+    #[command(flatten)]
+    sources: SourceArgs,
     #[command(flatten)]
     environment: environment::EnvironmentArgs,
 }
@@ -47,17 +48,17 @@ pub(crate) fn run(args: &Args) -> Outcome {
             return Outcome::Failed;
         }
     };
-    let mut loader = Loader::new();
-    args.policies.iter().for_each(|path| loader.path(path));
-    let mut loaded = loader.finish();
-    let (told, mesh) = args.environment.read(&mut loaded);
-    if findings::print(&loaded, &mut Default::default(), "nothing was checked") {
+    if !args.sources.are_given() {
         return Outcome::Failed;
     }
-    let all = if args.environment.tells_workload() { All::No } else { All::Yes };
-    let Some(asked) = chosen_or_tell(&args.environment, told, all, &loaded, &mesh) else {
-        return Outcome::Failed;
-    };
+    let mut loaded = args.sources.load(args.environment.namespace());
+    let environment = args.environment.within(&args.sources);
+    let (told, mesh) = environment.read(&mut loaded);
+    findings::show(&loaded, &mut Default::default());
+    let all = if environment.tells_workload() { All::No } else { All::Yes };
+    let asked = chosen_or_tell(&environment, told, all, &loaded, &mesh)
+        .and_then(|asked| findings::unconcerned(asked, &loaded, &mesh, "nothing was checked"));
+    let Some(asked) = asked else { return Outcome::Failed };
     let style = style::Style::of_stdout();
     let (mut out, mut broken) = (String::new(), 0_usize);
     for invariant in &invariants {

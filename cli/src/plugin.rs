@@ -5,7 +5,8 @@ use std::{ffi::OsString, path::Path};
 /// The program's name as a plugin.
 const NAME: &str = "kubectl-gnomon";
 /// Commands that read policies.
-const READING: [&str; 6] = ["eval", "why", "describe", "lint", "envoy-config", "bundle"];
+const READING: [&str; 9] =
+    ["eval", "why", "describe", "check", "who-can", "upgrade", "lint", "envoy-config", "bundle"];
 /// Options that say where from.
 const SOURCES: [&str; 5] = ["-p", "--policies", "--envoy-config", "--cluster", "--explain"];
 

@@ -3,7 +3,9 @@
 use crate::{
     Outcome,
     diff::{Compared, formats, text},
-    environment, eval, findings, style,
+    environment, eval, findings,
+    sources::SourceArgs,
+    style,
     workloads::{All, chosen_or_tell},
 };
 use gnomon_analysis::diff::{State, of_workload};
@@ -12,8 +14,6 @@ use gnomon_engine::{
     jwt::SoftwareCrypto,
     workload::{IstioVersion, ProxyKind},
 };
-use gnomon_manifests::Loader;
-use std::path::PathBuf;
 
 /// Say which verdicts change when Istio is upgraded: the same policies under two versions
 ///
@@ -26,9 +26,8 @@ pub(crate) struct Args {
     /// The version after
     #[arg(value_name = "TO", value_parser = version)]
     to: IstioVersion,
-    /// Policies: a file, a folder or - for standard input; as often as wanted
-    #[arg(short, long = "policies", value_name = "PATH", required = true)]
-    policies: Vec<PathBuf>,
+    #[command(flatten)]
+    sources: SourceArgs,
     #[command(flatten)]
     environment: environment::EnvironmentArgs,
     /// Exit 1 where a verdict changes
@@ -56,17 +55,17 @@ fn version(text: &str) -> Result<IstioVersion, String> {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let mut loader = Loader::new();
-    args.policies.iter().for_each(|path| loader.path(path));
-    let mut loaded = loader.finish();
-    let (told, mesh) = args.environment.read(&mut loaded);
-    if findings::print(&loaded, &mut Default::default(), "nothing was compared") {
+    if !args.sources.are_given() {
         return Outcome::Failed;
     }
-    let all = if args.environment.tells_workload() { All::No } else { All::Yes };
-    let Some(asked) = chosen_or_tell(&args.environment, told, all, &loaded, &mesh) else {
-        return Outcome::Failed;
-    };
+    let mut loaded = args.sources.load(args.environment.namespace());
+    let environment = args.environment.within(&args.sources);
+    let (told, mesh) = environment.read(&mut loaded);
+    findings::show(&loaded, &mut Default::default());
+    let all = if environment.tells_workload() { All::No } else { All::Yes };
+    let asked = chosen_or_tell(&environment, told, all, &loaded, &mesh)
+        .and_then(|asked| findings::unconcerned(asked, &loaded, &mesh, "nothing was compared"));
+    let Some(asked) = asked else { return Outcome::Failed };
     let of = |istio_version| Mesh { istio_version, ..mesh.clone() };
     let (before, after) = (of(args.from), of(args.to));
     let (mut compared, mut failed) = (Vec::new(), false);

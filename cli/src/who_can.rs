@@ -1,7 +1,9 @@
 //! `gnomon who-can`.
 
 use crate::{
-    Outcome, environment, eval, findings, style,
+    Outcome, environment, eval, findings,
+    sources::SourceArgs,
+    style,
     workloads::{All, chosen_or_tell},
 };
 use gnomon_analysis::{
@@ -9,9 +11,8 @@ use gnomon_analysis::{
     invariant::{Requests, allowed},
 };
 use gnomon_engine::{jwt::SoftwareCrypto, request::Protocol};
-use gnomon_manifests::Loader;
 use serde_json::{Map, Value, json};
-use std::{fmt::Write as _, path::PathBuf};
+use std::fmt::Write as _;
 
 /// Say who may send a request: all callers at once, with the rule that lets them
 #[derive(Debug, clap::Args)]
@@ -22,9 +23,8 @@ pub(crate) struct Args {
     /// The path, as `paths` of a policy has it: /api/orders, /api/* [default: any]
     #[arg(value_name = "PATH")]
     path: Option<String>,
-    /// Policies: a file, a folder or - for standard input; as often as wanted
-    #[arg(short, long = "policies", value_name = "PATH", required = true)]
-    policies: Vec<PathBuf>,
+    #[command(flatten)]
+    sources: SourceArgs,
     /// The host, as `hosts` of a policy has it
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
@@ -45,13 +45,13 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let mut loader = Loader::new();
-    args.policies.iter().for_each(|path| loader.path(path));
-    let mut loaded = loader.finish();
-    let (told, mesh) = args.environment.read(&mut loaded);
-    if findings::print(&loaded, &mut Default::default(), "nothing was evaluated") {
+    if !args.sources.are_given() {
         return Outcome::Failed;
     }
+    let mut loaded = args.sources.load(args.environment.namespace());
+    let environment = args.environment.within(&args.sources);
+    let (told, mesh) = environment.read(&mut loaded);
+    findings::show(&loaded, &mut Default::default());
     let requests = match Requests::new(rule(args), Protocol::Http) {
         Ok(requests) => requests,
         Err(why) => {
@@ -59,10 +59,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
             return Outcome::Failed;
         }
     };
-    let all = if args.environment.tells_workload() { All::No } else { All::Yes };
-    let Some(asked) = chosen_or_tell(&args.environment, told, all, &loaded, &mesh) else {
-        return Outcome::Failed;
-    };
+    let all = if environment.tells_workload() { All::No } else { All::Yes };
+    let asked = chosen_or_tell(&environment, told, all, &loaded, &mesh)
+        .and_then(|asked| findings::unconcerned(asked, &loaded, &mesh, "nothing was evaluated"));
+    let Some(asked) = asked else { return Outcome::Failed };
     let mut answers = Vec::new();
     for one in asked {
         let state = State { resources: &loaded.resources, workload: &one.workload, mesh: &mesh };

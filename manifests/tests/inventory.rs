@@ -133,7 +133,7 @@ fn all_kinds_of_workloads() {
         of("batch/v1", "Job", template),
         of("batch/v1", "CronJob", &format!("jobTemplate: {{spec: {{{template}}}}}")),
         of("v1", "Pod", "serviceAccountName: own"),
-        of("apps/v1", "Deployment", ""),
+        of("apps/v1", "Deployment", "").replace("name: a", "name: b"),
         // Of other groups: nothing that runs.
         of("example.com/v1", "Deployment", template),
         of("batch/v1", "Pod", template),
@@ -152,7 +152,7 @@ fn all_kinds_of_workloads() {
             "Job default/a (old) sidecar",
             "CronJob default/a (old) sidecar",
             "Pod default/a (own) sidecar",
-            "Deployment default/a (default) sidecar",
+            "Deployment default/b (default) sidecar",
         ]
     );
     assert_eq!(loaded.unread.kinds().collect::<Vec<_>>(), [("Deployment", 1), ("Pod", 1)]);

@@ -24,7 +24,7 @@ use std::{
 /// --deny-new-access) and 2 where something cannot be read or compared.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The policies before: a file, a folder, or git:REF (at NEW's path), git:REF:PATH
+    /// The policies before: a file, a folder, git:REF (at NEW's path), git:REF:PATH, or cluster:, cluster:CONTEXT
     #[arg(value_name = "OLD")]
     old: String,
     /// The policies after, in the same way

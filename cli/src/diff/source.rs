@@ -1,11 +1,20 @@
 //! The two sides: paths, or what a commit has at a path.
 
+use crate::sources::{self, ClusterArgs, MadeArgs};
 use gnomon_manifests::{Loaded, Loader};
 use std::{path::Path, process::Command};
 
-/// Reads a side: a file, a folder, `git:REF` (at the other side's path) or `git:REF:PATH`.
+/// How long each call of kubectl may take, in seconds.
+const TIMEOUT: u64 = 60;
+
+/// Reads a side: `cluster:` or `cluster:CONTEXT`, a file, a folder, `git:REF` (at the other side's path) or `git:REF:PATH`.
 pub(super) fn read(side: &str, other: &str, last_wins: bool) -> Result<Loaded, String> {
     let mut loader = Loader::new().last_wins(last_wins);
+    if let Some(context) = side.strip_prefix("cluster:") {
+        let context = Some(context.to_owned()).filter(|context| !context.is_empty());
+        let args = ClusterArgs { cluster: true, context, timeout: TIMEOUT, ..ClusterArgs::default() };
+        return Ok(sources::load(|loader| loader, &[], &MadeArgs::default(), &args, None));
+    }
     let Some(rest) = side.strip_prefix("git:") else {
         loader.path(Path::new(side));
         return Ok(loader.finish());

@@ -5,15 +5,19 @@ mod fixing;
 mod known;
 mod output;
 
-use crate::{Outcome, environment, style};
+use crate::{
+    Outcome, environment,
+    sources::{self, ClusterArgs, MadeArgs},
+    style,
+};
 use config::{Config, FailOn};
 use gnomon_analysis::lint::{self, Explanation, Finding, LINTS, Settings};
 use gnomon_engine::{Diagnostic, Severity, versions, workload::IstioVersion};
-use gnomon_manifests::{Loaded, Loader, read_file};
+use gnomon_manifests::{Loaded, read_file};
 use known::{Base, Known};
 use output::Format;
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -50,6 +54,13 @@ pub(crate) struct Args {
     output: Format,
     #[command(flatten)]
     options: Options,
+    /// The namespace of the cluster
+    #[arg(help_heading = "Policies", short, long, value_name = "NS", requires = "cluster")]
+    namespace: Option<String>,
+    #[command(flatten)]
+    made: MadeArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// Exit 1 from this severity on [default: error]
     #[arg(help_heading = "In CI", long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
@@ -135,7 +146,7 @@ fn lint(args: &Args) -> Result<Outcome, String> {
     };
     let paths = paths(args, &options.config);
     let texts = |file: &str| read_file(Path::new(file)).ok();
-    let mut loaded = read(&paths);
+    let mut loaded = read(args, &paths);
     let mut findings = look(&mut loaded, &options, &texts);
     // A file that is not there was not looked at: that is no finding about a policy.
     let unread = findings.iter().any(|found| found.diagnostic.code == "unreadable");
@@ -154,7 +165,7 @@ fn lint(args: &Args) -> Result<Outcome, String> {
             return Ok(if mended { Outcome::Bad } else { Outcome::Good });
         }
         // Lines have moved.
-        loaded = read(&paths);
+        loaded = read(args, &paths);
         findings = look(&mut loaded, &options, &texts);
         known = before.take_from(&mut findings);
     }
@@ -187,7 +198,7 @@ impl Before {
         let mut before = Before::default();
         if let Some(reference) = &args.new_only {
             let base = Base::of(reference)?;
-            let mut loaded = read(&base.paths(paths));
+            let mut loaded = read_files(args, &base.paths(paths));
             let texts = |file: &str| read_file(Path::new(file)).ok();
             let found = look(&mut loaded, options, &texts);
             before.0.push(Known::of(&found, Some(&base.folder)));
@@ -207,13 +218,22 @@ impl Before {
 
 fn paths(args: &Args, config: &Config) -> Vec<PathBuf> {
     let all = [&args.policies, &args.paths, &config.paths];
-    all.into_iter().find(|paths| !paths.is_empty()).cloned().unwrap_or_else(|| vec![".".into()])
+    let named = all.into_iter().find(|paths| !paths.is_empty()).cloned();
+    named.unwrap_or_else(|| if args.cluster.cluster { Vec::new() } else { vec![".".into()] })
 }
 
-fn read(paths: &[PathBuf]) -> Loaded {
-    let mut loader = Loader::new();
-    paths.iter().for_each(|path| loader.path(path));
-    loader.finish()
+fn read(args: &Args, paths: &[PathBuf]) -> Loaded {
+    // What is given beside a cluster is what would be applied to it.
+    let namespace = args.namespace.as_deref();
+    match args.cluster.cluster && !paths.is_empty() {
+        true => sources::load(|loader| loader.last_wins(true), paths, &args.made, &args.cluster, namespace),
+        false => sources::load(|loader| loader.apart(), paths, &args.made, &args.cluster, namespace),
+    }
+}
+
+/// The same without the cluster.
+fn read_files(args: &Args, paths: &[PathBuf]) -> Loaded {
+    sources::load(|loader| loader.apart(), paths, &args.made, &ClusterArgs::default(), None)
 }
 
 /// All that is found: when reading, by the version, by lints. In the order of the files, then of the text.
@@ -248,7 +268,7 @@ fn look(loaded: &mut Loaded, options: &Options, texts: &dyn Fn(&str) -> Option<S
     let mut settings = Settings::new(&mesh);
     settings.mesh_is_known = is_known;
     settings.wanted = &wanted;
-    let found = lint::findings(loaded, &settings, texts);
+    let found = in_each_cluster(loaded, &settings, texts);
     let mut all: Vec<Finding> = loaded.diagnostics.iter().cloned().map(Finding::from).chain(found).collect();
     all.retain_mut(|found| {
         let Diagnostic { code, file, severity, .. } = &found.diagnostic;
@@ -263,8 +283,7 @@ fn look(loaded: &mut Loaded, options: &Options, texts: &dyn Fn(&str) -> Option<S
             None => false,
         }
     });
-    let ranks: std::collections::HashMap<&str, usize> =
-        loaded.files.iter().map(|file| &**file).zip(0..).collect();
+    let ranks: HashMap<&str, usize> = loaded.files.iter().map(|file| &**file).zip(0..).collect();
     all.sort_by_key(|found| (ranks.get(&*found.diagnostic.file).copied(), found.diagnostic.at));
     for found in &all {
         // Texts without a finding were not kept.
@@ -276,6 +295,48 @@ fn look(loaded: &mut Loaded, options: &Options, texts: &dyn Fn(&str) -> Option<S
         }
     }
     all
+}
+
+/// The code of a comment that silences nothing.
+const UNUSED_IGNORE: &str = "unused-ignore";
+
+/// What lints find in each of the clusters that a tree holds: what is in one of them says nothing about another.
+fn in_each_cluster(
+    loaded: &Loaded,
+    settings: &Settings<'_>,
+    texts: &dyn Fn(&str) -> Option<String>,
+) -> Vec<Finding> {
+    let clusters = loaded.clusters();
+    let [only] = &clusters[..] else {
+        let mut seen: HashMap<String, (usize, Finding)> = HashMap::new();
+        let mut order = Vec::new();
+        let mut holding: HashMap<Arc<str>, usize> = HashMap::new();
+        for cluster in &clusters {
+            for file in &cluster.loaded.files {
+                *holding.entry(file.clone()).or_default() += 1;
+            }
+            for found in lint::findings(&cluster.loaded, settings, texts) {
+                let key = format!("{:?}", found.diagnostic);
+                let entry = seen.entry(key.clone()).or_insert_with(|| {
+                    order.push(key);
+                    (0, found)
+                });
+                entry.0 += 1;
+            }
+        }
+        // A comment that one of them needs is needed.
+        let everywhere = |count: usize, found: &Finding| {
+            found.diagnostic.code != UNUSED_IGNORE
+                || holding.get(&found.diagnostic.file).is_none_or(|all| count >= *all)
+        };
+        let mut found: Vec<Finding> = Vec::new();
+        for key in order {
+            found
+                .extend(seen.remove(&key).filter(|(count, one)| everywhere(*count, one)).map(|(_, one)| one));
+        }
+        return found;
+    };
+    lint::findings(&only.loaded, settings, texts)
 }
 
 /// Takes away what is in files that the configuration excludes.

@@ -1,10 +1,11 @@
 //! What a bundle carries is enough for every workload that it reaches, and not more than some such workload has use for.
-#![allow(clippy::unwrap_used, reason = "test code may be blunt")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code may be blunt")]
 
-use gnomon_analysis::bundle::{pack, packed_list, select};
+use gnomon_analysis::bundle::{Kind, Plugin, object, pack, packed_list, select};
 use gnomon_engine::{
     Mesh, Position, Workload,
     attach::{Attached, GATEWAY_NAME_LABEL, Subject, attach},
+    request::Protocol,
     resource::{Labels, Meta, Resources, TargetKind, TargetRef},
     workload::ProxyKind,
 };
@@ -195,4 +196,62 @@ fn packing_is_undone_by_unpacking_and_always_the_same() {
     let plain = serde_json::to_string(&resources).unwrap();
     assert!(text.len() * 5 < plain.len(), "{} of {}", text.len(), plain.len());
     assert_eq!(pack(plain.as_bytes()), pack(plain.as_bytes()));
+}
+
+#[test]
+fn the_native_module_stands_where_it_has_to() {
+    let gateway = TargetRef { kind: TargetKind::Gateway, name: "front".into(), at: Position::default() };
+    let known = labels(&[("app", "web")]);
+    let plugin = |image, proxy, protocol, targets| Plugin {
+        name: "gnomon-shadow",
+        namespace: "shop",
+        labels: &known,
+        targets,
+        proxy,
+        protocol,
+        image,
+        sha256: "",
+        pull_secret: "",
+        configuration: json!({"candidate": {"resources": []}}),
+    };
+    let (http, path) = (Protocol::Http, "file:///m/libgnomon_envoy_module.so");
+    let patches = |object: &Value| object.pointer("/spec/configPatches").unwrap().as_array().unwrap().clone();
+
+    let sidecar = object(Kind::Module, &plugin(path, ProxyKind::Sidecar, http, &[]));
+    assert_eq!(sidecar.pointer("/spec/workloadSelector/labels"), Some(&json!({"app": "web"})));
+    let [names, filter] = &patches(&sidecar)[..] else { panic!("{sidecar}") };
+    // All names of the peer's certificate are noted before the HTTP filter, which comes before jwt_authn.
+    assert_eq!(
+        (&names["applyTo"], &names["patch"]["operation"]),
+        (&json!("NETWORK_FILTER"), &json!("INSERT_BEFORE"))
+    );
+    assert!(names.pointer("/patch/value/typed_config/filter_config").is_none());
+    assert_eq!(
+        (&filter["applyTo"], &filter["patch"]["operation"]),
+        (&json!("HTTP_FILTER"), &json!("INSERT_FIRST"))
+    );
+    let file = "/patch/value/typed_config/dynamic_module_config/module/local/filename";
+    assert_eq!(filter.pointer(file), Some(&json!("/m/libgnomon_envoy_module.so")));
+    assert!(patches(&sidecar).iter().all(|patch| patch["match"]["context"] == "SIDECAR_INBOUND"));
+
+    let front = object(Kind::Module, &plugin(path, ProxyKind::Gateway, http, std::slice::from_ref(&gateway)));
+    assert!(patches(&front).iter().all(|patch| patch["match"]["context"] == "GATEWAY"));
+    assert_eq!(front.pointer("/spec/targetRefs/0/name"), Some(&json!("front")));
+    assert!(front.pointer("/spec/workloadSelector").is_none());
+
+    let tcp = object(Kind::Module, &plugin(path, ProxyKind::Sidecar, Protocol::Tcp, &[]));
+    assert_eq!(patches(&tcp).len(), 1);
+
+    let named = plugin("gnomon_envoy_module", ProxyKind::Gateway, http, std::slice::from_ref(&gateway));
+    let entry = object(Kind::ModuleEnvoy, &named);
+    assert_eq!(
+        entry.pointer("/typed_config/dynamic_module_config/name"),
+        Some(&json!("gnomon_envoy_module"))
+    );
+    let policy = object(Kind::ModuleGateway, &named);
+    assert_eq!(policy["kind"], "EnvoyExtensionPolicy");
+    let module =
+        json!({"name": "gnomon_envoy_module", "filterName": "gnomon-shadow", "config": named.configuration});
+    assert_eq!(policy["spec"]["dynamicModule"], json!([module]));
+    assert_eq!(policy.pointer("/spec/targetRefs/0/kind"), Some(&json!("Gateway")));
 }

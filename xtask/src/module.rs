@@ -4,32 +4,43 @@ use crate::{
     run::{Failure, command_line, heading, run},
     workspace::Workspace,
 };
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// What the file is called; Envoy looks for `lib<name>.so` in its search path.
 pub(crate) const FILE: &str = "libgnomon_envoy_module.so";
 
 /// Builds it; its path.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
-    let mut command = workspace.cargo();
-    command.args(["build", "--package", "gnomon-envoy-module", "--profile", "module"]);
-    command.arg("--target-dir").arg(&workspace.target);
-    run(&mut command)?;
-    let built = workspace.target.join("module").join(FILE);
+    let module = make(workspace, &workspace.target, &[])?;
     let path = workspace.installed().join(FILE);
     // A running proxy may have the old one mapped: it keeps that file, and this one is another.
     let new = path.with_extension("new");
-    let copied = fs::create_dir_all(workspace.installed())
-        .and_then(|()| fs::copy(&built, &new))
-        .and_then(|size| fs::rename(&new, &path).map(|()| size));
-    let size = copied.map_err(|error| {
-        Failure::new(format!("cannot copy {} to {}: {error}", built.display(), path.display()))
-    })?;
-    let module = fs::read(&path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    fs::create_dir_all(workspace.installed())
+        .and_then(|()| fs::write(&new, &module))
+        .and_then(|()| fs::rename(&new, &path))
+        .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))?;
+    let size = module.len();
     let floor =
         glibc(&module).map_or_else(|| "no glibc".into(), |(major, minor)| format!("glibc {major}.{minor}"));
     println!("    {} is {size} bytes and needs {floor}", workspace.show(&path));
     Ok(path)
+}
+
+/// The module as it is released, built in a target folder with cargo's `options`.
+pub(crate) fn make(workspace: &Workspace, target: &Path, options: &[&str]) -> Result<Vec<u8>, Failure> {
+    let mut command = workspace.cargo();
+    command.args(["build", "--package", "gnomon-envoy-module", "--profile", "module"]);
+    command.args(options).arg("--target-dir").arg(target);
+    run(&mut command)?;
+    // With a triple among the options, cargo has a folder for it.
+    let triple = options.iter().skip_while(|option| **option != "--target").nth(1);
+    let path =
+        triple.map_or_else(|| target.to_owned(), |triple| target.join(triple)).join("module").join(FILE);
+    fs::read(&path).map_err(|error| Failure::new(format!("the build left no {}: {error}", path.display())))
 }
 
 /// The newest version of glibc that a function is taken from: a proxy with an older one does not load the module.

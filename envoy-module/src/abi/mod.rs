@@ -1,7 +1,7 @@
 //! Envoy's dynamic-module ABI, declared by hand from its C header (`source/extensions/dynamic_modules/abi/abi.h`), and a
 //! safe interface above it. Nothing else in this crate is unsafe.
 //!
-//! Whatever is declared here stands in v0.1.0 of the ABI (Envoy 1.38 and 1.39) as in v0.2.0 (1.40), since Envoy loads no
+//! Whatever is declared here stands in v0.1.0 of the ABI, as its header was at last, as in v0.2.0 (Envoy 1.40), since Envoy loads no
 //! module that names a function which it has not got. A later one is looked up by name when it is first wanted
 //! ([`later`]).
 //!
@@ -99,7 +99,7 @@ extern "C" fn envoy_dynamic_module_on_program_init() -> *const core::ffi::c_char
             log(
                 Level::Critical,
                 &format!(
-                    "gnomon: this module is for the dynamic-module ABI {} and needs Envoy 1.38 or later; this proxy has \
+                    "gnomon: this module is for the dynamic-module ABI {} and needs a newer Envoy; this proxy has \
                      no {name}",
                     VERSION.to_string_lossy()
                 ),

@@ -8,11 +8,12 @@ mod image;
 mod sbom;
 
 use crate::{
-    filter, playground,
+    filter, module, playground,
     run::{Failure, heading, output},
     setup,
     workspace::Workspace,
 };
+use sbom::Built;
 use sha2::{Digest, Sha256};
 use std::{
     env, fs,
@@ -58,18 +59,40 @@ fn make(workspace: &Workspace, source: &Source) -> Result<Vec<Artefact>, Failure
     let mut artefacts = Vec::new();
     for (name, features) in MODULES {
         heading(&format!("building {name}, free of paths"));
-        let wasm = module(workspace, features)?;
+        let wasm = wasm(workspace, features)?;
         artefacts.extend(image::layout(name, &wasm, source));
-        let bill = sbom::filter(workspace, features, &wasm, source)?;
+        let built = Built { package: "gnomon-envoy-filter", features, target: setup::FILTER_TARGET };
+        let bill = sbom::bill(workspace, &built, &wasm, source)?;
         artefacts.push(Artefact { path: format!("{name}.cdx.json"), bytes: bill });
         artefacts.push(Artefact { path: format!("{name}.wasm"), bytes: wasm });
     }
+    artefacts.extend(native(workspace, source)?);
     artefacts.extend(page(workspace)?);
     artefacts.sort_by(|a, b| a.path.cmp(&b.path));
     let sums =
         artefacts.iter().map(|file| format!("{}  {}\n", sha256(&file.bytes), file.path)).collect::<String>();
     artefacts.push(Artefact { path: "SHA256SUMS".into(), bytes: sums.into_bytes() });
     Ok(artefacts)
+}
+
+/// The native module for the kind of machine that this is, on Linux: elsewhere there is none.
+fn native(workspace: &Workspace, source: &Source) -> Result<Vec<Artefact>, Failure> {
+    if !cfg!(target_os = "linux") {
+        return Ok(Vec::new());
+    }
+    let name = format!("gnomon-envoy-module-{}", env::consts::ARCH);
+    let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
+    heading(&format!("building {name}, free of paths"));
+    let flags: Vec<String> = without_paths(workspace)?.iter().map(|flag| format!("{flag:?}")).collect();
+    let config = format!("target.{target}.rustflags=[{}]", flags.join(","));
+    let folder = workspace.target.join("dist-build");
+    let bytes = module::make(workspace, &folder, &["--config", &config, "--locked", "--target", &target])?;
+    let built = Built { package: "gnomon-envoy-module", features: "", target: &target };
+    let bill = sbom::bill(workspace, &built, &bytes, source)?;
+    Ok(vec![
+        Artefact { path: format!("{name}.cdx.json"), bytes: bill },
+        Artefact { path: format!("{name}.so"), bytes },
+    ])
 }
 
 /// What the artefacts say about where they come from.
@@ -134,7 +157,7 @@ pub(crate) fn without_paths(workspace: &Workspace) -> Result<Vec<String>, Failur
 }
 
 /// The filter without a trace of this machine.
-fn module(workspace: &Workspace, features: &str) -> Result<Vec<u8>, Failure> {
+fn wasm(workspace: &Workspace, features: &str) -> Result<Vec<u8>, Failure> {
     let flags = without_paths(workspace)?;
     let quoted: Vec<String> = flags.iter().map(|flag| format!("{flag:?}")).collect();
     // Added to the flags of .cargo/config.toml; RUSTFLAGS would replace them.

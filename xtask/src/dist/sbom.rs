@@ -1,9 +1,8 @@
-//! What the filter is made of: CycloneDX 1.6, JSON, from cargo's own resolution of the module's dependencies.
+//! What the modules are made of: CycloneDX 1.6, JSON, from cargo's own resolution of the module's dependencies.
 
 use super::{Source, VERSION, quote, sha256};
 use crate::{
     run::{Failure, output},
-    setup,
     workspace::Workspace,
 };
 use std::{collections::BTreeMap, fs};
@@ -19,22 +18,29 @@ struct Component {
     uses: Vec<String>,
 }
 
+/// What was built, and for what.
+pub(super) struct Built<'a> {
+    pub(super) package: &'a str,
+    pub(super) features: &'a str,
+    pub(super) target: &'a str,
+}
+
 /// The bill of materials of these bytes.
-pub(super) fn filter(
+pub(super) fn bill(
     workspace: &Workspace,
-    features: &str,
-    wasm: &[u8],
+    built: &Built<'_>,
+    bytes: &[u8],
     source: &Source,
 ) -> Result<Vec<u8>, Failure> {
     let tree = output(workspace.cargo().args([
         "tree",
         "--locked",
         "--package",
-        "gnomon-envoy-filter",
+        built.package,
         "--features",
-        features,
+        built.features,
         "--target",
-        setup::FILTER_TARGET,
+        built.target,
         // What runs at compilation only is not in the module.
         "--edges",
         "normal,no-proc-macro",
@@ -44,11 +50,11 @@ pub(super) fn filter(
         "--format",
         "|{p}|{l}|{r}",
     ]))
-    .ok_or_else(|| Failure::new("`cargo tree` does not tell what the filter is made of"))?;
+    .ok_or_else(|| Failure::new("`cargo tree` does not tell what is in a module"))?;
     let lock = fs::read_to_string(workspace.root.join("Cargo.lock"))
         .map_err(|error| Failure::new(format!("Cargo.lock: {error}")))?;
     let components = read(&tree)?;
-    Ok(write(&components, &checksums(&lock), wasm, source).into_bytes())
+    Ok(write(built.package, &components, &checksums(&lock), bytes, source).into_bytes())
 }
 
 /// The lines of `cargo tree`, `DEPTH|NAME vVERSION (PLACE)|LICENCE|REPOSITORY`; the first is the module itself.
@@ -98,13 +104,13 @@ fn checksums(lock: &str) -> BTreeMap<String, String> {
 }
 
 fn write(
+    own_name: &str,
     components: &BTreeMap<String, Component>,
     checksums: &BTreeMap<String, String>,
     wasm: &[u8],
     source: &Source,
 ) -> String {
-    const OWN: &str = "gnomon-envoy-filter";
-    let own = format!("pkg:cargo/{OWN}@{VERSION}");
+    let own = format!("pkg:cargo/{own_name}@{VERSION}");
     let hash = |digest: &str| format!("[{{\"alg\": \"SHA-256\", \"content\": \"{digest}\"}}]");
     let others: Vec<String> = components
         .iter()
@@ -142,7 +148,7 @@ fn write(
         .collect();
     format!(
         "{{\n  \"bomFormat\": \"CycloneDX\",\n  \"specVersion\": \"1.6\",\n  \"version\": 1,\n  \"metadata\": {{\n    \
-         \"timestamp\": {},\n    \"component\": {{\"type\": \"application\", \"bom-ref\": {}, \"name\": \"{OWN}\", \
+         \"timestamp\": {},\n    \"component\": {{\"type\": \"application\", \"bom-ref\": {}, \"name\": \"{own_name}\", \
          \"version\": \"{VERSION}\", \"hashes\": {}, \"licenses\": [{{\"expression\": \"Apache-2.0\"}}]}}\n  }},\n  \
          \"components\": [\n{}\n  ],\n  \"dependencies\": [\n{}\n  ]\n}}\n",
         quote(&source.date),
@@ -172,7 +178,7 @@ mod tests {
         assert_eq!(uses("gnomon-engine@0.1.0"), ["pkg:cargo/serde@1.0.229"]);
         assert_eq!(uses("gnomon-envoy-filter@0.1.0").len(), 3);
         let source = Source { date: "2026-01-02T03:04:05Z".into(), revision: String::new() };
-        let text = write(&components, &checksums(lock), b"", &source);
+        let text = write("gnomon-envoy-filter", &components, &checksums(lock), b"", &source);
         assert!(!text.contains("/somewhere"), "{text}");
         assert!(text.contains("\"content\": \"abc\"") && text.contains("MIT OR Apache-2.0"), "{text}");
         assert!(read("nonsense").is_err());

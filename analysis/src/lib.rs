@@ -1,6 +1,7 @@
 //! What is computed about policies. No input or output happens here.
 #![forbid(unsafe_code)]
 
+pub mod advice;
 pub mod bundle;
 mod compare;
 pub mod coverage;

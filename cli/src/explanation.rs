@@ -4,7 +4,7 @@ use crate::{
     style::{self, Style, plural, safe},
     tokens, words,
 };
-use gnomon_analysis::suggest::Suggestion;
+use gnomon_analysis::{lint::Finding, suggest::Suggestion};
 use gnomon_engine::{
     attach::NotAppliedReport,
     request::Protocol,
@@ -112,6 +112,22 @@ impl Writer {
         }
         for note in notes {
             let _ = writeln!(out, "  {}", self.style.doubt(&safe(&format!("note: {note}"))));
+        }
+        out
+    }
+
+    /// What lints say of the policies that were asked.
+    pub(crate) fn advice(&self, findings: &[Finding]) -> String {
+        let mut out = String::new();
+        if !findings.is_empty() {
+            out.push('\n');
+        }
+        for Finding { diagnostic, .. } in findings {
+            let place = style::place(&diagnostic.file, diagnostic.at.line);
+            let help =
+                if diagnostic.help.is_empty() { String::new() } else { format!("; {}", diagnostic.help) };
+            let line = format!("{place}: {}{help} [{}]", diagnostic.message, diagnostic.code);
+            let _ = writeln!(out, "  {}", self.style.doubt(&safe(&line)));
         }
         out
     }

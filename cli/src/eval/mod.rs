@@ -12,6 +12,8 @@ use crate::{
 };
 use gnomon_analysis::{
     Evaluator,
+    advice::advice,
+    lint::Finding,
     notes::{Judged, notes},
     suggest::{Refusal, Suggestion, suggestion},
 };
@@ -132,7 +134,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
             proxy::explain(file, listener, requests.as_slice(), around, (now, &args.tokens), args.verbose);
         let Some(explained) = explained else { return Outcome::Failed };
         let asked = Asked { workload, found: None };
-        vec![Answer { asked, explained, suggested: Vec::new(), notes: Vec::new(), not_applied: Vec::new() }]
+        vec![Answer {
+            asked,
+            explained,
+            suggested: Vec::new(),
+            notes: Vec::new(),
+            advice: Vec::new(),
+            not_applied: Vec::new(),
+        }]
     } else {
         let all = if args.all_workloads { All::Yes } else { All::May };
         let chosen = chosen_or_tell(&environment, workload, all, &loaded, &mesh)
@@ -177,6 +186,8 @@ struct Answer {
     suggested: Vec<Option<Suggestion>>,
     /// For each request what else mattered.
     notes: Vec<Vec<String>>,
+    /// What lints say of the policies that were asked.
+    advice: Vec<Finding>,
     not_applied: Vec<NotAppliedReport>,
 }
 
@@ -210,8 +221,9 @@ fn answer(
         notes(Judged { resources, plan, workload, mesh, request, explanation, now, crypto })
     });
     let notes = notes.collect();
+    let advice = if few { advice(loaded, workload, mesh, &explained, &text_of) } else { Vec::new() };
     let not_applied = not_applied(&loaded.resources, workload, mesh).iter().map(NotApplied::report).collect();
-    Answer { asked, explained, suggested, notes, not_applied }
+    Answer { asked, explained, suggested, notes, advice, not_applied }
 }
 
 /// The text of a file of policies.
@@ -220,7 +232,7 @@ fn text_of(file: &str) -> Option<String> {
 }
 
 fn text(args: &Args, answer: &Answer, requests: &Requests, loaded: &Loaded, mesh: &Mesh) -> String {
-    let Answer { asked, explained, suggested, notes, not_applied } = answer;
+    let Answer { asked, explained, suggested, notes, advice, not_applied } = answer;
     let style = style::Style::of_stdout();
     let writer = explanation::Writer {
         style,
@@ -249,7 +261,7 @@ fn text(args: &Args, answer: &Answer, requests: &Requests, loaded: &Loaded, mesh
                 + &suggested.map_or(String::new(), |one| writer.suggestion(one))
         })
         .collect();
-    text + &verdicts.join("\n") + &writer.not_applied(not_applied)
+    text + &verdicts.join("\n") + &writer.advice(advice) + &writer.not_applied(not_applied)
 }
 
 /// The requests of the file, each with those of the options laid over it; or what the options say alone.
@@ -340,7 +352,7 @@ fn json(requests: &Requests, answers: &[Answer], named: bool) -> String {
         not_applied: &'a [NotAppliedReport],
     }
     let mut reports: Vec<Printed<'_>> = Vec::new();
-    for Answer { asked, explained, suggested, notes, not_applied } in answers {
+    for Answer { asked, explained, suggested, notes, advice: _, not_applied } in answers {
         // What the options say needs no name.
         let workload = asked.found.as_ref().map(|_| asked.name());
         reports.extend(explained.iter().enumerate().map(|(number, one)| Printed {

@@ -7,6 +7,16 @@
 //! What Istio's admission itself refuses or warns of is found when policies are read. [`explain`] has a text for every
 //! code, of both kinds.
 
+/// What people read about a lint, and nothing else does: the page leaves it out (the feature `documents`).
+macro_rules! documented {
+    (example: $example:expr) => {
+        if cfg!(feature = "documents") { $example } else { $crate::lint::Example::NONE }
+    };
+    ($text:expr) => {
+        if cfg!(feature = "documents") { $text } else { "" }
+    };
+}
+
 /// An AuthorizationPolicy of the namespace `shop`, with this behind `spec: `.
 macro_rules! policy {
     ($spec:expr) => {
@@ -105,6 +115,11 @@ pub struct Example {
     /// The request for which the two differ, with its workload (docs/formats.md, "Workload and mesh" and "Request");
     /// `None`: the lint is about what no request shows.
     pub request: Option<&'static str>,
+}
+
+impl Example {
+    /// None: without the feature `documents`.
+    pub(crate) const NONE: Example = Example { bad: "", good: "", request: None };
 }
 
 /// Kinds of mistakes.

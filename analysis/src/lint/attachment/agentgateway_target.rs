@@ -15,13 +15,15 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Warning,
     since: None,
-    what: "A policy is for a gateway that is an agentgateway.",
-    why: "agentgateway reads none of AuthorizationPolicy, RequestAuthentication and PeerAuthentication: \
-        the policy is taken and not enforced.",
-    instead: "Use the policies of agentgateway, or a Gateway of the class `istio`.",
-    limits: "Gateways that are among the manifests, by the name of their class.",
-    source: "https://istio.io/latest/docs/tasks/traffic-management/ingress/gateway-api/",
-    example: Example {
+    what: documented!("A policy is for a gateway that is an agentgateway."),
+    why: documented!(
+        "agentgateway reads none of AuthorizationPolicy, RequestAuthentication and PeerAuthentication: \
+        the policy is taken and not enforced."
+    ),
+    instead: documented!("Use the policies of agentgateway, or a Gateway of the class `istio`."),
+    limits: documented!("Gateways that are among the manifests, by the name of their class."),
+    source: documented!("https://istio.io/latest/docs/tasks/traffic-management/ingress/gateway-api/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: front}], rules: [{from: [{source: {namespaces: [web]}}]}]}"#
@@ -45,7 +47,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

@@ -14,12 +14,14 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Warning,
     since: None,
-    what: "A PeerAuthentication with DISABLE is for a workload in ambient mode.",
-    why: "ztunnel cannot switch mutual TLS off: DISABLE is taken for PERMISSIVE.",
-    instead: "Write PERMISSIVE, which is what happens.",
-    limits: "Workloads that are among the manifests, in ambient mode by a label of theirs or of their namespace.",
-    source: "https://istio.io/latest/docs/ambient/usage/l4-policy/",
-    example: Example {
+    what: documented!("A PeerAuthentication with DISABLE is for a workload in ambient mode."),
+    why: documented!("ztunnel cannot switch mutual TLS off: DISABLE is taken for PERMISSIVE."),
+    instead: documented!("Write PERMISSIVE, which is what happens."),
+    limits: documented!(
+        "Workloads that are among the manifests, in ambient mode by a label of theirs or of their namespace."
+    ),
+    source: documented!("https://istio.io/latest/docs/ambient/usage/l4-policy/"),
+    example: documented!(example: Example {
         bad: concat!(
             "",
             object!(
@@ -53,7 +55,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { peer: Some(peer), ..Looks::NOWHERE },
 };
 

@@ -9,13 +9,15 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Error,
     since: None,
-    what: "A policy has a key that is almost the annotation for dry runs.",
-    why: "Only the annotation `istio.io/dry-run` makes a dry run. Under another name, or among the labels, \
-        it is ignored, and the policy is enforced.",
-    instead: "Write `istio.io/dry-run: \"true\"` under `metadata.annotations`.",
-    limits: "Keys that end in `dryrun` without regard to case and punctuation.",
-    source: "https://istio.io/latest/docs/tasks/security/authorization/authz-dry-run/",
-    example: Example {
+    what: documented!("A policy has a key that is almost the annotation for dry runs."),
+    why: documented!(
+        "Only the annotation `istio.io/dry-run` makes a dry run. Under another name, or among the labels, \
+        it is ignored, and the policy is enforced."
+    ),
+    instead: documented!("Write `istio.io/dry-run: \"true\"` under `metadata.annotations`."),
+    limits: documented!("Keys that end in `dryrun` without regard to case and punctuation."),
+    source: documented!("https://istio.io/latest/docs/tasks/security/authorization/authz-dry-run/"),
+    example: documented!(example: Example {
         bad: concat!(
             "",
             object!(
@@ -35,7 +37,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: Some("{workload: {namespace: shop}, request: {}}"),
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

@@ -13,13 +13,15 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Error,
     since: None,
-    what: "A policy targets a GatewayClass where that reaches nothing.",
-    why: "The only class that policies can target is `istio-waypoint`, and only from the root namespace: \
-        then they are for every waypoint of the mesh.",
-    instead: "Move the policy to the root namespace, or target the Gateway.",
-    limits: "Root namespace: that of the mesh's settings.",
-    source: "https://istio.io/latest/docs/ambient/usage/l7-features/",
-    example: Example {
+    what: documented!("A policy targets a GatewayClass where that reaches nothing."),
+    why: documented!(
+        "The only class that policies can target is `istio-waypoint`, and only from the root namespace: \
+        then they are for every waypoint of the mesh."
+    ),
+    instead: documented!("Move the policy to the root namespace, or target the Gateway."),
+    limits: documented!("Root namespace: that of the mesh's settings."),
+    source: documented!("https://istio.io/latest/docs/ambient/usage/l7-features/"),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{targetRefs: [{group: gateway.networking.k8s.io, kind: GatewayClass, name: istio-waypoint}], rules: [{from: [{source: {namespaces: [web]}}]}]}"#
         ),
@@ -28,7 +30,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{targetRefs: [{group: gateway.networking.k8s.io, kind: GatewayClass, name: istio-waypoint}], rules: [{from: [{source: {namespaces: [web]}}]}]}"#
         ),
         request: Some("{workload: {name: waypoint, namespace: shop, proxy: waypoint}, request: {}}"),
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

@@ -16,14 +16,20 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Warning,
     since: None,
-    what: "ALLOW policies for the whole mesh or namespace refuse everything at an ingress gateway.",
-    why: "They ask for the identity of the caller, and clients outside the mesh have none. As soon as an \
-        ALLOW policy applies to the gateway what none of them allows is refused.",
-    instead: "Give the gateway a policy of its own that allows what it serves.",
-    limits: "Gateways whose workloads are among the manifests and take clients without certificates; those \
-        for egress and between clusters are left alone.",
-    source: "https://istio.io/latest/docs/tasks/security/authorization/authz-ingress/",
-    example: Example {
+    what: documented!(
+        "ALLOW policies for the whole mesh or namespace refuse everything at an ingress gateway."
+    ),
+    why: documented!(
+        "They ask for the identity of the caller, and clients outside the mesh have none. As soon as an \
+        ALLOW policy applies to the gateway what none of them allows is refused."
+    ),
+    instead: documented!("Give the gateway a policy of its own that allows what it serves."),
+    limits: documented!(
+        "Gateways whose workloads are among the manifests and take clients without certificates; those \
+        for egress and between clusters are left alone."
+    ),
+    source: documented!("https://istio.io/latest/docs/tasks/security/authorization/authz-ingress/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!("istio-system", r#"{rules: [{from: [{source: {namespaces: [web]}}]}]}"#),
             object!(
@@ -52,7 +58,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             "{workload: {namespace: istio-system, labels: {istio: ingressgateway}, proxy: gateway}, request: \
             {host: shop.test, source: {ip: 203.0.113.9}}}",
         ),
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

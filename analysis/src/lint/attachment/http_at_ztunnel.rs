@@ -15,15 +15,21 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Error,
     since: None,
-    what: "A rule with conditions on HTTP applies to a workload in ambient mode.",
-    why: "ztunnel sees connections, not requests. istiod drops the whole rule from an ALLOW policy, which \
+    what: documented!("A rule with conditions on HTTP applies to a workload in ambient mode."),
+    why: documented!(
+        "ztunnel sees connections, not requests. istiod drops the whole rule from an ALLOW policy, which \
         still refuses what no other rule allows; from a DENY policy it drops the condition, and a rule \
-        of which nothing is left denies nothing.",
-    instead: "Deploy a waypoint and give the rule to it with `targetRefs`; leave ztunnel what connections \
-        have: identities, namespaces, addresses, ports.",
-    limits: "Workloads that are among the manifests, in ambient mode by a label of theirs or of their namespace.",
-    source: "https://istio.io/latest/docs/ambient/usage/l4-policy/",
-    example: Example {
+        of which nothing is left denies nothing."
+    ),
+    instead: documented!(
+        "Deploy a waypoint and give the rule to it with `targetRefs`; leave ztunnel what connections \
+        have: identities, namespaces, addresses, ports."
+    ),
+    limits: documented!(
+        "Workloads that are among the manifests, in ambient mode by a label of theirs or of their namespace."
+    ),
+    source: documented!("https://istio.io/latest/docs/ambient/usage/l4-policy/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(r#"{action: DENY, rules: [{to: [{operation: {methods: [DELETE]}}]}]}"#),
             object!("v1", "Namespace", "name: shop, labels: {istio.io/dataplane-mode: ambient}", "{}"),
@@ -48,7 +54,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             "{workload: {namespace: shop, labels: {app: web}, proxy: ztunnel}, request: {source: {ip: \
             10.0.0.1}}}",
         ),
-    },
+    }),
     looks: Looks { rule: Some(rule), ..Looks::NOWHERE },
 };
 

@@ -14,17 +14,25 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Warning,
     since: None,
-    what: "A policy for a gateway has conditions on HTTP, and the gateway has a port where it sees none: TCP, or TLS that \
-           it passes through.",
-    why: "There hosts, methods, paths, headers and tokens do not exist. istiod drops the whole rule from an ALLOW policy, \
+    what: documented!(
+        "A policy for a gateway has conditions on HTTP, and the gateway has a port where it sees none: TCP, or TLS that \
+           it passes through."
+    ),
+    why: documented!(
+        "There hosts, methods, paths, headers and tokens do not exist. istiod drops the whole rule from an ALLOW policy, \
           which refuses everything if no other rule allows it; from a DENY policy it drops the condition alone, and \
-          what is left denies more than was meant.",
-    instead: "On such a port ask for what a connection has: `connection.sni`, the caller's identity, addresses, ports. \
-              Give the rules for HTTP to a policy of their own with the `ports` that speak it.",
-    limits: "Read from Gateway objects that share a label with the policy's selector, by the port's number. Services and \
-             sidecars are not looked at.",
-    source: "https://istio.io/latest/docs/tasks/security/authorization/authz-tcp/",
-    example: Example {
+          what is left denies more than was meant."
+    ),
+    instead: documented!(
+        "On such a port ask for what a connection has: `connection.sni`, the caller's identity, addresses, ports. \
+              Give the rules for HTTP to a policy of their own with the `ports` that speak it."
+    ),
+    limits: documented!(
+        "Read from Gateway objects that share a label with the policy's selector, by the port's number. Services and \
+             sidecars are not looked at."
+    ),
+    source: documented!("https://istio.io/latest/docs/tasks/security/authorization/authz-tcp/"),
+    example: documented!(example: Example {
         bad: "\
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -63,7 +71,7 @@ spec:
             "{workload: {namespace: istio-system, labels: {istio: egressgateway}, proxy: gateway}, request: {protocol: \
              tcp, sni: httpbin.org, destination: {port: 8443}}}",
         ),
-    },
+    }),
     looks: Looks { rule: Some(rule), ..Looks::NOWHERE },
 };
 

@@ -12,16 +12,24 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Warning,
     since: None,
-    what: "A DENY rule with conditions on HTTP applies to a workload with a TCP port.",
-    why: "On a port that a Service declares as TCP a sidecar sees no requests. istiod drops the conditions \
+    what: documented!("A DENY rule with conditions on HTTP applies to a workload with a TCP port."),
+    why: documented!(
+        "On a port that a Service declares as TCP a sidecar sees no requests. istiod drops the conditions \
         on HTTP, and what is left of the rule denies more than was meant: without anything else every \
-        connection.",
-    instead: "Name the ports that speak HTTP in the rule, or correct the port's protocol (`appProtocol`, or \
-        its name).",
-    limits: "Workloads and Services that are among the manifests. Ports of which nothing says what they speak \
-        are not counted. ALLOW rules have a lint of their own.",
-    source: "https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/",
-    example: Example {
+        connection."
+    ),
+    instead: documented!(
+        "Name the ports that speak HTTP in the rule, or correct the port's protocol (`appProtocol`, or \
+        its name)."
+    ),
+    limits: documented!(
+        "Workloads and Services that are among the manifests. Ports of which nothing says what they speak \
+        are not counted. ALLOW rules have a lint of their own."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/"
+    ),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{selector: {matchLabels: {app: web}}, action: DENY, rules: [{when: [{key: "request.headers[x-debug]", values: ["*"]}]}]}"#
@@ -60,7 +68,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             "{workload: {namespace: shop, labels: {app: web}}, request: {protocol: tcp, destination: {port: \
             5432}}}",
         ),
-    },
+    }),
     looks: Looks { rule: Some(rule), ..Looks::NOWHERE },
 };
 

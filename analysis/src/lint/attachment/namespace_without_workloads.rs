@@ -12,14 +12,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Hint,
     since: None,
-    what: "A policy for a namespace finds no workload there.",
-    why: "Without a selector it is for the workloads of its own namespace. A policy for other namespaces \
-        has to be in each of them, or in the root namespace for the whole mesh.",
-    instead: "Move it to the namespace that was meant.",
-    limits: "Only where at least three workloads are among the manifests, and none of them is in that \
-        namespace. Those that are deployed from elsewhere are not known.",
-    source: "https://istio.io/latest/docs/concepts/security/#policy-target",
-    example: Example {
+    what: documented!("A policy for a namespace finds no workload there."),
+    why: documented!(
+        "Without a selector it is for the workloads of its own namespace. A policy for other namespaces \
+        has to be in each of them, or in the root namespace for the whole mesh."
+    ),
+    instead: documented!("Move it to the namespace that was meant."),
+    limits: documented!(
+        "Only where at least three workloads are among the manifests, and none of them is in that \
+        namespace. Those that are deployed from elsewhere are not known."
+    ),
+    source: documented!("https://istio.io/latest/docs/concepts/security/#policy-target"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(r#"{rules: [{from: [{source: {namespaces: [web]}}]}]}"#),
             object!(
@@ -63,7 +67,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { policy: Some(policy), ..Looks::NOWHERE },
 };
 

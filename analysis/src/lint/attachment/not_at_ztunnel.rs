@@ -14,14 +14,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Warning,
     since: None,
-    what: "A policy that ztunnel does not get is for a workload in ambient mode.",
-    why: "ztunnel gets ALLOW and DENY policies that are no dry runs, and PeerAuthentications. CUSTOM and \
+    what: documented!("A policy that ztunnel does not get is for a workload in ambient mode."),
+    why: documented!(
+        "ztunnel gets ALLOW and DENY policies that are no dry runs, and PeerAuthentications. CUSTOM and \
         AUDIT policies, RequestAuthentications and dry runs end nowhere: tokens are not verified, \
-        providers not asked.",
-    instead: "Deploy a waypoint and give the policy to it with `targetRefs`.",
-    limits: "Workloads that are among the manifests, in ambient mode by a label of theirs or of their namespace.",
-    source: "https://istio.io/latest/docs/ambient/usage/l4-policy/",
-    example: Example {
+        providers not asked."
+    ),
+    instead: documented!("Deploy a waypoint and give the policy to it with `targetRefs`."),
+    limits: documented!(
+        "Workloads that are among the manifests, in ambient mode by a label of theirs or of their namespace."
+    ),
+    source: documented!("https://istio.io/latest/docs/ambient/usage/l4-policy/"),
+    example: documented!(example: Example {
         bad: concat!(
             "",
             object!(
@@ -61,7 +65,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

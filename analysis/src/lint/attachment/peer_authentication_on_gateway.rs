@@ -14,14 +14,16 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Warning,
     since: None,
-    what: "A PeerAuthentication selects a gateway.",
-    why: "It says how proxies take connections from other proxies of the mesh. What a gateway takes from \
+    what: documented!("A PeerAuthentication selects a gateway."),
+    why: documented!(
+        "It says how proxies take connections from other proxies of the mesh. What a gateway takes from \
         outside is said by the `tls` of its Gateway: STRICT refuses no client there, and DISABLE opens \
-        nothing.",
-    instead: "Set `tls.mode: MUTUAL` in the Gateway to ask clients for certificates.",
-    limits: "Gateways told by Istio's usual labels or a Gateway among the manifests.",
-    source: "https://istio.io/latest/docs/tasks/traffic-management/ingress/secure-ingress/",
-    example: Example {
+        nothing."
+    ),
+    instead: documented!("Set `tls.mode: MUTUAL` in the Gateway to ask clients for certificates."),
+    limits: documented!("Gateways told by Istio's usual labels or a Gateway among the manifests."),
+    source: documented!("https://istio.io/latest/docs/tasks/traffic-management/ingress/secure-ingress/"),
+    example: documented!(example: Example {
         bad: concat!(
             "",
             object!(
@@ -41,7 +43,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { peer: Some(peer), ..Looks::NOWHERE },
 };
 

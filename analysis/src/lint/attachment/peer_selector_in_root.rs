@@ -9,13 +9,15 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Error,
     since: None,
-    what: "A PeerAuthentication with a selector is in the root namespace.",
-    why: "It counts nowhere, not even for workloads of the root namespace: there only policies without \
-        labels are read, for the whole mesh.",
-    instead: "Move it to the namespace of the workloads, or remove the selector.",
-    limits: "Root namespace: that of the mesh's settings.",
-    source: "https://istio.io/latest/docs/reference/config/security/peer_authentication/",
-    example: Example {
+    what: documented!("A PeerAuthentication with a selector is in the root namespace."),
+    why: documented!(
+        "It counts nowhere, not even for workloads of the root namespace: there only policies without \
+        labels are read, for the whole mesh."
+    ),
+    instead: documented!("Move it to the namespace of the workloads, or remove the selector."),
+    limits: documented!("Root namespace: that of the mesh's settings."),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/peer_authentication/"),
+    example: documented!(example: Example {
         bad: concat!(
             "",
             object!(
@@ -35,7 +37,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: Some("{workload: {namespace: shop, labels: {app: web}}, request: {source: {ip: 10.0.0.1}}}"),
-    },
+    }),
     looks: Looks { peer: Some(peer), ..Looks::NOWHERE },
 };
 

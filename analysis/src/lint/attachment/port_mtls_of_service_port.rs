@@ -10,14 +10,20 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Error,
     since: None,
-    what: "`portLevelMtls` names a port of a Service, and the workload behind it listens on another one.",
-    why: "Its ports are those of the workload, as with `targetPort`. An entry for a port on which nothing \
-        listens does nothing.",
-    instead: "Write the target port.",
-    limits: "Only where the workloads that it selects, and the Services that lead to them, are among the \
-        manifests.",
-    source: "https://istio.io/latest/docs/reference/config/security/peer_authentication/",
-    example: Example {
+    what: documented!(
+        "`portLevelMtls` names a port of a Service, and the workload behind it listens on another one."
+    ),
+    why: documented!(
+        "Its ports are those of the workload, as with `targetPort`. An entry for a port on which nothing \
+        listens does nothing."
+    ),
+    instead: documented!("Write the target port."),
+    limits: documented!(
+        "Only where the workloads that it selects, and the Services that lead to them, are among the \
+        manifests."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/peer_authentication/"),
+    example: documented!(example: Example {
         bad: concat!(
             "",
             object!(
@@ -61,7 +67,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { peer: Some(peer), ..Looks::NOWHERE },
 };
 

@@ -17,14 +17,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Warning,
     since: None,
-    what: "Health probes of a workload come in plaintext to its policies.",
-    why: "istiod has probes go through the agent, where no policy is asked. With \
+    what: documented!("Health probes of a workload come in plaintext to its policies."),
+    why: documented!(
+        "istiod has probes go through the agent, where no policy is asked. With \
         `sidecar.istio.io/rewriteAppHTTPProbers: \"false\"` the kubelet asks the workload itself, \
-        without an identity: an ALLOW policy that wants one refuses it, and the Pod never gets ready.",
-    instead: "Remove the annotation, or allow the probes' paths and ports without an identity.",
-    limits: "Workloads that are among the manifests, with ALLOW policies that all want an identity or a token.",
-    source: "https://istio.io/latest/docs/ops/configuration/mesh/app-health-check/",
-    example: Example {
+        without an identity: an ALLOW policy that wants one refuses it, and the Pod never gets ready."
+    ),
+    instead: documented!("Remove the annotation, or allow the probes' paths and ports without an identity."),
+    limits: documented!(
+        "Workloads that are among the manifests, with ALLOW policies that all want an identity or a token."
+    ),
+    source: documented!("https://istio.io/latest/docs/ops/configuration/mesh/app-health-check/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{selector: {matchLabels: {app: web}}, rules: [{from: [{source: {namespaces: [web]}}]}]}"#
@@ -48,7 +52,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

@@ -9,13 +9,15 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Error,
     since: None,
-    what: "An object is of a kind that Istio does not have any more.",
-    why: "ServiceRole, ServiceRoleBinding, ClusterRbacConfig and the Policy and MeshPolicy of \
-        `authentication.istio.io` went with Istio 1.6. Nothing reads them: what they refused is open.",
-    instead: "Write AuthorizationPolicy, RequestAuthentication and PeerAuthentication.",
-    limits: "None.",
-    source: "https://istio.io/latest/news/releases/1.6.x/announcing-1.6/change-notes/",
-    example: Example {
+    what: documented!("An object is of a kind that Istio does not have any more."),
+    why: documented!(
+        "ServiceRole, ServiceRoleBinding, ClusterRbacConfig and the Policy and MeshPolicy of \
+        `authentication.istio.io` went with Istio 1.6. Nothing reads them: what they refused is open."
+    ),
+    instead: documented!("Write AuthorizationPolicy, RequestAuthentication and PeerAuthentication."),
+    limits: documented!("None."),
+    source: documented!("https://istio.io/latest/news/releases/1.6.x/announcing-1.6/change-notes/"),
+    example: documented!(example: Example {
         bad: concat!(
             "",
             object!(
@@ -27,7 +29,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
         ),
         good: concat!(policy!(r#"{rules: [{from: [{source: {namespaces: [web]}}]}]}"#)),
         request: None,
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

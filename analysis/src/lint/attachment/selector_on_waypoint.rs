@@ -13,13 +13,15 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Error,
     since: None,
-    what: "A selector selects a waypoint.",
-    why: "A waypoint takes only policies with `targetRefs`: the Gateway itself, a Service behind it, or in \
-        the root namespace its GatewayClass. This one applies to nothing there.",
-    instead: "Write `targetRefs` with the Gateway in place of the selector.",
-    limits: "Waypoints that are among the manifests.",
-    source: "https://istio.io/latest/docs/ambient/usage/l7-features/",
-    example: Example {
+    what: documented!("A selector selects a waypoint."),
+    why: documented!(
+        "A waypoint takes only policies with `targetRefs`: the Gateway itself, a Service behind it, or in \
+        the root namespace its GatewayClass. This one applies to nothing there."
+    ),
+    instead: documented!("Write `targetRefs` with the Gateway in place of the selector."),
+    limits: documented!("Waypoints that are among the manifests."),
+    source: documented!("https://istio.io/latest/docs/ambient/usage/l7-features/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{selector: {matchLabels: {gateway.networking.k8s.io/gateway-name: waypoint}}, rules: [{from: [{source: {namespaces: [web]}}]}]}"#
@@ -46,7 +48,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             "{workload: {name: waypoint, namespace: shop, proxy: waypoint, labels: \
             {gateway.networking.k8s.io/gateway-name: waypoint}}, request: {}}",
         ),
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

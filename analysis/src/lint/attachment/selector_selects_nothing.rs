@@ -14,16 +14,20 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Warning,
     since: None,
-    what: "A selector selects none of the workloads of its namespace.",
-    why: "Labels are compared exactly, and have to be those of the Pods, not of the Deployment or Service. \
-        The policy is taken and applies to nothing.",
-    instead: "Write labels that the Pods' templates have.",
-    limits: "Only where workloads of that namespace are among the manifests; one that is deployed from \
+    what: documented!("A selector selects none of the workloads of its namespace."),
+    why: documented!(
+        "Labels are compared exactly, and have to be those of the Pods, not of the Deployment or Service. \
+        The policy is taken and applies to nothing."
+    ),
+    instead: documented!("Write labels that the Pods' templates have."),
+    limits: documented!(
+        "Only where workloads of that namespace are among the manifests; one that is deployed from \
         elsewhere is not known, so that it is a hint unless a label there is almost the one that is \
         selected. Silent for the root namespace, for labels of gateways, which are mostly installed \
-        apart, and where workloads without a namespace of their own have the labels.",
-    source: "https://istio.io/latest/docs/reference/config/analysis/ist0127/",
-    example: Example {
+        apart, and where workloads without a namespace of their own have the labels."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/analysis/ist0127/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{selector: {matchLabels: {app: wbe}}, rules: [{from: [{source: {namespaces: [web]}}]}]}"#
@@ -47,7 +51,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: Some("{workload: {namespace: shop, labels: {app: web}}, request: {}}"),
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

@@ -14,15 +14,21 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Error,
     since: None,
-    what: "A policy for a waypoint looks at `ipBlocks` or `source.ip`.",
-    why: "A waypoint takes its connections on an internal address. The condition never holds there, and \
-        its `not` twin always does.",
-    instead: "Use `remoteIpBlocks`, which holds the client's address, or let ztunnel decide by a policy with a \
-        selector.",
-    limits: "Policies that target a Service or a ServiceEntry, the class of waypoints, or a waypoint among \
-        the manifests.",
-    source: "https://github.com/istio/istio/issues/46982",
-    example: Example {
+    what: documented!("A policy for a waypoint looks at `ipBlocks` or `source.ip`."),
+    why: documented!(
+        "A waypoint takes its connections on an internal address. The condition never holds there, and \
+        its `not` twin always does."
+    ),
+    instead: documented!(
+        "Use `remoteIpBlocks`, which holds the client's address, or let ztunnel decide by a policy with a \
+        selector."
+    ),
+    limits: documented!(
+        "Policies that target a Service or a ServiceEntry, the class of waypoints, or a waypoint among \
+        the manifests."
+    ),
+    source: documented!("https://github.com/istio/istio/issues/46982"),
+    example: documented!(example: Example {
         bad: concat!(policy!(
             r#"{targetRefs: [{kind: Service, group: "", name: web}], rules: [{from: [{source: {ipBlocks: [10.0.0.0/8]}}]}]}"#
         )),
@@ -33,7 +39,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             "{workload: {name: waypoint, namespace: shop, proxy: waypoint, services: [web]}, request: \
             {source: {ip: 10.1.1.1}, remoteIp: 10.1.1.1}}",
         ),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -14,12 +14,12 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Warning,
     since: None,
-    what: "A `targetRef` names an object that its namespace does not have.",
-    why: "The policy is taken and applies to nothing until an object of that name is there.",
-    instead: "Correct the name. Targets are in the policy's own namespace.",
-    limits: "Only where other objects of the kind are among the manifests of that namespace.",
-    source: "https://istio.io/latest/docs/ambient/usage/l7-features/",
-    example: Example {
+    what: documented!("A `targetRef` names an object that its namespace does not have."),
+    why: documented!("The policy is taken and applies to nothing until an object of that name is there."),
+    instead: documented!("Correct the name. Targets are in the policy's own namespace."),
+    limits: documented!("Only where other objects of the kind are among the manifests of that namespace."),
+    source: documented!("https://istio.io/latest/docs/ambient/usage/l7-features/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypiont}], rules: [{from: [{source: {namespaces: [web]}}]}]}"#
@@ -43,7 +43,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

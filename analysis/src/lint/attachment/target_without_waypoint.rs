@@ -17,14 +17,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Error,
     since: None,
-    what: "A policy targets a Service, and there is no waypoint.",
-    why: "`targetRefs` with a Service are read by waypoints alone. A sidecar takes no notice of them: the \
-        policy applies to nothing, and a DENY or the first ALLOW is not enforced.",
-    instead: "Use a `selector` for workloads with sidecars, or deploy a waypoint.",
-    limits: "Only where the Service leads to a workload with a sidecar among the manifests, and no waypoint \
-        is among them.",
-    source: "https://istio.io/latest/docs/ambient/usage/l7-features/",
-    example: Example {
+    what: documented!("A policy targets a Service, and there is no waypoint."),
+    why: documented!(
+        "`targetRefs` with a Service are read by waypoints alone. A sidecar takes no notice of them: the \
+        policy applies to nothing, and a DENY or the first ALLOW is not enforced."
+    ),
+    instead: documented!("Use a `selector` for workloads with sidecars, or deploy a waypoint."),
+    limits: documented!(
+        "Only where the Service leads to a workload with a sidecar among the manifests, and no waypoint \
+        is among them."
+    ),
+    source: documented!("https://istio.io/latest/docs/ambient/usage/l7-features/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{targetRefs: [{kind: Service, group: "", name: web}], rules: [{from: [{source: {namespaces: [web]}}]}]}"#
@@ -60,7 +64,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: Some("{workload: {namespace: shop, labels: {app: web}}, request: {}}"),
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

@@ -19,15 +19,23 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Warning,
     since: None,
-    what: "No ALLOW rule can allow a TCP port of a workload.",
-    why: "Rules with conditions on HTTP are dropped on ports that a Service declares as TCP. As soon as an \
-        ALLOW policy applies everything else is refused: of such a port every connection.",
-    instead: "Allow the port by what connections have: identities, namespaces, addresses, `ports`; or correct \
-        the port's protocol (`appProtocol`, or its name).",
-    limits: "Workloads and Services that are among the manifests. Workloads for which an ALLOW policy without \
-        rules says that nothing else is to be allowed are reported, too.",
-    source: "https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/",
-    example: Example {
+    what: documented!("No ALLOW rule can allow a TCP port of a workload."),
+    why: documented!(
+        "Rules with conditions on HTTP are dropped on ports that a Service declares as TCP. As soon as an \
+        ALLOW policy applies everything else is refused: of such a port every connection."
+    ),
+    instead: documented!(
+        "Allow the port by what connections have: identities, namespaces, addresses, `ports`; or correct \
+        the port's protocol (`appProtocol`, or its name)."
+    ),
+    limits: documented!(
+        "Workloads and Services that are among the manifests. Workloads for which an ALLOW policy without \
+        rules says that nothing else is to be allowed are reported, too."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/"
+    ),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{selector: {matchLabels: {app: web}}, rules: [{to: [{operation: {methods: [GET]}}]}]}"#
@@ -66,7 +74,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             "{workload: {namespace: shop, labels: {app: web}}, request: {protocol: tcp, destination: {port: \
             5432}, source: {principal: cluster.local/ns/web/sa/a}}}",
         ),
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

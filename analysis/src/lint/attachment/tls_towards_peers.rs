@@ -15,17 +15,27 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Warning,
     since: None,
-    what: "A DestinationRule sets a `tls.mode` that the PeerAuthentication of the host's namespace does not accept.",
-    why: "DISABLE sends plaintext and SIMPLE a TLS without an Istio certificate: under STRICT no filter chain takes \
+    what: documented!(
+        "A DestinationRule sets a `tls.mode` that the PeerAuthentication of the host's namespace does not accept."
+    ),
+    why: documented!(
+        "DISABLE sends plaintext and SIMPLE a TLS without an Istio certificate: under STRICT no filter chain takes \
           either, and the connection is reset before any policy is asked (the client's proxy says 503). ISTIO_MUTUAL \
-          towards DISABLE fails the other way round. ISTIO_MUTUAL fits STRICT and PERMISSIVE alike.",
-    instead: "Use ISTIO_MUTUAL, or leave `tls` out: proxies then find out by themselves what the other side speaks.",
-    limits: "The mode of the namespace counts, or of the mesh; which pods a host leads to is not known, so that policies \
+          towards DISABLE fails the other way round. ISTIO_MUTUAL fits STRICT and PERMISSIVE alike."
+    ),
+    instead: documented!(
+        "Use ISTIO_MUTUAL, or leave `tls` out: proxies then find out by themselves what the other side speaks."
+    ),
+    limits: documented!(
+        "The mode of the namespace counts, or of the mesh; which pods a host leads to is not known, so that policies \
              with a selector are named, not counted. Objects that leave their namespace out belong together only within one \
              folder. istiod has no sidecar, so that hosts of Istio's own are passed over. Root namespace: that of the mesh's \
-             settings.",
-    source: "https://istio.io/latest/docs/ops/common-problems/network-issues/#503-errors-after-setting-destination-rule",
-    example: Example {
+             settings."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/ops/common-problems/network-issues/#503-errors-after-setting-destination-rule"
+    ),
+    example: documented!(example: Example {
         bad: "\
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -49,7 +59,7 @@ metadata: {name: orders, namespace: shop}
 spec: {host: orders.shop.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
 ",
         request: None,
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

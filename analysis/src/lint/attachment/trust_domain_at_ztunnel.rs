@@ -9,13 +9,19 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Error,
     since: None,
-    what: "A rule asks for trust domains at a workload in ambient mode.",
-    why: "istiod leaves `trustDomains` out of what ztunnel gets, without a word: beside other conditions \
-        the rule means every trust domain, alone it matches nothing.",
-    instead: "Write the trust domain in `principals`: `partner.test/*`.",
-    limits: "Workloads that are among the manifests, in ambient mode by a label of theirs or of their namespace.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
-    example: Example {
+    what: documented!("A rule asks for trust domains at a workload in ambient mode."),
+    why: documented!(
+        "istiod leaves `trustDomains` out of what ztunnel gets, without a word: beside other conditions \
+        the rule means every trust domain, alone it matches nothing."
+    ),
+    instead: documented!("Write the trust domain in `principals`: `partner.test/*`."),
+    limits: documented!(
+        "Workloads that are among the manifests, in ambient mode by a label of theirs or of their namespace."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source"
+    ),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{action: ALLOW, rules: [{from: [{source: {trustDomains: [partner.test], namespaces: [web]}}]}]}"#
@@ -41,7 +47,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -15,15 +15,19 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Error,
     since: None,
-    what: "Two CUSTOM policies with different providers are for the same workloads.",
-    why: "istiod takes one provider for each workload. With two of them it asks neither, and makes DENY \
-        rules of both: what they match is refused.",
-    instead: "Use one provider for a workload, which asks the other.",
-    limits: "Seen are policies that both apply to a workload among the manifests, that have equal targets, or \
+    what: documented!("Two CUSTOM policies with different providers are for the same workloads."),
+    why: documented!(
+        "istiod takes one provider for each workload. With two of them it asks neither, and makes DENY \
+        rules of both: what they match is refused."
+    ),
+    instead: documented!("Use one provider for a workload, which asks the other."),
+    limits: documented!(
+        "Seen are policies that both apply to a workload among the manifests, that have equal targets, or \
         of which one is for the whole namespace or mesh. With \
-        PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS it is allowed.",
-    source: "https://github.com/istio/istio/issues/55142",
-    example: Example {
+        PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS it is allowed."
+    ),
+    source: documented!("https://github.com/istio/istio/issues/55142"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{action: CUSTOM, provider: {name: keys}, rules: [{to: [{operation: {paths: ["/api/*"]}}]}]}"#
@@ -52,7 +56,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             oauth.shop.svc.cluster.local, port: 80}}]}, request: {path: /api/x, extAuthz: {keys: allow, \
             oauth: allow}}}",
         ),
-    },
+    }),
     looks: Looks { policy: Some(policy), ..Looks::NOWHERE },
 };
 

@@ -10,14 +10,16 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Warning,
     since: None,
-    what: "Two PeerAuthentications are for the same workloads.",
-    why: "Of one level only the oldest counts, and nothing is merged: modes and ports of the other one do \
+    what: documented!("Two PeerAuthentications are for the same workloads."),
+    why: documented!(
+        "Of one level only the oldest counts, and nothing is merged: modes and ports of the other one do \
         nothing. Which one is older is known by the cluster alone, and changes when an object is made \
-        again.",
-    instead: "Put both into one object.",
-    limits: "Seen are policies without a selector, and those with equal labels.",
-    source: "https://github.com/istio/istio/issues/48036",
-    example: Example {
+        again."
+    ),
+    instead: documented!("Put both into one object."),
+    limits: documented!("Seen are policies without a selector, and those with equal labels."),
+    source: documented!("https://github.com/istio/istio/issues/48036"),
+    example: documented!(example: Example {
         bad: concat!(
             "",
             object!(
@@ -43,7 +45,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

@@ -12,13 +12,17 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Attachment,
     severity: Severity::Warning,
     since: None,
-    what: "A policy selects a workload that has no proxy.",
-    why: "Policies are enforced by proxies. A Pod on the host's network, or one whose injection is \
-        switched off, has none: the policy is taken and nothing is refused.",
-    instead: "Let the proxy be injected, or guard the workload by a NetworkPolicy.",
-    limits: "Workloads that are among the manifests; where injection is not mentioned a sidecar is assumed.",
-    source: "https://istio.io/latest/docs/setup/additional-setup/sidecar-injection/",
-    example: Example {
+    what: documented!("A policy selects a workload that has no proxy."),
+    why: documented!(
+        "Policies are enforced by proxies. A Pod on the host's network, or one whose injection is \
+        switched off, has none: the policy is taken and nothing is refused."
+    ),
+    instead: documented!("Let the proxy be injected, or guard the workload by a NetworkPolicy."),
+    limits: documented!(
+        "Workloads that are among the manifests; where injection is not mentioned a sidecar is assumed."
+    ),
+    source: documented!("https://istio.io/latest/docs/setup/additional-setup/sidecar-injection/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{selector: {matchLabels: {app: web}}, rules: [{from: [{source: {namespaces: [web]}}]}]}"#
@@ -42,7 +46,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { policy: Some(policy), ..Looks::NOWHERE },
 };
 

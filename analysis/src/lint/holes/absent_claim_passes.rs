@@ -13,12 +13,12 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "An ALLOW rule excepts claims or request principals, and does not require a token.",
-    why: "A request without a token has no claim, and so none that is excepted: it passes.",
-    instead: "Require a token in the same rule: `requestPrincipals: [\"*\"]`.",
-    limits: "Silent where a DENY policy beside it refuses requests without a token.",
-    source: "https://istio.io/latest/docs/tasks/security/authorization/authz-jwt/",
-    example: Example {
+    what: documented!("An ALLOW rule excepts claims or request principals, and does not require a token."),
+    why: documented!("A request without a token has no claim, and so none that is excepted: it passes."),
+    instead: documented!("Require a token in the same rule: `requestPrincipals: [\"*\"]`."),
+    limits: documented!("Silent where a DENY policy beside it refuses requests without a token."),
+    source: documented!("https://istio.io/latest/docs/tasks/security/authorization/authz-jwt/"),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{when: [{key: "request.auth.claims[role]", notValues: [guest]}]}]}"#
         ),
@@ -26,7 +26,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{rules: [{from: [{source: {requestPrincipals: ["*"]}}], when: [{key: "request.auth.claims[role]", notValues: [guest]}]}]}"#
         ),
         request: Some("{workload: {namespace: shop}, request: {}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -13,14 +13,16 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "A condition looks at the header `authorization`.",
-    why: "A text in it proves nothing: whoever sends the same text passes. And where a \
+    what: documented!("A condition looks at the header `authorization`."),
+    why: documented!(
+        "A text in it proves nothing: whoever sends the same text passes. And where a \
         RequestAuthentication reads its token from it, the header is taken away before rules see it, \
-        unless `forwardOriginalToken` is true.",
-    instead: "Ask for the verified token: `requestPrincipals`, or `request.auth.claims[…]`.",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/reference/config/security/request_authentication/",
-    example: Example {
+        unless `forwardOriginalToken` is true."
+    ),
+    instead: documented!("Ask for the verified token: `requestPrincipals`, or `request.auth.claims[…]`."),
+    limits: documented!("None."),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/request_authentication/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{action: ALLOW, rules: [{when: [{key: "request.headers[authorization]", values: ["*"]}]}]}"#
@@ -42,7 +44,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

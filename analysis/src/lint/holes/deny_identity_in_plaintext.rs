@@ -11,16 +11,22 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "A DENY rule names identities, and plaintext gets to the workload.",
-    why: "The same client without mutual TLS has no identity, and the rule does not mean it: one \
-        connection past the sidecar is enough.",
-    instead: "Set PeerAuthentication to STRICT, or allow those who may come in place of denying those who may \
-        not.",
-    limits: "Where no PeerAuthentication among the manifests is about it Istio's default PERMISSIVE counts, \
+    what: documented!("A DENY rule names identities, and plaintext gets to the workload."),
+    why: documented!(
+        "The same client without mutual TLS has no identity, and the rule does not mean it: one \
+        connection past the sidecar is enough."
+    ),
+    instead: documented!(
+        "Set PeerAuthentication to STRICT, or allow those who may come in place of denying those who may \
+        not."
+    ),
+    limits: documented!(
+        "Where no PeerAuthentication among the manifests is about it Istio's default PERMISSIVE counts, \
         and the finding is a hint. Gateways are left alone, and so is a workload for which ALLOW \
-        policies are among the manifests.",
-    source: "https://github.com/istio/istio/issues/34355",
-    example: Example {
+        policies are among the manifests."
+    ),
+    source: documented!("https://github.com/istio/istio/issues/34355"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(r#"{action: DENY, rules: [{from: [{source: {namespaces: [dev]}}]}]}"#),
             object!(
@@ -40,7 +46,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: Some("{workload: {namespace: shop}, request: {source: {ip: 10.1.1.1}}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,15 +9,19 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Error,
     since: None,
-    what: "An EnvoyFilter looks for a filter by a name that proxies do not have any more.",
-    why: "The patch matches nothing and istiod says nothing: what it was to add or change, often a check, \
-        is not there.",
-    instead: "Write the name that proxies have today.",
-    limits: "Names that Istio removed. The name of the RBAC filters is found, but there can be several of it \
+    what: documented!("An EnvoyFilter looks for a filter by a name that proxies do not have any more."),
+    why: documented!(
+        "The patch matches nothing and istiod says nothing: what it was to add or change, often a check, \
+        is not there."
+    ),
+    instead: documented!("Write the name that proxies have today."),
+    limits: documented!(
+        "Names that Istio removed. The name of the RBAC filters is found, but there can be several of it \
         (for CUSTOM, AUDIT, DENY, ALLOW), and which is the first depends on the policies: that is a \
-        warning.",
-    source: "https://istio.io/latest/docs/reference/config/networking/envoy-filter/",
-    example: Example {
+        warning."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/networking/envoy-filter/"),
+    example: documented!(example: Example {
         bad: object!(
             "networking.istio.io/v1alpha3",
             "EnvoyFilter",
@@ -31,7 +35,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{configPatches: [{applyTo: HTTP_FILTER, match: {listener: {filterChain: {filter: {name: envoy.filters.network.http_connection_manager}}}}}]}"#
         ),
         request: None,
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

@@ -9,18 +9,24 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "A DENY rule names a path without what lies below it, or an ALLOW rule excepts one so.",
-    why: "`/admin` is not `/admin/` and not `/admin/users`. Many applications serve the first two alike, \
-        and what is below a closed path is mostly to be closed, too.",
-    instead: "List `/admin` and `/admin/*`.",
-    limits: "Paths whose last part has a dot (files) are left alone. Of paths that are known to have nothing \
-        below them (`/metrics`, `/healthz`) it is a hint.",
-    source: "https://istio.io/latest/docs/ops/best-practices/security/#authorization-policies",
-    example: Example {
+    what: documented!(
+        "A DENY rule names a path without what lies below it, or an ALLOW rule excepts one so."
+    ),
+    why: documented!(
+        "`/admin` is not `/admin/` and not `/admin/users`. Many applications serve the first two alike, \
+        and what is below a closed path is mostly to be closed, too."
+    ),
+    instead: documented!("List `/admin` and `/admin/*`."),
+    limits: documented!(
+        "Paths whose last part has a dot (files) are left alone. Of paths that are known to have nothing \
+        below them (`/metrics`, `/healthz`) it is a hint."
+    ),
+    source: documented!("https://istio.io/latest/docs/ops/best-practices/security/#authorization-policies"),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: DENY, rules: [{to: [{operation: {paths: [/admin]}}]}]}"#),
         good: policy!(r#"{action: DENY, rules: [{to: [{operation: {paths: [/admin, "/admin/*"]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {path: /admin/users}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

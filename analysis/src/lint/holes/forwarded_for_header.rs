@@ -9,14 +9,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "A condition compares X-Forwarded-For or a header like it.",
-    why: "Clients send such headers, too, and proxies add to them: what stands in front is the client's \
-        own word, and a list in one line is one text.",
-    instead: "Use `remoteIpBlocks`; it takes the address that the trusted proxies in front saw \
-        (`numTrustedProxies`).",
-    limits: "Ranges in such headers have a lint of their own.",
-    source: "https://istio.io/latest/docs/tasks/security/authorization/authz-ingress/",
-    example: Example {
+    what: documented!("A condition compares X-Forwarded-For or a header like it."),
+    why: documented!(
+        "Clients send such headers, too, and proxies add to them: what stands in front is the client's \
+        own word, and a list in one line is one text."
+    ),
+    instead: documented!(
+        "Use `remoteIpBlocks`; it takes the address that the trusted proxies in front saw \
+        (`numTrustedProxies`)."
+    ),
+    limits: documented!("Ranges in such headers have a lint of their own."),
+    source: documented!("https://istio.io/latest/docs/tasks/security/authorization/authz-ingress/"),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{when: [{key: "request.headers[x-forwarded-for]", values: ["203.0.113.7"]}]}]}"#
         ),
@@ -25,7 +29,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             "{workload: {namespace: shop}, request: {headers: {x-forwarded-for: 203.0.113.7}, source: {ip: \
             10.0.0.1}, remoteIp: 10.0.0.1}}",
         ),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

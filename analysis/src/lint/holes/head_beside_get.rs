@@ -9,17 +9,19 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "A DENY rule names GET and not HEAD, or an ALLOW rule excepts GET alone.",
-    why: "Servers answer HEAD like GET, without the body: its headers tell whether something is there, and \
-        some applications do their work all the same.",
-    instead: "List both.",
-    limits: "None.",
-    source: "https://github.com/istio/istio/issues/34355",
-    example: Example {
+    what: documented!("A DENY rule names GET and not HEAD, or an ALLOW rule excepts GET alone."),
+    why: documented!(
+        "Servers answer HEAD like GET, without the body: its headers tell whether something is there, and \
+        some applications do their work all the same."
+    ),
+    instead: documented!("List both."),
+    limits: documented!("None."),
+    source: documented!("https://github.com/istio/istio/issues/34355"),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: DENY, rules: [{to: [{operation: {methods: [GET]}}]}]}"#),
         good: policy!(r#"{action: DENY, rules: [{to: [{operation: {methods: [GET, HEAD]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {method: HEAD}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

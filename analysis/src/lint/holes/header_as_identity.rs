@@ -13,16 +13,22 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "An ALLOW rule takes a header that clients can set for who they are.",
-    why: "Whoever reaches the workload can send `x-user: admin`. The header is worth something only where \
-        all clients come through a proxy that sets it anew, and the rule asks for that proxy.",
-    instead: "Ask for the identity of the proxy that sets it in the same rule (`principals`), or for the \
-        verified token's claims.",
-    limits: "Headers whose names speak of users, roles, groups or tenants. Silent where the rule asks for an \
+    what: documented!("An ALLOW rule takes a header that clients can set for who they are."),
+    why: documented!(
+        "Whoever reaches the workload can send `x-user: admin`. The header is worth something only where \
+        all clients come through a proxy that sets it anew, and the rule asks for that proxy."
+    ),
+    instead: documented!(
+        "Ask for the identity of the proxy that sets it in the same rule (`principals`), or for the \
+        verified token's claims."
+    ),
+    limits: documented!(
+        "Headers whose names speak of users, roles, groups or tenants. Silent where the rule asks for an \
         identity or a token, where a RequestAuthentication writes the header (clients' copies are \
-        removed), and where a CUSTOM policy may set it.",
-    source: "https://istio.io/latest/docs/ops/best-practices/security/",
-    example: Example {
+        removed), and where a CUSTOM policy may set it."
+    ),
+    source: documented!("https://istio.io/latest/docs/ops/best-practices/security/"),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{when: [{key: "request.headers[x-user-role]", values: [admin]}]}]}"#
         ),
@@ -33,7 +39,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             "{workload: {namespace: shop}, request: {headers: {x-user-role: admin}, source: {principal: \
             cluster.local/ns/web/sa/a}}}",
         ),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -12,16 +12,24 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "A DENY rule names a host without a port, or an ALLOW rule excepts one with `notHosts`.",
-    why: "`hosts` is compared with the whole Host header, port included. A client that sends `Host: shop.example.com:443` \
-          is not meant by `shop.example.com`, and gets past the rule; most proxies route it all the same.",
-    instead: "List both: `hosts: [\"shop.example.com\", \"shop.example.com:*\"]`. A value takes one `*`, at one end: \
+    what: documented!(
+        "A DENY rule names a host without a port, or an ALLOW rule excepts one with `notHosts`."
+    ),
+    why: documented!(
+        "`hosts` is compared with the whole Host header, port included. A client that sends `Host: shop.example.com:443` \
+          is not meant by `shop.example.com`, and gets past the rule; most proxies route it all the same."
+    ),
+    instead: documented!(
+        "List both: `hosts: [\"shop.example.com\", \"shop.example.com:*\"]`. A value takes one `*`, at one end: \
               `*.example.com:*` means hosts that end with the characters `.example.com:*`. Beside a host with a leading \
-              `*` list the ports that clients can name: `*.example.com:443`.",
-    limits: "Hosts in ALLOW rules are not reported: what they miss is refused, which somebody notices. Beside a host with \
-             a leading `*` any port in figures counts as all that there are.",
-    source: "https://istio.io/latest/docs/ops/best-practices/security/#authorization-policies",
-    example: Example {
+              `*` list the ports that clients can name: `*.example.com:443`."
+    ),
+    limits: documented!(
+        "Hosts in ALLOW rules are not reported: what they miss is refused, which somebody notices. Beside a host with \
+             a leading `*` any port in figures counts as all that there are."
+    ),
+    source: documented!("https://istio.io/latest/docs/ops/best-practices/security/#authorization-policies"),
+    example: documented!(example: Example {
         bad: "\
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -41,7 +49,7 @@ spec:
   - to: [{operation: {hosts: [internal.shop.test, \"internal.shop.test:*\", \"*.corp.test\", \"*.corp.test:443\"]}}]
 ",
         request: Some("{workload: {namespace: shop}, request: {host: \"a.corp.test:443\"}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,13 +9,17 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "`ports` or `destination.port` names a port from 30000 to 32767.",
-    why: "These are node ports. A policy sees the port on which the proxy itself accepts the connection, behind the \
-          Service: 8080 or 8443 for Istio's gateways. Such an ALLOW rule never allows, such a DENY rule never denies.",
-    instead: "Write the port that the proxy listens on, or leave the ports out.",
-    limits: "A workload that really listens on such a port is reported too.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation",
-    example: Example {
+    what: documented!("`ports` or `destination.port` names a port from 30000 to 32767."),
+    why: documented!(
+        "These are node ports. A policy sees the port on which the proxy itself accepts the connection, behind the \
+          Service: 8080 or 8443 for Istio's gateways. Such an ALLOW rule never allows, such a DENY rule never denies."
+    ),
+    instead: documented!("Write the port that the proxy listens on, or leave the ports out."),
+    limits: documented!("A workload that really listens on such a port is reported too."),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation"
+    ),
+    example: documented!(example: Example {
         bad: "\
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -40,7 +44,7 @@ spec:
             "{workload: {namespace: istio-system, labels: {app: istio-ingressgateway}, proxy: gateway}, request: {path: \
              /admin, destination: {port: 8080}}}",
         ),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -15,14 +15,20 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "An ALLOW rule excepts identities, and plaintext gets to the workload.",
-    why: "Who comes without mutual TLS has no identity, and so none that is excepted: `notPrincipals` and \
-        its like let every plaintext client in, the excepted ones too.",
-    instead: "Require an identity in the same source, `principals: [\"*\"]`, or set PeerAuthentication to STRICT.",
-    limits: "Where no PeerAuthentication among the manifests is about it Istio's default PERMISSIVE counts, \
-        and the finding is a hint. Gateways are left alone.",
-    source: "https://istio.io/latest/docs/tasks/security/authentication/authn-policy/",
-    example: Example {
+    what: documented!("An ALLOW rule excepts identities, and plaintext gets to the workload."),
+    why: documented!(
+        "Who comes without mutual TLS has no identity, and so none that is excepted: `notPrincipals` and \
+        its like let every plaintext client in, the excepted ones too."
+    ),
+    instead: documented!(
+        "Require an identity in the same source, `principals: [\"*\"]`, or set PeerAuthentication to STRICT."
+    ),
+    limits: documented!(
+        "Where no PeerAuthentication among the manifests is about it Istio's default PERMISSIVE counts, \
+        and the finding is a hint. Gateways are left alone."
+    ),
+    source: documented!("https://istio.io/latest/docs/tasks/security/authentication/authn-policy/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(r#"{action: ALLOW, rules: [{from: [{source: {notNamespaces: [bad]}}]}]}"#),
             object!(
@@ -44,7 +50,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: Some("{workload: {namespace: shop}, request: {source: {ip: 10.1.1.1}}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

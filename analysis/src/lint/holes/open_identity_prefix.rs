@@ -9,13 +9,19 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Hint,
     since: None,
-    what: "The pattern of a principal ends inside a name.",
-    why: "`cluster.local/ns/dev*` means the namespaces `dev-tools` and `device` as well, and whoever may \
-        make a namespace may choose such a name.",
-    instead: "End the pattern with a slash and a star: `cluster.local/ns/dev/*`.",
-    limits: "Only in ALLOW rules. Names that end with a hyphen in front of the star are taken for meant.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
-    example: Example {
+    what: documented!("The pattern of a principal ends inside a name."),
+    why: documented!(
+        "`cluster.local/ns/dev*` means the namespaces `dev-tools` and `device` as well, and whoever may \
+        make a namespace may choose such a name."
+    ),
+    instead: documented!("End the pattern with a slash and a star: `cluster.local/ns/dev/*`."),
+    limits: documented!(
+        "Only in ALLOW rules. Names that end with a hyphen in front of the star are taken for meant."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source"
+    ),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{from: [{source: {principals: ["cluster.local/ns/dev*"]}}]}]}"#
         ),
@@ -25,7 +31,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
         request: Some(
             "{workload: {namespace: shop}, request: {source: {principal: cluster.local/ns/device/sa/a}}}",
         ),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,13 +9,17 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "A DENY rule names paths, and the mesh does not normalize them.",
-    why: "With `pathNormalization: NONE` `/admin/./` and `/%61dmin` reach rules as they are sent, and get \
-        past; the application resolves them.",
-    instead: "Set `meshConfig.pathNormalization` to BASE or more, or allow paths in place of denying them.",
-    limits: "Only where the mesh's settings are given or among the manifests.",
-    source: "https://istio.io/latest/docs/reference/config/security/normalization/",
-    example: Example {
+    what: documented!("A DENY rule names paths, and the mesh does not normalize them."),
+    why: documented!(
+        "With `pathNormalization: NONE` `/admin/./` and `/%61dmin` reach rules as they are sent, and get \
+        past; the application resolves them."
+    ),
+    instead: documented!(
+        "Set `meshConfig.pathNormalization` to BASE or more, or allow paths in place of denying them."
+    ),
+    limits: documented!("Only where the mesh's settings are given or among the manifests."),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/normalization/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(r#"{action: DENY, rules: [{to: [{operation: {paths: [/admin, "/admin/*"]}}]}]}"#),
             object!(
@@ -35,7 +39,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,19 +9,23 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "A condition looks at the pseudo header `:path`.",
-    why: "It holds the path with its query: `/admin?x` is not `/admin`, so that a question mark gets past \
-        a DENY rule.",
-    instead: "Use `paths`.",
-    limits: "In ALLOW rules, where a miss is refused and noticed, it is a hint.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation",
-    example: Example {
+    what: documented!("A condition looks at the pseudo header `:path`."),
+    why: documented!(
+        "It holds the path with its query: `/admin?x` is not `/admin`, so that a question mark gets past \
+        a DENY rule."
+    ),
+    instead: documented!("Use `paths`."),
+    limits: documented!("In ALLOW rules, where a miss is refused and noticed, it is a hint."),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation"
+    ),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: DENY, rules: [{when: [{key: "request.headers[:path]", values: [/admin]}]}]}"#
         ),
         good: policy!(r#"{action: DENY, rules: [{to: [{operation: {paths: [/admin, "/admin/*"]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {path: \"/admin?x\"}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

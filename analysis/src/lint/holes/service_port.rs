@@ -10,14 +10,20 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Error,
     since: None,
-    what: "A rule names a port of a Service, and the workload behind it listens on another one.",
-    why: "A sidecar or gateway sees the port on which it accepts the connection: the `targetPort`. Such an \
-        ALLOW rule never allows, and such a DENY rule never denies.",
-    instead: "Write the target port.",
-    limits: "Only where the workloads that the policy applies to, and the Services that lead to them, are \
-        among the manifests. A waypoint sees the Service's port and is left alone.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation",
-    example: Example {
+    what: documented!("A rule names a port of a Service, and the workload behind it listens on another one."),
+    why: documented!(
+        "A sidecar or gateway sees the port on which it accepts the connection: the `targetPort`. Such an \
+        ALLOW rule never allows, and such a DENY rule never denies."
+    ),
+    instead: documented!("Write the target port."),
+    limits: documented!(
+        "Only where the workloads that the policy applies to, and the Services that lead to them, are \
+        among the manifests. A waypoint sees the Service's port and is left alone."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation"
+    ),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{selector: {matchLabels: {app: web}}, rules: [{to: [{operation: {ports: ["80"]}}]}]}"#
@@ -55,7 +61,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
         request: Some(
             "{workload: {namespace: shop, labels: {app: web}}, request: {destination: {port: 8080}}}",
         ),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

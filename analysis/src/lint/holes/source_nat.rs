@@ -10,15 +10,21 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "A policy for a gateway looks at `ipBlocks` or `source.ip`.",
-    why: "That is the address from which the connection comes. With `externalTrafficPolicy: Cluster` (the default) or a \
+    what: documented!("A policy for a gateway looks at `ipBlocks` or `source.ip`."),
+    why: documented!(
+        "That is the address from which the connection comes. With `externalTrafficPolicy: Cluster` (the default) or a \
           load balancer in between it is a node's or the balancer's address: if that lies in the block, every client \
-          passes; if not, none does.",
-    instead: "Keep the client's address with `externalTrafficPolicy: Local` on the gateway's Service, or use \
-              `remoteIpBlocks` with `numTrustedProxies` where a proxy in front sends X-Forwarded-For.",
-    limits: "Services and balancers are not read: where the address is kept, the rule is right and the warning idle.",
-    source: "https://istio.io/latest/docs/tasks/security/authorization/authz-ingress/",
-    example: Example {
+          passes; if not, none does."
+    ),
+    instead: documented!(
+        "Keep the client's address with `externalTrafficPolicy: Local` on the gateway's Service, or use \
+              `remoteIpBlocks` with `numTrustedProxies` where a proxy in front sends X-Forwarded-For."
+    ),
+    limits: documented!(
+        "Services and balancers are not read: where the address is kept, the rule is right and the warning idle."
+    ),
+    source: documented!("https://istio.io/latest/docs/tasks/security/authorization/authz-ingress/"),
+    example: documented!(example: Example {
         bad: "\
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -41,7 +47,7 @@ spec:
             "{workload: {namespace: istio-system, labels: {gateway.networking.k8s.io/gateway-name: front}, proxy: \
              gateway}, request: {source: {ip: 192.168.1.60}, remoteIp: 203.0.113.9}}",
         ),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,17 +9,21 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "A DENY rule names what is below a path and not the path itself, or an ALLOW rule excepts it so.",
-    why: "`/admin/*` means paths that begin with `/admin/`. `/admin` gets past, and many applications \
-        serve it like `/admin/`.",
-    instead: "List `/admin` and `/admin/*`.",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/ops/best-practices/security/#authorization-policies",
-    example: Example {
+    what: documented!(
+        "A DENY rule names what is below a path and not the path itself, or an ALLOW rule excepts it so."
+    ),
+    why: documented!(
+        "`/admin/*` means paths that begin with `/admin/`. `/admin` gets past, and many applications \
+        serve it like `/admin/`."
+    ),
+    instead: documented!("List `/admin` and `/admin/*`."),
+    limits: documented!("None."),
+    source: documented!("https://istio.io/latest/docs/ops/best-practices/security/#authorization-policies"),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: DENY, rules: [{to: [{operation: {paths: ["/admin/*"]}}]}]}"#),
         good: policy!(r#"{action: DENY, rules: [{to: [{operation: {paths: [/admin, "/admin/*"]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {path: /admin}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,18 +9,20 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "A host has a `*` in front that is not followed by a dot.",
-    why: "`*shop.test` means every host that ends so, `evilshop.test` too.",
-    instead: "Write `shop.test` and `*.shop.test`.",
-    limits: "Only in ALLOW rules.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation",
-    example: Example {
+    what: documented!("A host has a `*` in front that is not followed by a dot."),
+    why: documented!("`*shop.test` means every host that ends so, `evilshop.test` too."),
+    instead: documented!("Write `shop.test` and `*.shop.test`."),
+    limits: documented!("Only in ALLOW rules."),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation"
+    ),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {hosts: ["*shop.test"]}}]}]}"#),
         good: policy!(
             r#"{action: ALLOW, rules: [{to: [{operation: {hosts: [shop.test, "*.shop.test"]}}]}]}"#
         ),
         request: Some("{workload: {namespace: shop}, request: {host: evilshop.test}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

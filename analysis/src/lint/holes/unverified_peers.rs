@@ -14,15 +14,23 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Holes,
     severity: Severity::Warning,
     since: None,
-    what: "A policy for a gateway asks who the client is, and a Gateway there takes client certificates unverified.",
-    why: "With `insecureSkipVerify` on a server with mode MUTUAL, and with frontend validation AllowInsecureFallback of \
+    what: documented!(
+        "A policy for a gateway asks who the client is, and a Gateway there takes client certificates unverified."
+    ),
+    why: documented!(
+        "With `insecureSkipVerify` on a server with mode MUTUAL, and with frontend validation AllowInsecureFallback of \
           the Gateway API, Envoy asks for a certificate and believes whatever stands in it. A name in it proves nothing: a \
-          rule that allows a principal allows whoever claims to be it, and one that denies it denies nobody.",
-    instead: "Have the Gateway verify its clients, or ask for what they can prove: a token.",
-    limits: "Policies that name the gateway by labels or `targetRefs` are looked at; those for a whole namespace are for \
-             other proxies, too. Where another listener of the Gateway verifies, what comes in there is reported as well.",
-    source: "https://istio.io/latest/docs/reference/config/networking/gateway/#ServerTLSSettings",
-    example: Example {
+          rule that allows a principal allows whoever claims to be it, and one that denies it denies nobody."
+    ),
+    instead: documented!("Have the Gateway verify its clients, or ask for what they can prove: a token."),
+    limits: documented!(
+        "Policies that name the gateway by labels or `targetRefs` are looked at; those for a whole namespace are for \
+             other proxies, too. Where another listener of the Gateway verifies, what comes in there is reported as well."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/networking/gateway/#ServerTLSSettings"
+    ),
+    example: documented!(example: Example {
         bad: "\
 apiVersion: networking.istio.io/v1
 kind: Gateway
@@ -65,7 +73,7 @@ spec:
             "{workload: {namespace: istio-system, labels: {istio: ingressgateway}, proxy: gateway}, request: {source: \
              {principal: partner.example/ns/a/sa/b}}}",
         ),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -12,13 +12,19 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Shape,
     severity: Severity::Warning,
     since: None,
-    what: "A policy that is called after what it allows has no rules.",
-    why: "An ALLOW policy without rules matches nothing, and while it applies whatever no other ALLOW \
-        policy allows is refused. `rules: [{}]` would allow everything.",
-    instead: "Write `rules: [{}]` to allow everything. If nothing is to be allowed, call it so.",
-    limits: "Only policies whose name begins with `allow` and does not go on with `nothing` or `none`.",
-    source: "https://istio.io/latest/docs/concepts/security/#allow-nothing-deny-all-and-allow-all-policy",
-    example: Example {
+    what: documented!("A policy that is called after what it allows has no rules."),
+    why: documented!(
+        "An ALLOW policy without rules matches nothing, and while it applies whatever no other ALLOW \
+        policy allows is refused. `rules: [{}]` would allow everything."
+    ),
+    instead: documented!("Write `rules: [{}]` to allow everything. If nothing is to be allowed, call it so."),
+    limits: documented!(
+        "Only policies whose name begins with `allow` and does not go on with `nothing` or `none`."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/concepts/security/#allow-nothing-deny-all-and-allow-all-policy"
+    ),
+    example: documented!(example: Example {
         bad: "apiVersion: security.istio.io/v1\n\
                    kind: AuthorizationPolicy\n\
                    metadata: {name: allow-all, namespace: shop}\n\
@@ -28,7 +34,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
                    metadata: {name: allow-all, namespace: shop}\n\
                    spec: {rules: [{}]}\n",
         request: Some("{workload: {namespace: shop}, request: {}}"),
-    },
+    }),
     looks: Looks { policy: Some(policy), ..Looks::NOWHERE },
 };
 

@@ -12,13 +12,15 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Shape,
     severity: Severity::Error,
     since: None,
-    what: "Conditions of a rule exclude each other.",
-    why: "All of them have to hold, and no request is like that: the rule matches nothing.",
-    instead: "Remove one of the conditions, or make two rules of it: alternatives are rules.",
-    limits: "Seen are a field whose values are all excepted by its `not` twin, and two conditions that want \
-        different values of what a request has once: port, method, host, path, server name.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Rule",
-    example: Example {
+    what: documented!("Conditions of a rule exclude each other."),
+    why: documented!("All of them have to hold, and no request is like that: the rule matches nothing."),
+    instead: documented!("Remove one of the conditions, or make two rules of it: alternatives are rules."),
+    limits: documented!(
+        "Seen are a field whose values are all excepted by its `not` twin, and two conditions that want \
+        different values of what a request has once: port, method, host, path, server name."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/authorization-policy/#Rule"),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{to: [{operation: {ports: ["8080"]}}], when: [{key: destination.port, values: ["9090"]}]}]}"#
         ),
@@ -26,7 +28,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{action: ALLOW, rules: [{to: [{operation: {ports: ["8080"]}}]}, {to: [{operation: {ports: ["9090"]}}]}]}"#
         ),
         request: Some("{workload: {namespace: shop}, request: {destination: {port: 8080}}}"),
-    },
+    }),
     looks: Looks { rule: Some(rule), ..Looks::NOWHERE },
 };
 

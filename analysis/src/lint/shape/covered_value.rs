@@ -9,17 +9,19 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Shape,
     severity: Severity::Hint,
     since: None,
-    what: "A value is covered by another one of its list.",
-    why: "The wildcard beside it means it, too. Whoever removes the value one day changes nothing, and may \
-        think otherwise.",
-    instead: "Remove it, or make the wildcard narrower.",
-    limits: "Of lists with more than a hundred values only a lone `*` is looked for.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/",
-    example: Example {
+    what: documented!("A value is covered by another one of its list."),
+    why: documented!(
+        "The wildcard beside it means it, too. Whoever removes the value one day changes nothing, and may \
+        think otherwise."
+    ),
+    instead: documented!("Remove it, or make the wildcard narrower."),
+    limits: documented!("Of lists with more than a hundred values only a lone `*` is looked for."),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/authorization-policy/"),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {paths: ["/api/*", /api/orders]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {paths: ["/api/*"]}}]}]}"#),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -13,14 +13,20 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Shape,
     severity: Severity::Warning,
     since: None,
-    what: "A DENY rule without conditions stands over ALLOW policies.",
-    why: "DENY is asked first. What it denies no ALLOW policy can allow, so that these do nothing.",
-    instead: "To deny what is not allowed write an ALLOW policy without rules (`spec: {}`); it lets the others \
-        allow.",
-    limits: "Only ALLOW policies of the same namespace, or below a policy of the root namespace, that name \
-        the same workloads or fewer. Dry runs are passed over.",
-    source: "https://istio.io/latest/docs/concepts/security/#implicit-enablement",
-    example: Example {
+    what: documented!("A DENY rule without conditions stands over ALLOW policies."),
+    why: documented!(
+        "DENY is asked first. What it denies no ALLOW policy can allow, so that these do nothing."
+    ),
+    instead: documented!(
+        "To deny what is not allowed write an ALLOW policy without rules (`spec: {}`); it lets the others \
+        allow."
+    ),
+    limits: documented!(
+        "Only ALLOW policies of the same namespace, or below a policy of the root namespace, that name \
+        the same workloads or fewer. Dry runs are passed over."
+    ),
+    source: documented!("https://istio.io/latest/docs/concepts/security/#implicit-enablement"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!("{action: DENY, rules: [{}]}"),
             object!(
@@ -40,7 +46,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: Some("{workload: {namespace: shop}, request: {method: GET}}"),
-    },
+    }),
     looks: Looks { policy: Some(policy), ..Looks::NOWHERE },
 };
 

@@ -15,12 +15,14 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Shape,
     severity: Severity::Hint,
     since: None,
-    what: "Two policies of a namespace name the same workloads and have the same rules.",
-    why: "One of them adds nothing, and whoever changes one of them wonders why nothing changes.",
-    instead: "Remove one.",
-    limits: "Rules are compared as written. Policies without rules are not compared.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/",
-    example: Example {
+    what: documented!("Two policies of a namespace name the same workloads and have the same rules."),
+    why: documented!(
+        "One of them adds nothing, and whoever changes one of them wonders why nothing changes."
+    ),
+    instead: documented!("Remove one."),
+    limits: documented!("Rules are compared as written. Policies without rules are not compared."),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/authorization-policy/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!("{rules: [{to: [{operation: {methods: [GET]}}]}]}"),
             object!(
@@ -32,7 +34,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
         ),
         good: policy!("{rules: [{to: [{operation: {methods: [GET]}}]}]}"),
         request: None,
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

@@ -11,18 +11,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Shape,
     severity: Severity::Hint,
     since: None,
-    what: "A policy has the same rule twice.",
-    why: "The second one adds nothing; perhaps a value in it was to be changed.",
-    instead: "Remove it, or write what was meant.",
-    limits: "Rules are compared as written: the same values in another order are another rule.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/",
-    example: Example {
+    what: documented!("A policy has the same rule twice."),
+    why: documented!("The second one adds nothing; perhaps a value in it was to be changed."),
+    instead: documented!("Remove it, or write what was meant."),
+    limits: documented!("Rules are compared as written: the same values in another order are another rule."),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/authorization-policy/"),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{to: [{operation: {methods: [GET]}}]}, {to: [{operation: {methods: [GET]}}]}]}"#
         ),
         good: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {methods: [GET]}}]}]}"#),
         request: None,
-    },
+    }),
     looks: Looks { policy: Some(policy), ..Looks::NOWHERE },
 };
 

@@ -10,16 +10,16 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Shape,
     severity: Severity::Hint,
     since: None,
-    what: "A list has the same value twice.",
-    why: "The second one adds nothing; perhaps another one was meant.",
-    instead: "Remove it, or write what was meant.",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/",
-    example: Example {
+    what: documented!("A list has the same value twice."),
+    why: documented!("The second one adds nothing; perhaps another one was meant."),
+    instead: documented!("Remove it, or write what was meant."),
+    limits: documented!("None."),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/authorization-policy/"),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {methods: [GET, GET]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {methods: [GET]}}]}]}"#),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

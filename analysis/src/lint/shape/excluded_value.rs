@@ -10,18 +10,22 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Shape,
     severity: Severity::Warning,
     since: None,
-    what: "A value is excepted by the `not` twin of its field.",
-    why: "Exceptions are stronger: the value never matches.",
-    instead: "Remove it from one of the lists.",
-    limits: "Where all values of the field are excepted it is a contradiction, which has a lint of its own.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
-    example: Example {
+    what: documented!("A value is excepted by the `not` twin of its field."),
+    why: documented!("Exceptions are stronger: the value never matches."),
+    instead: documented!("Remove it from one of the lists."),
+    limits: documented!(
+        "Where all values of the field are excepted it is a contradiction, which has a lint of its own."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source"
+    ),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{from: [{source: {namespaces: [web, bank], notNamespaces: [web]}}]}]}"#
         ),
         good: policy!(r#"{action: ALLOW, rules: [{from: [{source: {namespaces: [bank]}}]}]}"#),
         request: None,
-    },
+    }),
     looks: Looks { rule: Some(rule), ..Looks::NOWHERE },
 };
 

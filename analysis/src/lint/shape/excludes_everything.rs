@@ -9,17 +9,21 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Shape,
     severity: Severity::Error,
     since: None,
-    what: "A `not` field excepts every request.",
-    why: "Every HTTP request has a host, a method and a path: with `*` in the `not` field the rule matches \
-        none.",
-    instead: "Remove the field, or name what is to be excepted.",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation",
-    example: Example {
+    what: documented!("A `not` field excepts every request."),
+    why: documented!(
+        "Every HTTP request has a host, a method and a path: with `*` in the `not` field the rule matches \
+        none."
+    ),
+    instead: documented!("Remove the field, or name what is to be excepted."),
+    limits: documented!("None."),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation"
+    ),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {notPaths: ["*"]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {notPaths: [/admin]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {path: /a}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -13,13 +13,15 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Shape,
     severity: Severity::Error,
     since: None,
-    what: "DENY rules that except one thing each deny everybody together.",
-    why: "Rules are alternatives: whoever one of them excepts is denied by the other. Two rules \
-        `notNamespaces: [a]` and `notNamespaces: [b]` refuse everything.",
-    instead: "Put all exceptions into one list, or both conditions into one rule.",
-    limits: "Only rules of one policy that consist of the one condition, without wildcards.",
-    source: "https://github.com/istio/istio/issues/39297",
-    example: Example {
+    what: documented!("DENY rules that except one thing each deny everybody together."),
+    why: documented!(
+        "Rules are alternatives: whoever one of them excepts is denied by the other. Two rules \
+        `notNamespaces: [a]` and `notNamespaces: [b]` refuse everything."
+    ),
+    instead: documented!("Put all exceptions into one list, or both conditions into one rule."),
+    limits: documented!("Only rules of one policy that consist of the one condition, without wildcards."),
+    source: documented!("https://github.com/istio/istio/issues/39297"),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: DENY, rules: [{from: [{source: {notNamespaces: [a]}}]}, {from: [{source: {notNamespaces: [b]}}]}]}"#
         ),
@@ -27,7 +29,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
         request: Some(
             "{workload: {namespace: shop}, request: {source: {principal: cluster.local/ns/a/sa/x}}}",
         ),
-    },
+    }),
     looks: Looks { policy: Some(policy), ..Looks::NOWHERE },
 };
 

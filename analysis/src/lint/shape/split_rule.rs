@@ -12,16 +12,22 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Shape,
     severity: Severity::Warning,
     since: None,
-    what: "A rule has only `from`, and the one below it only `to` or `when`.",
-    why: "Rules are alternatives: each allows or denies by itself. With a dash in front of `to` the caller \
-        of the first rule may do everything, and everybody may do what the second one names.",
-    instead: "Take the dash away, so that `from`, `to` and `when` are one rule; or give the second rule a \
-        `from` of its own.",
-    limits: "Only policies of exactly two such rules. In ALLOW policies it is a hint, and silent where the \
+    what: documented!("A rule has only `from`, and the one below it only `to` or `when`."),
+    why: documented!(
+        "Rules are alternatives: each allows or denies by itself. With a dash in front of `to` the caller \
+        of the first rule may do everything, and everybody may do what the second one names."
+    ),
+    instead: documented!(
+        "Take the dash away, so that `from`, `to` and `when` are one rule; or give the second rule a \
+        `from` of its own."
+    ),
+    limits: documented!(
+        "Only policies of exactly two such rules. In ALLOW policies it is a hint, and silent where the \
         second rule is about health, readiness or metrics, about OPTIONS, or about ports alone: these \
-        are often open to everybody.",
-    source: "https://github.com/istio/istio/issues/39297",
-    example: Example {
+        are often open to everybody."
+    ),
+    source: documented!("https://github.com/istio/istio/issues/39297"),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: DENY, rules: [{from: [{source: {notNamespaces: [web]}}]}, {to: [{operation: {paths: ["/web/*"]}}]}]}"#
         ),
@@ -32,7 +38,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             "{workload: {namespace: shop}, request: {path: /web/x, source: {principal: \
             cluster.local/ns/web/sa/a}}}",
         ),
-    },
+    }),
     looks: Looks { policy: Some(policy), ..Looks::NOWHERE },
 };
 

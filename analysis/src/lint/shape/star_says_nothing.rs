@@ -9,17 +9,21 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Shape,
     severity: Severity::Hint,
     since: None,
-    what: "A `*` for host, method or path is met by every request.",
-    why: "It excludes no request, but makes the rule one for HTTP: on a TCP port istiod leaves the rule \
-        out of an ALLOW policy, and the condition out of others.",
-    instead: "Remove the field.",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation",
-    example: Example {
+    what: documented!("A `*` for host, method or path is met by every request."),
+    why: documented!(
+        "It excludes no request, but makes the rule one for HTTP: on a TCP port istiod leaves the rule \
+        out of an ALLOW policy, and the condition out of others."
+    ),
+    instead: documented!("Remove the field."),
+    limits: documented!("None."),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation"
+    ),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {methods: ["*"], ports: ["8080"]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {ports: ["8080"]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {protocol: tcp, destination: {port: 8080}}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

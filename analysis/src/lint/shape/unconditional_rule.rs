@@ -12,17 +12,19 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Shape,
     severity: Severity::Warning,
     since: None,
-    what: "A rule without conditions stands beside rules that have some.",
-    why: "It matches every request, and the policy means all whatever the other rules say. An empty \
-        element is easily left behind when fields are indented wrongly.",
-    instead: "Remove it, or the others.",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Rule",
-    example: Example {
+    what: documented!("A rule without conditions stands beside rules that have some."),
+    why: documented!(
+        "It matches every request, and the policy means all whatever the other rules say. An empty \
+        element is easily left behind when fields are indented wrongly."
+    ),
+    instead: documented!("Remove it, or the others."),
+    limits: documented!("None."),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/authorization-policy/#Rule"),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{}, {from: [{source: {namespaces: [web]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{from: [{source: {namespaces: [web]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {}}"),
-    },
+    }),
     looks: Looks { policy: Some(policy), ..Looks::NOWHERE },
 };
 

@@ -13,12 +13,12 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Warning,
     since: None,
-    what: "`fromHeaders` reads `Authorization` without a prefix.",
-    why: "Then the whole value is the token: `Bearer eyJ…` is none, and is refused with 401.",
-    instead: "Set `prefix: \"Bearer \"`, or leave `fromHeaders` out: that is the default.",
-    limits: "Clients that send the bare token in this header are served by the rule as it is.",
-    source: "https://istio.io/latest/docs/reference/config/security/jwt/",
-    example: Example {
+    what: documented!("`fromHeaders` reads `Authorization` without a prefix."),
+    why: documented!("Then the whole value is the token: `Bearer eyJ…` is none, and is refused with 401."),
+    instead: documented!("Set `prefix: \"Bearer \"`, or leave `fromHeaders` out: that is the default."),
+    limits: documented!("Clients that send the bare token in this header are served by the rule as it is."),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/jwt/"),
+    example: documented!(example: Example {
         bad: object!(
             "security.istio.io/v1",
             "RequestAuthentication",
@@ -32,7 +32,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{jwtRules: [{issuer: "https://issuer.test", fromHeaders: [{name: Authorization, prefix: "Bearer "}]}]}"#
         ),
         request: None,
-    },
+    }),
     looks: Looks { tokens: Some(tokens), ..Looks::NOWHERE },
 };
 

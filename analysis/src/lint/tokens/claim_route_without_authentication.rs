@@ -11,15 +11,21 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Error,
     since: None,
-    what: "A route is chosen by a claim, and no RequestAuthentication verifies tokens at its gateway.",
-    why: "`@request.auth.claims` is there only after the gateway has verified a token. Without that the \
-        match never holds, and the request takes another route.",
-    instead: "Add a RequestAuthentication for the gateway's workload.",
-    limits: "Gateways that are among the manifests, and RequestAuthentications of any namespace whose \
+    what: documented!(
+        "A route is chosen by a claim, and no RequestAuthentication verifies tokens at its gateway."
+    ),
+    why: documented!(
+        "`@request.auth.claims` is there only after the gateway has verified a token. Without that the \
+        match never holds, and the request takes another route."
+    ),
+    instead: documented!("Add a RequestAuthentication for the gateway's workload."),
+    limits: documented!(
+        "Gateways that are among the manifests, and RequestAuthentications of any namespace whose \
         selector can meet the gateway's. For gateways elsewhere it is reported only where there is no \
-        RequestAuthentication at all.",
-    source: "https://istio.io/latest/docs/reference/config/analysis/ist0149/",
-    example: Example {
+        RequestAuthentication at all."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/analysis/ist0149/"),
+    example: documented!(example: Example {
         bad: concat!(
             "",
             object!(
@@ -57,7 +63,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

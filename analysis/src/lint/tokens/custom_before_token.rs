@@ -13,13 +13,17 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Error,
     since: None,
-    what: "A CUSTOM rule looks at a header that is written from a claim.",
-    why: "CUSTOM policies are asked before tokens are verified, when the header is not written yet. What \
-        is there then is what the client sent.",
-    instead: "Have the provider read the token itself, or decide by the claim in an ALLOW or DENY policy.",
-    limits: "RequestAuthentications that may apply to the same workloads.",
-    source: "https://istio.io/latest/docs/concepts/security/#implicit-enablement",
-    example: Example {
+    what: documented!("A CUSTOM rule looks at a header that is written from a claim."),
+    why: documented!(
+        "CUSTOM policies are asked before tokens are verified, when the header is not written yet. What \
+        is there then is what the client sent."
+    ),
+    instead: documented!(
+        "Have the provider read the token itself, or decide by the claim in an ALLOW or DENY policy."
+    ),
+    limits: documented!("RequestAuthentications that may apply to the same workloads."),
+    source: documented!("https://istio.io/latest/docs/concepts/security/#implicit-enablement"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{action: CUSTOM, provider: {name: ext}, rules: [{when: [{key: "request.headers[x-role]", values: [admin]}]}]}"#
@@ -43,7 +47,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -13,13 +13,17 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Error,
     since: None,
-    what: "An issuer has a `*`.",
-    why: "Issuers are compared character by character: no token says `*` of itself, and every token is \
-        refused.",
-    instead: "Write each issuer in a rule of its own; leave `issuer` out to take tokens of any (Istio 1.27).",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/reference/config/security/jwt/",
-    example: Example {
+    what: documented!("An issuer has a `*`."),
+    why: documented!(
+        "Issuers are compared character by character: no token says `*` of itself, and every token is \
+        refused."
+    ),
+    instead: documented!(
+        "Write each issuer in a rule of its own; leave `issuer` out to take tokens of any (Istio 1.27)."
+    ),
+    limits: documented!("None."),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/jwt/"),
+    example: documented!(example: Example {
         bad: object!(
             "security.istio.io/v1",
             "RequestAuthentication",
@@ -33,7 +37,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{jwtRules: [{issuer: "https://a.issuer.test", jwksUri: "https://issuer.test/keys"}]}"#
         ),
         request: None,
-    },
+    }),
     looks: Looks { tokens: Some(tokens), ..Looks::NOWHERE },
 };
 

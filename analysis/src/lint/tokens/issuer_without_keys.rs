@@ -13,14 +13,16 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Error,
     since: None,
-    what: "An issuer that is no URL has no keys.",
-    why: "Without `jwks` and `jwksUri` istiod asks the issuer for its discovery document, at \
+    what: documented!("An issuer that is no URL has no keys."),
+    why: documented!(
+        "Without `jwks` and `jwksUri` istiod asks the issuer for its discovery document, at \
         `ISSUER/.well-known/openid-configuration`. That needs a URL. Without keys every token is refused \
-        with 401.",
-    instead: "Set `jwksUri`, or `jwks`.",
-    limits: "Whether a URL answers is not asked.",
-    source: "https://github.com/istio/istio/issues/48244",
-    example: Example {
+        with 401."
+    ),
+    instead: documented!("Set `jwksUri`, or `jwks`."),
+    limits: documented!("Whether a URL answers is not asked."),
+    source: documented!("https://github.com/istio/istio/issues/48244"),
+    example: documented!(example: Example {
         bad: object!(
             "security.istio.io/v1",
             "RequestAuthentication",
@@ -34,7 +36,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{jwtRules: [{issuer: mobile, jwksUri: "https://issuer.test/keys"}]}"#
         ),
         request: None,
-    },
+    }),
     looks: Looks { tokens: Some(tokens), ..Looks::NOWHERE },
 };
 

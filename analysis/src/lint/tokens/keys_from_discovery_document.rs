@@ -13,13 +13,17 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Error,
     since: None,
-    what: "`jwksUri` names the discovery document in place of the key set.",
-    why: "istiod wants a key set there. The discovery document has none in it, no key is found, and every \
-        token is refused with 401.",
-    instead: "Write the URL that the document has as `jwks_uri`; or leave `jwksUri` out, and istiod finds it.",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/reference/config/security/jwt/",
-    example: Example {
+    what: documented!("`jwksUri` names the discovery document in place of the key set."),
+    why: documented!(
+        "istiod wants a key set there. The discovery document has none in it, no key is found, and every \
+        token is refused with 401."
+    ),
+    instead: documented!(
+        "Write the URL that the document has as `jwks_uri`; or leave `jwksUri` out, and istiod finds it."
+    ),
+    limits: documented!("None."),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/jwt/"),
+    example: documented!(example: Example {
         bad: object!(
             "security.istio.io/v1",
             "RequestAuthentication",
@@ -33,7 +37,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{jwtRules: [{issuer: "https://issuer.test"}]}"#
         ),
         request: None,
-    },
+    }),
     looks: Looks { tokens: Some(tokens), ..Looks::NOWHERE },
 };
 

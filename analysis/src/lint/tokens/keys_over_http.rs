@@ -14,12 +14,12 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Warning,
     since: None,
-    what: "The keys of an issuer outside the cluster are fetched without TLS.",
-    why: "Whoever sits on the way can answer with a key of their own, and sign any token.",
-    instead: "Use https.",
-    limits: "Hosts without a dot and those of cluster services are left alone.",
-    source: "https://istio.io/latest/docs/reference/config/security/jwt/",
-    example: Example {
+    what: documented!("The keys of an issuer outside the cluster are fetched without TLS."),
+    why: documented!("Whoever sits on the way can answer with a key of their own, and sign any token."),
+    instead: documented!("Use https."),
+    limits: documented!("Hosts without a dot and those of cluster services are left alone."),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/jwt/"),
+    example: documented!(example: Example {
         bad: object!(
             "security.istio.io/v1",
             "RequestAuthentication",
@@ -33,7 +33,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{jwtRules: [{issuer: "https://issuer.test", jwksUri: "https://issuer.test/keys"}]}"#
         ),
         request: None,
-    },
+    }),
     looks: Looks { tokens: Some(tokens), ..Looks::NOWHERE },
 };
 

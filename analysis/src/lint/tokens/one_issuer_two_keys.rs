@@ -15,14 +15,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Warning,
     since: None,
-    what: "Two rules that apply together verify the tokens of one issuer with different keys.",
-    why: "They are alternatives: a token that either key set verifies is taken. A key that is revoked in \
-        one of them is still good by the other.",
-    instead: "Keep one rule for each issuer, with one source of keys.",
-    limits: "Seen are rules of one object, and of objects of one namespace or the root namespace whose \
-        selectors can meet. An address and a key set that was copied from it count as different.",
-    source: "https://istio.io/latest/docs/reference/config/security/request_authentication/",
-    example: Example {
+    what: documented!("Two rules that apply together verify the tokens of one issuer with different keys."),
+    why: documented!(
+        "They are alternatives: a token that either key set verifies is taken. A key that is revoked in \
+        one of them is still good by the other."
+    ),
+    instead: documented!("Keep one rule for each issuer, with one source of keys."),
+    limits: documented!(
+        "Seen are rules of one object, and of objects of one namespace or the root namespace whose \
+        selectors can meet. An address and a key set that was copied from it count as different."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/request_authentication/"),
+    example: documented!(example: Example {
         bad: object!(
             "security.istio.io/v1",
             "RequestAuthentication",
@@ -36,7 +40,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{jwtRules: [{issuer: "https://issuer.test", jwksUri: "https://issuer.test/new"}]}"#
         ),
         request: None,
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

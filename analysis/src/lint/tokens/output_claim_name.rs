@@ -13,14 +13,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Error,
     since: None,
-    what: "`outputClaimToHeaders` names a claim with dots in its name.",
-    why: "Here dots walk into objects: `https://shop.test/role` is sought as the member `test/role` of the \
-        claim `https://shop`. The header is never written, and a client's own copy of it is removed.",
-    instead: "Have the issuer give the claim a name without dots; rules can ask for it as \
-        `request.auth.claims[…]`.",
-    limits: "Names that are URLs, and those that begin with a domain (`kubernetes.io`).",
-    source: "https://github.com/istio/istio/issues/53212",
-    example: Example {
+    what: documented!("`outputClaimToHeaders` names a claim with dots in its name."),
+    why: documented!(
+        "Here dots walk into objects: `https://shop.test/role` is sought as the member `test/role` of the \
+        claim `https://shop`. The header is never written, and a client's own copy of it is removed."
+    ),
+    instead: documented!(
+        "Have the issuer give the claim a name without dots; rules can ask for it as \
+        `request.auth.claims[…]`."
+    ),
+    limits: documented!("Names that are URLs, and those that begin with a domain (`kubernetes.io`)."),
+    source: documented!("https://github.com/istio/istio/issues/53212"),
+    example: documented!(example: Example {
         bad: object!(
             "security.istio.io/v1",
             "RequestAuthentication",
@@ -34,7 +38,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{jwtRules: [{issuer: "https://issuer.test", outputClaimToHeaders: [{header: x-role, claim: role}]}]}"#
         ),
         request: None,
-    },
+    }),
     looks: Looks { tokens: Some(tokens), ..Looks::NOWHERE },
 };
 

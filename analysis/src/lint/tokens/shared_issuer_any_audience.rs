@@ -13,14 +13,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Warning,
     since: None,
-    what: "Tokens of an issuer that everybody uses are taken for any audience.",
-    why: "Google, GitHub Actions, GitLab and the like sign tokens for whoever asks. Without `audiences` a \
-        token that was made for somebody else's service is good here, and anybody can get one.",
-    instead: "Set `audiences` to what the tokens for this service say.",
-    limits: "Issuers that are known to be shared, by their URL. Policies that ask for an audience or a \
-        subject are not looked at.",
-    source: "https://istio.io/latest/docs/reference/config/security/jwt/",
-    example: Example {
+    what: documented!("Tokens of an issuer that everybody uses are taken for any audience."),
+    why: documented!(
+        "Google, GitHub Actions, GitLab and the like sign tokens for whoever asks. Without `audiences` a \
+        token that was made for somebody else's service is good here, and anybody can get one."
+    ),
+    instead: documented!("Set `audiences` to what the tokens for this service say."),
+    limits: documented!(
+        "Issuers that are known to be shared, by their URL. Policies that ask for an audience or a \
+        subject are not looked at."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/jwt/"),
+    example: documented!(example: Example {
         bad: object!(
             "security.istio.io/v1",
             "RequestAuthentication",
@@ -34,7 +38,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{jwtRules: [{issuer: "https://accounts.google.com", audiences: [shop.test], jwksUri: "https://www.googleapis.com/oauth2/v3/certs"}]}"#
         ),
         request: None,
-    },
+    }),
     looks: Looks { tokens: Some(tokens), ..Looks::NOWHERE },
 };
 

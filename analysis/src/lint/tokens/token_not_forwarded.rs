@@ -15,14 +15,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Warning,
     since: None,
-    what: "A gateway takes the token away that a workload behind it verifies again.",
-    why: "After it is verified the header with the token is removed, unless `forwardOriginalToken` is \
-        true. What comes to the workload has no token, and fails whatever policy asks for one.",
-    instead: "Set `forwardOriginalToken: true` in the gateway's rule.",
-    limits: "Rules for one issuer that both read the default places, one of them for a gateway by its labels \
-        or targets. Whether the route leads from one to the other is not looked at.",
-    source: "https://istio.io/latest/docs/reference/config/security/jwt/",
-    example: Example {
+    what: documented!("A gateway takes the token away that a workload behind it verifies again."),
+    why: documented!(
+        "After it is verified the header with the token is removed, unless `forwardOriginalToken` is \
+        true. What comes to the workload has no token, and fails whatever policy asks for one."
+    ),
+    instead: documented!("Set `forwardOriginalToken: true` in the gateway's rule."),
+    limits: documented!(
+        "Rules for one issuer that both read the default places, one of them for a gateway by its labels \
+        or targets. Whether the route leads from one to the other is not looked at."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/jwt/"),
+    example: documented!(example: Example {
         bad: concat!(
             "",
             object!(
@@ -54,7 +58,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 

@@ -13,14 +13,22 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Hint,
     since: None,
-    what: "A RequestAuthentication verifies tokens that no policy asks for.",
-    why: "It refuses tokens that are wrong, and lets requests without one pass. Only an \
-        AuthorizationPolicy makes a token necessary.",
-    instead: "Allow `requestPrincipals: [\"*\"]`, or deny `notRequestPrincipals: [\"*\"]`, on the same workloads.",
-    limits: "Policies that are not among the manifests, and applications that read the token themselves, are \
-        not known. Silent where requests are routed by claims or a CUSTOM policy decides.",
-    source: "https://istio.io/latest/docs/tasks/security/authentication/authn-policy/#require-a-valid-token",
-    example: Example {
+    what: documented!("A RequestAuthentication verifies tokens that no policy asks for."),
+    why: documented!(
+        "It refuses tokens that are wrong, and lets requests without one pass. Only an \
+        AuthorizationPolicy makes a token necessary."
+    ),
+    instead: documented!(
+        "Allow `requestPrincipals: [\"*\"]`, or deny `notRequestPrincipals: [\"*\"]`, on the same workloads."
+    ),
+    limits: documented!(
+        "Policies that are not among the manifests, and applications that read the token themselves, are \
+        not known. Silent where requests are routed by claims or a CUSTOM policy decides."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/tasks/security/authentication/authn-policy/#require-a-valid-token"
+    ),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(r#"{action: ALLOW, rules: [{to: [{operation: {methods: [GET]}}]}]}"#),
             object!(
@@ -40,7 +48,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: Some("{workload: {namespace: shop}, request: {}}"),
-    },
+    }),
     looks: Looks { tokens: Some(tokens), ..Looks::NOWHERE },
 };
 

@@ -9,15 +9,21 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Warning,
     since: None,
-    what: "A rule asks for a token, and no RequestAuthentication verifies one there.",
-    why: "Claims and request principals come from tokens that a RequestAuthentication of the same workload \
+    what: documented!("A rule asks for a token, and no RequestAuthentication verifies one there."),
+    why: documented!(
+        "Claims and request principals come from tokens that a RequestAuthentication of the same workload \
         has verified. Without one they are never there: such an ALLOW rule matches nothing, and \
-        `notRequestPrincipals` matches everybody.",
-    instead: "Add a RequestAuthentication for the same workloads, or correct its selector.",
-    limits: "RequestAuthentications that are not among the manifests are not known; where there are none at \
-        all it is a hint.",
-    source: "https://istio.io/latest/docs/concepts/security/#authenticated-and-unauthenticated-identity",
-    example: Example {
+        `notRequestPrincipals` matches everybody."
+    ),
+    instead: documented!("Add a RequestAuthentication for the same workloads, or correct its selector."),
+    limits: documented!(
+        "RequestAuthentications that are not among the manifests are not known; where there are none at \
+        all it is a hint."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/concepts/security/#authenticated-and-unauthenticated-identity"
+    ),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{selector: {matchLabels: {app: web}}, rules: [{from: [{source: {requestPrincipals: ["*"]}}]}]}"#
@@ -41,7 +47,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

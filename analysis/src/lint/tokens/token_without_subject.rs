@@ -9,15 +9,23 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Hint,
     since: None,
-    what: "A rule asks for any request principal, and the issuer gives tokens without a subject.",
-    why: "`requestPrincipals: [\"*\"]` wants `iss` and `sub`. Keycloak since 25 leaves `sub` out for \
-        clients without the scope `basic`, and Cloudflare Access has an empty one in service tokens.",
-    instead: "Ask for the issuer alone: `when: [{key: \"request.auth.claims[iss]\", values: […]}]`; or have \
-        the issuer write `sub`.",
-    limits: "Issuers of these two, told by their URL. Whether the clients at hand are configured so is not \
-        known.",
-    source: "https://github.com/istio/istio/issues/59541",
-    example: Example {
+    what: documented!(
+        "A rule asks for any request principal, and the issuer gives tokens without a subject."
+    ),
+    why: documented!(
+        "`requestPrincipals: [\"*\"]` wants `iss` and `sub`. Keycloak since 25 leaves `sub` out for \
+        clients without the scope `basic`, and Cloudflare Access has an empty one in service tokens."
+    ),
+    instead: documented!(
+        "Ask for the issuer alone: `when: [{key: \"request.auth.claims[iss]\", values: […]}]`; or have \
+        the issuer write `sub`."
+    ),
+    limits: documented!(
+        "Issuers of these two, told by their URL. Whether the clients at hand are configured so is not \
+        known."
+    ),
+    source: documented!("https://github.com/istio/istio/issues/59541"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(r#"{action: ALLOW, rules: [{from: [{source: {requestPrincipals: ["*"]}}]}]}"#),
             object!(
@@ -39,7 +47,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

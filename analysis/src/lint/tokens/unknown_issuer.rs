@@ -9,14 +9,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Tokens,
     severity: Severity::Error,
     since: None,
-    what: "A rule asks for an issuer whose tokens are not verified there.",
-    why: "The RequestAuthentications that apply take tokens of their issuers alone, and refuse others with \
-        401. Often a slash at the end is missing or too much.",
-    instead: "Write the issuer as the RequestAuthentication has it, character by character.",
-    limits: "Where a rule without an issuer takes any, and where no RequestAuthentication among the manifests \
-        applies, it is silent.",
-    source: "https://istio.io/latest/docs/reference/config/security/request_authentication/",
-    example: Example {
+    what: documented!("A rule asks for an issuer whose tokens are not verified there."),
+    why: documented!(
+        "The RequestAuthentications that apply take tokens of their issuers alone, and refuse others with \
+        401. Often a slash at the end is missing or too much."
+    ),
+    instead: documented!("Write the issuer as the RequestAuthentication has it, character by character."),
+    limits: documented!(
+        "Where a rule without an issuer takes any, and where no RequestAuthentication among the manifests \
+        applies, it is silent."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/request_authentication/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(
                 r#"{action: ALLOW, rules: [{from: [{source: {requestPrincipals: ["https://issuer.test/*"]}}]}]}"#
@@ -40,7 +44,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

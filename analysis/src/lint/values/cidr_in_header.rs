@@ -9,13 +9,19 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Warning,
     since: None,
-    what: "The value of a header is an address range.",
-    why: "Headers are compared as texts: `10.0.0.0/8` is these ten characters, and no address is in it.",
-    instead: "Use `remoteIpBlocks` with `numTrustedProxies`, or `ipBlocks` for the connection's own address.",
-    limits: "In headers that are known to hold addresses it is an error; in others a range might be what is \
-        sent.",
-    source: "https://github.com/istio/istio/issues/27292",
-    example: Example {
+    what: documented!("The value of a header is an address range."),
+    why: documented!(
+        "Headers are compared as texts: `10.0.0.0/8` is these ten characters, and no address is in it."
+    ),
+    instead: documented!(
+        "Use `remoteIpBlocks` with `numTrustedProxies`, or `ipBlocks` for the connection's own address."
+    ),
+    limits: documented!(
+        "In headers that are known to hold addresses it is an error; in others a range might be what is \
+        sent."
+    ),
+    source: documented!("https://github.com/istio/istio/issues/27292"),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{when: [{key: "request.headers[x-envoy-external-address]", values: [192.0.2.0/24]}]}]}"#
         ),
@@ -24,7 +30,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             "{workload: {namespace: shop}, request: {headers: {x-envoy-external-address: 192.0.2.7}, source: \
             {ip: 192.0.2.7}, remoteIp: 192.0.2.7}}",
         ),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

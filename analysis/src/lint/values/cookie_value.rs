@@ -9,15 +9,19 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Warning,
     since: None,
-    what: "A condition on the header `cookie` compares the whole of it.",
-    why: "All cookies of a request stand in one header, in an order that the client chooses. A value, or \
+    what: documented!("A condition on the header `cookie` compares the whole of it."),
+    why: documented!(
+        "All cookies of a request stand in one header, in an order that the client chooses. A value, or \
         one with `*` behind, is met only where that cookie is the first or the only one; clients can \
-        always put another in front.",
-    instead: "Let an external authorizer or a token decide; RequestAuthentication reads tokens out of cookies \
-        (`fromCookies`).",
-    limits: "A lone `*`, for any cookies at all, is not reported.",
-    source: "https://github.com/istio/istio/issues/52557",
-    example: Example {
+        always put another in front."
+    ),
+    instead: documented!(
+        "Let an external authorizer or a token decide; RequestAuthentication reads tokens out of cookies \
+        (`fromCookies`)."
+    ),
+    limits: documented!("A lone `*`, for any cookies at all, is not reported."),
+    source: documented!("https://github.com/istio/istio/issues/52557"),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{when: [{key: "request.headers[cookie]", values: ["session=admin*"]}]}]}"#
         ),
@@ -25,7 +29,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{action: ALLOW, rules: [{when: [{key: "request.headers[cookie]", values: ["*"]}]}]}"#
         ),
         request: Some("{workload: {namespace: shop}, request: {headers: {cookie: \"a=b; session=admin\"}}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,14 +9,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Warning,
     since: None,
-    what: "The key of a claim has a dot between two names.",
-    why: "Dots do not walk into objects: `claims[realm_access.roles]` is a claim with a dot in its name. A \
-        claim inside a claim is `claims[realm_access][roles]`.",
-    instead: "Write a pair of brackets for each level.",
-    limits: "Claims with domains in their names (`kubernetes.io`, `https://example.com/role`) are left alone; \
-        another claim that has a dot in its name is reported.",
-    source: "https://istio.io/latest/docs/reference/config/security/conditions/",
-    example: Example {
+    what: documented!("The key of a claim has a dot between two names."),
+    why: documented!(
+        "Dots do not walk into objects: `claims[realm_access.roles]` is a claim with a dot in its name. A \
+        claim inside a claim is `claims[realm_access][roles]`."
+    ),
+    instead: documented!("Write a pair of brackets for each level."),
+    limits: documented!(
+        "Claims with domains in their names (`kubernetes.io`, `https://example.com/role`) are left alone; \
+        another claim that has a dot in its name is reported."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/conditions/"),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{when: [{key: "request.auth.claims[realm_access.roles]", values: [admin]}]}]}"#
         ),
@@ -24,7 +28,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{action: ALLOW, rules: [{when: [{key: "request.auth.claims[realm_access][roles]", values: [admin]}]}]}"#
         ),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,19 +9,25 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A pattern of a namespace matches identities of every namespace.",
-    why: "istiod makes `.*/ns/…/.*` of it, with `.*` for each star, and that crosses slashes: a pattern \
-        that ends in a part of `sa`, such as `*a`, is met by the `/sa/` that every identity has.",
-    instead: "Name the namespaces, or use a pattern that does not end so.",
-    limits: "ztunnel compares the namespace alone: for workloads in ambient mode the pattern means what it says.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
-    example: Example {
+    what: documented!("A pattern of a namespace matches identities of every namespace."),
+    why: documented!(
+        "istiod makes `.*/ns/…/.*` of it, with `.*` for each star, and that crosses slashes: a pattern \
+        that ends in a part of `sa`, such as `*a`, is met by the `/sa/` that every identity has."
+    ),
+    instead: documented!("Name the namespaces, or use a pattern that does not end so."),
+    limits: documented!(
+        "ztunnel compares the namespace alone: for workloads in ambient mode the pattern means what it says."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source"
+    ),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{from: [{source: {namespaces: ["*a"]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{from: [{source: {namespaces: ["*-a"]}}]}]}"#),
         request: Some(
             "{workload: {namespace: shop}, request: {source: {principal: cluster.local/ns/bank/sa/b}}}",
         ),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

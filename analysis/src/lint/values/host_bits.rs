@@ -9,17 +9,21 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Warning,
     since: None,
-    what: "An address range has bits set behind its length.",
-    why: "They are ignored: `10.1.2.3/8` is all of `10.0.0.0/8`, sixteen million addresses where one was \
-        written.",
-    instead: "Write the range's first address, or the length that was meant.",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
-    example: Example {
+    what: documented!("An address range has bits set behind its length."),
+    why: documented!(
+        "They are ignored: `10.1.2.3/8` is all of `10.0.0.0/8`, sixteen million addresses where one was \
+        written."
+    ),
+    instead: documented!("Write the range's first address, or the length that was meant."),
+    limits: documented!("None."),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source"
+    ),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{from: [{source: {ipBlocks: [10.1.2.3/8]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{from: [{source: {ipBlocks: [10.1.2.3/32]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {source: {ip: 10.9.9.9}}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

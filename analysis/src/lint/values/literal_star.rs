@@ -9,24 +9,30 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A value has a `*` in the middle, or one at both ends.",
-    why: "A `*` is a wildcard alone, at the start or at the end of a value, and in one place only: `*foo*` \
+    what: documented!("A value has a `*` in the middle, or one at both ends."),
+    why: documented!(
+        "A `*` is a wildcard alone, at the start or at the end of a value, and in one place only: `*foo*` \
         means what ends with the characters `foo*`, and `a*b` is compared letter by letter. No host, \
-        method or identity has a `*` in it, and hardly a path or header.",
-    instead: "Use one star at one end, or list the values; in paths a template such as `/v1/{*}/items` or \
-        `/files/{**}`.",
-    limits: "Paths, headers, claims and other texts can hold a `*` of their own: there it is a warning. In \
+        method or identity has a `*` in it, and hardly a path or header."
+    ),
+    instead: documented!(
+        "Use one star at one end, or list the values; in paths a template such as `/v1/{*}/items` or \
+        `/files/{**}`."
+    ),
+    limits: documented!(
+        "Paths, headers, claims and other texts can hold a `*` of their own: there it is a warning. In \
         namespaces every `*` is a wildcard; request principals have a lint of their own. Istio before \
         1.28.7 made regular expressions of identities with a leading star, in which a second one meant \
-        something else.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Rule",
-    example: Example {
+        something else."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/authorization-policy/#Rule"),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {hosts: ["*.shop.test:*"]}}]}]}"#),
         good: policy!(
             r#"{action: ALLOW, rules: [{to: [{operation: {hosts: ["*.shop.test", "*.shop.test:443"]}}]}]}"#
         ),
         request: Some("{workload: {namespace: shop}, request: {host: \"a.shop.test:443\"}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

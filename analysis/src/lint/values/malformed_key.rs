@@ -9,20 +9,22 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A key of `when` is recognized by its beginning and cannot be used.",
-    why: "istiod takes every key that begins with `request.headers`, `request.auth.claims` or \
+    what: documented!("A key of `when` is recognized by its beginning and cannot be used."),
+    why: documented!(
+        "istiod takes every key that begins with `request.headers`, `request.auth.claims` or \
         `experimental.envoy.filters.`, and drops the condition, of ALLOW the whole rule, where a name in \
-        brackets does not follow at once.",
-    instead: "Write `request.headers[NAME]`, without anything in front of the bracket.",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/reference/config/security/conditions/",
-    example: Example {
+        brackets does not follow at once."
+    ),
+    instead: documented!("Write `request.headers[NAME]`, without anything in front of the bracket."),
+    limits: documented!("None."),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/conditions/"),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{when: [{key: "request.headers.x-user[a]", values: [a]}]}]}"#
         ),
         good: policy!(r#"{action: ALLOW, rules: [{when: [{key: "request.headers[x-user]", values: [a]}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {headers: {x-user: a}}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,17 +9,21 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "An address range is written as IPv4 in IPv6.",
-    why: "Of a connection that comes from such an address Envoy and ztunnel see the IPv4 address, and \
-        ranges of one family never hold addresses of the other.",
-    instead: "Write the IPv4 address.",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
-    example: Example {
+    what: documented!("An address range is written as IPv4 in IPv6."),
+    why: documented!(
+        "Of a connection that comes from such an address Envoy and ztunnel see the IPv4 address, and \
+        ranges of one family never hold addresses of the other."
+    ),
+    instead: documented!("Write the IPv4 address."),
+    limits: documented!("None."),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source"
+    ),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{from: [{source: {ipBlocks: ["::ffff:10.1.2.3"]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{from: [{source: {ipBlocks: [10.1.2.3]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {source: {ip: 10.1.2.3}}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

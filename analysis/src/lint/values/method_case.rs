@@ -9,16 +9,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A method is not written in capitals.",
-    why: "Methods are compared as they are sent, and HTTP's own are in capitals.",
-    instead: "Write it in capitals.",
-    limits: "Methods that HTTP and WebDAV do not know may be in any case and are left alone.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation",
-    example: Example {
+    what: documented!("A method is not written in capitals."),
+    why: documented!("Methods are compared as they are sent, and HTTP's own are in capitals."),
+    instead: documented!("Write it in capitals."),
+    limits: documented!("Methods that HTTP and WebDAV do not know may be in any case and are left alone."),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation"
+    ),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {methods: [get]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {methods: [GET]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {method: GET}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,19 +9,23 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A source's namespace is no name that a namespace can have.",
-    why: "Namespaces are lower-case letters, digits and hyphens. One with a slash, a capital or a dot is \
-        found in no identity.",
-    instead: "Write the namespace's name alone.",
-    limits: "A `*` may stand anywhere.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
-    example: Example {
+    what: documented!("A source's namespace is no name that a namespace can have."),
+    why: documented!(
+        "Namespaces are lower-case letters, digits and hyphens. One with a slash, a capital or a dot is \
+        found in no identity."
+    ),
+    instead: documented!("Write the namespace's name alone."),
+    limits: documented!("A `*` may stand anywhere."),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source"
+    ),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{from: [{source: {namespaces: [ns/web]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{from: [{source: {namespaces: [web]}}]}]}"#),
         request: Some(
             "{workload: {namespace: shop}, request: {source: {principal: cluster.local/ns/web/sa/a}}}",
         ),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,19 +9,21 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A path stands among `methods`.",
-    why: "A gRPC call is an HTTP request with the method POST and the path `/package.Service/Method`. \
-        Nothing is compared with the path but `paths`.",
-    instead: "Put it into `paths`, and `POST` into `methods` or nothing.",
-    limits: "None.",
-    source: "https://github.com/istio/istio/issues/20479",
-    example: Example {
+    what: documented!("A path stands among `methods`."),
+    why: documented!(
+        "A gRPC call is an HTTP request with the method POST and the path `/package.Service/Method`. \
+        Nothing is compared with the path but `paths`."
+    ),
+    instead: documented!("Put it into `paths`, and `POST` into `methods` or nothing."),
+    limits: documented!("None."),
+    source: documented!("https://github.com/istio/istio/issues/20479"),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {methods: [/shop.Orders/List]}}]}]}"#),
         good: policy!(
             r#"{action: ALLOW, rules: [{to: [{operation: {paths: [/shop.Orders/List], methods: [POST]}}]}]}"#
         ),
         request: Some("{workload: {namespace: shop}, request: {method: POST, path: /shop.Orders/List}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -13,19 +13,23 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A path is written as it never looks after normalization.",
-    why: "Envoy normalizes the path of a request before rules see it: `.` and `..` are resolved, escapes \
+    what: documented!("A path is written as it never looks after normalization."),
+    why: documented!(
+        "Envoy normalizes the path of a request before rules see it: `.` and `..` are resolved, escapes \
         of plain letters decoded, `\\\\` becomes `/`, and where the mesh says so slashes are merged. \
-        Values of rules are not normalized; one that would change can never match.",
-    instead: "Write the normalized path.",
-    limits: "Computed with the mesh's `pathNormalization`, by default BASE. Of a value with `*` only dot \
-        segments and escapes that do not touch it are seen.",
-    source: "https://istio.io/latest/docs/reference/config/security/normalization/",
-    example: Example {
+        Values of rules are not normalized; one that would change can never match."
+    ),
+    instead: documented!("Write the normalized path."),
+    limits: documented!(
+        "Computed with the mesh's `pathNormalization`, by default BASE. Of a value with `*` only dot \
+        segments and escapes that do not touch it are seen."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/normalization/"),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: DENY, rules: [{to: [{operation: {paths: [/api/%61dmin]}}]}]}"#),
         good: policy!(r#"{action: DENY, rules: [{to: [{operation: {paths: [/api/admin]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {path: /api/admin}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

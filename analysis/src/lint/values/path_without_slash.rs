@@ -9,16 +9,20 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A path begins neither with `/` nor with `*`.",
-    why: "Every path begins with a slash, the one of a gRPC call too: `/package.Service/Method`.",
-    instead: "Put a slash in front; of a URL keep what stands behind the host.",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation",
-    example: Example {
+    what: documented!("A path begins neither with `/` nor with `*`."),
+    why: documented!(
+        "Every path begins with a slash, the one of a gRPC call too: `/package.Service/Method`."
+    ),
+    instead: documented!("Put a slash in front; of a URL keep what stands behind the host."),
+    limits: documented!("None."),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation"
+    ),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {paths: ["api/*"]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {paths: ["/api/*"]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {path: /api/x}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,16 +9,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A rule names the port 0.",
-    why: "No connection goes to it.",
-    instead: "Write the port that the workload listens on.",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation",
-    example: Example {
+    what: documented!("A rule names the port 0."),
+    why: documented!("No connection goes to it."),
+    instead: documented!("Write the port that the workload listens on."),
+    limits: documented!("None."),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation"
+    ),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {ports: ["0"]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {ports: ["8080"]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {destination: {port: 8080}}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

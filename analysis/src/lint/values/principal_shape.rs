@@ -9,16 +9,24 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A principal is not of the shape `TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT`.",
-    why: "Identities in a mesh all have this shape. A service account alone, `ns/…` without a trust \
+    what: documented!("A principal is not of the shape `TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT`."),
+    why: documented!(
+        "Identities in a mesh all have this shape. A service account alone, `ns/…` without a trust \
         domain, or the name that Kubernetes gives to a service account is compared with the whole \
-        identity and never equals it.",
-    instead: "Write the whole identity, or use `serviceAccounts: [NAMESPACE/ACCOUNT]` (Istio 1.25) or \
-        `namespaces`.",
-    limits: "Identities of other systems can have another shape: whatever looks like a path below a domain is \
-        only a warning, and a value with `*` in front is not looked at.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
-    example: Example {
+        identity and never equals it."
+    ),
+    instead: documented!(
+        "Write the whole identity, or use `serviceAccounts: [NAMESPACE/ACCOUNT]` (Istio 1.25) or \
+        `namespaces`."
+    ),
+    limits: documented!(
+        "Identities of other systems can have another shape: whatever looks like a path below a domain is \
+        only a warning, and a value with `*` in front is not looked at."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source"
+    ),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{from: [{source: {principals: [ns/web/sa/web]}}]}]}"#),
         good: policy!(
             r#"{action: ALLOW, rules: [{from: [{source: {principals: [cluster.local/ns/web/sa/web]}}]}]}"#
@@ -26,7 +34,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
         request: Some(
             "{workload: {namespace: shop}, request: {source: {principal: cluster.local/ns/web/sa/web}}}",
         ),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

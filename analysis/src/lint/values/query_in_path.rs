@@ -9,17 +9,21 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A path has a query or a fragment.",
-    why: "Envoy cuts both off before it compares: no path has a `?` or a `#` in it.",
-    instead: "Write the path alone. Queries can be asked for by an external authorizer, or as a header: \
-        `request.headers[:path]` holds the path as sent.",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation",
-    example: Example {
+    what: documented!("A path has a query or a fragment."),
+    why: documented!("Envoy cuts both off before it compares: no path has a `?` or a `#` in it."),
+    instead: documented!(
+        "Write the path alone. Queries can be asked for by an external authorizer, or as a header: \
+        `request.headers[:path]` holds the path as sent."
+    ),
+    limits: documented!("None."),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation"
+    ),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {paths: ["/search?q=*"]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {paths: [/search]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {path: \"/search?q=a\"}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,18 +9,22 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A value is written as a regular expression.",
-    why: "No field takes one. `.*`, `^`, `$`, `|` and brackets are characters like any other, but for a \
-        `*` at one end: `/api/.*` means paths that begin with `/api/.`.",
-    instead: "Use a `*` at one end, a path template, or list the values.",
-    limits: "Only what no plain value has is taken for one: `.*` or `.+`, `^` in front, `$` behind a slash or \
-        star, `\\\\d`, groups with `|`. In headers and claims it is a warning.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Rule",
-    example: Example {
+    what: documented!("A value is written as a regular expression."),
+    why: documented!(
+        "No field takes one. `.*`, `^`, `$`, `|` and brackets are characters like any other, but for a \
+        `*` at one end: `/api/.*` means paths that begin with `/api/.`."
+    ),
+    instead: documented!("Use a `*` at one end, a path template, or list the values."),
+    limits: documented!(
+        "Only what no plain value has is taken for one: `.*` or `.+`, `^` in front, `$` behind a slash or \
+        star, `\\\\d`, groups with `|`. In headers and claims it is a warning."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/authorization-policy/#Rule"),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {paths: ["/api/.*"]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {paths: ["/api/*"]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {path: /api/orders}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

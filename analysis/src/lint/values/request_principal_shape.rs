@@ -9,15 +9,23 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A request principal is not `ISSUER/SUBJECT`.",
-    why: "It is divided at the last slash. Without a subject behind it, or without a slash, it asks for an \
+    what: documented!("A request principal is not `ISSUER/SUBJECT`."),
+    why: documented!(
+        "It is divided at the last slash. Without a subject behind it, or without a slash, it asks for an \
         empty `sub`, which no token has; of an issuer that is a URL the last part is taken for the \
-        subject. With `*` in front a star behind is a character.",
-    instead: "Write `ISSUER/*` for everybody of an issuer; or ask for `request.auth.claims[iss]`.",
-    limits: "A value that ends with an issuer's path cannot be told from one with a subject unless a \
-        RequestAuthentication among the manifests has that issuer.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
-    example: Example {
+        subject. With `*` in front a star behind is a character."
+    ),
+    instead: documented!(
+        "Write `ISSUER/*` for everybody of an issuer; or ask for `request.auth.claims[iss]`."
+    ),
+    limits: documented!(
+        "A value that ends with an issuer's path cannot be told from one with a subject unless a \
+        RequestAuthentication among the manifests has that issuer."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source"
+    ),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{from: [{source: {requestPrincipals: ["https://issuer.test/"]}}]}]}"#
         ),
@@ -25,7 +33,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{action: ALLOW, rules: [{from: [{source: {requestPrincipals: ["https://issuer.test/*"]}}]}]}"#
         ),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

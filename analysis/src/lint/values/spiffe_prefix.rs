@@ -9,14 +9,20 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A principal begins with `spiffe://`.",
-    why: "istiod puts `spiffe://` in front of every principal itself, so that Envoy looks for \
-        `spiffe://spiffe://…`, which no certificate has.",
-    instead: "Write the identity without it: `cluster.local/ns/NAMESPACE/sa/ACCOUNT`.",
-    limits: "ztunnel takes the prefix away: where all the workloads at hand that the policy applies to are in \
-        ambient mode it is not reported.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
-    example: Example {
+    what: documented!("A principal begins with `spiffe://`."),
+    why: documented!(
+        "istiod puts `spiffe://` in front of every principal itself, so that Envoy looks for \
+        `spiffe://spiffe://…`, which no certificate has."
+    ),
+    instead: documented!("Write the identity without it: `cluster.local/ns/NAMESPACE/sa/ACCOUNT`."),
+    limits: documented!(
+        "ztunnel takes the prefix away: where all the workloads at hand that the policy applies to are in \
+        ambient mode it is not reported."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source"
+    ),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{from: [{source: {principals: ["spiffe://cluster.local/ns/web/sa/web"]}}]}]}"#
         ),
@@ -26,7 +32,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
         request: Some(
             "{workload: {namespace: shop}, request: {source: {principal: cluster.local/ns/web/sa/web}}}",
         ),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,14 +9,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Warning,
     since: None,
-    what: "A claim is compared with `true`, `false` or a number.",
-    why: "Only claims that are strings, or lists of strings, can match. A claim that the token holds as a \
-        boolean or a number never does, not even for `*`; a `notValues` of it is always met.",
-    instead: "Have the issuer write the claim as a string, or ask an external authorizer.",
-    limits: "Whether the issuer writes a string is not known; of the claims that the standards define as \
-        numbers or booleans it is, and there it is an error.",
-    source: "https://github.com/istio/istio/issues/39703",
-    example: Example {
+    what: documented!("A claim is compared with `true`, `false` or a number."),
+    why: documented!(
+        "Only claims that are strings, or lists of strings, can match. A claim that the token holds as a \
+        boolean or a number never does, not even for `*`; a `notValues` of it is always met."
+    ),
+    instead: documented!("Have the issuer write the claim as a string, or ask an external authorizer."),
+    limits: documented!(
+        "Whether the issuer writes a string is not known; of the claims that the standards define as \
+        numbers or booleans it is, and there it is an error."
+    ),
+    source: documented!("https://github.com/istio/istio/issues/39703"),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{when: [{key: "request.auth.claims[email_verified]", values: ["true"]}]}]}"#
         ),
@@ -24,7 +28,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             r#"{action: ALLOW, rules: [{when: [{key: "request.auth.claims[groups]", values: [verified]}]}]}"#
         ),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,16 +9,18 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Warning,
     since: None,
-    what: "A method is spelled almost like one of HTTP's.",
-    why: "No client sends it.",
-    instead: "Correct the spelling.",
-    limits: "Only methods one letter off those that HTTP has are reported.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation",
-    example: Example {
+    what: documented!("A method is spelled almost like one of HTTP's."),
+    why: documented!("No client sends it."),
+    instead: documented!("Correct the spelling."),
+    limits: documented!("Only methods one letter off those that HTTP has are reported."),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation"
+    ),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {methods: [OPTION]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {methods: [OPTIONS]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {method: OPTIONS}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

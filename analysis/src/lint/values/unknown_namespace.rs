@@ -9,13 +9,17 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Hint,
     since: None,
-    what: "A source's namespace is not among the namespaces of the manifests.",
-    why: "If no such namespace exists nobody comes from it: a typing error, or one that was renamed.",
-    instead: "Correct the name, or add the namespace to the manifests.",
-    limits: "Only where at least three Namespace objects are among the manifests. Namespaces that are made \
-        elsewhere are reported too.",
-    source: "https://istio.io/latest/docs/reference/config/analysis/ist0101/",
-    example: Example {
+    what: documented!("A source's namespace is not among the namespaces of the manifests."),
+    why: documented!(
+        "If no such namespace exists nobody comes from it: a typing error, or one that was renamed."
+    ),
+    instead: documented!("Correct the name, or add the namespace to the manifests."),
+    limits: documented!(
+        "Only where at least three Namespace objects are among the manifests. Namespaces that are made \
+        elsewhere are reported too."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/analysis/ist0101/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(r#"{rules: [{from: [{source: {namespaces: [shpo]}}]}]}"#),
             object!("v1", "Namespace", "name: shop", "{}"),
@@ -29,7 +33,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             object!("v1", "Namespace", "name: bank", "{}")
         ),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

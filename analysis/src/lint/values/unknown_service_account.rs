@@ -9,15 +9,23 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Warning,
     since: None,
-    what: "An identity names a service account that its namespace does not have.",
-    why: "No workload runs as that account, so that nobody has the identity. Often it is the name of a \
-        Deployment or Service, or `default` is missing.",
-    instead: "Write an account that workloads run as: `serviceAccountName` of their Pods, `default` where they \
-        name none.",
-    limits: "Only for namespaces of which an account beside `default` is among the manifests, as an object \
-        or of a workload; what runs elsewhere is not known.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source",
-    example: Example {
+    what: documented!("An identity names a service account that its namespace does not have."),
+    why: documented!(
+        "No workload runs as that account, so that nobody has the identity. Often it is the name of a \
+        Deployment or Service, or `default` is missing."
+    ),
+    instead: documented!(
+        "Write an account that workloads run as: `serviceAccountName` of their Pods, `default` where they \
+        name none."
+    ),
+    limits: documented!(
+        "Only for namespaces of which an account beside `default` is among the manifests, as an object \
+        or of a workload; what runs elsewhere is not known."
+    ),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Source"
+    ),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(r#"{rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}]}]}"#),
             object!(
@@ -37,7 +45,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -10,16 +10,22 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Warning,
     since: None,
-    what: "A principal or trust domain is not of this mesh.",
-    why: "A handshake succeeds only with certificates of the mesh's trust domain, its aliases and the \
-        domains of further authorities. An identity of another one is never seen.",
-    instead: "Write the mesh's trust domain, or `cluster.local`, which stands for it; or add an alias to the \
-        mesh.",
-    limits: "Only where the mesh's settings are given or among the manifests. Domains that `caCertificates` \
+    what: documented!("A principal or trust domain is not of this mesh."),
+    why: documented!(
+        "A handshake succeeds only with certificates of the mesh's trust domain, its aliases and the \
+        domains of further authorities. An identity of another one is never seen."
+    ),
+    instead: documented!(
+        "Write the mesh's trust domain, or `cluster.local`, which stands for it; or add an alias to the \
+        mesh."
+    ),
+    limits: documented!(
+        "Only where the mesh's settings are given or among the manifests. Domains that `caCertificates` \
         bring are not read. Policies for gateways are left alone: there clients may have certificates of \
-        their own.",
-    source: "https://istio.io/latest/docs/tasks/security/authorization/authz-td-migration/",
-    example: Example {
+        their own."
+    ),
+    source: documented!("https://istio.io/latest/docs/tasks/security/authorization/authz-td-migration/"),
+    example: documented!(example: Example {
         bad: concat!(
             policy!(r#"{rules: [{from: [{source: {principals: [old.test/ns/web/sa/web]}}]}]}"#),
             object!(
@@ -39,7 +45,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
             )
         ),
         request: None,
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

@@ -9,16 +9,20 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Values,
     severity: Severity::Error,
     since: None,
-    what: "A host has a scheme or a path.",
-    why: "The Host header holds a name and perhaps a port. A value with a slash never equals it.",
-    instead: "Write the host alone, and the path into `paths`.",
-    limits: "None.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation",
-    example: Example {
+    what: documented!("A host has a scheme or a path."),
+    why: documented!(
+        "The Host header holds a name and perhaps a port. A value with a slash never equals it."
+    ),
+    instead: documented!("Write the host alone, and the path into `paths`."),
+    limits: documented!("None."),
+    source: documented!(
+        "https://istio.io/latest/docs/reference/config/security/authorization-policy/#Operation"
+    ),
+    example: documented!(example: Example {
         bad: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {hosts: ["https://shop.test"]}}]}]}"#),
         good: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {hosts: [shop.test]}}]}]}"#),
         request: Some("{workload: {namespace: shop}, request: {host: shop.test}}"),
-    },
+    }),
     looks: Looks { values: Some(values), ..Looks::NOWHERE },
 };
 

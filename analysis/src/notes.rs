@@ -165,16 +165,12 @@ impl Judged<'_> {
         let found: Vec<String> = self.plan.authenticator().reads_headers().map(str::to_owned).collect();
         without.headers.retain(|(name, _)| !found.iter().any(|read| read.eq_ignore_ascii_case(name)));
         let other = self.instead(&without, self.mesh);
-        (other.verdict == Outcome::Allow).then(|| {
-            let by = match &other.policy {
-                Some(rule) => format!("{rule} lets it pass"),
-                None => "it passes".to_owned(),
-            };
-            format!(
-                "without a token {by}: an AuthorizationPolicy cannot exempt a path from the check of tokens, and a \
+        // Where no rule lets it pass, nobody meant to exempt it.
+        let rule = other.policy.filter(|_| other.verdict == Outcome::Allow)?;
+        Some(format!(
+            "without a token {rule} lets it pass: an AuthorizationPolicy cannot exempt a path from the check of tokens, and a \
                  RequestAuthentication refuses a wrong one wherever it is sent"
-            )
-        })
+        ))
     }
 
     fn upstream(&self) -> Option<String> {
@@ -199,13 +195,16 @@ impl Judged<'_> {
         written.dedup();
         let mut parts = Vec::new();
         if !removed.is_empty() {
-            parts.push(format!("no {} (taken out, unless forwardOriginalToken is set)", removed.join(", ")));
+            parts.push(format!(
+                "no header {}: the token is taken out, unless forwardOriginalToken is set",
+                removed.join(", ")
+            ));
         }
         if cut {
             parts.push("no token in the query".to_owned());
         }
         if !written.is_empty() {
-            parts.push(format!("{} from the token's claims", written.join(", ")));
+            parts.push(format!("the header {} from the token's claims", written.join(", ")));
         }
         (!parts.is_empty()).then(|| format!("the workload gets {}", parts.join("; ")))
     }

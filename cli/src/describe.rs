@@ -307,7 +307,7 @@ fn markdown(blocks: &[Block]) -> String {
 fn html(blocks: &[Block]) -> String {
     const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1d2733;\
         background:#fff}table{border-collapse:collapse;width:100%;margin:.5rem 0 1rem}th,td{text-align:left;vertical-align:top;\
-        padding:.35rem .75rem .35rem 0;border-bottom:1px solid #d8dee6;overflow-wrap:anywhere}th{font-weight:600}\
+        padding:.35rem .75rem .35rem 0;border-bottom:1px solid #d8dee6;overflow-wrap:anywhere}th{font-weight:600;white-space:nowrap}\
         h2{margin-top:2.5rem;border-bottom:2px solid #1d2733}@media(prefers-color-scheme:dark){body{color:#e4e9ef;\
         background:#14191f}th,td{border-color:#39434f}h2{border-color:#e4e9ef}}";
     let text = |text: &str| {

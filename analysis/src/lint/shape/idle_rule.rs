@@ -112,8 +112,10 @@ fn all(findings: &mut Findings<'_>) {
                     let names: Vec<String> =
                         by.iter().take(NAMED).map(|rule| of_rule(rule, policy)).collect();
                     let more = if by.len() > NAMED { " and others" } else { "" };
-                    let message =
-                        format!("all that this rule matches, {}{more} match already", names.join(" and "));
+                    let message = format!(
+                        "all that this rule matches is matched by {}{more} already",
+                        names.join(" and ")
+                    );
                     let finding = findings.at_rule(&at, message, "remove it, or make the other one narrower");
                     for ((other, rule), origin) in places.iter().zip(by).take(NAMED) {
                         finding.beside(&other.meta.file, rule.at, of_rule(origin, policy));

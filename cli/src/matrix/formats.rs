@@ -37,7 +37,7 @@ pub(super) fn text(matrix: &Matrix) -> String {
     }
     if out.is_empty() {
         let _ =
-            writeln!(out, "nobody may do anything else at {}", plural(matrix.workloads.len(), "workload"));
+            writeln!(out, "nothing has changed for anybody at {}", plural(matrix.workloads.len(), "workload"));
     }
     out
 }

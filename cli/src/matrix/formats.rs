@@ -36,8 +36,11 @@ pub(super) fn text(matrix: &Matrix) -> String {
         }
     }
     if out.is_empty() {
-        let _ =
-            writeln!(out, "nothing has changed for anybody at {}", plural(matrix.workloads.len(), "workload"));
+        let _ = writeln!(
+            out,
+            "nothing has changed for anybody at {}",
+            plural(matrix.workloads.len(), "workload")
+        );
     }
     out
 }

@@ -65,32 +65,41 @@ impl Requests {
 
     /// A policy for the workload with this rule alone.
     fn policy(&self, action: &str, workload: &Workload) -> Result<AuthorizationPolicy, BadRule> {
-        let mut spec = json!({"action": action, "rules": [self.rule]});
-        let mut namespace = workload.namespace.as_str();
-        // A waypoint takes policies with references only.
-        let service = workload.service_refs().next().filter(|_| workload.proxy == ProxyKind::Waypoint);
-        if let (Some(service), Value::Object(fields)) = (service, &mut spec) {
-            namespace = service.namespace.unwrap_or(namespace);
-            let target = json!({"group": "", "kind": "Service", "name": service.name});
-            fields.insert("targetRefs".into(), json!([target]));
-        }
-        let manifest = json!({
-            "apiVersion": "security.istio.io/v1",
-            "kind": "AuthorizationPolicy",
-            "metadata": {"name": "these-requests", "namespace": namespace},
-            "spec": spec,
-        });
-        let loaded = load_text(&manifest.to_string(), "rule").map_err(|wrong| {
-            let told: Vec<String> = wrong
-                .loaded
-                .diagnostics
-                .iter()
-                .map(|found| format!("{}: {}", found.field, found.message))
-                .collect();
-            BadRule(told.join("; "))
-        })?;
-        loaded.resources.authorization.into_iter().next().ok_or_else(|| BadRule("there is no rule".into()))
+        policy(action, &json!([self.rule]), workload)
     }
+}
+
+/// A policy for the workload with these rules alone.
+pub(crate) fn policy(
+    action: &str,
+    rules: &Value,
+    workload: &Workload,
+) -> Result<AuthorizationPolicy, BadRule> {
+    let mut spec = json!({"action": action, "rules": rules});
+    let mut namespace = workload.namespace.as_str();
+    // A waypoint takes policies with references only.
+    let service = workload.service_refs().next().filter(|_| workload.proxy == ProxyKind::Waypoint);
+    if let (Some(service), Value::Object(fields)) = (service, &mut spec) {
+        namespace = service.namespace.unwrap_or(namespace);
+        let target = json!({"group": "", "kind": "Service", "name": service.name});
+        fields.insert("targetRefs".into(), json!([target]));
+    }
+    let manifest = json!({
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "these-requests", "namespace": namespace},
+        "spec": spec,
+    });
+    let loaded = load_text(&manifest.to_string(), "rule").map_err(|wrong| {
+        let told: Vec<String> = wrong
+            .loaded
+            .diagnostics
+            .iter()
+            .map(|found| format!("{}: {}", found.field, found.message))
+            .collect();
+        BadRule(told.join("; "))
+    })?;
+    loaded.resources.authorization.into_iter().next().ok_or_else(|| BadRule("there is no rule".into()))
 }
 
 /// Why there is no answer.

@@ -15,6 +15,7 @@ pub mod imported;
 pub mod inquiry;
 pub mod invariant;
 pub mod lint;
+pub mod matrix;
 pub mod notes;
 pub mod reference;
 pub mod run;

@@ -155,7 +155,7 @@ fn add(found: &mut Vec<Found>, workload: Workload, meta: &Meta, origin: String) 
     found.push(Found { workload, has_proxy: true, origin, file, line });
 }
 
-fn selected(meta: &Meta, labels: &Labels) -> Workload {
+pub(crate) fn selected(meta: &Meta, labels: &Labels) -> Workload {
     Workload {
         namespace: meta.namespace.clone(),
         labels: labels.clone(),
@@ -175,7 +175,7 @@ fn is_gateway(labels: &Labels) -> bool {
     })
 }
 
-fn referenced(meta: &Meta, kind: TargetKind, name: &str) -> Option<Workload> {
+pub(crate) fn referenced(meta: &Meta, kind: TargetKind, name: &str) -> Option<Workload> {
     let waypoint =
         Workload { namespace: meta.namespace.clone(), proxy: ProxyKind::Waypoint, ..Workload::default() };
     match kind {

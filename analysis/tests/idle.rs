@@ -2,10 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "tests may be blunt")]
 
 use gnomon_analysis::{
-    diff::State,
+    diff::{State, of_workload},
     idle::{Why, rules},
+    lint,
 };
-use gnomon_engine::{Mesh, Workload, workload::IstioVersion};
+use gnomon_engine::{Mesh, Workload, jwt::SoftwareCrypto, workload::IstioVersion};
 use gnomon_manifests::load_text;
 
 /// `read rule 1: covered by read rule 0`, for each rule that makes no difference.
@@ -67,4 +68,43 @@ fn what_makes_no_difference() {
         idle(&[read, twice]),
         ["again rule 0: covered by read rule 0", "read rule 0: covered by again rule 0"]
     );
+}
+
+/// The manifests with what lints propose to take out: every request fares as before, and nothing more is to be taken out.
+#[test]
+fn what_is_taken_out_changes_nothing() {
+    let rule = |operation: &str| format!("  - to: [{{operation: {{{operation}}}}}]\n");
+    let policy = |name: &str, rules: &[&str]| {
+        let rules: String = rules.iter().map(|operation| rule(operation)).collect();
+        format!(
+            "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{name: {name}, namespace: shop}}\n\
+             spec:\n  rules:\n{rules}---\n"
+        )
+    };
+    // Each of the first three is covered by the others, and so are both of the same wording.
+    let before =
+        policy("p", &["methods: [GET, PUT]", "methods: [PUT, POST]", "methods: [GET, POST]", "hosts: [a]"])
+            + &policy(
+                "q",
+                &["paths: ['/a/*']", "paths: ['/a/b', '/a/c']", "paths: ['/a/*'], methods: ['*']"],
+            );
+    let mesh = Mesh::default();
+    let found = |text: &str| {
+        let loaded = load_text(text, "p.yaml").unwrap();
+        let wanted = |lint: &lint::Lint| lint.code == "idle-rule";
+        let mut settings = lint::Settings::new(&mesh);
+        settings.wanted = &wanted;
+        lint::findings(&loaded, &settings, &|_| None)
+    };
+    let findings = found(&before);
+    let fixed = lint::apply(&findings, &|_| Some(before.clone()));
+    let after = fixed.texts.get("p.yaml").unwrap();
+    assert_eq!(fixed.mended.len(), 3, "{after}");
+    assert_eq!(after.matches("- to").count(), 4, "{after}");
+    assert!(found(after).is_empty(), "{after}");
+    let workload = Workload { namespace: "shop".into(), ..Workload::default() };
+    let [old, new] = [&before, after].map(|text| load_text(text, "p.yaml").unwrap().resources);
+    let state = |resources| State { resources, workload: &workload, mesh: &mesh };
+    let changes = of_workload(state(&old), state(&new), 0, &SoftwareCrypto, Default::default()).unwrap();
+    assert!(changes.is_equivalent(), "{changes:?}");
 }

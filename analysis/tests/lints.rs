@@ -618,6 +618,55 @@ const CASES: &[(&str, usize, &[&str])] = &[
     ),
     ("gateway-refused", 0, &["AP istio-system/p {rules: [{from: [{source: {namespaces: [a]}}]}]}", WEB]),
     ("probe-not-rewritten", 0, &["ALLOW from: namespaces: [a]", WEB]),
+    // Together they cover the third one; a policy of all the namespace applies wherever it does.
+    (
+        "idle-rule",
+        1,
+        &[
+            "AP p {rules: [{to: [{operation: {methods: [GET]}}]}, {to: [{operation: {notMethods: [GET]}}]}]}",
+            "AP q {selector: {matchLabels: {app: a}}, rules: [{to: [{operation: {hosts: [a.test]}}]}]}",
+        ],
+    ),
+    // The other way round it does not.
+    (
+        "idle-rule",
+        0,
+        &[
+            "AP p {selector: {matchLabels: {app: a}}, rules: [{to: [{operation: {paths: ['/*']}}]}]}",
+            "AP q {rules: [{to: [{operation: {paths: [/a]}}]}]}",
+        ],
+    ),
+    ("idle-rule", 1, &["ALLOW to: methods: [GET], notMethods: ['G*']"]),
+    (
+        "idle-rule",
+        1,
+        &["ALLOW to: paths: ['/a/*']", "AP q {action: DENY, rules: [{to: [{operation: {paths: ['/a*']}}]}]}"],
+    ),
+    // A second lock, and a rehearsal.
+    (
+        "idle-rule",
+        0,
+        &["ALLOW to: paths: ['/a/*']", "AP q {action: DENY, rules: [{to: [{operation: {paths: [/b]}}]}]}"],
+    ),
+    (
+        "idle-rule",
+        0,
+        &["ALLOW to: paths: ['/a/*']", "AP q {action: AUDIT, rules: [{to: [{operation: {paths: [/a/b]}}]}]}"],
+    ),
+    // Nothing has a token here, and nobody says that it stays so.
+    ("idle-rule", 0, &["ALLOW from: requestPrincipals: ['*'], notRequestPrincipals: ['*']"]),
+    ("idle-rule", 1, &["ALLOW from: requestPrincipals: ['*'], notRequestPrincipals: ['*']", ISSUER]),
+    (
+        "idle-rule",
+        0,
+        &[
+            "ALLOW from: requestPrincipals: ['*'], notRequestPrincipals: ['*']",
+            "RA r {selector: {matchLabels: {app: a}}, jwtRules: [{issuer: 'https://issuer.test'}]}",
+        ],
+    ),
+    // Without normalization a path may look like that.
+    ("idle-rule", 0, &["ALLOW to: paths: ['/a/../b']"]),
+    ("idle-rule", 1, &["ALLOW to: paths: ['/a/../b']", "ConfigMap istio-system/istio {trustDomain: a.test}"]),
     ("removed-kind", 1, &["ClusterRbacConfig default {mode: 'ON'}"]),
     ("dry-run-misspelled", 0, &["ALLOW {}"]),
 ];

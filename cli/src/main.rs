@@ -14,6 +14,7 @@ mod explanation;
 mod findings;
 mod init;
 mod lint;
+mod matrix;
 mod playground;
 mod plugin;
 mod progress;
@@ -55,6 +56,7 @@ enum Command {
     Init(Box<init::Args>),
     Check(Box<check::Args>),
     WhoCan(Box<who_can::Args>),
+    Matrix(Box<matrix::Args>),
     Upgrade(Box<upgrade::Args>),
     Test(test::Args),
     Lint(lint::Args),
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
         Command::WhoCan(args) => who_can::run(&args),
+        Command::Matrix(args) => matrix::run(&args),
         Command::Upgrade(args) => upgrade::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Lint(args) => lint::run(&args),

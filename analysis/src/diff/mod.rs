@@ -84,6 +84,8 @@ pub struct Line {
     pub protocol: Protocol,
     /// Which requests.
     pub requests: String,
+    /// The same without who sends them: no identity, no token.
+    pub operation: String,
     /// What decides on the old side.
     pub old: Deciding,
     /// What decides on the new side.
@@ -241,13 +243,17 @@ impl Asking<'_> {
                     let mut lines = Vec::new();
                     for cube in cubes {
                         let set = comparison.set_of(&cube).map_err(Undecided::from)?;
-                        lines.push((words::cube(comparison, &cube), set));
+                        let said = (words::cube(comparison, &cube), words::operation(comparison, &cube));
+                        lines.push((said, set));
                     }
                     lines
                 }
-                None => vec![(String::from("requests of many kinds that these two decide about"), part.set)],
+                None => {
+                    let said = String::from("requests of many kinds that these two decide about");
+                    vec![((said.clone(), said), part.set)]
+                }
             };
-            for (requests, set) in lines {
+            for ((requests, operation), set) in lines {
                 let Some(point) = comparison.space.cheapest(set) else { continue };
                 let request = comparison.space.request(&point, comparison.kind);
                 let Witness { request: example, .. } = self.confirmed(request, part.change)?;
@@ -255,6 +261,7 @@ impl Asking<'_> {
                     change: part.change,
                     protocol: comparison.kind.protocol(),
                     requests,
+                    operation,
                     old: deciding(old, self.plans[0]),
                     new: deciding(new, self.plans[1]),
                     because: because.clone(),

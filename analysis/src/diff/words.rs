@@ -12,6 +12,15 @@ use gnomon_symbolic::{
 
 /// The requests of a box: `GET, POST /reports/* from default/sa/batch, without a token`.
 pub(super) fn cube(comparison: &Comparison<'_>, cube: &Cube) -> String {
+    said(comparison, cube, true)
+}
+
+/// The same without who sends them: no identity, no token.
+pub(super) fn operation(comparison: &Comparison<'_>, cube: &Cube) -> String {
+    said(comparison, cube, false)
+}
+
+fn said(comparison: &Comparison<'_>, cube: &Cube, with_sender: bool) -> String {
     let mut parts: Vec<(u8, String)> = cube
         .0
         .iter()
@@ -20,6 +29,9 @@ pub(super) fn cube(comparison: &Comparison<'_>, cube: &Cube) -> String {
             clause(comparison, *at, axis, choice)
         })
         .collect();
+    if !with_sender {
+        parts.retain(|(order, _)| !SENDER.contains(order));
+    }
     if !may_be_preflight(comparison, cube) {
         parts.retain(|(order, _)| *order != PREFLIGHT);
     }
@@ -46,6 +58,8 @@ pub(super) fn cube(comparison: &Comparison<'_>, cube: &Cube) -> String {
     text
 }
 
+/// Where it is said who sends it: the peer, and the token's issuer.
+const SENDER: [u8; 2] = [3, 8];
 /// Where it is said of a request whether it is a preflight.
 const PREFLIGHT: u8 = 13;
 

@@ -348,7 +348,7 @@ fn key(policy: Policy<'_>) -> (&'static str, &str, &str) {
     (policy.kind(), &policy.meta().namespace, &policy.meta().name)
 }
 
-fn asks_for_token(rule: &Rule) -> bool {
+pub(crate) fn asks_for_token(rule: &Rule) -> bool {
     let of_token =
         |attribute: Attribute| matches!(attribute.row().kind, Kind::Claim | Kind::RequestPrincipal);
     let from = rule.from.iter().any(|set| set.iter().any(|(attribute, _)| of_token(attribute)));

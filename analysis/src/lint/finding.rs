@@ -3,7 +3,7 @@
 use gnomon_engine::{
     Diagnostic, Position, Severity,
     attach::Policy,
-    resource::{AuthorizationPolicy, Meta, Text},
+    resource::{AuthorizationPolicy, Meta, Rule, Text},
 };
 use gnomon_manifests::inventory::Meta as Origin;
 use std::sync::Arc;
@@ -32,17 +32,17 @@ pub struct Related {
     pub message: String,
 }
 
-/// A scalar that is replaced, in a list by one or more.
+/// A scalar that is replaced, in a list by one or more; or an element of a list that goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Edit {
     /// The file.
     pub file: Arc<str>,
-    /// Where the scalar begins.
+    /// Where it begins.
     pub at: Position,
-    /// What it says.
+    /// What the scalar says.
     pub old: String,
-    /// What it becomes: at least one value.
+    /// What it becomes; nothing: the whole element goes, which may be a map.
     pub new: Vec<String>,
 }
 
@@ -85,6 +85,13 @@ impl Finding {
             old: old.text.clone(),
             new: new.iter().map(|text| (*text).to_owned()).collect(),
         });
+        self
+    }
+
+    /// A rule that goes.
+    pub(crate) fn remove(&mut self, policy: &AuthorizationPolicy, rule: &Rule) -> &mut Self {
+        let file = policy.meta.file.clone();
+        self.fix.push(Edit { file, at: rule.at, old: String::new(), new: Vec::new() });
         self
     }
 }

@@ -1,5 +1,7 @@
 //! Writes what findings propose into the texts.
 
+mod element;
+
 use super::{Edit, Finding};
 use gnomon_engine::Position;
 use std::{collections::BTreeMap, sync::Arc};
@@ -50,6 +52,9 @@ pub fn apply(findings: &[Finding], text: &dyn Fn(&str) -> Option<String>) -> Fix
 fn splice(text: &str, edit: &Edit) -> Option<String> {
     let start = offset(text, edit.at)?;
     let (before, rest) = text.split_at_checked(start)?;
+    if edit.new.is_empty() {
+        return element::without(before, rest);
+    }
     let length = scalar(rest, &edit.old)?;
     let (_, after) = rest.split_at_checked(length)?;
     let line = before.rsplit('\n').next()?;

@@ -3,7 +3,7 @@
 mod allowed;
 mod curl;
 pub(crate) mod formats;
-mod source;
+pub(crate) mod source;
 pub(crate) mod text;
 
 use crate::{

@@ -8,7 +8,7 @@ use std::{path::Path, process::Command};
 const TIMEOUT: u64 = 60;
 
 /// Reads a side: `cluster:` or `cluster:CONTEXT`, a file, a folder, `git:REF` (at the other side's path) or `git:REF:PATH`.
-pub(super) fn read(side: &str, other: &str, last_wins: bool) -> Result<Loaded, String> {
+pub(crate) fn read(side: &str, other: &str, last_wins: bool) -> Result<Loaded, String> {
     let mut loader = Loader::new().last_wins(last_wins);
     if let Some(context) = side.strip_prefix("cluster:") {
         let context = Some(context.to_owned()).filter(|context| !context.is_empty());

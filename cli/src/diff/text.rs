@@ -79,7 +79,7 @@ fn witness(out: &mut String, curl: bool, style: Style, title: &str, witness: &Wi
 }
 
 /// Text for HTML.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let text = style::safe(text);
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -42,6 +42,7 @@ fn policy(findings: &mut Findings<'_>, policy: &AuthorizationPolicy) {
                 message,
                 "remove it, or write what was meant",
             )
-            .beside(&policy.meta.file, first.at, "the first one".to_owned());
+            .beside(&policy.meta.file, first.at, "the first one".to_owned())
+            .remove(policy, rule);
     }
 }

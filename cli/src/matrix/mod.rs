@@ -1,0 +1,191 @@
+//! `gnomon matrix`.
+
+mod drawing;
+mod formats;
+
+use crate::{
+    Outcome,
+    diff::source,
+    environment, eval, findings,
+    sources::SourceArgs,
+    style,
+    workloads::{All, Asked, chosen_or_tell},
+};
+use gnomon_analysis::{
+    diff::{Change, State, document},
+    invariant::Unanswered,
+    matrix::{Caller, May, callers, cell, change, lines},
+};
+use gnomon_engine::{Mesh, jwt::SoftwareCrypto, workload::ProxyKind};
+use gnomon_manifests::Loaded;
+use serde_json::Value;
+
+/// Say who may do what: callers by workloads, each cell for all requests at once
+///
+/// Callers are the accounts of the manifests and those that policies name, every other identity, plaintext, and a token of
+/// each issuer over plaintext; all but the last without a valid token. Cells are about HTTP requests, at ztunnel about
+/// connections.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    sources: SourceArgs,
+    #[command(flatten)]
+    environment: environment::EnvironmentArgs,
+    /// Show only what changed since: a file, a folder, git:REF or git:REF:PATH, cluster: or cluster:CONTEXT
+    #[arg(long, value_name = "OLD")]
+    diff: Option<String>,
+    /// For people, for programs, or as a drawing: `dot` for Graphviz, `svg` for a page
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Markdown,
+    Dot,
+    Svg,
+}
+
+/// What is said of a caller at a workload.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// `everything`, `nothing`, `something`, `unknown`; of a change `more`, `less`, `other`, `same`; `none`: no question.
+    pub(crate) word: &'static str,
+    /// What exactly.
+    pub(crate) requests: Vec<String>,
+    pub(crate) complete: bool,
+    /// One that is allowed, or newly allowed.
+    pub(crate) example: Option<Value>,
+}
+
+/// All of it.
+pub(crate) struct Matrix {
+    pub(crate) callers: Vec<String>,
+    /// By name, each with an entry for each caller.
+    pub(crate) workloads: Vec<(String, Vec<Entry>)>,
+    pub(crate) is_change: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    if !args.sources.are_given() {
+        return Outcome::Failed;
+    }
+    let mut loaded = args.sources.load(args.environment.namespace());
+    let environment = args.environment.within(&args.sources);
+    let (told, mesh) = environment.read(&mut loaded);
+    let mut seen = Default::default();
+    findings::show(&loaded, &mut seen);
+    let old = match args.diff.as_deref().map(|side| old(args, side)).transpose() {
+        Ok(old) => old,
+        Err(why) => {
+            eprintln!("error: {}", style::safe(&why));
+            return Outcome::Failed;
+        }
+    };
+    if let Some((old, _)) = &old
+        && findings::print(old, &mut seen, "nothing was compared")
+    {
+        return Outcome::Failed;
+    }
+    let all = if environment.tells_workload() { All::No } else { All::Yes };
+    let asked = chosen_or_tell(&environment, told, all, &loaded, &mesh)
+        .and_then(|asked| findings::unconcerned(asked, &loaded, &mesh, "nothing was evaluated"));
+    let Some(asked) = asked else { return Outcome::Failed };
+    let mut sides = vec![(&loaded.inventory, &loaded.resources)];
+    sides.extend(old.as_ref().map(|(old, _)| (&old.inventory, &old.resources)));
+    let callers = callers(&sides, &mesh);
+    let mut matrix = Matrix {
+        callers: callers.iter().map(|one| one.name.clone()).collect(),
+        workloads: Vec::new(),
+        is_change: old.is_some(),
+    };
+    for one in asked.iter().filter(|one| concerns(one)) {
+        let row = row(one, &callers, (&loaded, &mesh), old.as_ref());
+        match row {
+            Ok(row) => matrix.workloads.push((one.name(), row)),
+            Err(why) => {
+                let name = style::safe(&one.name());
+                eprintln!("error: {name}: {}", style::safe(&why.to_string()));
+                return Outcome::Failed;
+            }
+        }
+    }
+    style::print(&match args.output {
+        Format::Text => formats::text(&matrix),
+        Format::Json => formats::json(&matrix),
+        Format::Markdown => formats::markdown(&matrix),
+        Format::Dot => drawing::dot(&matrix),
+        Format::Svg => drawing::svg(&matrix),
+    });
+    Outcome::Good
+}
+
+/// The other side, with its mesh.
+fn old(args: &Args, side: &str) -> Result<(Loaded, Mesh), String> {
+    let own = args.sources.policies.first().map(|path| path.to_string_lossy().into_owned());
+    let mut loaded = source::read(side, own.as_deref().unwrap_or("."), args.sources.last_wins)?;
+    let (_, mesh) = args.environment.read(&mut loaded);
+    Ok((loaded, mesh))
+}
+
+/// A proxy asks policies there.
+fn concerns(asked: &Asked) -> bool {
+    asked.found.as_ref().is_none_or(|found| found.has_proxy)
+        && asked.workload.proxy != ProxyKind::Agentgateway
+}
+
+fn row(
+    asked: &Asked,
+    callers: &[Caller],
+    (loaded, mesh): (&Loaded, &Mesh),
+    old: Option<&(Loaded, Mesh)>,
+) -> Result<Vec<Entry>, Unanswered> {
+    let state = State { resources: &loaded.resources, workload: &asked.workload, mesh };
+    let before = old.map(|(old, mesh)| State { resources: &old.resources, workload: &asked.workload, mesh });
+    callers
+        .iter()
+        .map(|caller| match before {
+            None => entry(state, caller),
+            Some(before) => changed(before, state, caller),
+        })
+        .collect()
+}
+
+/// There is nothing to ask.
+fn none() -> Entry {
+    Entry { word: "none", requests: Vec::new(), complete: true, example: None }
+}
+
+fn entry(state: State<'_>, caller: &Caller) -> Result<Entry, Unanswered> {
+    let Some(cell) = cell(state, caller, eval::now(), &SoftwareCrypto)? else { return Ok(none()) };
+    let word = match cell.may {
+        May::Everything => "everything",
+        May::Something => "something",
+        May::Nothing => "nothing",
+        May::Unknown => "unknown",
+    };
+    let example = cell.example.as_ref().map(document);
+    Ok(Entry { word, requests: cell.requests, complete: cell.complete, example })
+}
+
+fn changed(old: State<'_>, new: State<'_>, caller: &Caller) -> Result<Entry, Unanswered> {
+    let changes = change(old, new, caller, eval::now(), &SoftwareCrypto)?;
+    let Some(changes) = changes else { return Ok(none()) };
+    let word = match (&changes.newly_allowed, &changes.newly_denied, &changes.newly_undecided) {
+        (None, None, None) => "same",
+        (Some(_), None, None) => "more",
+        (None, Some(_), None) => "less",
+        _ => "other",
+    };
+    let mut requests = Vec::new();
+    let ways =
+        [(Change::Allowed, "now"), (Change::Denied, "no longer"), (Change::Undecided, "not known any more")];
+    for (way, title) in ways {
+        requests.extend(lines(&changes, &[way], caller).into_iter().map(|line| format!("{title}: {line}")));
+    }
+    let witness = changes.newly_allowed.or(changes.newly_denied);
+    let example = witness.map(|witness| document(&witness.request));
+    Ok(Entry { word, requests, complete: changes.complete, example })
+}

@@ -53,10 +53,7 @@ fn a_pull_request_has_one_comment_that_is_updated() {
     assert_eq!(comments.len(), 1, "{comments:?}");
     let body = comments[0].1.clone();
     assert!(body.starts_with("<!-- gnomon-action: gnomon -->\n**gnomon lint**: 1 "), "{body}");
-    assert!(
-        body.contains("`method-case`") && body.contains("**gnomon test**: 0 passed, 1 failed"),
-        "{body}"
-    );
+    assert!(body.contains("`method-case`") && body.contains("**gnomon test**: 0 passed, 1 failed"), "{body}");
     assert!(body.contains("| newly allowed |") && body.contains("DELETE"), "{body}");
     let sarif: serde_json::Value = serde_json::from_str(&step.read("gnomon.sarif")).unwrap();
     assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], json!("method-case"));

@@ -50,6 +50,20 @@ fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
 }
 
 #[test]
+fn a_project_says_where_its_suites_are() {
+    let folder = folder("configured", &[("a.gnomon.yaml", SUITE), ("gnomon.toml", "paths = ['other']\n")]);
+    let (code, _, errors) = run(&folder, &[]);
+    assert!(code == 2 && errors.contains("error: other: "), "{code} {errors}");
+    assert_eq!(run(&folder, &["a.gnomon.yaml"]).0, 1, "what is named comes first");
+    fs::write(folder.join("gnomon.toml"), "paths = ['a.gnomon.yaml']\n").unwrap();
+    let (code, out, _) = run(&folder, &[]);
+    assert!(code == 1 && out.contains("a.gnomon.yaml"), "{code} {out}");
+    fs::write(folder.join("gnomon.toml"), "pathes = []\n").unwrap();
+    let (code, _, errors) = run(&folder, &[]);
+    assert!(code == 2 && errors.contains("gnomon.toml") && errors.contains("pathes"), "{code} {errors}");
+}
+
+#[test]
 fn a_failure_is_told_in_words() {
     let folder = folder("words", &[("a.gnomon.yaml", SUITE)]);
     let (code, out, _) = run(&folder, &[]);

@@ -46,8 +46,13 @@ cargo xtask <command>
   bench trees     the first answer on a repository of 30,000 files, and on a cluster's dump
   soak [--minutes N | --seconds N], soak --module [--seconds N]
                   full load and configuration updates: nothing altered, nothing lost, memory flat (10 minutes)
-  dist [--check]  the filter, its image, the page, checksums and bill of materials, in target/dist
+  dist [--check]  the filter, its image, the page, the command line, checksums and bills of materials, in target/dist
                   --check builds them again in another folder and compares every byte
+  dist --command-line
+                  the command line alone, in target/dist-command-line: an archive for each kind of machine that this
+                  one builds for, and a manifest for krew (GNOMON_RELEASES=<url> says where archives will be)
+  dist --gather FOLDER
+                  the manifest for krew and the checksums of archives that several machines have made
   conformance [--cases N] [--seed S] [--out FOLDER]
                   random policies and requests: the engine's answers against real Envoy's; a disagreement is made
                   small and written as a suite
@@ -121,6 +126,8 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         }
         ["dist"] => dist::dist(&Workspace::find()?, false),
         ["dist", "--check"] => dist::dist(&Workspace::find()?, true),
+        ["dist", "--command-line"] => dist::command_line(&Workspace::find()?),
+        ["dist", "--gather", folder] => dist::gather(std::path::Path::new(folder)),
         ["conformance", rest @ ..] => conformance::conformance(&Workspace::find()?, rest),
         ["filter"] => {
             let workspace = Workspace::find()?;

@@ -1,6 +1,6 @@
 //! `gnomon lint`.
 
-mod config;
+pub(crate) mod config;
 mod fixing;
 mod known;
 mod output;

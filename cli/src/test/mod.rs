@@ -10,7 +10,7 @@ mod text;
 mod update;
 mod watch;
 
-use crate::{Outcome, findings, style};
+use crate::{Outcome, findings, lint::config::Config, style};
 use gnomon_analysis::CaseResult;
 use gnomon_manifests::suite::{Case, LoadedSuite, Test, find};
 use session::Ended;
@@ -19,10 +19,10 @@ use std::{collections::HashSet, path::PathBuf, time::Duration};
 /// Run the test suites (*.gnomon.yaml) below the paths
 ///
 /// Exits 1 where an expectation is not met, and 2 where a suite or a policy cannot be read or there is no suite.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Folders to search, or suites
-    #[arg(default_value = ".", value_name = "PATH")]
+    /// Folders to search, or suites [default: the paths of gnomon.toml, else .]
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// For people, for programs, or for a CI
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
@@ -113,7 +113,23 @@ pub(crate) fn run(args: &Args) -> Outcome {
         eprintln!("error: -o lcov and -o html are forms of --coverage");
         return Outcome::Failed;
     }
-    if args.watch { watch::run(args) } else { once(args).0 }
+    let args = match paths(args) {
+        Ok(paths) => Args { paths, ..args.clone() },
+        Err(wrong) => {
+            eprintln!("error: {}", wrong.trim_end());
+            return Outcome::Failed;
+        }
+    };
+    if args.watch { watch::run(&args) } else { once(&args).0 }
+}
+
+/// What the command line names, else what the project says.
+fn paths(args: &Args) -> Result<Vec<PathBuf>, String> {
+    if !args.paths.is_empty() {
+        return Ok(args.paths.clone());
+    }
+    let configured = Config::find(None)?.of(None)?.paths;
+    Ok(if configured.is_empty() { vec![".".into()] } else { configured })
 }
 
 /// Runs all suites, tells what came of it, and with it the files that it depends on.

@@ -4,9 +4,11 @@
 //! as well, the *compat* variant of the Wasm image specification: an ordinary image whose last layer is a gzipped tar with
 //! a file `plugin.wasm`.
 
-use super::{Artefact, Source, VERSION, quote, sha256};
-use flate2::{Compression, GzBuilder};
-use std::io::Write;
+use super::{
+    Artefact, Source, VERSION,
+    archive::{self, Entry},
+    quote, sha256,
+};
 
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -15,8 +17,8 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// The files of the layout, in a folder `NAME-image`.
 pub(super) fn layout(name: &str, wasm: &[u8], source: &Source) -> Vec<Artefact> {
-    let tar = tar("plugin.wasm", wasm);
-    let layer = gzip(&tar);
+    let tar = archive::tar(&[Entry { name: "plugin.wasm", mode: 0o644, bytes: wasm }]);
+    let layer = archive::gzip(&tar);
     let date = quote(&source.date);
     let config = format!(
         "{{\"created\":{date},\"architecture\":\"wasm\",\"os\":\"wasip1\",\"config\":{{}},\
@@ -72,43 +74,6 @@ fn descriptor(media_type: &str, bytes: &[u8], more: &str) -> String {
         sha256(bytes),
         bytes.len()
     )
-}
-
-/// An archive of one file that belongs to nobody and is of no time.
-fn tar(name: &str, bytes: &[u8]) -> Vec<u8> {
-    const BLOCK: usize = 512;
-    let mut header = Vec::with_capacity(BLOCK);
-    let mut field = |text: &str, width: usize| {
-        header.extend_from_slice(text.as_bytes());
-        header.resize(header.len() + width - text.len(), 0);
-    };
-    field(name, 100);
-    field("0000644", 8);
-    field("0000000", 8);
-    field("0000000", 8);
-    field(&format!("{:011o}", bytes.len()), 12);
-    field("00000000000", 12);
-    // The checksum counts itself as blanks.
-    field("        ", 8);
-    field("0", 1);
-    field("", 100);
-    field("ustar\x0000", 8);
-    field("", BLOCK - 265);
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    let mut out: Vec<u8> = header;
-    out.splice(148..156, format!("{sum:06o}\0 ").into_bytes());
-    out.extend_from_slice(bytes);
-    // Up to whole blocks, and two empty ones at the end.
-    out.resize(out.len().next_multiple_of(BLOCK) + 2 * BLOCK, 0);
-    out
-}
-
-/// Without a name and a time.
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzBuilder::new().operating_system(255).write(Vec::new(), Compression::best());
-    // Into memory: nothing can fail.
-    let _ = encoder.write_all(bytes);
-    encoder.finish().unwrap_or_default()
 }
 
 #[cfg(test)]

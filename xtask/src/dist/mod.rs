@@ -4,7 +4,10 @@
 //! the commit (or `SOURCE_DATE_EPOCH`), archives have no owners and no times. `--check` builds everything once more in
 //! another folder and compares.
 
+mod archive;
+mod command_line;
 mod image;
+mod krew;
 mod sbom;
 
 use crate::{
@@ -13,6 +16,7 @@ use crate::{
     setup,
     workspace::Workspace,
 };
+pub(crate) use command_line::{alone as command_line, gather};
 use sbom::Built;
 use sha2::{Digest, Sha256};
 use std::{
@@ -67,12 +71,17 @@ fn make(workspace: &Workspace, source: &Source) -> Result<Vec<Artefact>, Failure
         artefacts.push(Artefact { path: format!("{name}.wasm"), bytes: wasm });
     }
     artefacts.extend(native(workspace, source)?);
+    artefacts.extend(command_line::make(workspace, source)?);
     artefacts.extend(page(workspace)?);
     artefacts.sort_by(|a, b| a.path.cmp(&b.path));
-    let sums =
-        artefacts.iter().map(|file| format!("{}  {}\n", sha256(&file.bytes), file.path)).collect::<String>();
-    artefacts.push(Artefact { path: "SHA256SUMS".into(), bytes: sums.into_bytes() });
+    artefacts.push(sums(&artefacts));
     Ok(artefacts)
+}
+
+/// The checksums of all, in the form that `sha256sum --check` reads.
+fn sums(artefacts: &[Artefact]) -> Artefact {
+    let line = |file: &Artefact| format!("{}  {}\n", sha256(&file.bytes), file.path);
+    Artefact { path: "SHA256SUMS".into(), bytes: artefacts.iter().map(line).collect::<String>().into_bytes() }
 }
 
 /// The native module for the kind of machine that this is, on Linux: elsewhere there is none.

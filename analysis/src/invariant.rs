@@ -159,11 +159,20 @@ pub fn violations(
     }
     let allowing = requests.policy("ALLOW", state.workload).map_err(Unanswered::BadRule)?;
     let services = state.resources.services.clone();
-    let resources = Resources { authorization: vec![allowing], services, ..Resources::default() };
-    let just_these = State { resources: &resources, ..state };
-    let limits = Limits::default();
-    let changes = of_kinds(requests.kinds(), just_these, state, now, crypto, limits);
-    changes.map(|changes| only(changes, Change::Denied)).map_err(Unanswered::Problem)
+    let mut resources = Resources { authorization: vec![allowing], services, ..Resources::default() };
+    let beside = |resources: &Resources| {
+        let just_these = State { resources, ..state };
+        let changes = of_kinds(requests.kinds(), just_these, state, now, crypto, Limits::default());
+        changes.map(|changes| only(changes, Change::Denied)).map_err(Unanswered::Problem)
+    };
+    // A wrong token is a reason to refuse like any other, so first nobody reads tokens on the other side.
+    let found = beside(&resources)?;
+    if !found.is_equivalent() || state.resources.request_authentication.is_empty() {
+        return Ok(found);
+    }
+    // But without that no request has what a rule about tokens asks for.
+    resources.request_authentication.clone_from(&state.resources.request_authentication);
+    beside(&resources)
 }
 
 /// Without what is not known for certain to be as asked for, or to be otherwise.

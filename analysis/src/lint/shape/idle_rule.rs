@@ -28,23 +28,31 @@ pub(in crate::lint) const LINT: Lint = Lint {
     group: Group::Shape,
     severity: Severity::Hint,
     since: None,
-    what: "A rule that can never matter: other rules match all that it matches, no request is like that, or what it \
-        alone allows is denied.",
-    why: "Whoever changes it changes nothing, and may think otherwise. That it is so is proven for all requests and \
-        connections, at every workload that the policy can reach.",
-    instead: "Remove the rule, which `--fix` does where others cover it, or write what was meant.",
-    limits: "Not looked at are policies with several `targetRefs`, places with more than 60 rules, namespaces with more \
+    what: documented!(
+        "A rule that can never matter: other rules match all that it matches, no request is like that, or what it \
+        alone allows is denied."
+    ),
+    why: documented!(
+        "Whoever changes it changes nothing, and may think otherwise. That it is so is proven for all requests and \
+        connections, at every workload that the policy can reach."
+    ),
+    instead: documented!(
+        "Remove the rule, which `--fix` does where others cover it, or write what was meant."
+    ),
+    limits: documented!(
+        "Not looked at are policies with several `targetRefs`, places with more than 60 rules, namespaces with more \
         than 300 policies, rules on tokens where it is not certain which RequestAuthentications apply, and what is beyond \
-        the first 1,000 targets of policies. A DENY rule for what no ALLOW rule allows is left alone: it is a second \
-        lock.",
-    source: "https://istio.io/latest/docs/reference/config/security/authorization-policy/",
-    example: Example {
+        the first 250 targets of policies. A DENY rule for what no ALLOW rule allows is left alone: it is a second \
+        lock."
+    ),
+    source: documented!("https://istio.io/latest/docs/reference/config/security/authorization-policy/"),
+    example: documented!(example: Example {
         bad: policy!(
             r#"{action: ALLOW, rules: [{to: [{operation: {paths: ["/api/*"]}}]}, {to: [{operation: {paths: [/api/orders], methods: [GET]}}]}]}"#
         ),
         good: policy!(r#"{action: ALLOW, rules: [{to: [{operation: {paths: ["/api/*"]}}]}]}"#),
         request: None,
-    },
+    }),
     looks: Looks { all: Some(all), ..Looks::NOWHERE },
 };
 
@@ -53,7 +61,7 @@ const RULES: usize = 60;
 /// Policies of a namespace and the root namespace together.
 const POLICIES: usize = 300;
 /// Targets of policies.
-const TARGETS: usize = 1_000;
+const TARGETS: usize = 250;
 const LIMITS: Limits = Limits { nodes: 100_000, states: 50_000 };
 /// Other places that a finding names.
 const NAMED: usize = 5;

@@ -43,3 +43,14 @@ fn colour_is_for_terminals_and_for_those_who_want_it() {
         assert!(out.contains("DENY") && out.contains('\u{1b}') == coloured, "{value:?}: {out:?}");
     }
 }
+
+/// Whoever closes the pipe has read enough.
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_is_closed_is_no_error() {
+    let script =
+        format!("{} lint --explain | head -n 1; exit ${{PIPESTATUS[0]}}", env!("CARGO_BIN_EXE_gnomon"));
+    let output = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && err.is_empty(), "{}{err}", output.status);
+}

@@ -210,3 +210,31 @@ fn the_last_of_a_name_may_win() {
     assert!(files.len() == 1 && files[0].ends_with("3.yaml"), "{files:?}");
     assert_eq!(outcome(&read(std::slice::from_ref(&folder.0))).0, ["duplicate-object"; 2]);
 }
+
+#[cfg(unix)]
+#[test]
+fn what_else_is_in_folders() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = Folder::new("odd_names");
+    // Whoever opens a pipe without a writer waits for ever.
+    let pipe = folder.0.join("pipe.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let name = folder.0.join(std::ffi::OsStr::from_bytes(b"p\xff.yaml"));
+    fs::write(name, policy("odd")).unwrap();
+    folder.write("a name with\nlines.yaml", policy("lines"));
+    let loaded = read(std::slice::from_ref(&folder.0));
+    assert_eq!(loaded.diagnostics, []);
+    let names: Vec<_> = loaded.resources.authorization.iter().map(|read| read.meta.name.as_str()).collect();
+    assert_eq!(names, ["lines", "odd"]);
+}
+
+#[test]
+fn a_hundred_thousand_policies() {
+    let folder = Folder::new("many_policies");
+    for file in 0..100 {
+        let all: Vec<String> = (0..1_000).map(|number| policy(&format!("p{file}-{number}"))).collect();
+        folder.write(&format!("{file}.yaml"), all.join("---\n"));
+    }
+    let loaded = read(std::slice::from_ref(&folder.0));
+    assert_eq!((loaded.resources.authorization.len(), loaded.has_errors()), (100_000, false));
+}

@@ -5,6 +5,7 @@
 
 mod document;
 mod formats;
+mod lint;
 mod page;
 mod schema;
 mod shape;
@@ -15,7 +16,7 @@ use gnomon_engine::{Attribute, attribute::Key};
 pub type File = (&'static str, fn() -> String);
 
 /// What is generated.
-pub const FILES: [File; 11] = [
+pub const FILES: [File; 13] = [
     ("docs/attributes.md", document::text),
     ("web-playground/app/src/editor/attributes.ts", page::text),
     ("schemas/authorization-policy-rules.json", schema::text),
@@ -27,6 +28,8 @@ pub const FILES: [File; 11] = [
     ("schemas/verdict.json", formats::verdict),
     ("schemas/test-results.json", formats::test_results),
     ("schemas/difference.json", formats::difference),
+    ("schemas/findings.json", lint::findings),
+    ("schemas/gnomon-toml.json", lint::configuration),
 ];
 
 /// Names of attributes as text files know them: how the field is written, else the key.

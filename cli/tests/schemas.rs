@@ -86,3 +86,56 @@ fn differences() {
         assert!(printed["workloads"][0]["newlyAllowed"]["curl"].is_string());
     }
 }
+
+#[test]
+fn findings() {
+    let mut schema = schema("findings");
+    let lint = |arguments: &[&str]| printed(&[&["lint", "-o", "json"], arguments].concat());
+    for folder in ["cli/tests/data", "examples", "host-tests/corpus"] {
+        assert_eq!(schema.check(&lint(&[folder])), Vec::<String>::new());
+    }
+    assert_eq!(schema.unseen(), Vec::<String>::new());
+}
+
+/// What the program takes as `gnomon.toml` is what the schema takes.
+#[test]
+fn configuration() {
+    let mut schema = schema("gnomon-toml");
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("configuration");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("gnomon.toml");
+    for (text, good) in [
+        ("", true),
+        (
+            "paths = [\".\"]\nexclude = [\"x/**\"]\nistio-version = \"1.31\"\n[lint]\ndisable = [\"literal-star\"]\nonly = \
+             []\nfail-on = \"never\"\n[lint.severity]\nexact-path = \"off\"\n[[lint.path]]\npath = \"old/**\"\nseverity = \
+             {exact-path = \"hint\"}\n[environments.prod]\npaths = [\".\"]\nistio-version = \"1.30\"\n",
+            true,
+        ),
+        (
+            "mesh = \"mesh.yaml\"\n[lint]\nbaseline = \"known.json\"\n[environments.dev]\nmesh = \"mesh.yaml\"\n",
+            true,
+        ),
+        ("path = [\".\"]\n", false),
+        ("[lint]\nfail-on = \"sometimes\"\n", false),
+        ("[lint.severity]\nexact-path = \"loud\"\n", false),
+        ("[[lint.path]]\npath = \"x\"\n", false),
+        ("[environments.prod]\nexclude = []\n", false),
+        ("paths = \".\"\n", false),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        std::fs::write(folder.join("mesh.yaml"), "{}\n").unwrap();
+        std::fs::write(folder.join("known.json"), "[]\n").unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_gnomon"))
+            .args(["lint", "--config", "gnomon.toml", "-o", "json"])
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(err.contains("gnomon.toml"), !good, "{text}: {err}");
+        let value: Value =
+            toml::from_str::<toml::Table>(text).map(|table| serde_json::to_value(table).unwrap()).unwrap();
+        assert_eq!(schema.check(&value).is_empty(), good, "{text}: {:?}", schema.check(&value));
+    }
+    assert_eq!(schema.unseen(), Vec::<String>::new());
+}

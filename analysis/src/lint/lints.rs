@@ -38,6 +38,7 @@ pub const LINTS: &[&Lint] = &[
     &attachment::http_at_ztunnel::LINT,
     &attachment::http_on_tcp::LINT,
     &attachment::http_on_tcp_service::LINT,
+    #[cfg(feature = "proofs")]
     &shape::idle_rule::LINT,
     &tokens::issuer_pattern::LINT,
     &tokens::issuer_without_keys::LINT,

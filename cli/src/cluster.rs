@@ -38,7 +38,7 @@ const fn resource(name: &'static str) -> Resource {
 }
 
 /// Everything that policies are about.
-const RESOURCES: [Resource; 26] = [
+const RESOURCES: [Resource; 27] = [
     Resource { name: "authorizationpolicies.security.istio.io", of_cluster: false, of_root: true },
     Resource { name: "requestauthentications.security.istio.io", of_cluster: false, of_root: true },
     Resource { name: "peerauthentications.security.istio.io", of_cluster: false, of_root: true },
@@ -47,6 +47,7 @@ const RESOURCES: [Resource; 26] = [
     resource("serviceaccounts"),
     resource("services"),
     resource("pods"),
+    resource("replicationcontrollers"),
     resource("replicasets.apps"),
     resource("deployments.apps"),
     resource("statefulsets.apps"),

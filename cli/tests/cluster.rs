@@ -118,7 +118,7 @@ fn a_cluster_answers() {
     assert!(out.contains("filter_chain_not_found") && out.contains("istio-system/default"), "{out}");
     // One call for each list, all of them `get`.
     let calls = cluster.calls();
-    assert_eq!(calls.len(), 2 * 26);
+    assert_eq!(calls.len(), 2 * 27);
     assert!(
         calls.iter().all(|call| call.starts_with("get ") && call.contains("--chunk-size=500")),
         "{calls:?}"

@@ -79,24 +79,26 @@ fn of_json(text: &str) -> Option<Vec<Item<'_>>> {
 #[derive(Default)]
 struct Place {
     offset: usize,
-    lines: u32,
-    line_start: usize,
+    /// Line feeds so far.
+    lines: usize,
+    /// Characters of the line so far: a dump may be one line, so they are not counted again for each element.
+    column: usize,
 }
 
 impl Place {
     /// The place of an offset that is not before the last one.
     fn at(&mut self, text: &str, offset: usize) -> Option<Position> {
         let between = text.get(self.offset..offset)?;
-        self.lines = self.lines.checked_add(u32::try_from(between.matches('\n').count()).ok()?)?;
-        if let Some(last) = between.rfind('\n') {
-            self.line_start = self.offset.checked_add(last)?.checked_add(1)?;
+        match between.rsplit_once('\n') {
+            Some((before, last)) => {
+                self.lines = self.lines.checked_add(before.matches('\n').count())?.checked_add(1)?;
+                self.column = last.chars().count();
+            }
+            None => self.column = self.column.checked_add(between.chars().count())?,
         }
         self.offset = offset;
-        let column = text.get(self.line_start..offset)?.chars().count();
-        Some(Position {
-            line: self.lines.checked_add(1)?,
-            column: u32::try_from(column).ok()?.checked_add(1)?,
-        })
+        let number = |count: usize| u32::try_from(count).ok()?.checked_add(1);
+        Some(Position { line: number(self.lines)?, column: number(self.column)? })
     }
 }
 

@@ -11,11 +11,13 @@ use std::{
 
 /// How many files a folder may hold below it.
 const MAX_FILES: usize = 100_000;
+/// A folder of other people's packages: tens of thousands of files, and no manifests.
+const PACKAGES: &str = "node_modules";
 /// How deep folders may nest: symbolic links are followed.
 const MAX_FOLDERS: usize = 64;
 
 /// The manifest files below a folder, sorted by path: `*.yaml`, `*.yml`, `*.json`, but no suites (`*.gnomon.yaml`) and
-/// nothing hidden. Every folder is visited once, however many links lead to it.
+/// nothing hidden, nor packages of Node.js. Every folder is visited once, however many links lead to it.
 pub(crate) fn below(folder: &Path, problems: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut visited = HashSet::new();
@@ -43,6 +45,7 @@ pub(crate) fn below(folder: &Path, problems: &mut Vec<Diagnostic>) -> Vec<PathBu
             }
             // A dangling link has no metadata; it is left for the reader to complain about.
             match fs::metadata(&path) {
+                Ok(meta) if meta.is_dir() && name == PACKAGES => {}
                 Ok(meta) if meta.is_dir() => waiting.push((path, depth + 1)),
                 Ok(meta) if !meta.is_file() => {}
                 _ if is_manifest(&name) => found.push(path),

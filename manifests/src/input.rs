@@ -80,6 +80,16 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
     decode_text(bytes(path, true)?, &path.to_string_lossy())
 }
 
+/// A file that is no text, or too long for one, names policies.
+pub(crate) fn mentions_policies(path: &Path) -> bool {
+    bytes(path, false).is_ok_and(|bytes| names_policies(&bytes))
+}
+
+/// The same of what was read.
+pub(crate) fn names_policies(bytes: &[u8]) -> bool {
+    crate::document::mentions_policies(&String::from_utf8_lossy(bytes))
+}
+
 /// At most one byte more than is allowed, so that the excess shows.
 fn bytes(path: &Path, dumps: bool) -> Result<Vec<u8>, Box<Diagnostic>> {
     let name = path.to_string_lossy();

@@ -177,12 +177,12 @@ impl<'l> Loader<'l> {
     pub fn text(&mut self, text: &str, file: &str) {
         let file: Arc<str> = Arc::from(file);
         let (documents, last) = tree::documents(text, &file);
-        self.documents(Parsed { text: text.to_owned(), documents, last }, &file, Came::Named);
+        self.documents(text, Parsed { documents, last }, &file, Came::Named);
     }
 
     /// Takes the documents of a text.
-    pub(crate) fn documents(&mut self, parsed: Parsed, file: &Arc<str>, came: Came) {
-        let Parsed { text, documents, last } = parsed;
+    pub(crate) fn documents(&mut self, text: &str, parsed: Parsed, file: &Arc<str>, came: Came) {
+        let Parsed { documents, last } = parsed;
         let before = self.loaded.diagnostics.len();
         let mut bound = Bound::after(&self.loaded.diagnostics);
         for document in documents {
@@ -190,21 +190,23 @@ impl<'l> Loader<'l> {
                 break;
             }
         }
-        if came == Came::Named || document::mentions_policies(&text) {
-            self.loaded.diagnostics.extend(last);
-        } else if let Some(stopped) = last.first() {
-            self.loaded.unread.add(Reason::Unreadable, file, stopped.at);
+        if let Some(stopped) = last.first() {
+            if came == Came::Named || document::mentions_policies(text) {
+                self.loaded.diagnostics.extend(last);
+            } else {
+                self.loaded.unread.add(Reason::Unreadable, file, stopped.at);
+            }
         }
         bound.admit(&mut self.loaded.diagnostics);
         self.end_text(text, file, before);
     }
 
     /// Findings of a text in its order, with the text to show them in.
-    fn end_text(&mut self, text: String, file: &Arc<str>, before: usize) {
+    fn end_text(&mut self, text: &str, file: &Arc<str>, before: usize) {
         if let Some(found) = self.loaded.diagnostics.get_mut(before..) {
             found.sort_by_key(|found| found.at);
             if !found.is_empty() {
-                self.loaded.sources.insert(file.clone(), text.into());
+                self.loaded.sources.insert(file.clone(), text.to_owned().into());
             }
         }
         if self.loaded.files.last() != Some(file) {
@@ -217,7 +219,7 @@ impl<'l> Loader<'l> {
         let Some(items) = dump::items(text) else { return false };
         let before = self.loaded.diagnostics.len();
         let mut bound = Bound::after(&self.loaded.diagnostics);
-        for some in items.chunks(DUMP_BATCH) {
+        'all: for some in items.chunks(DUMP_BATCH) {
             for (item, content) in some.iter().zip(parallel::each(some, |item| item.read(file))) {
                 let going_on = match content {
                     Some(Content::Other(reason, at)) => {
@@ -233,12 +235,12 @@ impl<'l> Loader<'l> {
                     }
                 };
                 if !going_on {
-                    break;
+                    break 'all;
                 }
             }
         }
         bound.admit(&mut self.loaded.diagnostics);
-        self.end_text(text.to_owned(), file, before);
+        self.end_text(text, file, before);
         true
     }
 

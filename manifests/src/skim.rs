@@ -3,8 +3,9 @@
 use crate::Reason;
 use gnomon_engine::{Position, decode::short};
 
-/// The kinds that are read beside those that decide: where one of them is named, the text is parsed.
-const WANTED: [&str; 13] = [
+/// The kinds of Kubernetes' own groups that [`crate::inventory`] reads, and those of other groups whose names are theirs:
+/// where one of them is named, the text is parsed.
+const WANTED: [&str; 14] = [
     "Namespace",
     "ServiceAccount",
     "Service",
@@ -13,13 +14,14 @@ const WANTED: [&str; 13] = [
     "StatefulSet",
     "DaemonSet",
     "ReplicaSet",
+    "ReplicationController",
     "Job",
     "CronJob",
     "Gateway",
     "GatewayClass",
     "WasmPlugin",
 ];
-/// Every group of Istio and every word of it ends so, and so does the group of the Gateway API.
+/// How the groups end whose kinds are read: Istio's (`networking.istio.io`) and that of the Gateway API.
 const GROUPS: [&str; 2] = ["istio.io", "gateway.networking.k8s.io"];
 /// MeshConfig is in a ConfigMap of such a name.
 const MESH: &str = "mesh:";
@@ -215,6 +217,7 @@ mod tests {
         for text in [
             "kind: AuthorizationPolicy\n",
             "kind: Deployment\n",
+            "kind: ReplicationController\n",
             "\"kind\": \"Service\"\n",
             "kind: *k\n",
             "kind:\n  Pod\n",

@@ -29,9 +29,8 @@ struct Task {
     change: Change,
 }
 
-/// A text with its documents; errors that ended the reading come apart.
+/// The documents of a text; errors that ended the reading come apart.
 pub(crate) struct Parsed {
-    pub(crate) text: String,
     pub(crate) documents: Vec<Document>,
     pub(crate) last: Vec<Diagnostic>,
 }
@@ -45,10 +44,11 @@ struct Read {
 }
 
 enum Content {
-    Unreadable(Box<Diagnostic>),
+    /// And whether that matters: it was named, or policies are named in it.
+    Unreadable(Box<Diagnostic>, bool),
     /// Nothing in it is looked at.
     Skimmed(Vec<(Reason, Position)>),
-    Parsed(Parsed),
+    Parsed(String, Parsed),
     /// A long list, to be taken object by object.
     Dump(String),
 }
@@ -58,7 +58,15 @@ fn read(task: &Task) -> Read {
     let file: Arc<str> = Arc::from(&*task.path.to_string_lossy());
     let content = match input::read_text(&task.path) {
         Ok(text) => content(text, &file, task.came),
-        Err(unread) => Content::Unreadable(unread),
+        Err(unread) => {
+            // What cannot be read might be a policy, but for a link that leads nowhere.
+            let matters = match unread.code {
+                _ if task.came == Came::Named => true,
+                "unreadable" => task.path.exists(),
+                _ => input::mentions_policies(&task.path),
+            };
+            Content::Unreadable(unread, matters)
+        }
     };
     Read { real, file, content }
 }
@@ -72,8 +80,13 @@ fn content(text: String, file: &Arc<str>, came: Came) -> Content {
     if dump::may_be(text.as_bytes()) && dump::is_long(&text) {
         return Content::Dump(text);
     }
-    let (documents, last) = tree::documents(&text, file);
-    Content::Parsed(Parsed { text, documents, last })
+    let parsed = parsed(&text, file);
+    Content::Parsed(text, parsed)
+}
+
+fn parsed(text: &str, file: &Arc<str>) -> Parsed {
+    let (documents, last) = tree::documents(text, file);
+    Parsed { documents, last }
 }
 
 impl Loader<'_> {
@@ -191,8 +204,7 @@ impl Loader<'_> {
             match renderer.kustomization(folder) {
                 Ok(text) => {
                     let file = Arc::from(format!("{} (kustomize build)", folder.display()));
-                    let (documents, last) = tree::documents(&text, &file);
-                    self.documents(Parsed { text, documents, last }, &file, Came::Rendered);
+                    self.documents(&text, parsed(&text, &file), &file, Came::Rendered);
                 }
                 Err(why) => self.not_rendered(folder, &why),
             }
@@ -212,8 +224,8 @@ impl Loader<'_> {
                 None => printed.clone(),
             };
             let (documents, last) = part.documents(written.as_deref(), &file);
-            let text = written.unwrap_or_else(|| text.to_owned());
-            self.documents(Parsed { text, documents, last }, &file, Came::Rendered);
+            let text = written.as_deref().unwrap_or(text);
+            self.documents(text, Parsed { documents, last }, &file, Came::Rendered);
         }
     }
 
@@ -224,11 +236,10 @@ impl Loader<'_> {
     }
 
     fn files(&mut self, tasks: &[Task]) {
+        let (accounts, none) = (accounts(tasks), HashSet::new());
         for some in tasks.chunks(BATCH) {
-            let all = parallel::each(some, read);
-            let accounts = accounts(some, &all);
-            for (task, read) in some.iter().zip(all) {
-                self.take(task, read, &accounts);
+            for (task, read) in some.iter().zip(parallel::each(some, read)) {
+                self.take(task, read, accounts.get(&task.change).unwrap_or(&none));
             }
             let count = self.loaded.files.len();
             if let Some(progress) = &mut self.progress {
@@ -247,19 +258,29 @@ impl Loader<'_> {
         if !self.first(real, &task.change) {
             return;
         }
-        match content {
-            // What cannot be read might be a policy, but for a link that leads nowhere.
-            Content::Unreadable(unread)
-                if task.came == Came::Named || unread.code == "unreadable" && task.path.exists() =>
-            {
-                self.loaded.diagnostics.push(*unread);
+        let content = match content {
+            Content::Parsed(text, mut parsed) => {
+                if !task.change.is_nothing() {
+                    for document in &mut parsed.documents {
+                        task.change.apply(&mut document.node, accounts);
+                    }
+                }
+                Content::Parsed(text, parsed)
             }
-            Content::Unreadable(unread) => {
+            other => other,
+        };
+        self.content(content, file, task.came);
+    }
+
+    fn content(&mut self, content: Content, file: Arc<str>, came: Came) {
+        match content {
+            Content::Unreadable(unread, true) => self.loaded.diagnostics.push(*unread),
+            Content::Unreadable(unread, false) => {
                 self.loaded.unread.add(Reason::Unreadable, &unread.file, unread.at);
             }
             Content::Skimmed(found) => {
                 for (reason, at) in found {
-                    let reason = match (reason, task.came) {
+                    let reason = match (reason, came) {
                         (Reason::NoObject, Came::Chart) => Reason::ChartFile,
                         (reason, _) => reason,
                     };
@@ -267,18 +288,10 @@ impl Loader<'_> {
                 }
                 self.loaded.files.push(file);
             }
-            Content::Parsed(mut parsed) => {
-                if !task.change.is_nothing() {
-                    for document in &mut parsed.documents {
-                        task.change.apply(&mut document.node, accounts);
-                    }
-                }
-                self.documents(parsed, &file, task.came);
-            }
+            Content::Parsed(text, parsed) => self.documents(&text, parsed, &file, came),
             Content::Dump(text) => {
-                if !self.dump(&text, &file, task.came) {
-                    let (documents, last) = tree::documents(&text, &file);
-                    self.documents(Parsed { text, documents, last }, &file, task.came);
+                if !self.dump(&text, &file, came) {
+                    self.documents(&text, parsed(&text, &file), &file, came);
                 }
             }
         }
@@ -303,25 +316,13 @@ impl Loader<'_> {
         archive::each(path, &mut problems, &mut |name, bytes| {
             count += 1;
             let file: Arc<str> = Arc::from(name);
+            let matters = std::str::from_utf8(&bytes).is_err() && input::names_policies(&bytes);
             match input::decode_text(bytes, name) {
                 Ok(text) => {
-                    let text = match content(text, &file, Came::Found) {
-                        Content::Skimmed(found) => {
-                            found
-                                .into_iter()
-                                .for_each(|(reason, at)| self.loaded.unread.add(reason, &file, at));
-                            self.loaded.files.push(file.clone());
-                            return;
-                        }
-                        Content::Parsed(parsed) => return self.documents(parsed, &file, Came::Found),
-                        Content::Dump(text) if self.dump(&text, &file, Came::Found) => return,
-                        Content::Dump(text) => text,
-                        Content::Unreadable(_) => return,
-                    };
-                    let (documents, last) = tree::documents(&text, &file);
-                    self.documents(Parsed { text, documents, last }, &file, Came::Found);
+                    let content = content(text, &file, Came::Found);
+                    self.content(content, file, Came::Found);
                 }
-                Err(unread) => self.loaded.unread.add(Reason::Unreadable, &unread.file, unread.at),
+                Err(unread) => self.content(Content::Unreadable(unread, matters), file, Came::Found),
             }
         });
         if count == 0 && problems.is_empty() {
@@ -336,18 +337,26 @@ impl Loader<'_> {
     }
 }
 
-/// The names of the ServiceAccounts among files that a kustomization changes.
-fn accounts(tasks: &[Task], read: &[Read]) -> HashSet<String> {
-    let changed = tasks.iter().zip(read).filter(|(task, _)| !task.change.is_nothing());
-    let documents = changed.filter_map(|(_, read)| match &read.content {
-        Content::Parsed(parsed) => Some(&parsed.documents),
-        _ => None,
+/// The names of the ServiceAccounts among the files that are changed alike.
+fn accounts(tasks: &[Task]) -> BTreeMap<Change, HashSet<String>> {
+    let changed: Vec<&Task> = tasks.iter().filter(|task| !task.change.is_nothing()).collect();
+    let names = parallel::each(&changed, |task| {
+        let documents = match read(task).content {
+            Content::Parsed(_, parsed) => parsed.documents,
+            _ => Vec::new(),
+        };
+        documents.iter().filter_map(account).collect::<Vec<String>>()
     });
-    let name = |document: &Document| {
-        let node = &document.node;
-        let kind = node.get("kind").and_then(Node::as_str)?;
-        let name = node.get("metadata")?.get("name")?.as_str()?;
-        (kind == "ServiceAccount").then(|| name.to_owned())
-    };
-    documents.flatten().filter_map(name).collect()
+    let mut accounts: BTreeMap<Change, HashSet<String>> = BTreeMap::new();
+    for (task, names) in changed.iter().zip(names) {
+        accounts.entry(task.change.clone()).or_default().extend(names);
+    }
+    accounts
+}
+
+fn account(document: &Document) -> Option<String> {
+    let node = &document.node;
+    let kind = node.get("kind").and_then(Node::as_str)?;
+    let name = node.get("metadata")?.get("name")?.as_str()?;
+    (kind == "ServiceAccount").then(|| name.to_owned())
 }

@@ -81,6 +81,25 @@ fn a_kustomization_that_says_a_namespace_is_built() {
         .collect();
     workloads.sort();
     assert_eq!(workloads, ["dev/api api", "prod/p-api-1 p-api-1"]);
+    // An account may be in a file that is read much later than the workload.
+    for number in 0..200 {
+        folder
+            .write(&format!("base/m{number}.yaml"), "apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n");
+    }
+    folder.write(
+        "base/app.yaml",
+        fs::read_to_string(folder.0.join("base/app.yaml")).unwrap().split_once("---\n").unwrap().1,
+    );
+    folder.write("base/z.yaml", "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: api}\n");
+    let all: Vec<String> = (0..200).map(|number| format!("m{number}.yaml")).collect();
+    folder.write(
+        "base/kustomization.yaml",
+        format!("resources: [policy.yaml, app.yaml, {}, z.yaml]\n", all.join(", ")),
+    );
+    let loaded = read(&folder.0);
+    let accounts: Vec<_> =
+        loaded.inventory.workloads().into_iter().map(|one| one.workload.service_account).collect();
+    assert!(accounts.contains(&"p-api-1".to_owned()), "{accounts:?}");
     // The overlay alone has its base, too.
     let prod = read(&folder.0.join("overlays/prod"));
     let mut found = policies(&folder, &prod);
@@ -355,6 +374,16 @@ fn a_long_dump_is_read_as_a_short_one() {
             "{name}: {begins} {column}"
         );
     }
+    // All of it on one line: places are still found in one pass.
+    let item = serde_json::json!({"apiVersion": "v1", "kind": "Secret", "data": {"x": "x".repeat(500)}});
+    let policy = serde_json::json!({"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+        "metadata": {"name": "last"}, "spec": {"action": "DNEY"}});
+    let items: Vec<_> = std::iter::repeat_n(item, 40_000).chain([policy]).collect();
+    let text = serde_json::json!({"apiVersion": "v1", "items": items, "kind": "List"}).to_string();
+    let loaded = read(&folder.write("line.json", &text));
+    let [found] = &loaded.diagnostics[..] else { panic!("{:?}", codes(&loaded)) };
+    let before: String = text.chars().take(found.at.column as usize - 1).collect();
+    assert!(found.at.line == 1 && before.ends_with("\"action\":"), "{found}");
     // Too long for anything but a dump.
     let long = folder.write("long.yaml", format!("a: |\n{}", "  text\n".repeat(5 << 20)));
     assert_eq!(codes(&read(&long))[0].0, "too-big");

@@ -67,6 +67,25 @@ pub struct Inventory {
     pub meshes: Vec<(Meta, Node)>,
 }
 
+/// Does something with each list of an inventory; a list that is left out here does not compile.
+macro_rules! each_list {
+    ($inventory:expr, $list:ident => $do:expr) => {
+        each_list!(
+            $inventory, $list => $do;
+            namespaces, service_accounts, services, pods, gateways, virtual_services, destination_rules,
+            service_entries, wasm_plugins, api_gateways, gateway_classes, routes, envoy_filters, removed,
+            almost_dry, meshes
+        )
+    };
+    ($inventory:expr, $list:ident => $do:expr; $($name:ident),*) => {{
+        let Inventory { $($name),* } = $inventory;
+        $({
+            let $list = $name;
+            $do;
+        })*
+    }};
+}
+
 impl Inventory {
     /// Takes an object. False: it is of a kind that is not looked at.
     ///
@@ -134,120 +153,23 @@ impl Inventory {
     /// Of objects of one kind, namespace and name the last one read stays, as with `kubectl apply`; the places of the others.
     pub(crate) fn last_of_each(&mut self) -> Vec<(Arc<str>, Position)> {
         let mut gone = Vec::new();
-        let Inventory {
-            namespaces,
-            service_accounts,
-            services,
-            pods,
-            gateways,
-            virtual_services,
-            destination_rules,
-            service_entries,
-            wasm_plugins,
-            api_gateways,
-            gateway_classes,
-            routes,
-            envoy_filters,
-            removed: _,
-            almost_dry: _,
-            // Several MeshConfigs are told of where one is asked for.
-            meshes: _,
-        } = self;
-        last_of(namespaces, |one| one, |_| "", &mut gone);
-        last_of(service_accounts, |one| one, |_| "", &mut gone);
-        last_of(services, |one| &one.meta, |_| "", &mut gone);
-        last_of(pods, |one| &one.meta, |one| one.kind.name(), &mut gone);
-        last_of(gateways, |one| &one.meta, |_| "", &mut gone);
-        last_of(virtual_services, |one| &one.meta, |_| "", &mut gone);
-        last_of(destination_rules, |one| &one.meta, |_| "", &mut gone);
-        last_of(service_entries, |one| &one.meta, |_| "", &mut gone);
-        last_of(wasm_plugins, |one| &one.meta, |_| "", &mut gone);
-        last_of(api_gateways, |one| &one.meta, |_| "", &mut gone);
-        last_of(gateway_classes, |one| &one.meta, |_| "", &mut gone);
-        last_of(routes, |one| &one.meta, |one| &one.kind, &mut gone);
-        last_of(envoy_filters, |one| &one.meta, |_| "", &mut gone);
+        each_list!(self, list => last_of(list, &mut gone));
         gone
     }
 
     /// The objects of the files that `has` says yes to.
     pub fn only(&self, has: &dyn Fn(&str) -> bool) -> Inventory {
         let mut only = self.clone();
-        let Inventory {
-            namespaces,
-            service_accounts,
-            services,
-            pods,
-            gateways,
-            virtual_services,
-            destination_rules,
-            service_entries,
-            wasm_plugins,
-            api_gateways,
-            gateway_classes,
-            routes,
-            envoy_filters,
-            removed,
-            almost_dry,
-            meshes,
-        } = &mut only;
-        namespaces.retain(|one| has(&one.file));
-        service_accounts.retain(|one| has(&one.file));
-        services.retain(|one| has(&one.meta.file));
-        pods.retain(|one| has(&one.meta.file));
-        gateways.retain(|one| has(&one.meta.file));
-        virtual_services.retain(|one| has(&one.meta.file));
-        destination_rules.retain(|one| has(&one.meta.file));
-        service_entries.retain(|one| has(&one.meta.file));
-        wasm_plugins.retain(|one| has(&one.meta.file));
-        api_gateways.retain(|one| has(&one.meta.file));
-        gateway_classes.retain(|one| has(&one.meta.file));
-        routes.retain(|one| has(&one.meta.file));
-        envoy_filters.retain(|one| has(&one.meta.file));
-        removed.retain(|(meta, _)| has(&meta.file));
-        almost_dry.retain(|(meta, ..)| has(&meta.file));
-        meshes.retain(|(meta, _)| has(&meta.file));
+        each_list!(&mut only, list => list.retain(|one| has(&one.meta().file)));
         only
     }
 
     /// How many objects there are.
     pub fn len(&self) -> usize {
-        let Inventory {
-            namespaces,
-            service_accounts,
-            services,
-            pods,
-            gateways,
-            virtual_services,
-            destination_rules,
-            service_entries,
-            wasm_plugins,
-            api_gateways,
-            gateway_classes,
-            routes,
-            envoy_filters,
-            removed,
-            almost_dry: _,
-            meshes,
-        } = self;
-        [
-            namespaces.len(),
-            service_accounts.len(),
-            services.len(),
-            pods.len(),
-            gateways.len(),
-            virtual_services.len(),
-            destination_rules.len(),
-            service_entries.len(),
-            wasm_plugins.len(),
-            api_gateways.len(),
-            gateway_classes.len(),
-            routes.len(),
-            envoy_filters.len(),
-            removed.len(),
-            meshes.len(),
-        ]
-        .iter()
-        .sum()
+        let mut count = 0_usize;
+        each_list!(self, list => count += list.len());
+        // Those are policies.
+        count.saturating_sub(self.almost_dry.len())
     }
 
     /// Nothing was taken.
@@ -273,23 +195,91 @@ impl Inventory {
 }
 
 /// Leaves the last of each name; objects without one are all different.
-fn last_of<T>(
-    all: &mut Vec<T>,
-    meta: fn(&T) -> &Meta,
-    kind: fn(&T) -> &str,
-    gone: &mut Vec<(Arc<str>, Position)>,
-) {
-    let name = |one: &T| (kind(one).to_owned(), meta(one).namespace.clone(), meta(one).name.clone());
+fn last_of<T: Listed>(all: &mut Vec<T>, gone: &mut Vec<(Arc<str>, Position)>) {
+    if !T::ONE_OF_A_NAME {
+        return;
+    }
+    let name = |one: &T| (one.kind().to_owned(), one.meta().namespace.clone(), one.meta().name.clone());
     let last: HashMap<_, usize> = all.iter().map(name).zip(0..).collect();
     if last.len() == all.len() {
         return;
     }
     let mut number = 0..;
     all.retain(|one| {
-        let last = last.get(&name(one)).copied() == number.next() || meta(one).name.is_empty();
+        let last = last.get(&name(one)).copied() == number.next() || one.meta().name.is_empty();
         if !last {
-            gone.push((meta(one).file.clone(), meta(one).at));
+            gone.push((one.meta().file.clone(), one.meta().at));
         }
         last
     });
 }
+
+/// An object of one of the lists.
+trait Listed {
+    /// One cluster has no room for two of one name; otherwise the list is of findings, or is told of elsewhere.
+    const ONE_OF_A_NAME: bool = true;
+    /// Its name and place.
+    fn meta(&self) -> &Meta;
+    /// Its kind, in lists of several.
+    fn kind(&self) -> &str {
+        ""
+    }
+}
+
+impl Listed for Meta {
+    fn meta(&self) -> &Meta {
+        self
+    }
+}
+
+impl Listed for Pod {
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+    fn kind(&self) -> &str {
+        self.kind.name()
+    }
+}
+
+impl Listed for Route {
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+    fn kind(&self) -> &str {
+        &self.kind
+    }
+}
+
+impl<A> Listed for (Meta, A) {
+    const ONE_OF_A_NAME: bool = false;
+    fn meta(&self) -> &Meta {
+        &self.0
+    }
+}
+
+impl<A, B> Listed for (Meta, A, B) {
+    const ONE_OF_A_NAME: bool = false;
+    fn meta(&self) -> &Meta {
+        &self.0
+    }
+}
+
+macro_rules! listed {
+    ($($object:ty),*) => { $(impl Listed for $object {
+        fn meta(&self) -> &Meta {
+            &self.meta
+        }
+    })* };
+}
+
+listed!(
+    Service,
+    Gateway,
+    VirtualService,
+    DestinationRule,
+    ServiceEntry,
+    WasmPlugin,
+    ApiGateway,
+    GatewayClass,
+    EnvoyFilter
+);

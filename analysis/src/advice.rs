@@ -1,4 +1,4 @@
-//! What lints say of the policies that a verdict hangs on: who asks about one request does not run the lints first.
+//! What lints say of the policies that were asked about a request: people ask about a request before they run the lints.
 
 use crate::lint::{Finding, Settings, findings};
 use gnomon_engine::{

@@ -184,7 +184,7 @@ impl Judged<'_> {
         let (mut removed, mut written, mut cut) = (Vec::new(), Vec::new(), false);
         for edit in edits {
             match edit {
-                // One that is written anew is not gone.
+                // A header that is also written is not gone.
                 Edit::Remove(name) if self.sends(&name) => removed.push(name),
                 Edit::Remove(_) => {}
                 Edit::Set(name, _) | Edit::Add(name, _) => written.push(name),

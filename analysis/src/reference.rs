@@ -4,11 +4,13 @@
 //! `cargo xtask docs` writes [`FILES`]; a test compares them with what is written.
 
 mod document;
-mod formats;
+mod filter;
 mod lint;
 mod page;
+mod printed;
 mod schema;
 mod shape;
+mod written;
 
 use gnomon_engine::{Attribute, attribute::Key};
 
@@ -20,14 +22,14 @@ pub const FILES: [File; 13] = [
     ("docs/attributes.md", document::text),
     ("web-playground/app/src/editor/attributes.ts", page::text),
     ("schemas/authorization-policy-rules.json", schema::text),
-    ("schemas/request.json", formats::request),
-    ("schemas/suite.json", formats::suite),
-    ("schemas/workload.json", formats::workload),
-    ("schemas/mesh.json", formats::mesh),
-    ("schemas/filter-configuration.json", formats::filter_configuration),
-    ("schemas/verdict.json", formats::verdict),
-    ("schemas/test-results.json", formats::test_results),
-    ("schemas/difference.json", formats::difference),
+    ("schemas/request.json", written::request),
+    ("schemas/suite.json", written::suite),
+    ("schemas/workload.json", written::workload),
+    ("schemas/mesh.json", written::mesh),
+    ("schemas/filter-configuration.json", filter::configuration),
+    ("schemas/verdict.json", printed::verdict),
+    ("schemas/test-results.json", printed::test_results),
+    ("schemas/difference.json", printed::difference),
     ("schemas/findings.json", lint::findings),
     ("schemas/gnomon-toml.json", lint::configuration),
 ];

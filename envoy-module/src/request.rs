@@ -197,7 +197,7 @@ impl Host for Request<'_> {
     }
 
     fn note(&self, key: &str, value: &[u8]) -> Result<(), Refused> {
-        // The names of the wasm filter, so that access logs and conditions need not be written anew.
+        // The names of the wasm filter, so that access logs and conditions stay as they are.
         done(self.stream.note(&format!("wasm.{key}"), value))
     }
 

@@ -1,6 +1,6 @@
 //! What `gnomon lint` prints for programs, and `gnomon.toml`.
 
-use super::shape::{Entries, Names, Object, Origin, Shape, document, field};
+use super::shape::{Entries, Names, Object, PRINTED, Shape, TEXT, WRITTEN, document, field};
 use Shape::{Integer, List, Text, Words};
 
 pub(super) fn findings() -> String {
@@ -11,16 +11,6 @@ pub(super) fn configuration() -> String {
     document("gnomon.toml", Shape::Object(&CONFIGURATION))
 }
 
-const OBJECT: Object = Object {
-    name: "",
-    doc: "",
-    origin: Origin::Printed,
-    fields: &[],
-    required: &[],
-    needs: &[],
-    filled: false,
-};
-const TEXT: Shape = Text("x");
 const FILE: Shape = Text("policies/orders.yaml");
 const PLACE: Shape = Integer(Some(0), None);
 
@@ -41,7 +31,7 @@ const FINDING: Object = Object {
         field("fix", List(&Shape::Object(&EDIT)), "What --fix would write; all of it or nothing."),
     ],
     required: &["severity", "code", "file", "line", "column", "object", "field", "message", "help"],
-    ..OBJECT
+    ..PRINTED
 };
 
 const RELATED: Object = Object {
@@ -54,7 +44,7 @@ const RELATED: Object = Object {
         field("message", TEXT, "What stands there."),
     ],
     required: &["file", "line", "column", "message"],
-    ..OBJECT
+    ..PRINTED
 };
 
 const EDIT: Object = Object {
@@ -68,10 +58,9 @@ const EDIT: Object = Object {
         field("new", List(&TEXT), "What is written; nothing where it is taken out."),
     ],
     required: &["file", "line", "column", "old", "new"],
-    ..OBJECT
+    ..PRINTED
 };
 
-const WRITTEN: Object = Object { origin: Origin::Written, ..OBJECT };
 const PATHS: Shape = List(&FILE);
 const CODES: Shape = List(&Text("literal-star"));
 const VERSION: Shape = Text("1.31");

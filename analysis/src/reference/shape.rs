@@ -101,6 +101,23 @@ pub(super) enum Names {
     Dotted(&'static Object),
 }
 
+/// What people write for Gnomon alone, to be filled.
+pub(super) const WRITTEN: Object = Object {
+    name: "",
+    doc: "",
+    origin: Origin::Written,
+    fields: &[],
+    required: &[],
+    needs: &[],
+    filled: false,
+};
+/// What Istio's settings have, to be filled.
+pub(super) const FOREIGN: Object = Object { origin: Origin::Foreign, ..WRITTEN };
+/// What Gnomon prints, to be filled.
+pub(super) const PRINTED: Object = Object { origin: Origin::Printed, ..WRITTEN };
+/// Any text.
+pub(super) const TEXT: Shape = Shape::Text("x");
+
 /// A field with its shape and what is said of it.
 pub(super) const fn field(name: &'static str, shape: Shape, doc: &'static str) -> Field {
     Field { name, shape, doc, example: "" }

@@ -16,7 +16,7 @@ pub(in crate::lint) const LINT: Lint = Lint {
     what: documented!("An ALLOW rule takes a header that clients can set for who they are."),
     why: documented!(
         "Whoever reaches the workload can send `x-user: admin`. The header is worth something only where \
-        all clients come through a proxy that sets it anew, and the rule asks for that proxy."
+        all clients come through a proxy that overwrites it, and the rule asks for that proxy."
     ),
     instead: documented!(
         "Ask for the identity of the proxy that sets it in the same rule (`principals`), or for the \

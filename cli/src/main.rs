@@ -3,6 +3,7 @@
 
 mod bundle;
 mod check;
+mod checkout;
 mod cluster;
 mod completions;
 mod describe;

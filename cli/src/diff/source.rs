@@ -1,8 +1,9 @@
 //! The two sides: paths, or what a commit has at a path.
 
+use crate::checkout::Checkout;
 use crate::sources::{self, ClusterArgs, MadeArgs};
 use gnomon_manifests::{Loaded, Loader};
-use std::{path::Path, process::Command};
+use std::{env, path::Path};
 
 /// How long each call of kubectl may take, in seconds.
 const TIMEOUT: u64 = 60;
@@ -27,32 +28,15 @@ pub(crate) fn read(side: &str, other: &str, last_wins: bool) -> Result<Loaded, S
     if commit.is_empty() || commit.starts_with('-') {
         return Err(format!("`{side}` names no commit: write git:REF or git:REF:PATH"));
     }
-    let list = git(&["ls-tree", "-r", "-z", "--name-only", commit, "--", path])?;
-    let ends = ["yaml", "yml", "json"];
-    let mut found = false;
-    for name in list.split('\0').filter(|name| !name.is_empty()) {
-        if !ends.iter().any(|end| Path::new(name).extension().is_some_and(|own| own == *end)) {
-            continue;
-        }
-        found = true;
-        // Paths of ls-tree are as seen from here.
-        let text = git(&["show", &format!("{commit}:./{name}")])?;
-        loader.text(&text, name);
+    let there = Checkout::of(commit).map_err(|why| format!("`{side}`: {why}"))?;
+    let path = Path::new(path);
+    if there.path(path).is_none() {
+        return Err(format!("`{side}`: there is no {} there", path.display()));
     }
-    if !found {
-        return Err(format!("`{side}`: no manifests at {path} there"));
-    }
-    Ok(loader.finish())
-}
-
-fn git(arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new("git")
-        .args(arguments)
-        .output()
-        .map_err(|error| format!("git cannot be started: {error}"))?;
-    if !output.status.success() {
-        let why = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("git {}: {}", arguments.join(" "), why.trim()));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let current = env::current_dir().unwrap_or_default();
+    let path = path.strip_prefix(&current).unwrap_or(path);
+    there.inside(|| {
+        loader.path(path);
+        loader.finish()
+    })
 }

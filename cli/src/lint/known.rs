@@ -1,13 +1,9 @@
 //! Findings that are known already: of a baseline, or of the commit that a change starts from.
 
+use crate::checkout::{Checkout, git};
 use gnomon_analysis::lint::Finding;
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 /// A finding without its line, which moves.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -88,62 +84,16 @@ fn key(finding: &Finding, folder: Option<&Path>) -> Key {
     }
 }
 
-/// The files of the commit that a change starts from, in a folder that goes away with this.
-#[derive(Debug)]
-pub(crate) struct Base {
-    pub(crate) folder: PathBuf,
-}
-
-impl Base {
-    /// Of where the current commit left `reference`, as seen from the current folder.
-    pub(crate) fn of(reference: &str) -> Result<Base, String> {
-        if reference.starts_with('-') {
-            return Err(format!("`{reference}` names no commit"));
-        }
-        let commit = git(&["merge-base", reference, "HEAD"]).or_else(|_| {
-            git(&["rev-parse", "--verify", "--end-of-options", &format!("{reference}^{{commit}}")])
-        })?;
-        let folder = std::env::temp_dir().join(format!("gnomon-base-{}", std::process::id()));
-        fs::create_dir_all(&folder).map_err(|wrong| format!("{}: {wrong}", folder.display()))?;
-        let base = Base { folder };
-        let failed = |wrong: std::io::Error| format!("git archive: {wrong}");
-        let mut archive = Command::new("git")
-            .args(["archive", "--format=tar", commit.trim()])
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(failed)?;
-        let out = archive.stdout.take().map_or_else(Stdio::null, Stdio::from);
-        let unpacked = Command::new("tar").arg("-x").arg("-C").arg(&base.folder).stdin(out).status();
-        let unpacked = unpacked.map_err(|wrong| format!("tar: {wrong}"))?;
-        let archived = archive.wait().map_err(failed)?;
-        match archived.success() && unpacked.success() {
-            true => Ok(base),
-            false => Err(format!("git archive of `{reference}` did not succeed")),
-        }
+/// Where the current commit left another one, unpacked.
+///
+/// # Errors
+///
+/// See [`Checkout::of`].
+pub(crate) fn base(reference: &str) -> Result<Checkout, String> {
+    if reference.starts_with('-') {
+        return Err(format!("`{reference}` names no commit"));
     }
-
-    /// The same paths there, as far as they were there.
-    pub(crate) fn paths(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
-        let here = std::env::current_dir().unwrap_or_default();
-        let inside = |path: &PathBuf| {
-            let path = path.strip_prefix(&here).unwrap_or(path);
-            let there = self.folder.join(path.strip_prefix(".").unwrap_or(path));
-            (path.is_relative() && there.exists()).then_some(there)
-        };
-        paths.iter().filter_map(inside).collect()
-    }
-}
-
-impl Drop for Base {
-    fn drop(&mut self) {
-        let _gone = fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn git(arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new("git").args(arguments).output().map_err(|wrong| format!("git: {wrong}"))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-    }
+    // Where the two have nothing in common, the other one itself.
+    let fork = git(&["merge-base", reference, "HEAD"]);
+    Checkout::of(fork.as_deref().map_or(reference, str::trim))
 }

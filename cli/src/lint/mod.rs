@@ -14,7 +14,7 @@ use config::{Config, FailOn};
 use gnomon_analysis::lint::{self, Explanation, Finding, LINTS, Settings};
 use gnomon_engine::{Diagnostic, Severity, versions, workload::IstioVersion};
 use gnomon_manifests::{Loaded, read_file};
-use known::{Base, Known};
+use known::{Known, base};
 use output::Format;
 use std::{
     collections::{HashMap, HashSet},
@@ -197,11 +197,12 @@ impl Before {
     ) -> Result<Before, String> {
         let mut before = Before::default();
         if let Some(reference) = &args.new_only {
-            let base = Base::of(reference)?;
-            let mut loaded = read_files(args, &base.paths(paths));
+            let base = base(reference)?;
+            let there: Vec<PathBuf> = paths.iter().filter_map(|path| base.path(path)).collect();
+            let mut loaded = read_files(args, &there);
             let texts = |file: &str| read_file(Path::new(file)).ok();
             let found = look(&mut loaded, options, &texts);
-            before.0.push(Known::of(&found, Some(&base.folder)));
+            before.0.push(Known::of(&found, Some(base.here())));
         }
         if let Some(file) = baseline {
             before.0.push(Known::read(file)?);

@@ -1,7 +1,6 @@
 //! `gnomon completions`.
 
-use crate::{Cli, Outcome};
-use clap::CommandFactory;
+use crate::Outcome;
 
 /// Print completions for a shell
 #[derive(Debug, clap::Args)]
@@ -12,7 +11,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "gnomon", &mut script);
+    clap_complete::generate(args.shell, &mut crate::command(), "gnomon", &mut script);
     crate::style::print(&String::from_utf8_lossy(&script));
     Outcome::Good
 }

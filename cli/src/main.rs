@@ -11,16 +11,19 @@ mod diff;
 mod environment;
 mod envoy_config;
 mod eval;
+mod examples;
 mod explanation;
 mod findings;
 mod init;
 mod lint;
+mod man;
 mod matrix;
 mod playground;
 mod plugin;
 mod progress;
 mod proxy;
 mod request_args;
+mod sarif;
 mod sources;
 mod start;
 mod style;
@@ -65,6 +68,7 @@ enum Command {
     Bundle(Box<bundle::Args>),
     Playground(playground::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// How a command ends (the exit codes are a contract).
@@ -98,18 +102,24 @@ fn main() -> ExitCode {
         Command::Bundle(args) => bundle::run(&args),
         Command::Playground(args) => playground::run(&args),
         Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     outcome.into()
+}
+
+/// What the program takes, with examples.
+fn command() -> clap::Command {
+    examples::add(Cli::command())
 }
 
 /// The command line; help and errors end the program.
 fn parse() -> Cli {
     let arguments: Vec<_> = std::env::args_os().collect();
-    if !plugin::called(&arguments) {
-        return Cli::parse();
-    }
-    let command = Cli::command().bin_name("kubectl gnomon");
-    let matches = command.get_matches_from(plugin::with_cluster(arguments));
+    let matches = if plugin::called(&arguments) {
+        command().bin_name("kubectl gnomon").get_matches_from(plugin::with_cluster(arguments))
+    } else {
+        command().get_matches_from(arguments)
+    };
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 

@@ -1,14 +1,138 @@
-//! What scripts rely on: exit codes as docs/commands.md has them, and no colour where none is wanted.
+//! What scripts rely on: exit codes as docs/commands.md has them, and no colour where none is wanted; and that what help,
+//! manual pages and completions say is so.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
 use std::process::Command;
 
 const GNOMON: &str = env!("CARGO_BIN_EXE_gnomon");
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+fn printed(words: &[&str]) -> String {
+    let output = Command::new(GNOMON).args(words).current_dir(ROOT).env("NO_COLOR", "1").output().unwrap();
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The names of the subcommands, as `gnomon --help` lists them.
+fn subcommands() -> Vec<String> {
+    let help = printed(&["--help"]);
+    let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = list.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names: Vec<String> =
+        names.filter(|name| !name.is_empty() && *name != "help").map(str::to_owned).collect();
+    assert!(names.len() >= 16 && names.contains(&"who-can".to_owned()), "{names:?}");
+    names
+}
+
+/// The examples below a command's help: what is said of each, and the command.
+fn examples(help: &str) -> Vec<(String, String)> {
+    let text = help.split("EXAMPLES:\n").nth(1).unwrap_or_default().replace("\\\n      ", "");
+    let mut lines = text.lines();
+    let mut examples = Vec::new();
+    while let (Some(what), Some(command)) = (lines.next(), lines.next()) {
+        let what = what.strip_prefix("  # ").unwrap();
+        examples.push((what.to_owned(), command.strip_prefix("  $ ").unwrap().to_owned()));
+    }
+    examples
+}
+
+/// Every command has some, and they do what they say, as they stand, where this repository is.
+#[test]
+fn the_examples_of_help_run() {
+    let path = std::path::Path::new(GNOMON).parent().unwrap();
+    let path = format!("{}:{}", path.display(), std::env::var("PATH").unwrap());
+    let mut helps = vec![(String::new(), printed(&["--help"]))];
+    helps.extend(subcommands().into_iter().map(|name| (name.clone(), printed(&[&name, "--help"]))));
+    for (name, help) in helps {
+        let examples = examples(&help);
+        assert!(!examples.is_empty(), "{name} has no examples");
+        for (what, command) in examples {
+            assert!(command.starts_with(format!("gnomon {name}").trim_end()), "{name}: {command}");
+            // The page is built apart, and served until it is stopped.
+            if name == "playground" {
+                continue;
+            }
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &command]).current_dir(ROOT).env("PATH", &path).env("NO_COLOR", "1");
+            let output = shell.output().unwrap();
+            let expected = i32::from(what.ends_with(": exits 1"));
+            let (out, err) = (&output.stdout, String::from_utf8_lossy(&output.stderr));
+            assert_eq!(output.status.code(), Some(expected), "{command}: {err}");
+            assert!(!out.is_empty() || command.contains(" -o target/"), "{command} prints nothing");
+        }
+    }
+}
+
+/// The pages have what help has, in their order, and all their lines are roff: a request or text.
+#[test]
+fn manual_pages_say_what_help_says() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("man");
+    let _ = std::fs::remove_dir_all(&folder);
+    printed(&["man", "--output", folder.to_str().unwrap()]);
+    let mut names = subcommands();
+    let mut written: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|file| Some(file.strip_prefix("gnomon-")?.strip_suffix(".1")?.to_owned()))
+        .collect();
+    names.sort();
+    written.sort();
+    assert_eq!(written, names);
+    for name in names {
+        let page = std::fs::read_to_string(folder.join(format!("gnomon-{name}.1"))).unwrap();
+        assert_eq!(page, printed(&["man", &name]));
+        let plain = page.replace("\\e\n    ", "").replace("\\-", "-").replace("\\(aq", "'");
+        for (what, command) in examples(&printed(&[&name, "--help"])) {
+            assert!(plain.contains(&format!("\n{what}\n")), "{name}: {what}");
+            assert!(plain.contains(&format!("\n{command}\n")), "{name}: {command} in {plain}");
+        }
+        let sections: Vec<&str> = plain.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+        assert!(
+            sections.starts_with(&["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"]),
+            "{name}: {sections:?}"
+        );
+        assert!(
+            sections.contains(&"EXAMPLES") && sections.contains(&"\"EXIT STATUS\""),
+            "{name}: {sections:?}"
+        );
+    }
+    assert_eq!(code("man nothing"), Some(2));
+}
+
+/// In bash, as a person would press the key; the other shells' scripts name every command.
+#[test]
+fn completions_complete() {
+    let complete = |line: &str| {
+        let words: Vec<String> = line.split(' ').map(|word| format!("'{word}'")).collect();
+        let script = format!(
+            "source <('{GNOMON}' completions bash); COMP_WORDS=({}); COMP_CWORD={}; COMP_LINE='{line}'; \
+             COMP_POINT={}; _gnomon gnomon '{}' '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            words.join(" "),
+            words.len() - 1,
+            line.len(),
+            words.last().unwrap().trim_matches('\''),
+            words.get(words.len().wrapping_sub(2)).map_or("", |word| word.trim_matches('\'')),
+        );
+        let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(complete("gnomon wh"), ["why", "who-can"]);
+    assert_eq!(complete("gnomon ev"), ["eval"]);
+    assert_eq!(complete("gnomon lint --fail"), ["--fail-on"]);
+    assert_eq!(complete("gnomon lint --fail-on w"), ["warning"]);
+    for shell in ["elvish", "fish", "powershell", "zsh"] {
+        let script = printed(&["completions", shell]);
+        for name in subcommands() {
+            assert!(script.contains(&name), "{shell}: {name}");
+        }
+    }
+}
 
 fn code(words: &str) -> Option<i32> {
     let mut command = Command::new(GNOMON);
-    command.args(words.split(' ')).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command.args(words.split(' ')).current_dir(ROOT);
     command.output().unwrap().status.code()
 }
 
@@ -34,7 +158,7 @@ fn colour_is_for_terminals_and_for_those_who_want_it() {
     let command = |no_colour: Option<&str>| {
         let mut command = Command::new("python3");
         command.args(["-c", script, GNOMON, "eval", "-p", "docs/first/orders.yaml", "-X", "POST"]);
-        command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).env_remove("NO_COLOR");
+        command.current_dir(ROOT).env_remove("NO_COLOR");
         no_colour.map(|value| command.env("NO_COLOR", value));
         String::from_utf8(command.output().unwrap().stdout).unwrap()
     };

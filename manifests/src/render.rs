@@ -1,6 +1,6 @@
 //! A diagnostic for people: the message, the line of the text and a caret.
 
-use crate::Source;
+use crate::{Source, source::word_length};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use gnomon_engine::{Diagnostic, Severity, decode::short};
 
@@ -87,15 +87,4 @@ fn source_line<'s>(diagnostic: &Diagnostic, source: &'s Source) -> Option<(&'s s
     }
     let byte = line.char_indices().nth(column).map_or(line.len(), |(byte, _)| byte);
     Some((line, byte))
-}
-
-/// How much to underline: to the end of the word.
-fn word_length(line: &str, start: usize) -> usize {
-    let rest = line.get(start..).unwrap_or_default();
-    let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
-    if let Some(quote) = quote {
-        let inner = rest.get(1..).and_then(|rest| rest.find(quote));
-        return inner.map_or(1, |length| length + 2);
-    }
-    rest.find([' ', ',', ']', '}', ':', '#']).unwrap_or(rest.len())
 }

@@ -46,7 +46,8 @@ cargo xtask <command>
   bench trees     the first answer on a repository of 30,000 files, and on a cluster's dump
   soak [--minutes N | --seconds N], soak --module [--seconds N]
                   full load and configuration updates: nothing altered, nothing lost, memory flat (10 minutes)
-  dist [--check]  the filter, its image, the page, the command line, checksums and bills of materials, in target/dist
+  dist [--check]  the filter, its image, the page, the command line, checksums, bills of materials and provenance, in
+                  target/dist
                   --check builds them again in another folder and compares every byte
   dist --command-line
                   the command line alone, in target/dist-command-line: an archive for each kind of machine that this

@@ -3,8 +3,8 @@
 mod element;
 
 use super::{Edit, Finding};
-use gnomon_engine::Position;
-use std::{collections::BTreeMap, sync::Arc};
+use gnomon_manifests::Source;
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 /// What became of the fixes of some findings.
 #[derive(Clone, Debug, Default)]
@@ -20,43 +20,67 @@ pub struct Fixed {
 /// Everything else in the texts stays as it is, comments and indentation too.
 pub fn apply(findings: &[Finding], text: &dyn Fn(&str) -> Option<String>) -> Fixed {
     let mut fixed = Fixed::default();
-    // By file and place, so that they can be applied from the end.
-    let mut edits: BTreeMap<(Arc<str>, Position), &Edit> = BTreeMap::new();
-    let mut texts: BTreeMap<Arc<str>, Option<String>> = BTreeMap::new();
+    let mut texts: BTreeMap<Arc<str>, Option<Source>> = BTreeMap::new();
+    // What becomes of each file, in its order; no two overlap.
+    let mut changes: BTreeMap<Arc<str>, BTreeMap<usize, Replacement>> = BTreeMap::new();
     for (number, finding) in findings.iter().enumerate() {
-        let fits = |edit: &Edit, texts: &BTreeMap<Arc<str>, Option<String>>| {
-            let text = texts.get(&edit.file).and_then(Option::as_deref)?;
-            splice(text, edit)
-        };
         for edit in &finding.fix {
-            texts.entry(edit.file.clone()).or_insert_with(|| text(&edit.file));
+            texts.entry(edit.file.clone()).or_insert_with(|| text(&edit.file).map(Source::from));
         }
-        let free = |edit: &Edit| !edits.contains_key(&(edit.file.clone(), edit.at));
-        if !finding.fix.is_empty()
-            && finding.fix.iter().all(|edit| free(edit) && fits(edit, &texts).is_some())
-        {
-            edits.extend(finding.fix.iter().map(|edit| ((edit.file.clone(), edit.at), edit)));
-            fixed.mended.push(number);
+        let made: Option<Vec<(Arc<str>, Replacement)>> = finding
+            .fix
+            .iter()
+            .map(|edit| {
+                let made = replacement(texts.get(&edit.file)?.as_ref()?, edit)?;
+                let free = changes.get(&edit.file).is_none_or(|others| is_free(others, &made.range));
+                free.then(|| (edit.file.clone(), made))
+            })
+            .collect();
+        let Some(made) = made.filter(|made| !made.is_empty()) else { continue };
+        for (file, replacement) in made {
+            changes.entry(file).or_default().insert(replacement.range.start, replacement);
         }
+        fixed.mended.push(number);
     }
-    for ((file, _), edit) in edits.into_iter().rev() {
-        let now = fixed.texts.get(&file).cloned().or_else(|| texts.get(&file).cloned().flatten());
-        if let Some(now) = now.as_deref().and_then(|now| splice(now, edit)) {
-            fixed.texts.insert(file, now);
+    for (file, changes) in changes {
+        let Some(Some(source)) = texts.get(&file) else { continue };
+        let (mut now, mut from) = (String::new(), 0);
+        for Replacement { range, text } in changes.into_values() {
+            now.push_str(source.text().get(from..range.start).unwrap_or_default());
+            now.push_str(&text);
+            from = range.end;
         }
+        now.push_str(source.text().get(from..).unwrap_or_default());
+        fixed.texts.insert(file, now);
     }
     fixed
 }
 
-/// The text with the scalar replaced; `None`: it is not there as it is said to be.
-fn splice(text: &str, edit: &Edit) -> Option<String> {
-    let start = offset(text, edit.at)?;
-    let (before, rest) = text.split_at_checked(start)?;
+/// Bytes of a text, and what stands in their place when it is mended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replacement {
+    /// The bytes.
+    pub range: Range<usize>,
+    /// What they become.
+    pub text: String,
+}
+
+/// Whether nothing else changes these bytes.
+fn is_free(others: &BTreeMap<usize, Replacement>, range: &Range<usize>) -> bool {
+    others.range(..range.end).next_back().is_none_or(|(_, other)| other.range.end <= range.start)
+        && !others.contains_key(&range.start)
+}
+
+/// What an edit does to the text; `None`: the value is not there as it is said to be.
+pub fn replacement(source: &Source, edit: &Edit) -> Option<Replacement> {
+    let start = source.offset(edit.at)?;
+    let (before, rest) = source.text().split_at_checked(start)?;
     if edit.new.is_empty() {
-        return element::without(before, rest);
+        let range = element::extent(before, rest)?;
+        return Some(Replacement { range, text: String::new() });
     }
     let length = scalar(rest, &edit.old)?;
-    let (_, after) = rest.split_at_checked(length)?;
     let line = before.rsplit('\n').next()?;
     // An element of a block list stands behind its dash.
     let block = line.trim_start().starts_with("- ") && line.trim_end().ends_with('-');
@@ -70,20 +94,7 @@ fn splice(text: &str, edit: &Edit) -> Option<String> {
         ", ".to_owned()
     };
     let values: Vec<String> = edit.new.iter().map(|value| written(value, rest)).collect();
-    Some(format!("{before}{}{after}", values.join(&separator)))
-}
-
-/// Where a place begins, in bytes.
-fn offset(text: &str, at: Position) -> Option<usize> {
-    let line = usize::try_from(at.line.checked_sub(1)?).ok()?;
-    let column = usize::try_from(at.column.checked_sub(1)?).ok()?;
-    let mut start = 0;
-    for _ in 0..line {
-        start += text.get(start..)?.find('\n')? + 1;
-    }
-    let rest = text.get(start..)?.lines().next()?;
-    let inside = rest.char_indices().nth(column).map(|(offset, _)| offset)?;
-    Some(start + inside)
+    Some(Replacement { range: start..start.checked_add(length)?, text: values.join(&separator) })
 }
 
 /// The length of the scalar that the text begins with, where it says this.
@@ -115,10 +126,28 @@ fn written(value: &str, replaced: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gnomon_engine::{Diagnostic, Position, Severity};
 
     fn edit(line: u32, column: u32, old: &str, new: &[&str]) -> Edit {
         let new = new.iter().map(|text| (*text).to_owned()).collect();
         Edit { file: "f".into(), at: Position { line, column }, old: old.into(), new }
+    }
+
+    fn finding(edit: Edit) -> Finding {
+        Finding {
+            diagnostic: Diagnostic {
+                severity: Severity::Error,
+                code: "method-case",
+                file: edit.file.clone(),
+                at: edit.at,
+                object: String::new(),
+                field: String::new(),
+                message: String::new(),
+                help: String::new(),
+            },
+            related: Vec::new(),
+            fix: vec![edit],
+        }
     }
 
     #[test]
@@ -134,7 +163,23 @@ mod tests {
             ("a: x", edit(2, 1, "x", &["y"]), None),
             ("a: x", edit(0, 0, "x", &["y"]), None),
         ] {
-            assert_eq!(splice(text, &edit).as_deref(), expected, "{text}");
+            let fixed = apply(&[finding(edit)], &|_| Some(text.into()));
+            assert_eq!(fixed.texts.get("f").map(String::as_str), expected, "{text}");
+        }
+    }
+
+    /// A value that changes, in an element that goes: one of both.
+    #[test]
+    fn what_overlaps_is_left_for_the_next_time() {
+        let text = "rules:\n- to: [get]\n- to: [PUT]\n";
+        let (value, element) = (edit(2, 8, "get", &["GET"]), edit(2, 3, "", &[]));
+        let findings = [finding(value), finding(element)];
+        for (order, expected) in
+            [([0, 1], "rules:\n- to: [GET]\n- to: [PUT]\n"), ([1, 0], "rules:\n- to: [PUT]\n")]
+        {
+            let findings: Vec<Finding> = order.iter().map(|at| findings[*at].clone()).collect();
+            let fixed = apply(&findings, &|_| Some(text.into()));
+            assert_eq!((fixed.mended, fixed.texts["f"].as_str()), (vec![0], expected));
         }
     }
 }

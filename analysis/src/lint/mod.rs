@@ -66,7 +66,7 @@ mod walk;
 
 pub use catalogue::{Explanation, Origin, explain};
 pub use finding::{Edit, Finding, Related};
-pub use fix::{Fixed, apply};
+pub use fix::{Fixed, Replacement, apply, replacement};
 pub use lints::LINTS;
 
 use context::{Context, Known};

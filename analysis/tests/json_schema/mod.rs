@@ -1,4 +1,4 @@
-//! What the project's own JSON Schemas say: whether a value is one of theirs, and values to try on what reads a format.
+//! What JSON Schemas say, the project's own and that of SARIF: whether a value is one of theirs, and values to try on what reads a format.
 //!
 //! Only the keywords that they use are known. Another one fails the test, so that nothing is taken for checked that is not.
 
@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// Keywords that say nothing about a value.
-const PROSE: [&str; 6] = ["$schema", "$comment", "$defs", "title", "description", "examples"];
+const PROSE: [&str; 9] =
+    ["$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "examples", "default"];
 
 /// A schema, and which of its properties values had.
 #[derive(Debug)]
@@ -56,8 +57,9 @@ impl Schema {
     }
 
     fn referred(&self, schema: &Value) -> Option<(String, Value)> {
-        let name = schema["$ref"].as_str()?.strip_prefix("#/$defs/").unwrap();
-        Some((name.into(), self.root["$defs"][name].clone()))
+        let path = schema["$ref"].as_str()?;
+        let name = path.rsplit('/').next().unwrap();
+        Some((name.into(), self.root.pointer(path.strip_prefix('#').unwrap()).unwrap().clone()))
     }
 
     /// `definition`: the name of the schema among the definitions.
@@ -79,11 +81,30 @@ impl Schema {
                     }
                     true
                 }
+                "oneOf" => {
+                    let alternatives = said.as_array().unwrap().iter();
+                    alternatives.filter(|one| self.wrong(one, value, "", path).is_empty()).count() == 1
+                }
                 "enum" => said.as_array().unwrap().contains(value),
                 "type" => match said {
                     Value::Array(kinds) => kinds.iter().any(|kind| is(kind, value)),
                     kind => is(kind, value),
                 },
+                "pattern" => value.as_str().is_none_or(|text| matches(said, text)),
+                // References, absolute or not: no blanks, nothing that has to be escaped.
+                "format" if ["uri", "uri-reference"].iter().any(|format| said == format) => {
+                    let ok = |letter: char| letter.is_ascii_graphic() && !"\"<>\\^`{|}".contains(letter);
+                    value
+                        .as_str()
+                        .is_none_or(|text| text.chars().all(ok) && (said != "uri" || text.contains(':')))
+                }
+                "format" if said == "date-time" => {
+                    let form = Value::from(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$");
+                    value.as_str().is_none_or(|text| matches(&form, text))
+                }
+                "uniqueItems" => value.as_array().is_none_or(|items| {
+                    said != true || items.iter().enumerate().all(|(at, item)| !items[..at].contains(item))
+                }),
                 "minLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 >= number(said)),
                 "minimum" => value.as_f64().is_none_or(|it| it >= said.as_f64().unwrap()),
                 "maximum" => value.as_f64().is_none_or(|it| it <= said.as_f64().unwrap()),
@@ -127,9 +148,8 @@ impl Schema {
                     true
                 }
                 "propertyNames" => {
-                    let pattern = said["pattern"].as_str().map(|pattern| Regex::new(pattern).unwrap());
                     let mut names = value.as_object().into_iter().flatten().map(|(name, _)| name);
-                    names.all(|name| pattern.as_ref().is_none_or(|pattern| pattern.is_match(name)))
+                    names.all(|name| said.get("pattern").is_none_or(|pattern| matches(pattern, name)))
                 }
                 other => panic!("the keyword {other} is not known here"),
             };
@@ -344,6 +364,10 @@ pub(crate) fn knows_all_fields_of(code: &str, known: &BTreeSet<String>) {
     assert!(asked.len() > 3, "no fields found");
     let missing: Vec<&&str> = asked.iter().filter(|name| !known.contains(**name)).collect();
     assert!(missing.is_empty(), "no schema has {missing:?}");
+}
+
+fn matches(pattern: &Value, text: &str) -> bool {
+    Regex::new(pattern.as_str().unwrap()).unwrap().is_match(text)
 }
 
 fn is(kind: &Value, value: &Value) -> bool {

@@ -1,7 +1,8 @@
 //! For programs, reviews and pages.
 
 use super::{Compared, curl, text};
-use gnomon_analysis::diff::{Change, Line, Witness, document};
+use crate::sarif::{artifact, log, related, set};
+use gnomon_analysis::diff::{Change, Deciding, Line, Witness, document};
 use gnomon_engine::request::Protocol;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -115,22 +116,20 @@ pub(super) fn markdown(compared: &[Compared]) -> String {
     out
 }
 
-/// SARIF 2.1.0: a result for each line of the summary, at the rule that decides now, or decided before.
-pub(super) fn sarif(compared: &[Compared]) -> String {
+/// SARIF: a result for each line of the summary, at the rule that decides now, or decided before; the other one is related.
+/// `file`: what has been compared, for changes that no rule stands behind, since code scanning takes no result without a
+/// place.
+pub(super) fn sarif(compared: &[Compared], file: &str) -> String {
+    let changes = [Change::Allowed, Change::Denied, Change::Undecided];
+    let place =
+        |deciding: &Deciding| (!deciding.file.is_empty()).then(|| whole_line(&deciding.file, deciding.line));
     let mut results = Vec::new();
     for one in compared {
         for line in &one.changes.summary {
-            let place = [&line.new, &line.old].into_iter().find(|deciding| deciding.line > 0);
-            let locations: Vec<Value> = place
-                .filter(|place| !place.file.is_empty())
-                .map(|place| {
-                    json!({"physicalLocation": {
-                        "artifactLocation": {"uri": place.file},
-                        "region": {"startLine": place.line},
-                    }})
-                })
-                .into_iter()
-                .collect();
+            let (now, before) = (place(&line.new), place(&line.old));
+            let beside = now.is_some().then_some(before.clone()).flatten();
+            let mut at = now.or(before).unwrap_or_else(|| whole_line(file, 0));
+            set(&mut at, "logicalLocations", json!([{"name": one.name}]));
             let text = format!(
                 "{}: {}: {} (before: {}; now: {})",
                 one.name,
@@ -139,26 +138,31 @@ pub(super) fn sarif(compared: &[Compared]) -> String {
                 line.old.what,
                 line.new.what
             );
-            results.push(json!({
+            let mut result = json!({
                 "ruleId": name(line.change),
+                "ruleIndex": changes.iter().position(|change| *change == line.change),
                 "level": if line.change == Change::Allowed { "warning" } else { "note" },
                 "message": {"text": text},
-                "locations": locations,
-            }));
+                "locations": [at],
+            });
+            if let Some(beside) = beside {
+                let message = format!("before: {}", line.old.what);
+                set(&mut result, "relatedLocations", json!([related(beside, 1, &message)]));
+            }
+            results.push(result);
         }
     }
-    let rules = [Change::Allowed, Change::Denied, Change::Undecided];
-    let rules: Vec<Value> = rules
-        .into_iter()
-        .map(|change| json!({"id": name(change), "shortDescription": {"text": format!("Requests that are {}", title(change))}}))
-        .collect();
-    let driver = json!({"name": "gnomon", "version": env!("CARGO_PKG_VERSION"), "rules": rules});
-    let value = json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "results": results}],
-    });
-    serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
+    let rule = |change| json!({"id": name(change), "shortDescription": {"text": format!("Requests that are {}", title(change))}});
+    log(&changes.map(rule), &results)
+}
+
+/// A line, all of it: no column is known.
+fn whole_line(file: &str, line: u32) -> Value {
+    let mut place = json!({"artifactLocation": artifact(file)});
+    if line > 0 {
+        set(&mut place, "region", json!({"startLine": line}));
+    }
+    json!({"physicalLocation": place})
 }
 
 /// One page, which needs nothing else.

@@ -131,7 +131,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Format::Text => text::write(args.curl, &compared),
         Format::Json => formats::json(&compared, args.curl),
         Format::Markdown => formats::markdown(&compared),
-        Format::Sarif => formats::sarif(&compared),
+        Format::Sarif => {
+            let files = [new, old].into_iter().find_map(|side| side.loaded.sources.keys().min());
+            formats::sarif(&compared, files.map_or(".", |file| file))
+        }
         Format::Html => formats::html(&compared),
     };
     style::print(&output);

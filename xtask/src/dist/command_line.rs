@@ -3,16 +3,20 @@
 use super::{
     Artefact, Source,
     archive::{Entry, gzip, tar},
-    krew,
+    krew, provenance,
     sbom::{self, Built},
     sums, without_paths, write,
 };
 use crate::{
-    run::{Failure, heading, run},
+    run::{Failure, heading, output, run},
     setup,
     workspace::Workspace,
 };
-use std::{fs, path::Path};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// People download it in every run of a pipeline.
 const SIZE_LIMIT: usize = 15_000_000;
@@ -34,6 +38,7 @@ pub(super) fn archive_name(target: &str) -> String {
 pub(crate) fn alone(workspace: &Workspace) -> Result<(), Failure> {
     let source = Source::of(workspace)?;
     let mut artefacts = make(workspace, &source)?;
+    artefacts.push(provenance::statement(workspace, "dist --command-line", &artefacts, &source)?);
     artefacts.push(sums(&artefacts));
     let folder = workspace.target.join("dist-command-line");
     write(&folder, &artefacts)?;
@@ -69,21 +74,28 @@ pub(crate) fn gather(folder: &Path) -> Result<(), Failure> {
 pub(super) fn make(workspace: &Workspace, source: &Source) -> Result<Vec<Artefact>, Failure> {
     let licence = fs::read(workspace.root.join("LICENSE"))
         .map_err(|error| Failure::new(format!("LICENSE: {error}")))?;
-    let mut artefacts = Vec::new();
+    let mut programs = Vec::new();
     for target in TARGETS {
         setup::rust_target(workspace, target)?;
         heading(&format!("building gnomon for {target}, free of paths"));
-        let (name, program) = program(workspace, target)?;
-        if program.len() > SIZE_LIMIT {
-            let size = program.len();
+        let built = program(workspace, target)?;
+        if built.bytes.len() > SIZE_LIMIT {
+            let (name, size) = (built.name, built.bytes.len());
             return Err(Failure::new(format!("{name} for {target} is {size} bytes, more than {SIZE_LIMIT}")));
         }
+        programs.push((target, built));
+    }
+    // The text is the same everywhere: the program that runs here says it.
+    let own = programs.iter().find(|(target, _)| target.starts_with(env::consts::ARCH));
+    let (_, own) = own.ok_or_else(|| Failure::new("none of the programs built here runs here"))?;
+    let words = words(workspace, &own.path)?;
+    let mut artefacts = Vec::new();
+    for (target, Program { name, bytes, .. }) in &programs {
         let built = Built { package: "gnomon", features: "", target };
-        let bill = sbom::bill(workspace, &built, &program, source)?;
-        let files = [
-            Entry { name: "LICENSE", mode: 0o644, bytes: &licence },
-            Entry { name, mode: 0o755, bytes: &program },
-        ];
+        let bill = sbom::bill(workspace, &built, bytes, source)?;
+        let mut files =
+            vec![Entry { name: "LICENSE", mode: 0o644, bytes: &licence }, Entry { name, mode: 0o755, bytes }];
+        files.extend(words.iter().map(|(name, bytes)| Entry { name, mode: 0o644, bytes }));
         artefacts.push(Artefact { path: format!("gnomon-{target}.cdx.json"), bytes: bill });
         artefacts.push(Artefact { path: archive_name(target), bytes: gzip(&tar(&files)) });
     }
@@ -91,8 +103,38 @@ pub(super) fn make(workspace: &Workspace, source: &Source) -> Result<Vec<Artefac
     Ok(artefacts)
 }
 
-/// Its name there, and its bytes.
-fn program(workspace: &Workspace, target: &str) -> Result<(&'static str, Vec<u8>), Failure> {
+/// Manual pages and completions, by their paths in the archive: what a package puts below `share`.
+fn words(workspace: &Workspace, program: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let silent = |what: &str| Failure::new(format!("{} prints no {what}", program.display()));
+    let folder = workspace.target.join("dist-build/man");
+    let _ = fs::remove_dir_all(&folder);
+    output(Command::new(program).args(["man", "--output"]).arg(&folder))
+        .ok_or_else(|| silent("manual pages"))?;
+    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", folder.display()));
+    let mut words = Vec::new();
+    for page in fs::read_dir(&folder).map_err(failed)? {
+        let page = page.map_err(failed)?;
+        let name = format!("man/man1/{}", page.file_name().to_string_lossy());
+        words.push((name, fs::read(page.path()).map_err(failed)?));
+    }
+    for (shell, name) in [("bash", "gnomon.bash"), ("fish", "gnomon.fish"), ("zsh", "_gnomon")] {
+        let script = output(Command::new(program).args(["completions", shell]));
+        let script = script.ok_or_else(|| silent("completions"))?;
+        words.push((format!("completions/{shell}/{name}"), script.into_bytes()));
+    }
+    words.sort();
+    Ok(words)
+}
+
+/// A program that was built.
+struct Program {
+    /// Its file's name on its system.
+    name: &'static str,
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+fn program(workspace: &Workspace, target: &str) -> Result<Program, Failure> {
     let name = if target.contains("windows") { "gnomon.exe" } else { "gnomon" };
     let mut flags = without_paths(workspace)?;
     if target.ends_with("musl") {
@@ -111,5 +153,5 @@ fn program(workspace: &Workspace, target: &str) -> Result<(&'static str, Vec<u8>
     let path = folder.join(target).join("release").join(name);
     let bytes = fs::read(&path)
         .map_err(|error| Failure::new(format!("the build left no {}: {error}", path.display())))?;
-    Ok((name, bytes))
+    Ok(Program { name, path, bytes })
 }

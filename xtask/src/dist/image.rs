@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn the_filter_is_found_in_the_image() {
         let wasm: Vec<u8> = (0..100_003_u32).map(|n| (n * 7 % 251) as u8).collect();
-        let source = Source { date: "2026-01-02T03:04:05Z".into(), revision: "abc".into() };
+        let source = Source { date: "2026-01-02T03:04:05Z".into(), revision: "abc".into(), modified: false };
         let files = layout("filter", &wasm, &source);
         let text = |file: &Artefact| String::from_utf8_lossy(&file.bytes).into_owned();
         let by_digest = |text: &str, after: &str| {

@@ -8,6 +8,7 @@ mod archive;
 mod command_line;
 mod image;
 mod krew;
+mod provenance;
 mod sbom;
 
 use crate::{
@@ -74,6 +75,7 @@ fn make(workspace: &Workspace, source: &Source) -> Result<Vec<Artefact>, Failure
     artefacts.extend(command_line::make(workspace, source)?);
     artefacts.extend(page(workspace)?);
     artefacts.sort_by(|a, b| a.path.cmp(&b.path));
+    artefacts.push(provenance::statement(workspace, "dist", &artefacts, source)?);
     artefacts.push(sums(&artefacts));
     Ok(artefacts)
 }
@@ -110,6 +112,8 @@ struct Source {
     date: String,
     /// The commit; empty where there is no repository.
     revision: String,
+    /// Whether the work tree differs from it.
+    modified: bool,
 }
 
 impl Source {
@@ -124,7 +128,12 @@ impl Source {
                  seconds since 1970 (it is {epoch:?})"
             ))
         })?;
-        Ok(Source { date: rfc3339(seconds), revision: git(&["rev-parse", "HEAD"]) })
+        let modified = !git(&["status", "--porcelain"]).trim().is_empty();
+        Ok(Source {
+            date: rfc3339(seconds),
+            revision: git(&["rev-parse", "HEAD"]).trim().to_owned(),
+            modified,
+        })
     }
 }
 

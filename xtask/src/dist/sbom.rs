@@ -177,7 +177,7 @@ mod tests {
         let uses = |name: &str| components.get(&format!("pkg:cargo/{name}")).expect("there").uses.clone();
         assert_eq!(uses("gnomon-engine@0.1.0"), ["pkg:cargo/serde@1.0.229"]);
         assert_eq!(uses("gnomon-envoy-filter@0.1.0").len(), 3);
-        let source = Source { date: "2026-01-02T03:04:05Z".into(), revision: String::new() };
+        let source = Source { date: "2026-01-02T03:04:05Z".into(), revision: String::new(), modified: false };
         let text = write("gnomon-envoy-filter", &components, &checksums(lock), b"", &source);
         assert!(!text.contains("/somewhere"), "{text}");
         assert!(text.contains("\"content\": \"abc\"") && text.contains("MIT OR Apache-2.0"), "{text}");

@@ -1,15 +1,17 @@
 //! Takes an element out of a list, block or flow.
 
-/// The text without the element that `rest` begins with. `None`: it is not clear where it ends, or a comment would go with
-/// it, or would then stand at another one.
-pub(super) fn without(before: &str, rest: &str) -> Option<String> {
+use std::ops::Range;
+
+/// The bytes that go with the element that `rest` begins with, of the text that both are. `None`: it is not clear where it
+/// ends, or a comment would go with it, or would then stand at another one.
+pub(super) fn extent(before: &str, rest: &str) -> Option<Range<usize>> {
     match rest.chars().next()? {
         '{' => flow(before, rest),
         _ => block(before, rest),
     }
 }
 
-fn block(before: &str, rest: &str) -> Option<String> {
+fn block(before: &str, rest: &str) -> Option<Range<usize>> {
     let (above, dash) = before.rsplit_once('\n').unwrap_or(("", before));
     let indent = dash.len() - dash.trim_start_matches(' ').len();
     if dash.trim() != "-" || above.lines().next_back().is_some_and(|line| line.trim_start().starts_with('#'))
@@ -29,23 +31,25 @@ fn block(before: &str, rest: &str) -> Option<String> {
             end = at;
         }
     }
-    let (element, after) = rest.split_at_checked(end)?;
+    let element = rest.get(..end)?;
     let kept = before.strip_suffix(dash)?;
-    (!element.contains('#')).then(|| format!("{kept}{after}"))
+    (!element.contains('#')).then_some(kept.len()..before.len().checked_add(end)?)
 }
 
-fn flow(before: &str, rest: &str) -> Option<String> {
+fn flow(before: &str, rest: &str) -> Option<Range<usize>> {
     let (element, after) = rest.split_at_checked(closing(rest)?)?;
     if element.contains('#') {
         return None;
     }
+    let all = before.len().checked_add(rest.len())?;
     let kept = before.trim_end();
     if let Some(kept) = kept.strip_suffix(',') {
-        return Some(format!("{kept}{after}"));
+        return Some(kept.len()..all.checked_sub(after.len())?);
     }
     // The first one: the comma behind it goes, too.
     let after = after.trim_start().strip_prefix(',')?.trim_start();
-    kept.ends_with('[').then(|| format!("{before}{after}"))
+    let end = all.checked_sub(after.len())?;
+    kept.ends_with('[').then_some(before.len()..end)
 }
 
 /// How long the map is that the text begins with.
@@ -90,7 +94,9 @@ mod tests {
             ("a:\n-\n  b: 1\n- c: 2\n", "b:", None),
         ] {
             let at = text.find(at).unwrap();
-            assert_eq!(without(&text[..at], &text[at..]).as_deref(), expected, "{text}");
+            let gone = extent(&text[..at], &text[at..]);
+            let kept = gone.map(|gone| format!("{}{}", &text[..gone.start], &text[gone.end..]));
+            assert_eq!(kept.as_deref(), expected, "{text}");
         }
     }
 }

@@ -79,20 +79,6 @@ fn fingerprinted<'r>(report: &Report<'r>) -> Vec<(&'r Finding, String)> {
     .collect()
 }
 
-/// As a relative reference: what URIs reserve is escaped.
-fn uri(file: &str) -> String {
-    let mut out = String::new();
-    for byte in file.trim_start_matches("./").replace('\\', "/").bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(char::from(byte))
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
 /// Of what JSON holds. Cannot fail: all keys are strings.
 fn pretty(value: &serde_json::Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"

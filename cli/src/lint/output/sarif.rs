@@ -1,14 +1,14 @@
-//! SARIF 2.1.0 (https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html), as code scanning reads it.
+//! Findings in SARIF.
 
-use super::{Report, fingerprinted, pretty, sentence, uri};
-use gnomon_analysis::lint::{Explanation, explain};
-use gnomon_engine::{Position, Severity};
-use serde_json::{Value, json};
+use super::{Report, fingerprinted, sentence};
+use crate::sarif::{artifact, location, log, region, related, set};
+use gnomon_analysis::lint::{Explanation, Finding, explain, replacement};
+use gnomon_engine::Severity;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
-
 pub(super) fn write(report: &Report<'_>) -> String {
+    let sources = &report.loaded.sources;
     // The codes in order, each with its place in `rules`.
     let mut codes: BTreeMap<&str, usize> =
         report.findings.iter().map(|finding| (finding.diagnostic.code, 0)).collect();
@@ -18,7 +18,7 @@ pub(super) fn write(report: &Report<'_>) -> String {
         .into_iter()
         .map(|(finding, fingerprint)| {
             let found = &finding.diagnostic;
-            let mut place = location(&found.file, found.at);
+            let mut place = location(&found.file, found.at, sources.get(&found.file));
             if !found.object.is_empty() {
                 let name = format!("{} {}", found.object, found.field);
                 let logical = json!([{"name": found.object, "fullyQualifiedName": name.trim_end()}]);
@@ -33,26 +33,40 @@ pub(super) fn write(report: &Report<'_>) -> String {
                 "partialFingerprints": {"gnomon/v1": fingerprint},
             });
             if !finding.related.is_empty() {
-                let related = finding.related.iter().zip(1..).map(|(related, id)| {
-                    let mut place = location(&related.file, related.at);
-                    set(&mut place, "id", json!(id));
-                    set(&mut place, "message", json!({"text": related.message}));
-                    place
+                let places = finding.related.iter().zip(1..).map(|(place, number)| {
+                    let at = location(&place.file, place.at, sources.get(&place.file));
+                    related(at, number, &place.message)
                 });
-                set(&mut result, "relatedLocations", related.collect());
+                set(&mut result, "relatedLocations", places.collect());
+            }
+            if let Some(changes) = changes(finding, report) {
+                let fix = json!({"description": {"text": found.help}, "artifactChanges": changes});
+                set(&mut result, "fixes", json!([fix]));
             }
             result
         })
         .collect();
-    pretty(&json!({
-        "$schema": SCHEMA,
-        "version": "2.1.0",
-        "runs": [{
-            "tool": {"driver": {"name": "gnomon", "semanticVersion": env!("CARGO_PKG_VERSION"), "rules": rules}},
-            "columnKind": "unicodeCodePoints",
-            "results": results,
-        }],
-    }))
+    log(&rules, &results)
+}
+
+/// What the finding proposes, file by file; `None` where it proposes nothing, or not all of it is as it was said to be.
+fn changes(finding: &Finding, report: &Report<'_>) -> Option<Vec<Value>> {
+    let mut files: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for edit in &finding.fix {
+        let source = report.loaded.sources.get(&edit.file)?;
+        let made = replacement(source, edit)?;
+        let mut change = Map::new();
+        change.insert("deletedRegion".into(), region(source, &made.range)?);
+        if !made.text.is_empty() {
+            change.insert("insertedContent".into(), json!({"text": made.text}));
+        }
+        files.entry(&edit.file).or_default().push(change.into());
+    }
+    let changes = files.into_iter().map(
+        |(file, replacements)| json!({"artifactLocation": artifact(file), "replacements": replacements}),
+    );
+    let changes: Vec<Value> = changes.collect();
+    (!changes.is_empty()).then_some(changes)
 }
 
 fn rule(code: &str) -> Value {
@@ -81,19 +95,5 @@ fn level(severity: Severity) -> &'static str {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Hint => "note",
-    }
-}
-
-fn location(file: &str, at: Position) -> Value {
-    let mut place = json!({"artifactLocation": {"uri": uri(file)}});
-    if at.line > 0 {
-        set(&mut place, "region", json!({"startLine": at.line, "startColumn": at.column.max(1)}));
-    }
-    json!({"physicalLocation": place})
-}
-
-fn set(object: &mut Value, name: &str, value: Value) {
-    if let Some(fields) = object.as_object_mut() {
-        fields.insert(name.into(), value);
     }
 }

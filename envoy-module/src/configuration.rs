@@ -7,6 +7,7 @@ use crate::{
     },
     main_thread::{MainThread, now},
     memory::Remembered,
+    tally::Tally,
     ticker,
 };
 use arc_swap::ArcSwapOption;
@@ -37,6 +38,8 @@ pub(crate) struct Configuration {
     /// The counter with labels, and that of panics.
     pub(crate) labelled: Option<usize>,
     pub(crate) panics: Option<usize>,
+    /// What workers have counted under labels.
+    pub(crate) tally: Arc<Tally>,
     /// Tokens and key sets.
     pub(crate) memory: Arc<Remembered>,
     /// What decides. `None`: a later configuration has taken its place, and only streams are left that were decided on.
@@ -64,6 +67,7 @@ impl Configuration {
             ids: metrics.ids(),
             labelled: own.labelled,
             panics: own.panics,
+            tally: Arc::default(),
             memory: Arc::new(memory),
             plans: ArcSwapOption::from_pointee(ready.plans),
             used: AtomicU64::new(0),
@@ -85,6 +89,7 @@ impl Configuration {
             ids: Ids::default(),
             labelled: None,
             panics: None,
+            tally: Arc::default(),
             memory: Arc::new(Remembered::new(false)),
             plans: ArcSwapOption::empty(),
             used: AtomicU64::new(0),
@@ -133,7 +138,18 @@ impl Configuration {
         if beat {
             Metrics::of(self.ids, 0).add(&host, Counter::Heartbeats, lives());
         }
+        self.tell(config);
+        let lost = u32::try_from(crate::access::not_written()).unwrap_or(u32::MAX);
+        Metrics::of(self.ids, 0).add(&host, Counter::LinesDropped, lost);
         self.fetch(&host);
+    }
+
+    /// Tells Envoy what has been counted, here and in configurations of the same name that are gone.
+    fn tell(&self, config: &Config<'_>) {
+        let Some(counter) = self.labelled else { return };
+        for (count, news) in ticker::left_behind(&self.name).into_iter().chain(self.tally.news()) {
+            let _lost = config.increment(counter, &count.labels, news);
+        }
     }
 
     /// An answer to a fetch has come, with this body, or has not come.

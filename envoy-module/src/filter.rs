@@ -94,7 +94,7 @@ impl Filter {
         });
         let Some(done) = done else {
             if let Some(panics) = worker.panics {
-                let _lost = stream.increment(panics, &[], 1);
+                let _lost = stream.increment(panics, 1);
             }
             if let Ok(mut ours) = self.stream.try_borrow_mut() {
                 let _panicked = caught(|| *ours = Stream::Done);

@@ -7,10 +7,12 @@
 //! |---|---|
 //! | [`abi`] | the functions that Envoy calls and that it has, and all that is unsafe |
 //! | [`filter`], [`connection`] | one HTTP request, one TCP connection: what each hook does |
+//! | [`access`], [`attributes`], [`sink`] | the access logger: what it writes of requests, and where |
 //! | [`configuration`] | what all workers share: plans, settings, numbers of metrics, tokens, key sets |
 //! | [`worker`] | what each worker keeps of a configuration |
 //! | [`main_thread`], [`request`] | Envoy as the shadow's `Host`, while configuring and at a request |
 //! | [`ticker`] | a thread that sleeps: key sets that are due, plans that nobody asks any more |
+//! | [`tally`] | what workers count under labels, until Envoy is told |
 //! | [`guard`] | no panic leaves a hook |
 //!
 //! # Threads
@@ -23,6 +25,8 @@
 
 #[expect(unsafe_code, reason = "this is where Envoy's C functions are called, and called by")]
 pub(crate) mod abi;
+mod access;
+mod attributes;
 mod configuration;
 mod connection;
 mod filter;
@@ -34,6 +38,8 @@ mod names;
 mod node;
 mod request;
 mod signature;
+mod sink;
+mod tally;
 #[cfg(test)]
 #[expect(unsafe_code, reason = "tests stand in for Envoy")]
 mod tests;

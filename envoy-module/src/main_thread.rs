@@ -105,7 +105,7 @@ impl Host for MainThread<'_> {
 
     fn increment_metric(&self, id: u32, offset: i64) -> Result<(), Refused> {
         match (metric::row(id), u64::try_from(offset)) {
-            ((Row::Counter, id), Ok(offset)) => self.config.increment(id, offset).map_err(Refused),
+            ((Row::Counter, id), Ok(offset)) => self.config.increment(id, &[], offset).map_err(Refused),
             _ => Err(NOT_HERE),
         }
     }

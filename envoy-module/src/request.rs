@@ -2,14 +2,20 @@
 
 use crate::{
     abi::{Attribute, http::Stream},
+    access,
     main_thread::{NOT_HERE, not_here, now, write},
     metric::{self, Row},
     names, node, signature,
     worker::Worker,
 };
 use core::cell::RefCell;
-use gnomon_engine::{jwt::Json, request::Header};
+use gnomon_engine::{
+    Plan,
+    jwt::{Authentication, Json},
+    request::Header,
+};
 use gnomon_shadow::{
+    address,
     host::{Change, Fetch, Hash, Host, Level, MetricKind, Property, Refused, Reply},
     node::Node,
 };
@@ -173,6 +179,15 @@ impl Host for Request<'_> {
         Ok(self.stream.metadata_namespaces().iter().any(|name| name == JWT_AUTHN))
     }
 
+    fn decided(&self, plan: &Plan, found: Option<&Authentication>, metadata: &[(String, Json)]) {
+        let Some(part) = access::note(plan, found, metadata) else { return };
+        self.stream.set_metadata(access::NAMESPACE, access::REQUEST, part.as_bytes());
+        let source = self.stream.noted("gnomon.direct_remote_address");
+        if let Some(ip) = source.and_then(|source| address::ip(&source)) {
+            self.stream.set_metadata(access::NAMESPACE, access::SOURCE, ip.to_string().as_bytes());
+        }
+    }
+
     fn change_request(&self, name: &[u8], change: Change<'_>) -> Result<(), Refused> {
         done(match change {
             Change::Set(value) => self.stream.change(name, Some(value), false),
@@ -207,7 +222,7 @@ impl Host for Request<'_> {
     }
 
     fn define_labelled(&self, _name: &str, labels: [(&str, &str); 2]) -> Result<u32, Refused> {
-        metric::number(Row::Labelled, self.worker.labelled(labels.map(|(_, value)| value)))
+        metric::number(Row::Labelled, self.worker.labelled(labels.map(|(_, value)| value))?)
     }
 
     fn record_metric(&self, id: u32, value: u64) -> Result<(), Refused> {
@@ -220,10 +235,8 @@ impl Host for Request<'_> {
     fn increment_metric(&self, id: u32, offset: i64) -> Result<(), Refused> {
         let by = u64::try_from(offset).map_err(|_| NOT_HERE)?;
         match metric::row(id) {
-            (Row::Counter, id) => self.stream.increment(id, &[], by).map_err(Refused),
-            (Row::Labelled, place) => self.worker.with_labels(place, |counter, labels| {
-                self.stream.increment(counter, labels, by).map_err(Refused)
-            }),
+            (Row::Counter, id) => self.stream.increment(id, by).map_err(Refused),
+            (Row::Labelled, place) => self.worker.count(place, by),
             _ => Err(NOT_HERE),
         }
     }

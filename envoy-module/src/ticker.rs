@@ -5,7 +5,12 @@
 //! dropped, that has had streams and gets none any more while later ones of its name have come: two, or one some time ago.
 //! What it is asked all the same is unknown.
 
-use crate::{abi::http::Scheduler, configuration::Configuration, guard};
+use crate::{
+    abi::{give_memory_back, http::Scheduler},
+    configuration::Configuration,
+    guard,
+    tally::Count,
+};
 use gnomon_shadow::active::Plans;
 use std::{
     mem::take,
@@ -24,14 +29,28 @@ const BEAT: u64 = 10;
 /// After this time without a stream one later configuration is enough.
 const QUIET: Duration = Duration::from_secs(10);
 
+/// How many counts are kept for the next configuration of a name.
+const MOST_LEFT: usize = 10_000;
+
 static LATEST: AtomicU64 = AtomicU64::new(0);
-static ALL: Mutex<All> = Mutex::new(All { known: Vec::new(), dropped: Vec::new(), ticks: 0, runs: false });
+static ALL: Mutex<All> = Mutex::new(All {
+    known: Vec::new(),
+    left_behind: Vec::new(),
+    dropped: Vec::new(),
+    ticks: 0,
+    stirred: false,
+    runs: false,
+});
 
 struct All {
     known: Vec<Known>,
+    /// What configurations that are gone have counted and not told, by their names.
+    left_behind: Vec<(Vec<u8>, Arc<Count>, u64)>,
     /// Plans that nobody asks any more. Taking a large one apart takes milliseconds, which no worker has.
     dropped: Vec<Arc<Plans>>,
     ticks: u64,
+    /// A configuration has come or gone, and what was needed for that is still held.
+    stirred: bool,
     /// The thread runs.
     runs: bool,
 }
@@ -72,6 +91,7 @@ pub(crate) fn begins(configuration: &Arc<Configuration>, scheduler: Option<Sched
         came: Instant::now(),
         scheduler,
     });
+    all.stirred = true;
     if !all.runs && cfg!(not(test)) {
         let thread = thread::Builder::new().name("gnomon".into());
         // Without it key sets stay as they are, and old plans until their last stream ends.
@@ -85,6 +105,18 @@ pub(crate) fn ends(configuration: &Configuration) {
     let mut all = all();
     all.known.retain(|known| known.serial != configuration.serial);
     all.dropped.extend(configuration.strip());
+    all.stirred = true;
+    let news = configuration.tally.news().into_iter();
+    all.left_behind.extend(news.map(|(count, news)| (configuration.name.clone(), count, news)));
+    // Where no other of the name is there, nobody asks for it.
+    let surplus = all.left_behind.len().saturating_sub(MOST_LEFT);
+    all.left_behind.drain(..surplus);
+}
+
+/// What configurations of this name that are gone have counted and not told.
+pub(crate) fn left_behind(name: &[u8]) -> Vec<(Arc<Count>, u64)> {
+    let taken = all().left_behind.extract_if(.., |(of, _, _)| of == name).collect::<Vec<_>>();
+    taken.into_iter().map(|(_, count, news)| (count, news)).collect()
 }
 
 /// Whether the latest of all is this one, and it is time for a sign of life.
@@ -114,9 +146,13 @@ fn tick() {
     // alone.
     let (idle, busy) = take(&mut all.dropped).into_iter().partition(|plans| Arc::strong_count(plans) == 1);
     all.dropped = busy;
-    drop(all);
     let idle: Vec<Arc<Plans>> = idle;
+    let stirred = take(&mut all.stirred) || !idle.is_empty();
+    drop(all);
     drop(idle);
+    if stirred {
+        give_memory_back();
+    }
 }
 
 /// As if a second had passed.

@@ -1,6 +1,11 @@
 //! What each worker keeps of a configuration, in memory of its own.
 
-use crate::{configuration::Configuration, main_thread::NOT_HERE, memory::Remembered};
+use crate::{
+    configuration::Configuration,
+    main_thread::NOT_HERE,
+    memory::Remembered,
+    tally::{Count, Tally},
+};
 use core::cell::RefCell;
 use gnomon_shadow::{
     active::{Local, Memory, Reporter},
@@ -19,9 +24,9 @@ pub(crate) struct Worker {
     pub(crate) local: Rc<Local>,
     /// The counter of panics.
     pub(crate) panics: Option<usize>,
-    /// The counter with labels, and what has been counted by it: as many as `report.policies` has results.
-    counter: Option<usize>,
-    labels: RefCell<Vec<[String; 2]>>,
+    /// What it has counted under labels, and where further places come from; `None`: Envoy would not have the counter.
+    counts: RefCell<Vec<Arc<Count>>>,
+    tally: Option<Arc<Tally>>,
 }
 
 struct Known {
@@ -65,8 +70,8 @@ impl Worker {
         Worker {
             local: Rc::new(local),
             panics: configuration.panics,
-            counter: configuration.labelled,
-            labels: RefCell::default(),
+            counts: RefCell::default(),
+            tally: configuration.labelled.map(|_| configuration.tally.clone()),
         }
     }
 
@@ -76,24 +81,18 @@ impl Worker {
     }
 
     /// The place of these labels.
-    pub(crate) fn labelled(&self, labels: [&str; 2]) -> usize {
-        let mut known = self.labels.borrow_mut();
-        known.iter().position(|known| *known == labels).unwrap_or_else(|| {
-            known.push(labels.map(str::to_owned));
-            known.len().saturating_sub(1)
-        })
+    pub(crate) fn labelled(&self, labels: [&str; 2]) -> Result<usize, Refused> {
+        let tally = self.tally.as_ref().ok_or(NOT_HERE)?;
+        let mut counts = self.counts.borrow_mut();
+        Ok(counts.iter().position(|known| known.labels == labels).unwrap_or_else(|| {
+            counts.push(tally.place(labels.map(str::to_owned)));
+            counts.len().saturating_sub(1)
+        }))
     }
 
-    /// The counter and the labels that stand in a place.
-    pub(crate) fn with_labels(
-        &self,
-        place: usize,
-        count: impl FnOnce(usize, &[&str]) -> Result<(), Refused>,
-    ) -> Result<(), Refused> {
-        let labels = self.labels.borrow();
-        let (Some(counter), Some([one, other])) = (self.counter, labels.get(place)) else {
-            return Err(NOT_HERE);
-        };
-        count(counter, &[one, other])
+    /// Adds to what stands in a place.
+    pub(crate) fn count(&self, place: usize, by: u64) -> Result<(), Refused> {
+        self.counts.borrow().get(place).ok_or(NOT_HERE)?.add(by);
+        Ok(())
     }
 }

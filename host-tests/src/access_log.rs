@@ -3,10 +3,12 @@
 use crate::err::{Context, Error, Result};
 use serde_json::{Map, Value, json};
 use std::{
-    fs::File,
+    collections::HashMap,
+    fs::{self, File},
     io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     sync::Mutex,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -28,6 +30,9 @@ struct State {
     rest: Vec<u8>,
     lines: Vec<Value>,
 }
+
+/// Beside the log: what the native module's access logger writes.
+pub(crate) const REQUESTS: &str = "requests.jsonl";
 
 /// The fields, each an Envoy command.
 const FIELDS: &[(&str, &str)] = &[
@@ -121,6 +126,26 @@ impl AccessLog {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         self.read_on(&mut state)?;
         Ok(std::mem::take(&mut state.lines))
+    }
+
+    /// The requests that the native module's access logger has written, by their case. It writes many at once, some time
+    /// after they are over, and not all: when nothing has come for a while it is done.
+    pub(crate) fn requests(&self) -> HashMap<String, String> {
+        let read = || fs::read_to_string(self.path.with_file_name(REQUESTS)).unwrap_or_default();
+        let mut text = read();
+        loop {
+            thread::sleep(Duration::from_millis(150));
+            let more = read();
+            if more.len() == text.len() {
+                break;
+            }
+            text = more;
+        }
+        let case = |line: &str| {
+            let request: Value = serde_json::from_str(line).ok()?;
+            Some(request.pointer(&format!("/headers/{CASE_HEADER}"))?.as_str()?.to_owned())
+        };
+        text.lines().filter_map(|line| Some((case(line)?, line.to_owned()))).collect()
     }
 
     fn read_on(&self, state: &mut State) -> Result<()> {

@@ -23,7 +23,7 @@ pub fn configuration(resources: &Resources, workload: &Workload, mesh: &Mesh) ->
         "candidate": {"resources": manifests(resources)},
         "workload": bundle::workload_fields(&workload),
         "mesh": bundle::mesh_fields(mesh),
-        "report": {"log": "none", "filterState": true},
+        "report": {"log": "none", "filterState": "all"},
     })
 }
 

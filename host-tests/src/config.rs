@@ -7,7 +7,10 @@ use gnomon_engine::{
     workload::{PathNormalization, ProxyKind, Underscores, Workload},
 };
 use serde_json::{Map, Value, json};
-use std::{net::SocketAddr, path::Path};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 /// A whole Envoy.
 #[derive(Clone, Default)]
@@ -73,6 +76,8 @@ pub struct Listener {
     pub path: PathHandling,
     /// What is done to headers with an underscore.
     pub underscores: Underscores,
+    /// The native module writes requests down, with this configuration; the file is beside the access log.
+    pub requests: Option<(PathBuf, Value)>,
 }
 
 impl Listener {
@@ -89,6 +94,7 @@ impl Listener {
             trusted_hops: 0,
             path: PathNormalization::Base.into(),
             underscores: Underscores::Allow,
+            requests: None,
         }
     }
 
@@ -179,6 +185,17 @@ impl Listener {
                 ],
             }]}]},
         });
+        if let (Some((module, configuration)), Some(logs)) =
+            (&self.requests, manager.get_mut("access_log").and_then(Value::as_array_mut))
+        {
+            let mut configuration = configuration.clone();
+            let file = log.with_file_name(access_log::REQUESTS);
+            if let Some(fields) = configuration.as_object_mut() {
+                let requests = json!({"file": file.to_string_lossy(), "headers": [access_log::CASE_HEADER]});
+                fields.insert("requests".into(), requests);
+            }
+            logs.push(filter::access_logger(module, &configuration));
+        }
         if let Some(manager) = manager.as_object_mut() {
             manager.append(&mut path_handling(&self.path));
             let underscores = match self.underscores {

@@ -78,6 +78,11 @@ impl Envoy {
 
     /// The same with any configuration; it is given the path of the access log.
     pub fn start_with(configuration: impl FnOnce(&Path) -> Value) -> Result<Envoy> {
+        Envoy::start_with_workers(1, configuration)
+    }
+
+    /// The same with so many worker threads.
+    pub fn start_with_workers(workers: u32, configuration: impl FnOnce(&Path) -> Value) -> Result<Envoy> {
         let binary = binary()?;
         let folder = new_folder()?;
         let log = folder.join("access.log");
@@ -90,7 +95,8 @@ impl Envoy {
         command.arg("--config-path").arg(&config);
         command.arg("--log-path").arg(folder.join("envoy.log"));
         command.arg("--admin-address-path").arg(folder.join("admin"));
-        command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "info"]);
+        command.args(["--concurrency", &workers.to_string()]);
+        command.args(["--disable-hot-restart", "--log-level", "info"]);
         command.args(["--file-flush-interval-msec", "5"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
         // Ctrl-C in the terminal is ours to notice; the watchdog then notices us.

@@ -105,6 +105,22 @@ pub fn peer_names(http_filter: &Value) -> Option<Value> {
     }))
 }
 
+/// An access log of the native module's, with this configuration of the filter's.
+pub fn access_logger(module: &Path, configuration: &Value) -> Value {
+    json!({
+        "name": "gnomon-requests",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.dynamic_modules.v3.DynamicModuleAccessLog",
+            "dynamic_module_config": {"module": {"local": {"filename": module.to_string_lossy()}}},
+            "logger_name": "gnomon-requests",
+            "logger_config": {
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": configuration.to_string(),
+            },
+        },
+    })
+}
+
 /// The text of an entry's configuration.
 pub fn configuration(entry: &mut Value) -> Option<&mut Value> {
     let path = match entry.pointer("/typed_config/filter_config") {

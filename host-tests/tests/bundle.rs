@@ -195,7 +195,12 @@ fn envoy_evaluates_what_is_bundled() {
     {
         for kind in [Kind::WasmPlugin, Kind::TrafficExtension, Kind::Envoy] {
             let told = (kind == Kind::Envoy).then(|| fields.clone());
-            let configuration = bundle::configuration(candidate.clone(), told, &mesh, json!({"log": "none"}));
+            let configuration = bundle::configuration(
+                candidate.clone(),
+                told,
+                &mesh,
+                json!({"log": "none", "filterState": "all"}),
+            );
             let object = bundle::object(kind, &plugin(&workload, &[], &image, configuration));
             let entry = if kind == Kind::Envoy { object } else { as_istio_passes_it(&object, &wasm) };
             listeners.push(Listener::http(&format!("{kind:?}-{form}"), vec![entry]));
@@ -206,7 +211,8 @@ fn envoy_evaluates_what_is_bundled() {
     for kind in [Kind::ModuleEnvoy, Kind::Module] {
         let candidate = json!({"resources": carried});
         let told = (kind == Kind::ModuleEnvoy).then(|| fields.clone());
-        let configuration = bundle::configuration(candidate, told, &mesh, json!({"log": "none"}));
+        let configuration =
+            bundle::configuration(candidate, told, &mesh, json!({"log": "none", "filterState": "all"}));
         let object = bundle::object(kind, &plugin(&workload, &[], &module, configuration));
         let value = |place: usize| object["spec"]["configPatches"][place]["patch"]["value"].clone();
         let (before, entry) =

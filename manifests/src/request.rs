@@ -29,6 +29,30 @@ impl Requests {
     }
 }
 
+/// JSON lines, a request each, as one list: as the native module's access logger writes them. `None`: the text is something
+/// else. Every line stays where it is.
+pub fn json_lines(text: &str) -> Option<String> {
+    let is_object = |line: &str| line.starts_with('{') && line.ends_with('}');
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    // One alone is a document as it is, and so is an object over several lines.
+    let many = lines().nth(1).is_some() && lines().all(is_object);
+    many.then(|| {
+        let last = lines().count();
+        let mut seen = 0;
+        let mut list = String::with_capacity(text.len() + last + 2);
+        list.push('[');
+        for line in text.lines() {
+            list.push_str(line);
+            if !line.trim().is_empty() {
+                seen += 1;
+                list.push_str(if seen < last { "," } else { "]" });
+            }
+            list.push('\n');
+        }
+        list
+    })
+}
+
 /// Reads a document that holds one request or a list of them, each with or without the key `request`.
 ///
 /// # Errors

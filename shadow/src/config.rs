@@ -3,7 +3,7 @@
 //! The text is JSON, as Istio passes `pluginConfig` on; the resources in it are manifests. Everything that is wrong is
 //! reported, in the words of the command line.
 
-use crate::{gzip, host::Host, node::Node as Proxy};
+use crate::{compare::Comparison, gzip, host::Host, node::Node as Proxy};
 use alloc::{format, string::String, sync::Arc, vec, vec::Vec};
 use core::fmt::Display;
 use gnomon_engine::{
@@ -13,15 +13,16 @@ use gnomon_engine::{
     outline::{self, Keys, Outline},
     resource::{AuthorizationPolicy, Resources},
     slices::{self, AtOnce, Pace},
+    verdict::Outcome,
     workload::ProxyKind,
 };
 
 /// What may come out of `candidate.gzip`: 40,000 policies or so, more than any proxy has use for.
 const MAX_UNPACKED: usize = 16 << 20;
 
-/// Which requests get a log line.
+/// About which requests something is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lines {
+pub enum Wanted {
     /// None.
     None,
     /// Those that the candidate refuses.
@@ -33,23 +34,52 @@ pub enum Lines {
     All,
 }
 
+impl Wanted {
+    /// Whether this one is among them, by the candidate's verdict and how that compares.
+    pub fn has(self, verdict: Outcome, result: Comparison) -> bool {
+        match self {
+            Wanted::None => false,
+            Wanted::Denied => verdict == Outcome::Deny,
+            Wanted::Divergent => result.diverges(),
+            Wanted::All => true,
+        }
+    }
+}
+
 /// `report`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// Which requests get a line.
-    pub log: Lines,
+    pub log: Wanted,
     /// The share of those that is written, 0 to 1.
     pub sample: f64,
     /// The response header for debugging, in lower case; empty: none.
     pub response_header: String,
-    /// Whether to write filter state.
-    pub filter_state: bool,
+    /// Which requests get filter state.
+    pub filter_state: Wanted,
     /// How many lines a second each worker writes at most.
     pub lines_per_second: u32,
     /// How many policies get metrics of their own.
     pub policies: usize,
     /// Claims whose values are logged; none unless asked for.
     pub claims: Vec<String>,
+}
+
+/// `requests`: where the native module's access logger writes to.
+#[cfg(feature = "threads")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requests {
+    /// The file that lines are appended to.
+    pub file: String,
+    /// Headers that stand in them although no policy reads them, in lower case.
+    pub headers: Vec<String>,
+}
+
+#[cfg(feature = "threads")]
+impl Default for Requests {
+    fn default() -> Self {
+        Requests { file: "/dev/stdout".into(), headers: Vec::new() }
+    }
 }
 
 /// `keySets`: how key sets are fetched from `jwksUri`.
@@ -73,10 +103,10 @@ impl Default for KeySetSettings {
 impl Default for Report {
     fn default() -> Self {
         Report {
-            log: Lines::Divergent,
+            log: Wanted::Divergent,
             sample: 1.0,
             response_header: String::new(),
-            filter_state: true,
+            filter_state: Wanted::default(),
             lines_per_second: 10,
             policies: 100,
             claims: Vec::new(),
@@ -101,6 +131,9 @@ pub struct Settings {
     pub trust_native: bool,
     /// How key sets are fetched.
     pub key_sets: KeySetSettings,
+    /// What the native module's access logger writes.
+    #[cfg(feature = "threads")]
+    pub requests: Requests,
     /// What to write.
     pub report: Report,
 }
@@ -222,6 +255,8 @@ async fn read_fields(proxy: &Proxy, mut fields: Fields<'_>, set: &mut SetReader<
     };
     let mesh = fields.get("mesh").map(decode::mesh_at).unwrap_or_default();
     let report = fields.fields("report").map(read_report).unwrap_or_default();
+    #[cfg(feature = "threads")]
+    let requests = fields.fields("requests").map(read_requests).unwrap_or_default();
     let key_sets = fields.fields("keySets").map(read_key_sets).unwrap_or_default();
     let trust_native = fields.bool("trustNative").unwrap_or(false);
     fields.finish();
@@ -234,6 +269,8 @@ async fn read_fields(proxy: &Proxy, mut fields: Fields<'_>, set: &mut SetReader<
         trust_native,
         key_sets,
         report,
+        #[cfg(feature = "threads")]
+        requests,
     };
     Loaded { resources, baseline, workload, mesh, settings }
 }
@@ -407,12 +444,21 @@ fn read_key_sets(mut fields: Fields<'_>) -> KeySetSettings {
     settings
 }
 
+#[cfg(feature = "threads")]
+fn read_requests(mut fields: Fields<'_>) -> Requests {
+    let default = Requests::default();
+    let file = fields.string("file").map_or(default.file, |file| file.text);
+    let headers = fields.strings("headers").into_iter().map(|name| name.text.to_ascii_lowercase()).collect();
+    fields.finish();
+    Requests { file, headers }
+}
+
 fn read_report(mut fields: Fields<'_>) -> Report {
     let words = [
-        ("none", Lines::None),
-        ("denied", Lines::Denied),
-        ("divergent", Lines::Divergent),
-        ("all", Lines::All),
+        ("none", Wanted::None),
+        ("denied", Wanted::Denied),
+        ("divergent", Wanted::Divergent),
+        ("all", Wanted::All),
     ];
     let default = Report::default();
     let number = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
@@ -420,7 +466,10 @@ fn read_report(mut fields: Fields<'_>) -> Report {
         log: fields.word("log", &words).unwrap_or(default.log),
         sample: fields.number("sample", 0..=1).unwrap_or(default.sample),
         response_header: fields.get("responseHeader").and_then(response_header).unwrap_or_default(),
-        filter_state: fields.bool("filterState").unwrap_or(default.filter_state),
+        filter_state: fields
+            .get("filterState")
+            .and_then(|cursor| filter_state(&cursor, &words))
+            .unwrap_or(default.filter_state),
         lines_per_second: number(fields.integer("linesPerSecond", 1..=10_000))
             .unwrap_or(default.lines_per_second),
         policies: number(fields.integer("policies", 0..=10_000))
@@ -429,6 +478,15 @@ fn read_report(mut fields: Fields<'_>) -> Report {
     };
     fields.finish();
     report
+}
+
+/// A word, or `true` for all requests and `false` for none.
+fn filter_state(cursor: &Cursor<'_>, words: &[(&str, Wanted)]) -> Option<Wanted> {
+    match cursor.node().value {
+        Value::Bool(true) => Some(Wanted::All),
+        Value::Bool(false) => Some(Wanted::None),
+        _ => cursor.word(words),
+    }
 }
 
 /// A header of its own, never one that means something to anybody: `x-…`, letters, digits and hyphens.

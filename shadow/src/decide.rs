@@ -215,6 +215,8 @@ fn judge(inputs: &mut StreamInputs<'_>, plan: &Plan, good: &Cell<Option<Digest>>
         verdict.missing.iter().any(|missing| matches!(missing, Missing::ProviderAnswer(_)));
     let claims = &inputs.active.local.reporter.settings.report.claims;
     let allow = verdict.outcome == Outcome::Allow;
+    #[cfg(feature = "threads")]
+    inputs.asked.host().decided(plan, found.as_ref(), inputs.properties.metadata());
     let (payload, edits) = found.map(|found| (found.payload, found.edits)).unwrap_or_default();
     let mut subject = if allow && claims.is_empty() { None } else { with_subject(inputs) };
     if let (Some(subject), Some(payload)) = (&mut subject, &payload) {

@@ -168,6 +168,17 @@ pub trait Host {
     /// Whether an external provider has been asked about the connection.
     fn provider_was_asked(&self) -> Result<bool, Refused>;
 
+    /// A request has been decided on by this plan: what was found out about its token, and the dynamic metadata that
+    /// policies read.
+    #[cfg(feature = "threads")]
+    fn decided(
+        &self,
+        _plan: &gnomon_engine::Plan,
+        _found: Option<&gnomon_engine::jwt::Authentication>,
+        _metadata: &[(String, Json)],
+    ) {
+    }
+
     /// Changes the request's headers.
     fn change_request(&self, name: &[u8], change: Change<'_>) -> Result<(), Refused>;
 

@@ -3,7 +3,6 @@
 use crate::{
     active::{Active, Reporter},
     compare::{self, Candidate, Comparison, Ending, Enforced, Refuser, compare, enforced, enforced_tcp},
-    config,
     decide::{Decision, decide},
     enforce,
     host::{Host, Level, Property},
@@ -306,7 +305,7 @@ fn candidate(decision: &Decision) -> Candidate<'_> {
 
 /// Writes the filter state and the log line, as far as they are wanted.
 fn finish(asked: &Asked<'_>, reporter: &Reporter, decision: Decision, ended: &Ended<'_>) {
-    if reporter.settings.report.filter_state {
+    if reporter.settings.report.filter_state.has(decision.report.verdict, ended.result) {
         let state = lines::filter_state(&decision.report, ended);
         let _counted = asked.count(asked.host().note("gnomon", &state));
     }
@@ -316,13 +315,7 @@ fn finish(asked: &Asked<'_>, reporter: &Reporter, decision: Decision, ended: &En
 /// Writes the log line, if one is wanted.
 fn tell(asked: &Asked<'_>, reporter: &Reporter, decision: Decision, ended: &Ended<'_>) {
     let Decision { report, baseline, subject, .. } = decision;
-    let wanted = match reporter.settings.report.log {
-        config::Lines::None => false,
-        config::Lines::Denied => report.verdict == Outcome::Deny,
-        config::Lines::Divergent => ended.result.diverges(),
-        config::Lines::All => true,
-    };
-    if !wanted || !reporter.is_sampled() {
+    if !reporter.settings.report.log.has(report.verdict, ended.result) || !reporter.is_sampled() {
         return;
     }
     // Without a clock, each line is one too many.

@@ -52,6 +52,16 @@ impl Object {
         self.0.push_str(value);
     }
 
+    /// Members that are JSON already: an object's without its brackets.
+    pub fn members(&mut self, members: &str) {
+        if !members.is_empty() {
+            if self.0.len() > 1 {
+                self.0.push(',');
+            }
+            self.0.push_str(members);
+        }
+    }
+
     /// The text.
     pub fn end(mut self) -> String {
         self.0.push('}');

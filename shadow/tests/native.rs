@@ -131,7 +131,7 @@ impl Host for Proxy {
     }
 }
 
-const ONLY_A: &str = r#"{"candidate": {"resources": [{
+const ONLY_A: &str = r#"{"report": {"filterState": "all"}, "candidate": {"resources": [{
     "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
     "metadata": {"name": "a", "namespace": "shop"},
     "spec": {"rules": [{"to": [{"operation": {"paths": ["/a"]}}]}]}

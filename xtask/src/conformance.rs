@@ -28,7 +28,9 @@ pub(crate) fn module(workspace: &Workspace, cases: &str) -> Result<(), Failure> 
     let envoy = setup::envoy(workspace)?;
     let module = module::build(workspace)?;
     let mut command = workspace.cargo();
-    command.args(["test", "--package", "gnomon-host-tests", "--test", "envoy_judge", "--"]);
+    // As the comparison without the module: what draws and judges the cases is to be quick.
+    command.args(["test", "--profile", "optimised"]);
+    command.args(["--package", "gnomon-host-tests", "--test", "envoy_judge", "--"]);
     command.args(["--nocapture", "random::the_filter_sees_them_agree"]);
     run(command
         .env("GNOMON_ENVOY", envoy)

@@ -41,6 +41,9 @@ cargo xtask <command>
   bench envoy [--write]
                   what the filter costs beside Envoy's own RBAC: tables (five minutes)
                   --write puts them into docs/performance.md
+  bench module [--write]
+                  what the native module costs: processor time, latency, memory, updates (eight minutes)
+                  --write puts the tables into docs/performance.md
   bench diff      what it costs to compare two sets of policies over all requests: a table
   bench scale     how long, how large, how fast large policy sets are: a table
   bench trees     the first answer on a repository of 30,000 files, and on a cluster's dump
@@ -52,6 +55,8 @@ cargo xtask <command>
   dist --command-line
                   the command line alone, in target/dist-command-line: an archive for each kind of machine that this
                   one builds for, and a manifest for krew (GNOMON_RELEASES=<url> says where archives will be)
+  dist --module   the native module alone, in target/dist-module: for both kinds of processors, with its image,
+                  checksums and bills of materials (on Linux)
   dist --gather FOLDER
                   the manifest for krew and the checksums of archives that several machines have made
   conformance [--cases N] [--seed S] [--out FOLDER]
@@ -107,6 +112,8 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["bench", "--write"] => verdicts::bench(&Workspace::find()?, true),
         ["bench", "envoy"] => bench::envoy(&Workspace::find()?, false),
         ["bench", "envoy", "--write"] => bench::envoy(&Workspace::find()?, true),
+        ["bench", "module"] => bench::module(&Workspace::find()?, false),
+        ["bench", "module", "--write"] => bench::module(&Workspace::find()?, true),
         ["bench", "diff"] => bench::diff(&Workspace::find()?),
         ["bench", "scale"] => bench::scale(&Workspace::find()?),
         ["bench", "trees"] => bench::trees(&Workspace::find()?),
@@ -128,6 +135,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["dist"] => dist::dist(&Workspace::find()?, false),
         ["dist", "--check"] => dist::dist(&Workspace::find()?, true),
         ["dist", "--command-line"] => dist::command_line(&Workspace::find()?),
+        ["dist", "--module"] => dist::module_alone(&Workspace::find()?),
         ["dist", "--gather", folder] => dist::gather(std::path::Path::new(folder)),
         ["conformance", rest @ ..] => conformance::conformance(&Workspace::find()?, rest),
         ["filter"] => {

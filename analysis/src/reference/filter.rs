@@ -67,6 +67,27 @@ const FILTER: Object = Object {
             "Envoy's own ext_authz stands in front for every CUSTOM policy. Default: false.",
         ),
         field(
+            "requests",
+            Shape::Object(&Object {
+                name: "requests",
+                doc: "What the native module's access logger writes.",
+                fields: &[
+                    field(
+                        "file",
+                        Text("/var/log/requests.jsonl"),
+                        "The file that lines are appended to. Default: /dev/stdout.",
+                    ),
+                    field(
+                        "headers",
+                        List(&Text("x-request-id")),
+                        "Headers that stand in the lines although no policy reads them.",
+                    ),
+                ],
+                ..WRITTEN
+            }),
+            "What the native module's access logger writes.",
+        ),
+        field(
             "report",
             Shape::Object(&Object {
                 name: "report",
@@ -94,7 +115,12 @@ const FILTER: Object = Object {
                         Text("x-gnomon-shadow"),
                         "A response header with the verdict, for debugging: begins with x-. Default: none.",
                     ),
-                    field("filterState", Boolean, "%FILTER_STATE(wasm.gnomon:PLAIN)%. Default: true."),
+                    field(
+                        "filterState",
+                        Either(&[Words(&["none", "denied", "divergent", "all"]), Boolean]),
+                        "Which requests get %FILTER_STATE(wasm.gnomon:PLAIN)%; true: all, false: none. \
+                         Default: divergent.",
+                    ),
                 ],
                 ..WRITTEN
             }),

@@ -26,7 +26,7 @@ use gnomon_engine::{
 };
 use gnomon_manifests::{
     Loaded, merged, parse, read_file,
-    request::{RequestSpec, Requests, requests},
+    request::{RequestSpec, Requests, json_lines, requests},
 };
 use std::{
     path::{Path, PathBuf},
@@ -277,6 +277,7 @@ fn read_requests(path: Option<&Path>, inline: Option<&Node>, loaded: &mut Loaded
             }
         };
         file = Arc::from(&*path.to_string_lossy());
+        let text = json_lines(&text).unwrap_or(text);
         let (mut documents, problems) = parse(&text, &file);
         loaded.sources.insert(file.clone(), text.into());
         if !problems.is_empty() {

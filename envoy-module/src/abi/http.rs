@@ -134,6 +134,12 @@ unsafe extern "C" {
         key: Buffer,
         value: Buffer,
     ) -> bool;
+    fn envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
+        stream: *mut c_void,
+        namespace: Buffer,
+        key: Buffer,
+        value: Buffer,
+    );
     fn envoy_dynamic_module_callback_http_get_filter_state_typed(
         stream: *mut c_void,
         key: Buffer,
@@ -192,11 +198,19 @@ impl Config<'_> {
         })
     }
 
-    /// Adds to a counter without labels.
-    pub(crate) fn increment(&self, id: usize, by: u64) -> Result<(), u32> {
-        // SAFETY: the configuration is that of the hook that runs; Envoy looks the number up.
+    /// Adds to a counter, for these values of its labels where it has some.
+    pub(crate) fn increment(&self, id: usize, labels: &[String], by: u64) -> Result<(), u32> {
+        let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::of(label.as_bytes())).collect();
+        // SAFETY: the configuration is that of the hook that runs; Envoy looks the number up, and all texts live while they
+        // are read. It takes no labels where there are none.
         done(unsafe {
-            envoy_dynamic_module_callback_http_filter_config_increment_counter(self.0, id, null(), 0, by)
+            envoy_dynamic_module_callback_http_filter_config_increment_counter(
+                self.0,
+                id,
+                labels.as_ptr(),
+                labels.len(),
+                by,
+            )
         })
     }
 
@@ -377,6 +391,15 @@ impl Stream<'_> {
         unsafe { envoy_dynamic_module_callback_http_set_filter_state_bytes(self.at, key, value) }
     }
 
+    /// Notes a text in the stream's dynamic metadata.
+    pub(crate) fn set_metadata(&self, namespace: &str, key: &str, value: &[u8]) {
+        let [namespace, key, value] = [namespace.as_bytes(), key.as_bytes(), value].map(Buffer::of);
+        // SAFETY: the stream is that of the hook that runs; all texts live while they are read.
+        unsafe {
+            envoy_dynamic_module_callback_http_set_dynamic_metadata_string(self.at, namespace, key, value)
+        }
+    }
+
     /// What has been noted about the stream.
     pub(crate) fn noted(&self, key: &str) -> Option<Vec<u8>> {
         // SAFETY: the stream is that of the hook that runs; Envoy writes one buffer.
@@ -389,22 +412,11 @@ impl Stream<'_> {
         })
     }
 
-    /// Adds to a counter, for these values of its labels.
-    pub(crate) fn increment(&self, id: usize, values: &[&str], by: u64) -> Result<(), u32> {
-        let mut buffers = [Buffer::NONE; 2];
-        for (buffer, value) in buffers.iter_mut().zip(values) {
-            *buffer = Buffer::of(value.as_bytes());
-        }
-        let count = values.len().min(buffers.len());
-        // SAFETY: the stream is that of the hook that runs; Envoy looks the number up, and all texts live.
+    /// Adds to a counter without labels.
+    pub(crate) fn increment(&self, id: usize, by: u64) -> Result<(), u32> {
+        // SAFETY: the stream is that of the hook that runs; Envoy looks the number up.
         done(unsafe {
-            envoy_dynamic_module_callback_http_filter_increment_counter(
-                self.at,
-                id,
-                buffers.as_ptr(),
-                count,
-                by,
-            )
+            envoy_dynamic_module_callback_http_filter_increment_counter(self.at, id, null(), 0, by)
         })
     }
 

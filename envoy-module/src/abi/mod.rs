@@ -16,6 +16,7 @@
 //!   so what it points to is only borrowed shared, and holds cells.
 //! - No panic leaves a hook ([`crate::guard`]).
 
+pub(crate) mod access;
 mod hooks;
 pub(crate) mod http;
 mod metadata;
@@ -143,8 +144,9 @@ const LOADED: *mut c_void = core::ptr::null_mut();
 /// Shows an attribute.
 type AttributeCall = unsafe extern "C" fn(*mut c_void, u32, *mut Buffer) -> bool;
 
-/// `envoy_dynamic_module_callback_network_filter_get_attribute_string`, since 1.40: for a connection what
-/// `…http_filter_get_attribute_string` is for a request, in the same form.
+/// `envoy_dynamic_module_callback_network_filter_get_attribute_string`, since 1.40 (envoyproxy/envoy#46024): the filter, the
+/// attribute's number and a buffer, as for a request; both hand the latter two on to `ContextAccessor::getAttributeString`,
+/// and so does the machine code of the released 1.40.0.
 fn later() -> Option<AttributeCall> {
     static FOUND: OnceLock<Option<AttributeCall>> = OnceLock::new();
     *FOUND.get_or_init(|| {
@@ -154,6 +156,18 @@ fn later() -> Option<AttributeCall> {
         // SAFETY: what is under that name is that function. Null is no function, and becomes none.
         unsafe { core::mem::transmute::<*mut c_void, Option<AttributeCall>>(found) }
     })
+}
+
+/// Gives memory that nothing uses back to the system: of the allocator that Envoy brings, which is ours too, since it keeps
+/// what has once been freed. Reading policies takes several times what their plan does.
+pub(crate) fn give_memory_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        unsafe extern "C" {
+            safe fn malloc_trim(pad: usize) -> core::ffi::c_int;
+        }
+        let _whether_any = malloc_trim(0);
+    }
 }
 
 /// What Envoy knows about a stream or a connection, as the ABI numbers it.

@@ -4,6 +4,7 @@
 
 use super::{
     Ours, allowing, alone,
+    requests::*,
     stand_ins::{Fake, LOG, Random},
     *,
 };
@@ -25,7 +26,21 @@ fn random_fake(random: &mut Random) -> Fake {
 
 /// A configuration: good ones, with tokens and key sets among them, and others.
 fn text(random: &mut Random) -> Vec<u8> {
-    let rich = r#"{"workload": {"namespace": "shop"}, "trustNative": true, "report": {"log": "all", "claims": ["sub"]},
+    match random.below(5) {
+        0 => random.bytes(),
+        1 => allowing("enforce", "/a").into_bytes(),
+        2 => allowing("shadow", "/a").into_bytes(),
+        3 => {
+            let mut broken = RICH.as_bytes().to_vec();
+            let place = random.below(broken.len());
+            broken[place] = random.below(256) as u8;
+            broken
+        }
+        _ => RICH.as_bytes().to_vec(),
+    }
+}
+
+const RICH: &str = r#"{"workload": {"namespace": "shop"}, "trustNative": true, "report": {"log": "all", "claims": ["sub"]},
         "candidate": {"resources": [
         {"apiVersion": "security.istio.io/v1", "kind": "RequestAuthentication",
          "metadata": {"name": "j", "namespace": "shop"},
@@ -35,25 +50,14 @@ fn text(random: &mut Random) -> Vec<u8> {
             {"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/cart"], "ipBlocks": ["10.0.0.0/8"]}}],
              "when": [{"key": "experimental.envoy.filters.http.lua[k]", "values": ["v"]},
                       {"key": "connection.sni", "values": ["a"]}]}]}}]}}"#;
-    match random.below(5) {
-        0 => random.bytes(),
-        1 => allowing("enforce", "/a").into_bytes(),
-        2 => allowing("shadow", "/a").into_bytes(),
-        3 => {
-            let mut broken = rich.as_bytes().to_vec();
-            let place = random.below(broken.len());
-            broken[place] = random.below(256) as u8;
-            broken
-        }
-        _ => rich.as_bytes().to_vec(),
-    }
-}
 
+#[derive(Default)]
 struct Life {
     http: Vec<(Fake, Ours)>,
     network: Vec<(Fake, Ours)>,
     requests: Vec<(Fake, Ours)>,
     connections: Vec<(Fake, Ours)>,
+    loggers: Vec<Ours>,
 }
 
 fn any(from: &[(Fake, Ours)], random: &mut Random) -> Option<usize> {
@@ -62,7 +66,7 @@ fn any(from: &[(Fake, Ours)], random: &mut Random) -> Option<usize> {
 
 fn step(life: &mut Life, random: &mut Random) {
     let name = random.bytes();
-    match random.below(20) {
+    match random.below(23) {
         0 => {
             let (fake, text) = (random_fake(random), text(random));
             let ours = envoy_dynamic_module_on_http_filter_config_new(
@@ -169,6 +173,31 @@ fn step(life: &mut Life, random: &mut Random) {
                 fake.hook_ends();
             }
         }
+        19 => {
+            // Loggers of a good configuration: others might name any file.
+            let text = match random.below(2) {
+                0 => RICH.to_owned(),
+                _ => allowing("shadow", "/a"),
+            };
+            let text = text.replacen('{', r#"{"requests": {"file": "/dev/null"}, "#, 1);
+            let fake = random_fake(random);
+            let (name, text) = (Buffer::of(&name), Buffer::of(text.as_bytes()));
+            let ours = envoy_dynamic_module_on_access_logger_config_new(fake.at(), name, text);
+            assert!(!ours.is_null());
+            life.loggers.push(envoy_dynamic_module_on_access_logger_new(ours, fake.at()));
+            envoy_dynamic_module_on_access_logger_config_destroy(ours);
+        }
+        20 if life.loggers.len() > 2 => {
+            let ours = life.loggers.swap_remove(random.below(life.loggers.len()));
+            envoy_dynamic_module_on_access_logger_flush(ours);
+            envoy_dynamic_module_on_access_logger_destroy(ours);
+        }
+        20 | 21 if !life.loggers.is_empty() => {
+            let ours = life.loggers[random.below(life.loggers.len())];
+            let fake = random_fake(random);
+            envoy_dynamic_module_on_access_logger_log(fake.at(), ours, [0, 3, 6, 7][random.below(4)]);
+            fake.hook_ends();
+        }
         _ => {
             // Null, wherever a pointer of ours is expected.
             let (fake, null) = (random_fake(random), core::ptr::null());
@@ -179,6 +208,11 @@ fn step(life: &mut Life, random: &mut Random) {
             envoy_dynamic_module_on_http_filter_config_scheduled(fake.at(), null, 0);
             envoy_dynamic_module_on_network_filter_read(fake.at(), null, 0, true);
             envoy_dynamic_module_on_network_filter_destroy(null);
+            envoy_dynamic_module_on_access_logger_config_destroy(null);
+            envoy_dynamic_module_on_access_logger_new(null, fake.at());
+            envoy_dynamic_module_on_access_logger_log(fake.at(), null, 6);
+            envoy_dynamic_module_on_access_logger_flush(null);
+            envoy_dynamic_module_on_access_logger_destroy(null);
             fake.hook_ends();
         }
     }
@@ -192,8 +226,7 @@ fn every_hook_in_any_order_with_any_bytes() {
     let (mut seed, mut steps) = (1, 0_u64);
     while Instant::now() < deadline {
         let mut random = Random::new(seed);
-        let mut life =
-            Life { http: Vec::new(), network: Vec::new(), requests: Vec::new(), connections: Vec::new() };
+        let mut life = Life::default();
         for _ in 0..400 {
             step(&mut life, &mut random);
             steps += 1;
@@ -206,6 +239,7 @@ fn every_hook_in_any_order_with_any_bytes() {
         for (_, ours) in life.connections {
             envoy_dynamic_module_on_network_filter_destroy(ours);
         }
+        life.loggers.into_iter().for_each(|ours| envoy_dynamic_module_on_access_logger_destroy(ours));
         for (_, ours) in life.http {
             envoy_dynamic_module_on_http_filter_config_destroy(ours);
         }

@@ -2,6 +2,7 @@
 
 use super::{
     Ours, allowing, alone, configure, envoy_dynamic_module_on_http_filter_config_destroy as destroy,
+    envoy_dynamic_module_on_http_filter_config_scheduled as scheduled,
     envoy_dynamic_module_on_http_filter_destroy, envoy_dynamic_module_on_http_filter_new, pass, request,
     stand_ins::{Fake, LOG, metric},
 };
@@ -28,9 +29,55 @@ fn a_request_is_evaluated_compared_and_counted() {
     }
     assert_eq!(metric("gnomon_requests_agree_total"), 1);
     assert_eq!(metric("gnomon_requests_would_deny_total"), 1);
-    assert_eq!(metric("gnomon_policy_requests_total|ns[shop]-policy[a]-rule[0]|agree"), 1);
-    assert_eq!(metric("gnomon_policy_requests_total|(allow)|would_deny"), 1);
     destroy(ours);
+}
+
+#[test]
+fn counters_with_labels_are_told_every_second_and_by_the_next_configuration() {
+    let _alone = alone();
+    let config = Fake::default();
+    let counters = || {
+        ["ns[shop]-policy[a]-rule[0]|agree", "(allow)|would_deny"]
+            .map(|labels| metric(&format!("gnomon_policy_requests_total|{labels}")))
+    };
+    let first = configure(&config, &allowing("shadow", "/a"));
+    for path in ["/a", "/b", "/a"] {
+        assert!(pass(first, &request(path)));
+    }
+    assert_eq!(counters(), [0, 0]);
+    for _ in 0..2 {
+        scheduled(config.at(), first, 0);
+        assert_eq!(counters(), [2, 1]);
+    }
+    // What comes between the last second and the end of a configuration.
+    assert!(pass(first, &request("/b")));
+    destroy(first);
+    let second = configure(&config, &allowing("shadow", "/a"));
+    assert_eq!(counters(), [2, 1]);
+    scheduled(config.at(), second, 0);
+    assert_eq!(counters(), [2, 2]);
+    destroy(second);
+}
+
+#[test]
+fn filter_state_is_noted_where_it_is_wanted() {
+    let _alone = alone();
+    let config = Fake::default();
+    let all = allowing("shadow", "/a");
+    for (wanted, noted) in [
+        ("\"divergent\"", [false, true]),
+        ("\"none\"", [false; 2]),
+        ("true", [true; 2]),
+        ("false", [false; 2]),
+    ] {
+        let ours = configure(&config, &all.replace("\"all\"", wanted));
+        for (path, noted) in ["/a", "/b"].into_iter().zip(noted) {
+            let fake = request(path);
+            assert!(pass(ours, &fake));
+            assert_eq!(!note(&fake).is_empty(), noted, "{wanted} {path}");
+        }
+        destroy(ours);
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@
 mod any_order;
 mod heap;
 mod life;
+mod requests;
 mod stand_ins;
 mod threads;
 
@@ -68,19 +69,20 @@ unsafe extern "C" {
 }
 
 /// Tests that look at what is the process's: one after the other.
-fn alone() -> MutexGuard<'static, ()> {
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     guard::tests::reset();
     stand_ins::METRICS.lock().unwrap().clear();
     stand_ins::LOG.lock().unwrap().clear();
+    drop(crate::ticker::left_behind(b"gnomon"));
     alone
 }
 
 /// Only these paths are allowed.
 fn allowing(mode: &str, path: &str) -> String {
     format!(
-        r#"{{"mode": "{mode}", "workload": {{"namespace": "shop"}}, "candidate": {{"resources": [{{
+        r#"{{"mode": "{mode}", "workload": {{"namespace": "shop"}}, "report": {{"filterState": "all"}}, "candidate": {{"resources": [{{
             "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
             "metadata": {{"name": "a", "namespace": "shop"}},
             "spec": {{"rules": [{{"to": [{{"operation": {{"paths": ["{path}"]}}}}]}}]}}}}]}}}}"#

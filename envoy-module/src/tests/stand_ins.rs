@@ -290,6 +290,50 @@ callbacks! {
         of(at).notes.borrow_mut().insert(key, read(value));
         of(at).chance()
     }
+    envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
+        at: At, namespace: Buffer, key: Buffer, value: Buffer
+    ) {
+        let text = |buffer| String::from_utf8(read(buffer)).unwrap();
+        of(at).notes.borrow_mut().insert(format!("{}/{}", text(namespace), text(key)), read(value));
+    }
+    envoy_dynamic_module_callback_access_logger_get_headers_size(at: At, _map: u32) -> usize {
+        of(at).lines.len()
+    }
+    envoy_dynamic_module_callback_access_logger_get_headers(at: At, map: u32, to: *mut Line) -> bool {
+        envoy_dynamic_module_callback_http_get_headers(at, map, to)
+    }
+    envoy_dynamic_module_callback_access_logger_get_downstream_remote_address(
+        at: At, to: *mut Buffer, port: *mut u32
+    ) -> bool { address(at, to, port) }
+    envoy_dynamic_module_callback_access_logger_get_downstream_direct_remote_address(
+        at: At, to: *mut Buffer, port: *mut u32
+    ) -> bool { address(at, to, port) }
+    envoy_dynamic_module_callback_access_logger_get_downstream_local_address(
+        at: At, to: *mut Buffer, port: *mut u32
+    ) -> bool { address(at, to, port) }
+    envoy_dynamic_module_callback_access_logger_is_mtls(at: At) -> bool { of(at).some(2) == 1 }
+    envoy_dynamic_module_callback_access_logger_get_downstream_peer_uri_san_size(at: At) -> usize {
+        of(at).lines.len() % 3
+    }
+    envoy_dynamic_module_callback_access_logger_get_downstream_peer_uri_san(at: At, to: *mut Buffer) -> bool {
+        of(at).fill(of(at).lines.len() % 3, to)
+    }
+    envoy_dynamic_module_callback_access_logger_get_requested_server_name(at: At, to: *mut Buffer) -> bool {
+        of(at).give(None, to)
+    }
+    envoy_dynamic_module_callback_access_logger_get_response_code_details(at: At, to: *mut Buffer) -> bool {
+        of(at).give(of(at).attributes.get(&16).cloned(), to)
+    }
+    envoy_dynamic_module_callback_access_logger_get_connection_termination_details(
+        at: At, to: *mut Buffer
+    ) -> bool { of(at).give(None, to) }
+    envoy_dynamic_module_callback_access_logger_get_dynamic_metadata(
+        at: At, namespace: Buffer, key: Buffer, to: *mut Buffer
+    ) -> bool {
+        let text = |buffer| String::from_utf8(read(buffer)).unwrap();
+        let known = of(at).notes.borrow().get(&format!("{}/{}", text(namespace), text(key))).cloned();
+        of(at).give(known, to)
+    }
     envoy_dynamic_module_callback_http_get_filter_state_typed(at: At, key: Buffer, to: *mut Buffer) -> bool {
         let key = String::from_utf8(read(key)).unwrap();
         let known = of(at).notes.borrow().get(&key).cloned();

@@ -64,7 +64,7 @@ fn disagreeing(judge: &Judge, engine: &Engine, worlds: Vec<World>) -> Vec<(World
             let differ = report.verdict != Outcome::Unknown && difference(&question, &report, seen).is_some();
             differ.then(|| seen.clone())
         });
-        found.extend(seen.map(|seen| (world.clone(), seen)));
+        found.extend(seen.map(|seen| (world.clone(), *seen)));
     }
     found
 }

@@ -129,9 +129,11 @@ impl<'a> Batch<'a> {
             self.run_one(&exchange)?;
         }
         let mut answers = self.answers;
-        for (number, seen) in observations::collect(self.envoy.access_log(), &self.observations)? {
+        for (number, seen) in
+            observations::collect(self.envoy.access_log(), &self.observations, self.listeners.writes())?
+        {
             if let Some(answer) = answers.get_mut(number) {
-                *answer = Some(Answer::Seen(seen));
+                *answer = Some(Answer::Seen(Box::new(seen)));
             }
         }
         Ok(answers.into_iter().map(|answer| answer.unwrap_or(Answer::Beyond("never asked".into()))).collect())

@@ -54,7 +54,7 @@ impl Question<'_> {
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// What Envoy did.
-    Seen(Seen),
+    Seen(Box<Seen>),
     /// Envoy cannot be asked this, and why.
     Beyond(String),
 }
@@ -81,6 +81,8 @@ pub struct Seen {
     /// The shadow filter's state (`verdict`, `status`, `stage`, `policy`, `result`, …); `None` where there is no filter
     /// or it had nothing to see.
     pub shadow: Option<Value>,
+    /// What the native module's access logger wrote about it: a request as in docs/formats.md.
+    pub written: Option<String>,
 }
 
 /// What all Envoys have in common: certificates are made once, providers run once.

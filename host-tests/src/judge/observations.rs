@@ -56,8 +56,12 @@ impl Lines {
     }
 }
 
-/// Waits until there is a line for each.
-pub(super) fn collect(log: &AccessLog, observations: &[Observation]) -> Result<Vec<(usize, Seen)>> {
+/// Waits until there is a line for each. With `writes`, the native module's access logger writes as well.
+pub(super) fn collect(
+    log: &AccessLog,
+    observations: &[Observation],
+    writes: bool,
+) -> Result<Vec<(usize, Seen)>> {
     let deadline = Instant::now() + access_log::PATIENCE;
     let mut lines = Lines::default();
     let mut missing = observations.iter().collect::<Vec<_>>();
@@ -76,11 +80,13 @@ pub(super) fn collect(log: &AccessLog, observations: &[Observation]) -> Result<V
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    let seen = |observation: &Observation| {
+    let mut written = if writes { log.requests() } else { HashMap::new() };
+    let mut seen = |observation: &Observation| {
         let line = lines.find(observation).ok_or_else(|| Error::new("a line is gone"))?;
-        Ok((observation.number, seen(line, &observation.reply)?))
+        let written = written.remove(&case(observation.number));
+        Ok((observation.number, Seen { written, ..seen(line, &observation.reply)? }))
     };
-    observations.iter().map(seen).collect()
+    observations.iter().map(&mut seen).collect()
 }
 
 fn seen(line: &Value, reply: &Returned) -> Result<Seen> {
@@ -118,6 +124,7 @@ fn seen(line: &Value, reply: &Returned) -> Result<Seen> {
         dry_run_allow: dry_run(line, rbac, "allow"),
         dry_run_deny: dry_run(line, rbac, "deny"),
         shadow,
+        written: None,
     })
 }
 

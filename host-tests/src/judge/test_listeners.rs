@@ -69,6 +69,11 @@ impl<'a> TestListeners<'a> {
         TestListeners { all: Vec::new(), filter: filter.map(Path::to_owned), enforces, judge }
     }
 
+    /// Requests are written down as well: by the native module, where it is the filter.
+    pub(super) fn writes(&self) -> bool {
+        !self.enforces && self.filter.as_deref().is_some_and(filter::is_module)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
@@ -194,6 +199,13 @@ impl<'a> TestListeners<'a> {
             );
         }
         let http = listener.protocol == Protocol::Http;
+        // What it reads of a token the filter notes.
+        let module = self.filter.as_ref().filter(|_| self.writes());
+        let requests = module.map(|module| {
+            let configuration =
+                candidate::configuration(&listener.resources, &listener.workload, &listener.mesh);
+            (module.clone(), configuration)
+        });
         let waypoint = listener.workload.proxy == ProxyKind::Waypoint;
         if http && waypoint {
             filters.insert(0, waypoint_peer());
@@ -221,6 +233,7 @@ impl<'a> TestListeners<'a> {
             path: ProxySettings::of(&listener.workload, &listener.mesh).path,
             underscores: ProxySettings::of(&listener.workload, &listener.mesh).underscores,
             name: listener.name.clone(),
+            requests: requests.filter(|_| http),
         })
     }
 }

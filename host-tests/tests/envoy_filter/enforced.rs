@@ -10,7 +10,7 @@ const SHOWN: [&str; 3] = ["authorization", "x-claim", "x-payload"];
 
 fn start(resources: &Value) -> Envoy {
     let configuration = json!({"mode": "enforce", "candidate": {"resources": resources}});
-    let ours = vec![filter::http_filter(&filter::wasm().unwrap(), &configuration)];
+    let ours = vec![configured(&configuration)];
     let listeners = vec![Listener::http("ours", ours), Listener::http("native", native(resources))];
     Envoy::start_with(|log| {
         // What the upstream would get.

@@ -32,7 +32,7 @@ fn start() -> Envoy {
         "trustNative": true,
         "report": {"log": "all", "linesPerSecond": 10_000, "responseHeader": "x-gnomon-shadow", "claims": ["sub"]},
     });
-    let shadow = filter::http_filter(&filter::wasm().unwrap(), &configuration);
+    let shadow = configured(&configuration);
     let bootstrap = Bootstrap::new(&workload(), vec![Listener::http("web", vec![metadata, shadow])]);
     Envoy::start_with(|log| {
         let mut bootstrap = bootstrap.to_json(log);

@@ -63,7 +63,15 @@ fn shadow(resources: &Value) -> Value {
 
 /// The filter with this configuration.
 fn configured(configuration: &Value) -> Value {
-    filter::http_filter(&filter::wasm().unwrap(), configuration)
+    filter::http_filter(&filter::wasm().unwrap(), &telling(configuration))
+}
+
+/// The configuration with filter state for every request, unless it says something else.
+fn telling(configuration: &Value) -> Value {
+    let mut configuration = configuration.clone();
+    let report = configuration.as_object_mut().unwrap().entry("report").or_insert_with(|| json!({}));
+    report.as_object_mut().unwrap().entry("filterState").or_insert_with(|| "all".into());
+    configuration
 }
 
 /// Envoy's own filters with these.

@@ -132,7 +132,7 @@ fn verdicts_are_compared_whoever_answers() {
     }
 
     // Every request is counted once, by its result and by its policy.
-    let scrape = Scrape::read(&envoy.admin_get("/stats/prometheus").unwrap());
+    let scrape = Scrape::complete(&envoy).unwrap();
     let counted = |result: &str| scrape.sum(&format!("gnomon_requests_{result}_total"));
     for result in ["agree", "would_deny", "would_allow", "unknown"] {
         let expected = table.iter().filter(|(.., wanted)| *wanted == result).count();

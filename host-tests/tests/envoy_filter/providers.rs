@@ -144,7 +144,7 @@ fn connections_that_a_provider_may_have_refused_are_not_taken_for_served() {
     let wasm = filter::wasm().unwrap();
     let listener = |name: &str, resources: Value| {
         let configuration = json!({"candidate": {"resources": resources}, "mesh": mesh()});
-        let shadow = filter::network_filter(&wasm, &configuration);
+        let shadow = filter::network_filter(&wasm, &telling(&configuration));
         Listener::tcp(name, [vec![shadow], native.clone()].concat())
     };
     let listeners = vec![

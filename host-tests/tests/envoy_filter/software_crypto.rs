@@ -22,7 +22,7 @@ fn uncommon_signatures_are_judged_as_envoy_judges_them_or_unknown() {
         policy("user", "ALLOW", json!([{"from": [{"source": {"requestPrincipals": ["*/u"]}}]}])),
     ]);
     let configuration = json!({"candidate": {"resources": resources}});
-    let able = filter::http_filter(&filter::software_crypto_wasm().unwrap(), &configuration);
+    let able = filter::http_filter(&filter::software_crypto_wasm().unwrap(), &telling(&configuration));
     let both = |shadow: Value| [vec![shadow], native(&resources)].concat();
     let listeners =
         vec![Listener::http("able", both(able)), Listener::http("usual", both(configured(&configuration)))];

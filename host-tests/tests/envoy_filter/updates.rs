@@ -24,7 +24,7 @@ fn metric(envoy: &Envoy, name: &str) -> f64 {
 #[test]
 fn an_update_that_is_refused_leaves_the_last_good_plan() {
     let wasm = filter::wasm().unwrap();
-    let entry = |configuration: &Value| filter::http_filter(&wasm, configuration);
+    let entry = |configuration: &Value| filter::http_filter(&wasm, &telling(configuration));
     let refuse = configuration(&json!([policy("nobody", "ALLOW", json!([]))]));
     let discovery = Discovery::new(&entry(&refuse)).unwrap();
     let bootstrap = Bootstrap::new(&workload(), vec![Listener::http("web", vec![discovery.filter()])]);
@@ -68,7 +68,7 @@ fn key_sets_are_fetched_through_a_cluster_and_survive_updates() {
         });
         let mut configuration = configuration(&json!([authentication]));
         configuration["keySets"] = json!({"clusters": {uri: cluster}, "refreshSeconds": 1});
-        filter::http_filter(&wasm, &configuration)
+        filter::http_filter(&wasm, &telling(&configuration))
     };
     let discovery = Discovery::new(&configured("upstream", "one")).unwrap();
     let mut bootstrap = Bootstrap::new(&workload(), vec![Listener::http("web", vec![discovery.filter()])]);

@@ -1,12 +1,15 @@
 //! The engine's verdict, Envoy's and the filter's: all three on the same questions.
 
-use gnomon_engine::{Plan, prepare::Prepared, verdict::Outcome, workload::ProxyKind};
+use gnomon_engine::{
+    Node, Plan, prepare::Prepared, request::Protocol, verdict::Outcome, workload::ProxyKind,
+};
 use gnomon_host_tests::{
     conformance::compare::{difference, engine},
     filter,
     judge::{Answer, Judge, Question, Seen},
     tokens,
 };
+use gnomon_manifests::request::{Requests, requests};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -23,6 +26,9 @@ pub(crate) struct Counts {
     pub(crate) unseen: usize,
     /// The filter did not know.
     pub(crate) shadow_unknown: usize,
+    /// Requests that the native module's access logger wrote, and those of which it wrote nothing.
+    pub(crate) written: usize,
+    pub(crate) not_written: usize,
     /// What Envoy was asked, by the stage that decided.
     pub(crate) stages: BTreeMap<String, usize>,
 }
@@ -60,10 +66,40 @@ pub(crate) fn compare(
                 wrong.extend(differs.map(|what| format!("{name}: Envoy: {what}")));
                 let differs = shadow_differences(question, &plan, &seen, counts);
                 wrong.extend(differs.map(|what| format!("{name}: filter: {what}")));
+                let differs = written_differences(question, &plan, &seen, counts);
+                wrong.extend(differs.map(|what| format!("{name}: written: {what}")));
             }
         }
     }
     wrong
+}
+
+/// In what the request that the native module's access logger wrote fares otherwise than the one that Envoy saw.
+pub(crate) fn written_differences(
+    question: &Question<'_>,
+    plan: &Plan,
+    seen: &Seen,
+    counts: &mut Counts,
+) -> Option<String> {
+    let is_module = filter::wasm().is_ok_and(|filter| filter::is_module(&filter));
+    // What no policy was asked about is written as it came, if at all.
+    if !is_module || question.request.protocol == Protocol::Tcp || seen.shadow.is_none() {
+        return None;
+    }
+    let Some(line) = &seen.written else {
+        counts.not_written += 1;
+        return None;
+    };
+    counts.written += 1;
+    let document: Node = serde_json::from_str(line).unwrap();
+    let read = requests(&"requests.jsonl".into(), &document);
+    let request = match &read {
+        Ok(Requests::One(request)) => request,
+        other => return Some(format!("{line} is no request: {other:?}")),
+    };
+    let report = engine(&Question { request, ..question.clone() }, plan);
+    let (again, envoys) = ((report.verdict, report.status), (seen.verdict, seen.status));
+    (again != envoys).then(|| format!("{line} gives {again:?} and not {envoys:?}: {}", report.reason))
 }
 
 /// In what the filter differs from the engine.

@@ -38,5 +38,6 @@ fn envoy_answers_as_the_suites_expect() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     // What is left out may not grow into the rule.
     assert!(counts.beyond * 10 <= counts.asked, "{counts:?}");
+    assert!(counts.not_written * 5 <= counts.written, "{counts:?}");
     assert!(counts.shadow_unknown * 10 <= counts.shadowed, "{counts:?}");
 }

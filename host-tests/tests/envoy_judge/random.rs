@@ -1,7 +1,7 @@
 //! Random policies and requests before real Envoy: what nobody thought of writing down. `cargo xtask conformance` does
 //! the same, quicker and for longer.
 
-use crate::compare::{Counts, shadow_differences};
+use crate::compare::{Counts, shadow_differences, written_differences};
 use gnomon_engine::{Plan, verdict::Report};
 use gnomon_host_tests::{
     conformance::{self, Settings, Summary, compare::engine},
@@ -14,8 +14,13 @@ use std::sync::Mutex;
 fn agree(seed: u64, cases: usize, with_filter: bool) -> Summary {
     let counts = Mutex::new(Counts::default());
     let shadow = |question: &Question<'_>, plan: &Plan, _: &Report, seen: &Seen| {
-        let differs = shadow_differences(question, plan, seen, &mut counts.lock().unwrap());
-        differs.map(|what| format!("the filter: {what}"))
+        let counts = &mut counts.lock().unwrap();
+        let differs = shadow_differences(question, plan, seen, counts);
+        let differs = differs.map(|what| format!("the filter: {what}"));
+        differs.or_else(|| {
+            let differs = written_differences(question, plan, seen, counts);
+            differs.map(|what| format!("the access logger: {what}"))
+        })
     };
     let summary = conformance::run(&Settings {
         seed,

@@ -44,7 +44,7 @@ fn a_token_is_checked_once_and_claims_are_looked_for_only_where_one_may_be_gone(
         policy("user", "ALLOW", json!([peer, user, open])),
     ]));
     let mut telling = plain.clone();
-    telling["report"] = json!({"claims": ["sub"]});
+    telling["report"] = json!({"claims": ["sub"], "filterState": "all"});
     let mut enforcing = plain.clone();
     enforcing["mode"] = "enforce".into();
     let mut compared = plain.clone();

@@ -84,7 +84,7 @@ const NOBODY: &str = "H4sIAAAAAAACAxXKMQ7CQAxE0btMHQXRpuMGVDSIwtpYigWxV2sHKUR7d5
 
 #[test]
 fn a_packed_candidate_is_read() {
-    let packed = |text: &str| json!({"candidate": {"gzip": text}, "workload": {"namespace": "shop"}});
+    let packed = |text: &str| json!({"candidate": {"gzip": text}, "workload": {"namespace": "shop"}, "report": {"filterState": "all"}});
     let mut host = WasmHost::with(&packed(NOBODY));
     get(&mut host, "/");
     assert_eq!(verdict(&mut host)["verdict"], "deny");
@@ -127,7 +127,7 @@ fn the_workload_comes_from_the_node_metadata() {
         "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
         "metadata": {"name": "p", "namespace": "shop"},
         "spec": {"selector": {"matchLabels": {"app": "web"}}},
-    })]}});
+    })]}, "report": {"filterState": "all"}});
     let table = [("web", "shop", "deny"), ("web", "other", "allow"), ("cart", "shop", "allow")];
     for (app, namespace, expected) in table {
         let mut host = WasmHost::start();

@@ -93,7 +93,7 @@ fn an_instance_at_work_never_fails_a_configuration() {
 fn without_memory_for_a_plan_the_one_before_goes_on() {
     let big = [scene::varied(1_500), scene::manifests(1_500)].concat();
     let packed =
-        json!({"candidate": bundle::packed_list(&big), "workload": {"namespace": "shop", "labels": {"app": "web"}}})
+        json!({"candidate": bundle::packed_list(&big), "workload": {"namespace": "shop", "labels": {"app": "web"}}, "report": {"filterState": "all"}})
             .to_string();
     let plain = configuration(json!(big)).to_string();
     let mut applied = 0;
@@ -202,7 +202,7 @@ fn key_sets_are_not_fetched_once_for_each_update() {
     let mut roots = vec![host.root()];
     for number in 0..20 {
         ask(&mut host, "/");
-        text["report"] = json!({"policies": number});
+        text["report"] = json!({"policies": number, "filterState": "all"});
         assert!(host.update(text.to_string().as_bytes()).expect("no trap"));
         host.settle().expect("no trap");
         roots.push(host.root());

@@ -56,7 +56,11 @@ fn authentication(key: TestKey) -> Value {
 }
 
 fn configuration(resources: Value) -> Value {
-    json!({"candidate": {"resources": resources}, "workload": {"namespace": "shop", "labels": {"app": "web"}}})
+    json!({
+        "candidate": {"resources": resources},
+        "workload": {"namespace": "shop", "labels": {"app": "web"}},
+        "report": {"filterState": "all"},
+    })
 }
 
 /// A policy of every dimension.

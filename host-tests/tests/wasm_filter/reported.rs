@@ -22,7 +22,7 @@ fn requests_are_counted_by_policy_up_to_a_number_of_policies() {
         })
         .collect();
     let mut configuration = configuration(Value::Array(policies));
-    configuration["report"] = json!({"policies": 2, "log": "none"});
+    configuration["report"] = json!({"filterState": "all", "policies": 2, "log": "none"});
     let mut host = WasmHost::with(&configuration);
     host.state().answered(200, "via_upstream");
     for path in ["/a", "/a", "/", "/b", "/c", "/d", "/a"] {
@@ -38,7 +38,7 @@ fn requests_are_counted_by_policy_up_to_a_number_of_policies() {
     assert_eq!(series, 3);
 
     // None at all.
-    configuration["report"] = json!({"policies": 0});
+    configuration["report"] = json!({"filterState": "all", "policies": 0});
     let mut host = WasmHost::with(&configuration);
     get(&mut host, "/a");
     host.request(Steps::All).expect("no trap");
@@ -86,7 +86,7 @@ fn claims_are_logged_where_asked_for_and_tokens_never() {
         ),
     ] {
         let mut configuration = configuration(policies.clone());
-        configuration["report"] = json!({"log": "all", "claims": asked});
+        configuration["report"] = json!({"filterState": "all", "log": "all", "claims": asked});
         let mut host = WasmHost::with(&configuration);
         for path in [&b"/yes?a=access_token"[..], b"/no"] {
             host.state().forget();
@@ -112,7 +112,7 @@ fn claims_are_logged_where_asked_for_and_tokens_never() {
 #[test]
 fn lines_beyond_a_number_a_second_are_counted_instead() {
     let mut configuration = configuration(json!([reading()]));
-    configuration["report"] = json!({"log": "all", "linesPerSecond": 3});
+    configuration["report"] = json!({"filterState": "all", "log": "all", "linesPerSecond": 3});
     let mut host = WasmHost::with(&configuration);
     get(&mut host, "/no");
     host.state().forget();

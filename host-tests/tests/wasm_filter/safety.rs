@@ -8,7 +8,8 @@ fn hostile_requests_do_no_harm() {
     let mut policies = varied();
     policies.as_array_mut().unwrap().push(authentication(key));
     let mut configuration = configuration(policies);
-    configuration["report"] = json!({"log": "all", "responseHeader": "x-gnomon-shadow"});
+    configuration["report"] =
+        json!({"filterState": "all", "log": "all", "responseHeader": "x-gnomon-shadow"});
     let mut host = WasmHost::with(&configuration);
     let megabyte = [b"Bearer ".as_slice(), &vec![b'a'; 1 << 20]].concat();
     let dots = [b"Bearer ".as_slice(), &vec![b'.'; 1 << 20]].concat();
@@ -83,7 +84,8 @@ fn every_host_call_may_fail() {
     let mut policies = varied();
     policies.as_array_mut().unwrap().push(authentication(TestKey::RsaKid));
     let mut configuration = configuration(policies);
-    configuration["report"] = json!({"log": "all", "responseHeader": "x-gnomon-shadow"});
+    configuration["report"] =
+        json!({"filterState": "all", "log": "all", "responseHeader": "x-gnomon-shadow"});
     configuration.as_object_mut().unwrap().remove("workload");
     let text = configuration.to_string();
     let prepare = |host: &mut WasmHost| {

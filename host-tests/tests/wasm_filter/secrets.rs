@@ -4,7 +4,7 @@ use super::*;
 
 fn logging() -> Value {
     let mut configuration = configuration(json!([policy("no", "DENY", json!([{}]))]));
-    configuration["report"] = json!({"log": "all", "linesPerSecond": 10_000});
+    configuration["report"] = json!({"filterState": "all", "log": "all", "linesPerSecond": 10_000});
     configuration
 }
 
@@ -57,7 +57,7 @@ fn a_flood_of_one_policys_lines_leaves_the_others_theirs() {
     let deny =
         |name: &str, path: &str| policy(name, "DENY", json!([{"to": [{"operation": {"paths": [path]}}]}]));
     let mut configuration = configuration(json!([deny("flooded", "/flood*"), deny("quiet", "/quiet")]));
-    configuration["report"] = json!({"linesPerSecond": 2});
+    configuration["report"] = json!({"filterState": "all", "linesPerSecond": 2});
     let mut host = WasmHost::with(&configuration);
     host.state().answered(200, "via_upstream");
     for number in 0..50 {

@@ -119,3 +119,21 @@ fn refusals() {
         Err(3)
     );
 }
+
+#[test]
+fn json_lines_are_a_list() {
+    let read = |text: &str| {
+        let list = json_lines(text).unwrap();
+        let (mut documents, problems) = crate::tree::parse(&list, "requests.jsonl");
+        assert_eq!((documents.len(), problems), (1, Vec::new()), "{list}");
+        requests(&"requests.jsonl".into(), &documents.pop().unwrap())
+    };
+    let two = read("{\"path\": \"/a\"}\n\n{\"path\": \"/b\", \"headers\": {\"x\": \"[,]\"}}\n").unwrap();
+    let paths: Vec<&str> = two.as_slice().iter().map(|request| request.path.as_str()).collect();
+    assert_eq!(paths, ["/a", "/b"]);
+    let wrong = read("{\"path\": \"/a\"}\n{\"pathh\": \"/b\"}").unwrap_err().to_string();
+    assert!(wrong.contains("requests.jsonl:2"), "{wrong}");
+    for other in ["", "{\"path\": \"/a\"}", "{\n\"path\": \"/a\"\n}", "path: /a\nmethod: GET\n", "[]\n[]"] {
+        assert_eq!(json_lines(other), None, "{other}");
+    }
+}

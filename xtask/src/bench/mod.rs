@@ -54,6 +54,17 @@ pub(crate) fn envoy(workspace: &Workspace, write: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The same for the native module alone, with its memory and its updates.
+pub(crate) fn module(workspace: &Workspace, write: bool) -> Result<(), Failure> {
+    let tables = read(&mut program(workspace, "bench", "module")?)?;
+    println!("{tables}");
+    if write {
+        let path = workspace.root.join("docs/performance.md");
+        docs::figures(workspace, &path, "cargo xtask bench module --write", &tables)?;
+    }
+    Ok(())
+}
+
 /// The program with all that it needs, built.
 fn program(workspace: &Workspace, name: &str, argument: &str) -> Result<Command, Failure> {
     setup::rust_target(workspace, setup::FILTER_TARGET)?;

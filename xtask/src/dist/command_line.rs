@@ -3,7 +3,7 @@
 use super::{
     Artefact, Source,
     archive::{Entry, gzip, tar},
-    krew, provenance,
+    krew, list, provenance,
     sbom::{self, Built},
     sums, without_paths, write,
 };
@@ -42,10 +42,7 @@ pub(crate) fn alone(workspace: &Workspace) -> Result<(), Failure> {
     artefacts.push(sums(&artefacts));
     let folder = workspace.target.join("dist-command-line");
     write(&folder, &artefacts)?;
-    println!("\n{}:", workspace.show(&folder));
-    for Artefact { path, bytes } in &artefacts {
-        println!("    {:>9}  {path}", bytes.len());
-    }
+    list(workspace, &folder, &artefacts);
     Ok(())
 }
 

@@ -39,10 +39,7 @@ pub(crate) fn dist(workspace: &Workspace, check: bool) -> Result<(), Failure> {
     let artefacts = make(workspace, &source)?;
     let folder = workspace.target.join("dist");
     write(&folder, &artefacts)?;
-    println!("\n{}:", workspace.show(&folder));
-    for Artefact { path, bytes } in &artefacts {
-        println!("    {:>9}  {path}", bytes.len());
-    }
+    list(workspace, &folder, &artefacts);
     println!("\nThe image goes to a registry with any tool that reads OCI layouts, one of these:");
     let layout = workspace.show(&folder.join("gnomon-filter-image")).to_string();
     println!("    crane push {layout} REGISTRY/gnomon/filter:{VERSION}");
@@ -65,7 +62,7 @@ fn make(workspace: &Workspace, source: &Source) -> Result<Vec<Artefact>, Failure
     for (name, features) in MODULES {
         heading(&format!("building {name}, free of paths"));
         let wasm = wasm(workspace, features)?;
-        artefacts.extend(image::layout(name, &wasm, source));
+        artefacts.extend(image::filter(name, &wasm, source));
         let built = Built { package: "gnomon-envoy-filter", features, target: setup::FILTER_TARGET };
         let bill = sbom::bill(workspace, &built, &wasm, source)?;
         artefacts.push(Artefact { path: format!("{name}.cdx.json"), bytes: bill });
@@ -86,24 +83,44 @@ fn sums(artefacts: &[Artefact]) -> Artefact {
     Artefact { path: "SHA256SUMS".into(), bytes: artefacts.iter().map(line).collect::<String>().into_bytes() }
 }
 
-/// The native module for the kind of machine that this is, on Linux: elsewhere there is none.
+/// The native module for both kinds of processors, with its image.
 fn native(workspace: &Workspace, source: &Source) -> Result<Vec<Artefact>, Failure> {
     if !cfg!(target_os = "linux") {
+        println!("    the native module is only made on Linux");
         return Ok(Vec::new());
     }
-    let name = format!("gnomon-envoy-module-{}", env::consts::ARCH);
-    let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
-    heading(&format!("building {name}, free of paths"));
-    let flags: Vec<String> = without_paths(workspace)?.iter().map(|flag| format!("{flag:?}")).collect();
-    let config = format!("target.{target}.rustflags=[{}]", flags.join(","));
     let folder = workspace.target.join("dist-build");
-    let bytes = module::make(workspace, &folder, &["--config", &config, "--locked", "--target", &target])?;
-    let built = Built { package: "gnomon-envoy-module", features: "", target: &target };
-    let bill = sbom::bill(workspace, &built, &bytes, source)?;
-    Ok(vec![
-        Artefact { path: format!("{name}.cdx.json"), bytes: bill },
-        Artefact { path: format!("{name}.so"), bytes },
-    ])
+    let (mut artefacts, mut modules) = (Vec::new(), Vec::new());
+    for processor in module::PROCESSORS {
+        let name = format!("gnomon-envoy-module-{processor}");
+        heading(&format!("building {name}, free of paths"));
+        let bytes = module::release(workspace, &folder, processor, &without_paths(workspace)?)?;
+        let target = module::target(processor);
+        let built = Built { package: "gnomon-envoy-module", features: "", target: &target };
+        let bill = sbom::bill(workspace, &built, &bytes, source)?;
+        artefacts.push(Artefact { path: format!("{name}.cdx.json"), bytes: bill });
+        artefacts.push(Artefact { path: format!("{name}.so"), bytes: bytes.clone() });
+        modules.push((processor, bytes));
+    }
+    artefacts.extend(image::module("gnomon-envoy-module", &modules, source));
+    Ok(artefacts)
+}
+
+/// This part of a release alone, in `target/dist-module`.
+pub(crate) fn module_alone(workspace: &Workspace) -> Result<(), Failure> {
+    let mut artefacts = native(workspace, &Source::of(workspace)?)?;
+    artefacts.push(sums(&artefacts));
+    let folder = workspace.target.join("dist-module");
+    write(&folder, &artefacts)?;
+    list(workspace, &folder, &artefacts);
+    Ok(())
+}
+
+fn list(workspace: &Workspace, folder: &Path, artefacts: &[Artefact]) {
+    println!("\n{}:", workspace.show(folder));
+    for Artefact { path, bytes } in artefacts {
+        println!("    {:>9}  {path}", bytes.len());
+    }
 }
 
 /// What the artefacts say about where they come from.

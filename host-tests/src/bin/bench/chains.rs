@@ -11,16 +11,21 @@ use gnomon_host_tests::{
     tokens::{self, TestKey},
 };
 use serde_json::{Value, json};
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 const CONNECTIONS: usize = 16;
-/// How long a chain is measured in each round, in milliseconds.
-const SLICE: u64 = 2_500;
+/// How long a chain is measured in each round, in milliseconds, where nothing else is said.
+pub(crate) const SLICE: u64 = 2_500;
 /// More than the filter keeps, so that hardly any of them is known when its turn comes again.
 const TOKENS: usize = 4_096;
 
 /// How many policies there are.
 pub(crate) const COUNTS: [usize; 4] = [20, 150, 1_000, 5_000];
+/// And for the module alone.
+pub(crate) const MODULE_COUNTS: [usize; 3] = [20, 1_000, 5_000];
 
 pub(crate) const NONE: &str = "no filter";
 pub(crate) const NONE_TOKEN: &str = "no filter, a token";
@@ -31,6 +36,7 @@ pub(crate) const JWT_NEW: &str = "the same, new tokens";
 pub(crate) const MODULE_JWT_NONE: &str = "native module with RequestAuthentication, 20 policies, no token";
 pub(crate) const MODULE_JWT_SEEN: &str = "native module, a token seen before";
 pub(crate) const MODULE_JWT_NEW: &str = "native module, new tokens";
+pub(crate) const MODULE_STATE: &str = "native module, 20 policies, filter state for every request";
 
 /// The title of Envoy's own RBAC filter with so many policies.
 pub(crate) fn native(count: usize) -> String {
@@ -105,58 +111,123 @@ fn signed(count: usize) -> Result<Vec<String>> {
     (0..count).map(|number| tokens::sign(TestKey::RsaKid, &claims(number))).collect()
 }
 
-impl Chains {
-    /// Starts Envoy.
-    pub(crate) fn start() -> Result<Chains> {
-        let wasm = filter::wasm()?;
-        let workload = scene::workload();
-        // As users have it: what differs is logged, the verdict is there for access logs.
-        let so = filter::module()?;
-        let with = |artefact: &Path, manifests: &[Value]| {
-            vec![filter::http_filter(artefact, &json!({"candidate": {"resources": manifests}}))]
-        };
-        let ours = |manifests: &[Value]| with(&wasm, manifests);
-        let envoys = |resources: &Resources| export(resources, &workload, &Mesh::default(), Protocol::Http);
-        let with_jwt = [scene::manifests(20), vec![authentication()]].concat();
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": with_jwt});
+/// The listener of a chain: what stands in it is ours, of one kind or the other, or Envoy's.
+struct Makes {
+    wasm: PathBuf,
+    so: PathBuf,
+    with_jwt: Vec<Value>,
+}
 
+impl Makes {
+    fn new() -> Result<Makes> {
+        let with_jwt = [scene::manifests(20), vec![authentication()]].concat();
+        Ok(Makes { wasm: filter::wasm()?, so: filter::module()?, with_jwt })
+    }
+
+    /// As users have it: what differs is logged, and there for access logs.
+    fn ours(title: &str, artefact: &Path, manifests: &[Value], report: Value) -> Listener {
+        let configuration = json!({"candidate": {"resources": manifests}, "report": report});
+        Listener::http(title, vec![filter::http_filter(artefact, &configuration)])
+    }
+
+    fn shadow(&self, title: &str, manifests: &[Value]) -> Listener {
+        Makes::ours(title, &self.wasm, manifests, json!({}))
+    }
+
+    fn module(&self, title: &str, manifests: &[Value]) -> Listener {
+        Makes::ours(title, &self.so, manifests, json!({}))
+    }
+
+    fn envoys(title: &str, resources: &Resources) -> Listener {
+        Listener::http(title, export(resources, &scene::workload(), &Mesh::default(), Protocol::Http))
+    }
+}
+
+impl Chains {
+    /// The filter, the module and Envoy's own filters.
+    pub(crate) fn start() -> Result<Chains> {
+        let makes = Makes::new()?;
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": makes.with_jwt});
         let mut listeners = vec![
             Listener::http(NONE, Vec::new()),
-            Listener::http(JWT_NONE, ours(&with_jwt)),
-            Listener::http(MODULE_JWT_NONE, with(&so, &with_jwt)),
-            Listener::http(NATIVE_TOKEN, envoys(&scene::read(&list))),
+            makes.shadow(JWT_NONE, &makes.with_jwt),
+            makes.module(MODULE_JWT_NONE, &makes.with_jwt),
+            Makes::envoys(NATIVE_TOKEN, &scene::read(&list)),
         ];
         for count in COUNTS {
-            listeners.push(Listener::http(&native(count), envoys(&scene::resources(count))));
-            listeners.push(Listener::http(&shadow(count), ours(&scene::manifests(count))));
-            listeners.push(Listener::http(&module(count), with(&so, &scene::manifests(count))));
+            listeners.push(Makes::envoys(&native(count), &scene::resources(count)));
+            listeners.push(makes.shadow(&shadow(count), &scene::manifests(count)));
+            listeners.push(makes.module(&module(count), &scene::manifests(count)));
         }
-        let bootstrap = Bootstrap::new(&workload, listeners);
-        let envoy = Envoy::start_with(|log| scene::bare(bootstrap.to_json(log)))?;
-        let mut chains = Chains { envoy, all: Vec::new() };
-
-        eprintln!("signing {TOKENS} tokens");
-        let tokens = signed(TOKENS)?;
+        let mut chains = Chains::with(listeners)?;
+        let tokens = chains.tokens()?;
         let one = tokens.get(..1).unwrap_or_default();
         chains.add(NONE, NONE, NONE, 20, &[])?;
-        for count in COUNTS {
-            chains.add(&native(count), NONE, &native(count), count, &[])?;
-        }
-        for count in COUNTS {
-            chains.add(&shadow(count), NONE, &shadow(count), count, &[])?;
-        }
-        for count in COUNTS {
-            chains.add(&module(count), NONE, &module(count), count, &[])?;
+        for title in [native, shadow, module] {
+            for count in COUNTS {
+                chains.add(&title(count), NONE, &title(count), count, &[])?;
+            }
         }
         chains.add(NONE_TOKEN, NONE_TOKEN, NONE, 20, one)?;
         chains.add(NATIVE_TOKEN, NONE_TOKEN, NATIVE_TOKEN, 20, one)?;
         chains.add(JWT_NONE, NONE, JWT_NONE, 20, &[])?;
         chains.add(JWT_SEEN, NONE_TOKEN, JWT_NONE, 20, one)?;
         chains.add(JWT_NEW, NONE_TOKEN, JWT_NONE, 20, &tokens)?;
-        chains.add(MODULE_JWT_NONE, NONE, MODULE_JWT_NONE, 20, &[])?;
-        chains.add(MODULE_JWT_SEEN, NONE_TOKEN, MODULE_JWT_NONE, 20, one)?;
-        chains.add(MODULE_JWT_NEW, NONE_TOKEN, MODULE_JWT_NONE, 20, &tokens)?;
+        chains.add_module_tokens(&tokens)?;
         Ok(chains)
+    }
+
+    /// What the module is measured against, and nothing of WebAssembly: V8 has threads of its own.
+    pub(crate) fn start_module() -> Result<Chains> {
+        let makes = Makes::new()?;
+        let mut listeners = vec![
+            Listener::http(NONE, Vec::new()),
+            makes.module(MODULE_JWT_NONE, &makes.with_jwt),
+            Makes::envoys(&native(20), &scene::resources(20)),
+            Makes::ours(MODULE_STATE, &makes.so, &scene::manifests(20), json!({"filterState": "all"})),
+        ];
+        for count in MODULE_COUNTS {
+            listeners.push(makes.module(&module(count), &scene::manifests(count)));
+        }
+        let mut chains = Chains::with(listeners)?;
+        let tokens = chains.tokens()?;
+        chains.add(NONE, NONE, NONE, 20, &[])?;
+        chains.add(&native(20), NONE, &native(20), 20, &[])?;
+        for count in MODULE_COUNTS {
+            chains.add(&module(count), NONE, &module(count), count, &[])?;
+        }
+        chains.add(MODULE_STATE, NONE, MODULE_STATE, 20, &[])?;
+        chains.add(NONE_TOKEN, NONE_TOKEN, NONE, 20, tokens.get(..1).unwrap_or_default())?;
+        chains.add_module_tokens(&tokens)?;
+        Ok(chains)
+    }
+
+    fn with(listeners: Vec<Listener>) -> Result<Chains> {
+        let bootstrap = Bootstrap::new(&scene::workload(), listeners);
+        let envoy = Envoy::start_with(|log| scene::bare(bootstrap.to_json(log)))?;
+        Ok(Chains { envoy, all: Vec::new() })
+    }
+
+    fn tokens(&self) -> Result<Vec<String>> {
+        eprintln!("signing {TOKENS} tokens");
+        signed(TOKENS)
+    }
+
+    fn add_module_tokens(&mut self, tokens: &[String]) -> Result<()> {
+        self.add(MODULE_JWT_NONE, NONE, MODULE_JWT_NONE, 20, &[])?;
+        self.add(MODULE_JWT_SEEN, NONE_TOKEN, MODULE_JWT_NONE, 20, tokens.get(..1).unwrap_or_default())?;
+        self.add(MODULE_JWT_NEW, NONE_TOKEN, MODULE_JWT_NONE, 20, tokens)
+    }
+
+    /// Full load on one chain, for whoever has a profiler at hand.
+    pub(crate) fn load(&self, title: &str, time: Duration) -> Result<()> {
+        let chain = self.get(title)?;
+        println!("process {}, {title}", self.envoy.pid());
+        let (tally, _) = load::run_for(self.envoy.address(&chain.listener)?, &chain.shots, CONNECTIONS, time);
+        match tally.first {
+            None => Ok(()),
+            Some(what) => Err(Error::new(format!("{title}: {what}"))),
+        }
     }
 
     /// What is sent is a request that only the last of so many policies allows, with each of these tokens in turn.
@@ -194,17 +265,17 @@ impl Chains {
     }
 
     /// As many requests as go through, from every chain in turn.
-    pub(crate) fn measure(&mut self, rounds: usize) -> Result<()> {
+    pub(crate) fn measure(&mut self, rounds: usize, slice: u64) -> Result<()> {
         let Chains { envoy, all } = self;
         eprintln!(
-            "{rounds} rounds of {SLICE} ms for each of {} chains, {CONNECTIONS} connections",
+            "{rounds} rounds of {slice} ms for each of {} chains, {CONNECTIONS} connections",
             all.len()
         );
         for round in 0..=rounds {
             for chain in &mut *all {
                 let to = envoy.address(&chain.listener)?;
                 // The first round warms up: V8 compiles what runs often.
-                let time = Duration::from_millis(if round == 0 { 1_000 } else { SLICE });
+                let time = Duration::from_millis(if round == 0 { 1_000 } else { slice });
                 let before = process::cpu(envoy.pid())?;
                 let (tally, took) = load::run_for(to, &chain.shots, CONNECTIONS, time);
                 let spent = process::cpu(envoy.pid())?.saturating_sub(before);

@@ -3,7 +3,7 @@
 use crate::{
     chains::{
         COUNTS, Chain, Chains, JWT_NEW, JWT_NONE, JWT_SEEN, Latency, MODULE_JWT_NEW, MODULE_JWT_NONE,
-        MODULE_JWT_SEEN, NONE, NONE_TOKEN, Round, module, native, shadow,
+        MODULE_JWT_SEEN, NONE, NONE_TOKEN, Round, SLICE, module, native, shadow,
     },
     environment,
     words::{grouped, median},
@@ -13,12 +13,25 @@ use gnomon_host_tests::Result;
 /// Measures everything and prints it.
 pub(crate) fn print(rounds: usize) -> Result<()> {
     let mut chains = Chains::start()?;
-    chains.measure(rounds)?;
+    chains.measure(rounds, SLICE)?;
     let half = of(chains.get(&shadow(20))?, |round| round.throughput) / 2.0;
     let timed = [NONE.to_owned(), native(20), shadow(20), module(20)];
     chains.time(&timed.each_ref().map(String::as_str), half, rounds)?;
     chains.evaluated()?;
 
+    table(&chains)?;
+    latencies(&chains, &timed, half)?;
+    println!("\n| what | measured | goal |");
+    println!("|---|---:|---:|");
+    for (what, measured, goal) in goals(&chains)? {
+        println!("| {what} | {measured} | {goal} |");
+    }
+    println!("\n{}", environment()?);
+    Ok(())
+}
+
+/// A row for each chain.
+pub(crate) fn table(chains: &Chains) -> Result<()> {
     println!("| chain | CPU per request | against no filter | requests a second | against no filter |");
     println!("|---|---:|---:|---:|---:|");
     for chain in &chains.all {
@@ -32,19 +45,18 @@ pub(crate) fn print(rounds: usize) -> Result<()> {
             ratio(chain, without, |round| round.throughput),
         );
     }
-    println!("\n| at {} requests a second | median | p99 |", grouped(half as usize));
+    Ok(())
+}
+
+/// A row for each of these.
+pub(crate) fn latencies(chains: &Chains, titles: &[String], per_second: f64) -> Result<()> {
+    println!("\n| at {} requests a second | median | p99 |", grouped(per_second as usize));
     println!("|---|---:|---:|");
-    for title in &timed {
+    for title in titles {
         let all = &chains.get(title)?.latencies;
         let of = |value: fn(&Latency) -> f64| median(all.iter().map(value).collect());
         println!("| {title} | {:.0} µs | {:.0} µs |", of(|one| one.median), of(|one| one.p99));
     }
-    println!("\n| what | measured | goal |");
-    println!("|---|---:|---:|");
-    for (what, measured, goal) in goals(&chains)? {
-        println!("| {what} | {measured} | {goal} |");
-    }
-    println!("\n{}", environment()?);
     Ok(())
 }
 
@@ -87,32 +99,34 @@ fn goals(chains: &Chains) -> Result<Vec<(String, String, &'static str)>> {
         (MODULE_JWT_NEW, MODULE_JWT_NONE, "new, in the module", "60 µs or less"),
     ];
     for (title, plain, name, goal) in tokens {
-        // What the token costs Envoy itself, without any filter, is not the filter's.
-        let parts =
-            [title, NONE_TOKEN, plain, NONE].map(|title| chains.get(title).map(|chain| &chain.rounds));
-        let [token, token_alone, plain, alone] = parts;
-        let (token, token_alone, plain, alone) = (token?, token_alone?, plain?, alone?);
-        let each = token.iter().zip(token_alone).zip(plain.iter().zip(alone));
-        let cost =
-            each.map(|((token, alone), (plain, none))| (token.cpu - alone.cpu) - (plain.cpu - none.cpu));
-        rows.push((format!("an RS256 token, {name}"), micros(median(cost.collect())), goal));
+        rows.push((format!("an RS256 token, {name}"), micros(token(chains, title, plain)?), goal));
     }
     Ok(rows)
 }
 
-fn of(chain: &Chain, value: fn(&Round) -> f64) -> f64 {
+/// What a token costs the filter. What it costs Envoy itself, without any filter, is not the filter's.
+pub(crate) fn token(chains: &Chains, title: &str, plain: &str) -> Result<f64> {
+    let parts = [title, NONE_TOKEN, plain, NONE].map(|title| chains.get(title).map(|chain| &chain.rounds));
+    let [token, token_alone, plain, alone] = parts;
+    let (token, token_alone, plain, alone) = (token?, token_alone?, plain?, alone?);
+    let each = token.iter().zip(token_alone).zip(plain.iter().zip(alone));
+    let cost = each.map(|((token, alone), (plain, none))| (token.cpu - alone.cpu) - (plain.cpu - none.cpu));
+    Ok(median(cost.collect()))
+}
+
+pub(crate) fn of(chain: &Chain, value: fn(&Round) -> f64) -> f64 {
     median(chain.rounds.iter().map(value).collect())
 }
 
 /// One against another, round by round.
-fn ratio(chain: &Chain, other: &Chain, value: fn(&Round) -> f64) -> f64 {
+pub(crate) fn ratio(chain: &Chain, other: &Chain, value: fn(&Round) -> f64) -> f64 {
     median(chain.rounds.iter().zip(&other.rounds).map(|(own, other)| value(own) / value(other)).collect())
 }
 
-fn differences(own: &[Latency], others: &[Latency], value: fn(&Latency) -> f64) -> f64 {
+pub(crate) fn differences(own: &[Latency], others: &[Latency], value: fn(&Latency) -> f64) -> f64 {
     median(own.iter().zip(others).map(|(own, other)| value(own) - value(other)).collect())
 }
 
-fn micros(time: f64) -> String {
+pub(crate) fn micros(time: f64) -> String {
     format!("{time:.1} µs")
 }

@@ -1,14 +1,17 @@
-//! `cargo xtask bench envoy` and `cargo xtask bench scale`: what the filter costs, measured in real Envoy.
+//! `cargo xtask bench envoy`, `module` and `scale`: what the filter costs, measured in real Envoy.
 
 mod chains;
 mod figures;
+mod module;
 mod scale;
 mod words;
 
+use chains::Chains;
 use gnomon_host_tests::{Result, err::Context, filter};
 use std::{
     fs,
     process::{Command, ExitCode},
+    time::Duration,
 };
 use words::grouped;
 
@@ -22,9 +25,17 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["envoy"] => figures::print(ROUNDS),
         ["envoy", text] if rounds(text).is_some() => figures::print(rounds(text).unwrap_or(ROUNDS)),
+        ["module"] => module::print(module::ROUNDS),
+        ["module", text] if rounds(text).is_some() => module::print(rounds(text).unwrap_or(ROUNDS)),
+        ["module", "load", title, text] if rounds(text).is_some() => {
+            let time = Duration::from_secs(rounds(text).unwrap_or(1) as u64);
+            Chains::start_module().and_then(|chains| chains.load(title, time))
+        }
         ["scale"] => scale::scale(),
         _ => {
-            eprintln!("bench: say envoy, envoy ROUNDS, or scale");
+            eprintln!(
+                "bench: say envoy, envoy ROUNDS, module, module ROUNDS, module load CHAIN SECONDS, or scale"
+            );
             return ExitCode::from(2);
         }
     };

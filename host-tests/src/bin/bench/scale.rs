@@ -19,7 +19,7 @@ use std::{
 };
 
 /// Says what the worker evaluates.
-const HEADER: &str = "x-gnomon-shadow";
+pub(crate) const HEADER: &str = "x-gnomon-shadow";
 
 /// Prints the table.
 pub(crate) fn scale() -> Result<()> {
@@ -69,12 +69,12 @@ pub(crate) fn scale() -> Result<()> {
         let (after, spent) =
             (process::resident(envoy.pid())?, process::cpu(envoy.pid())?.saturating_sub(cpu));
         println!(
-            "| {} | {} | {} | {} ms | {} | {} ms | {:+.1} MB |",
+            "| {} | {} | {} | {} ms | {:.1} ms | {} ms | {:+.1} MB |",
             grouped(count),
             bytes(sizes.0),
             bytes(sizes.1),
             took.as_millis(),
-            longest(&envoy, &entry, &discovery, sent)?,
+            longest(&envoy, &entry, &discovery, sent)?.as_secs_f64() * 1e3,
             spent.as_millis(),
             (after as f64 - before as f64) / f64::from(1 << 20),
         );
@@ -97,7 +97,7 @@ fn alone(wasm: &Path) -> Result<String> {
 }
 
 /// Until the worker evaluates the configuration, which lets nothing pass: how long that took.
-fn wait_for(envoy: &Envoy, start: Instant) -> Result<Duration> {
+pub(crate) fn wait_for(envoy: &Envoy, start: Instant) -> Result<Duration> {
     let request = RequestBytes::get("/").header("host", "web");
     let dial = Dial::plain(envoy.address("web")?);
     while start.elapsed() < Duration::from_secs(60) {
@@ -112,12 +112,12 @@ fn wait_for(envoy: &Envoy, start: Instant) -> Result<Duration> {
 
 /// The longest that a request waits while the configuration comes once more, of 200 a second; the least of five
 /// times, since others make requests wait too.
-fn longest(
+pub(crate) fn longest(
     envoy: &Envoy,
     entry: &dyn Fn(&Value, usize) -> Value,
     discovery: &Discovery,
     candidate: &Value,
-) -> Result<String> {
+) -> Result<Duration> {
     let shot = Shot::learn(envoy.address("web")?, &RequestBytes::get("/").header("host", "web"))?;
     let mut all = Vec::new();
     for number in 1..=5 {
@@ -130,6 +130,5 @@ fn longest(
         })?;
         all.extend(took.last().copied());
     }
-    let least = all.into_iter().min().unwrap_or_default();
-    Ok(format!("{:.1} ms", least.as_secs_f64() * 1e3))
+    Ok(all.into_iter().min().unwrap_or_default())
 }

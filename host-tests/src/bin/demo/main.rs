@@ -7,6 +7,7 @@ mod table;
 
 use gnomon_host_tests::{
     Bootstrap, Connection, Dial, Envoy, Error, Listener, Result, access_log, err::Context, filter,
+    metrics::Scrape,
 };
 use policies::Scenario;
 use requests::{HOST, Request};
@@ -54,6 +55,7 @@ fn demo(keep: bool) -> Result<()> {
     table.print();
 
     println!("\nThe filter's lines on Envoy's Prometheus endpoint:\n");
+    let _told = Scrape::complete(&envoy)?;
     let metrics = envoy.admin_get("/stats/prometheus")?;
     // Without those that depend on the clock.
     let of_requests = |line: &&str| {
@@ -77,7 +79,7 @@ fn demo(keep: bool) -> Result<()> {
 }
 
 fn start(scenario: &Scenario, keep: bool) -> Result<Envoy> {
-    let mut report = json!({"log": "divergent", "filterState": true});
+    let mut report = json!({"log": "divergent", "filterState": "all"});
     if let (true, Some(fields)) = (keep, report.as_object_mut()) {
         // For whoever plays with curl.
         fields.insert("responseHeader".into(), "x-gnomon-shadow".into());

@@ -1,0 +1,133 @@
+//! The access logger: what it writes of a request, and what it keeps to itself.
+
+use super::{
+    Buffer, Envoys, Ours, alone, configure, envoy_dynamic_module_on_http_filter_config_destroy as destroy,
+    request, stand_ins::Fake, *,
+};
+use crate::access;
+use std::{fs, path::PathBuf};
+
+// What the module exports.
+unsafe extern "C" {
+    pub(super) safe fn envoy_dynamic_module_on_access_logger_config_new(
+        config: Envoys,
+        name: Buffer,
+        text: Buffer,
+    ) -> Ours;
+    pub(super) safe fn envoy_dynamic_module_on_access_logger_config_destroy(ours: Ours);
+    pub(super) safe fn envoy_dynamic_module_on_access_logger_new(ours: Ours, logger: Envoys) -> Ours;
+    pub(super) safe fn envoy_dynamic_module_on_access_logger_destroy(ours: Ours);
+    pub(super) safe fn envoy_dynamic_module_on_access_logger_log(logger: Envoys, ours: Ours, when: u32);
+    pub(super) safe fn envoy_dynamic_module_on_access_logger_flush(ours: Ours);
+}
+
+const DOWNSTREAM_END: u32 = 6;
+
+/// Reads a header, the path, addresses and a cookie's neighbour.
+fn text(file: &str, keys: &str) -> String {
+    let when: Vec<String> =
+        keys.split(' ').map(|key| format!(r#"{{"key": "{key}", "values": ["v"]}}"#)).collect();
+    format!(
+        r#"{{"workload": {{"namespace": "shop"}}, "requests": {{"file": "{file}", "headers": ["X-Request-Id"]}},
+            "candidate": {{"resources": [{{
+            "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+            "metadata": {{"name": "a", "namespace": "shop"}},
+            "spec": {{"rules": [{{"to": [{{"operation": {{"paths": ["/a"]}}}}], "when": [{}]}}]}}}}]}}}}"#,
+        when.join(", ")
+    )
+}
+
+struct Written {
+    file: PathBuf,
+    ours: Ours,
+}
+
+impl Written {
+    fn new(name: &str, keys: &str) -> Written {
+        let file = std::env::temp_dir().join(format!("gnomon-requests-{}-{name}", std::process::id()));
+        let _before = fs::remove_file(&file);
+        let text = text(file.to_str().unwrap(), keys);
+        let (name, text) = (Buffer::of(b"requests"), Buffer::of(text.as_bytes()));
+        let config = Fake::default();
+        let ours = envoy_dynamic_module_on_access_logger_config_new(config.at(), name, text);
+        assert!(!ours.is_null());
+        Written { file, ours }
+    }
+
+    /// The line about a stream, or none.
+    fn of(&self, fake: &Fake) -> Option<String> {
+        let logger = envoy_dynamic_module_on_access_logger_new(self.ours, fake.at());
+        // Other times are passed over.
+        for when in [1, 2, 4, 5, DOWNSTREAM_END] {
+            envoy_dynamic_module_on_access_logger_log(fake.at(), logger, when);
+            fake.hook_ends();
+        }
+        envoy_dynamic_module_on_access_logger_flush(logger);
+        envoy_dynamic_module_on_access_logger_destroy(logger);
+        let all = fs::read_to_string(&self.file).unwrap();
+        fs::write(&self.file, "").unwrap();
+        assert!(all.lines().count() <= 1, "{all}");
+        all.lines().next().map(str::to_owned)
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        envoy_dynamic_module_on_access_logger_config_destroy(self.ours);
+        let _gone = fs::remove_file(&self.file);
+    }
+}
+
+fn with(mut fake: Fake, lines: &[(&str, &str)]) -> Fake {
+    fake.lines
+        .extend(lines.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())));
+    fake
+}
+
+#[test]
+fn what_policies_read_is_written_and_nothing_else() {
+    let _alone = alone();
+    let written = Written::new("plain", "request.headers[x-tenant]");
+    let lines =
+        [("x-tenant", "v"), ("x-tenant", "w"), ("x-other", "o"), ("x-request-id", "7"), ("cookie", "c")];
+    let line = written.of(&with(request("/a?token=secret"), &lines));
+    let expected = r#"{"method":"GET","path":"/a","host":"shop","headers":{"x-tenant":["v","w"],"x-request-id":"7"},"source":{}}"#;
+    assert_eq!(line.as_deref(), Some(expected));
+}
+
+#[test]
+fn what_is_secret_is_not_written_but_counted() {
+    let _alone = alone();
+    let cookies = Written::new("secret", "request.headers[cookie] request.headers[authorization]");
+    let _before = access::not_written();
+    for line in [("cookie", "id=1"), ("authorization", "Bearer x.y.z")] {
+        assert_eq!(cookies.of(&with(request("/a"), &[line])), None, "{line:?}");
+    }
+    for path in ["/reset/token=abc", "/x/eyJhbGciOiJIUzI1NiJ9.e30.x", "/proxy/user:secret@host"] {
+        assert_eq!(cookies.of(&request(path)), None, "{path}");
+    }
+    assert_eq!(access::not_written(), 5);
+    assert!(cookies.of(&request("/a")).is_some(), "without such a header");
+}
+
+#[test]
+fn claims_come_from_the_filter_and_none_without_it() {
+    let _alone = alone();
+    let rule = r#"{"apiVersion": "security.istio.io/v1", "kind": "RequestAuthentication",
+        "metadata": {"name": "j", "namespace": "shop"},
+        "spec": {"jwtRules": [{"issuer": "me", "jwks": "{\"keys\": [{\"kty\": \"EC\", \"crv\": \"P-256\", \"x\": \"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\", \"y\": \"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}]}"}]}}, "#;
+    let written = Written::new("claims", "request.auth.claims[group]");
+    let config = Fake::default();
+    let filter = configure(
+        &config,
+        &text("/dev/null", "request.auth.claims[group]").replacen("[{", &format!("[{rule}{{"), 1),
+    );
+    assert!(!filter.is_null());
+    // A rule of the logger's reads tokens only where it has a RequestAuthentication itself.
+    assert!(written.of(&request("/a")).is_some_and(|line| !line.contains("claims")));
+    let fake = with(request("/a"), &[("authorization", "Bearer not.a.token")]);
+    assert!(pass(filter, &fake));
+    let noted = String::from_utf8(fake.notes.borrow()["gnomon/request"].clone()).unwrap();
+    assert_eq!(noted, r#"{"token":"refused"}"#);
+    destroy(filter);
+}

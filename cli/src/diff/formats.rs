@@ -1,18 +1,9 @@
 //! For programs, reviews and pages.
 
 use super::{Compared, curl, text};
-use gnomon_analysis::diff::{Change, Line, Witness, document};
-use gnomon_engine::request::Protocol;
-use serde_json::{Value, json};
+use gnomon_analysis::diff::{Change, Witness, change_name, document, printed};
+use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
-
-fn name(change: Change) -> &'static str {
-    match change {
-        Change::Allowed => "newlyAllowed",
-        Change::Denied => "newlyDenied",
-        Change::Undecided => "newlyUndecided",
-    }
-}
 
 fn title(change: Change) -> &'static str {
     match change {
@@ -24,30 +15,10 @@ fn title(change: Change) -> &'static str {
 
 /// The format of docs/formats.md, "Difference".
 pub(crate) fn json(compared: &[Compared], curl: bool) -> String {
-    let witness = |witness: &Option<Witness>| match witness {
-        None => Value::Null,
-        Some(found) => {
-            let mut value = json!({
-                "request": document(&found.request),
-                "old": {"verdict": found.old.verdict, "reason": found.old.reason},
-                "new": {"verdict": found.new.verdict, "reason": found.new.reason},
-            });
-            if let (true, Value::Object(fields)) = (curl, &mut value) {
-                fields.insert("curl".into(), curl::command(&found.request).into());
-            }
-            value
+    let with_curl = |fields: &mut Map<String, Value>, name: &str, witness: &Option<Witness>| {
+        if let (Some(found), Some(Value::Object(fields))) = (witness, fields.get_mut(name)) {
+            fields.insert("curl".into(), curl::command(&found.request).into());
         }
-    };
-    let line = |line: &Line| {
-        json!({
-            "change": name(line.change),
-            "protocol": if line.protocol == Protocol::Tcp { "tcp" } else { "http" },
-            "requests": line.requests,
-            "old": line.old,
-            "new": line.new,
-            "because": line.because,
-            "example": document(&line.example),
-        })
     };
     let workloads: Vec<Value> = compared
         .iter()
@@ -55,20 +26,20 @@ pub(crate) fn json(compared: &[Compared], curl: bool) -> String {
             let workload = &one.workload;
             let labels: serde_json::Map<String, Value> =
                 workload.labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-            json!({
-                "workload": {
-                    "name": one.name,
-                    "namespace": workload.namespace,
-                    "labels": labels,
-                    "proxy": workload.proxy,
-                },
-                "equivalent": one.changes.is_equivalent(),
-                "newlyAllowed": witness(&one.changes.newly_allowed),
-                "newlyDenied": witness(&one.changes.newly_denied),
-                "newlyUndecided": witness(&one.changes.newly_undecided),
-                "complete": one.changes.complete,
-                "summary": one.changes.summary.iter().map(line).collect::<Vec<_>>(),
-            })
+            let of = json!({
+                "name": one.name,
+                "namespace": workload.namespace,
+                "labels": labels,
+                "proxy": workload.proxy,
+            });
+            let mut fields = printed(&one.changes);
+            if curl {
+                with_curl(&mut fields, "newlyAllowed", &one.changes.newly_allowed);
+                with_curl(&mut fields, "newlyDenied", &one.changes.newly_denied);
+                with_curl(&mut fields, "newlyUndecided", &one.changes.newly_undecided);
+            }
+            fields.insert("workload".into(), of);
+            Value::Object(fields)
         })
         .collect();
     let equivalent = compared.iter().all(|one| one.changes.is_equivalent());
@@ -140,7 +111,7 @@ pub(super) fn sarif(compared: &[Compared]) -> String {
                 line.new.what
             );
             results.push(json!({
-                "ruleId": name(line.change),
+                "ruleId": change_name(line.change),
                 "level": if line.change == Change::Allowed { "warning" } else { "note" },
                 "message": {"text": text},
                 "locations": locations,
@@ -150,7 +121,7 @@ pub(super) fn sarif(compared: &[Compared]) -> String {
     let rules = [Change::Allowed, Change::Denied, Change::Undecided];
     let rules: Vec<Value> = rules
         .into_iter()
-        .map(|change| json!({"id": name(change), "shortDescription": {"text": format!("Requests that are {}", title(change))}}))
+        .map(|change| json!({"id": change_name(change), "shortDescription": {"text": format!("Requests that are {}", title(change))}}))
         .collect();
     let driver = json!({"name": "gnomon", "version": env!("CARGO_PKG_VERSION"), "rules": rules});
     let value = json!({

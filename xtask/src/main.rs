@@ -41,7 +41,9 @@ cargo xtask <command>
   bench envoy [--write]
                   what the filter costs beside Envoy's own RBAC: tables (five minutes)
                   --write puts them into docs/performance.md
-  bench diff      what it costs to compare two sets of policies over all requests: a table
+  bench diff [--write]
+                  what it costs to compare two sets of policies over all requests, natively and in V8: a table
+                  --write puts it into docs/performance.md
   bench scale     how long, how large, how fast large policy sets are: a table
   bench trees     the first answer on a repository of 30,000 files, and on a cluster's dump
   soak [--minutes N | --seconds N], soak --module [--seconds N]
@@ -106,7 +108,8 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["bench", "--write"] => verdicts::bench(&Workspace::find()?, true),
         ["bench", "envoy"] => bench::envoy(&Workspace::find()?, false),
         ["bench", "envoy", "--write"] => bench::envoy(&Workspace::find()?, true),
-        ["bench", "diff"] => bench::diff(&Workspace::find()?),
+        ["bench", "diff"] => bench::diff(&Workspace::find()?, false),
+        ["bench", "diff", "--write"] => bench::diff(&Workspace::find()?, true),
         ["bench", "scale"] => bench::scale(&Workspace::find()?),
         ["bench", "trees"] => bench::trees(&Workspace::find()?),
         ["soak"] => bench::soak(&Workspace::find()?, 600),

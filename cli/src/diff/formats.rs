@@ -39,6 +39,9 @@ pub(crate) fn json(compared: &[Compared], curl: bool) -> String {
                 with_curl(&mut fields, "newlyUndecided", &one.changes.newly_undecided);
             }
             fields.insert("workload".into(), of);
+            if let Some(link) = &one.link {
+                fields.insert("link".into(), link.as_str().into());
+            }
             Value::Object(fields)
         })
         .collect();
@@ -80,6 +83,9 @@ pub(super) fn markdown(compared: &[Compared]) -> String {
                 let request = document(&witness.request).to_string();
                 let _ = writeln!(out, "\nA request that is {}:\n\n```json\n{request}\n```", title(change));
             }
+        }
+        if let Some(link) = &one.link {
+            let _ = writeln!(out, "\n[Open in the playground]({link})");
         }
         out.push('\n');
     }
@@ -164,6 +170,10 @@ pub(super) fn html(compared: &[Compared]) -> String {
                 let request = text::escaped(&document(&witness.request).to_string());
                 let _ = writeln!(body, "<p>A request that is {}:</p>\n<pre>{request}</pre>", title(change));
             }
+        }
+        if let Some(link) = &one.link {
+            let link = text::escaped(link);
+            let _ = writeln!(body, "<p><a href=\"{link}\">Open in the playground</a></p>");
         }
     }
     format!(

@@ -1,4 +1,9 @@
 // Questions about all requests at once: what a change changes, who may send a request, what would let one pass.
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { headline, Site, verdicts, write, written, type Page } from "./page.ts";
 
@@ -121,6 +126,27 @@ describe("the difference for all requests", () => {
     await settled();
     expect(await difference().locator("summary").innerText()).toContain("newly denied");
   });
+});
+
+test("`gnomon diff --link` prints a link that opens the comparison", async () => {
+  const program = process.env.GNOMON_BIN;
+  expect(program, "GNOMON_BIN: `cargo xtask test` sets it").toBeTruthy();
+  const folder = await mkdtemp(join(tmpdir(), "gnomon-link-"));
+  try {
+    const secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: hunter2}\n---\n";
+    await writeFile(join(folder, "old.yaml"), `${secret}${POLICY}`);
+    await writeFile(join(folder, "new.yaml"), `${secret}${POLICY.replace("[GET]", "[GET, PUT]")}`);
+    const { stdout } = await promisify(execFile)(program!, ["diff", join(folder, "old.yaml"), join(folder, "new.yaml"), `--link=${site.origin}/`]);
+    const link = /http:\S+#s=[\w-]+/.exec(stdout)![0];
+    page = await site.visit(new URL(link).hash);
+    await settled();
+    expect(await difference().locator("summary").innerText()).toContain("1 newly allowed");
+    await expect.poll(() => verdicts(page)).toEqual(["allow"]);
+    expect(await page.locator(".row .name").innerText()).toContain("newly allowed: PUT /reports/*");
+    expect(await page.evaluate(() => sessionStorage.getItem("gnomon-session") ?? "")).not.toContain("hunter2");
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 describe("who may", () => {

@@ -190,28 +190,41 @@ impl Stream {
     }
 
     /// A TCP connection has ended: compare, count, tell. A connection that never sent anything was never decided
-    /// on, by nobody.
+    /// on, by nobody; nor was one that its client gave up while a provider in front was thinking.
     ///
     /// `by_proxy`: the client had not left. Envoy's ext_authz closes first and says afterwards that it was ext_authz: what
-    /// it refused cannot be told from what was served and then closed by the other end.
+    /// it refused cannot be told from what was served and then closed by the other end. Where it stands in front, as
+    /// istiod puts it, the connection's first bytes have never come here, and it is decided on now.
     pub fn connection_closed(&mut self, host: &dyn Host, by_proxy: bool) {
-        let Stream::Decided(decided) = replace(self, Stream::Done) else { return };
-        let Decided { decision, reporter } = *decided;
         let asked = Asked::new(host);
+        let by_provider = || by_proxy && asked.count(asked.host().provider_was_asked()) == Ok(true);
+        let (reporter, decision, late) = match replace(self, Stream::Done) {
+            Stream::Decided(decided) => (decided.reporter, decided.decision, false),
+            Stream::Waiting(origin) if by_provider() => {
+                let reporter = origin.reporter();
+                if is_outbound(&asked, &reporter) {
+                    return;
+                }
+                let decision = decided(&asked, &origin, Protocol::Tcp, false);
+                (reporter, decision, true)
+            }
+            Stream::Waiting(_) | Stream::Done => return,
+        };
         let details = asked.property(Property::TerminationDetails).ok().flatten().unwrap_or_default();
         let details = lines::text(&details);
-        let enforced = if reporter.settings.enforce && decision.report.verdict != Outcome::Allow {
+        let enforced = if late {
+            Enforced::Unknown
+        } else if reporter.settings.enforce && decision.report.verdict != Outcome::Allow {
             // By this filter, which the proxy has no details of.
             Enforced::Refused { by: Refuser::Rbac, status: None }
-        } else if by_proxy && details.is_empty() && asked.count(asked.host().provider_was_asked()) == Ok(true)
-        {
+        } else if details.is_empty() && by_provider() {
             Enforced::Unknown
         } else {
             enforced_tcp(&details)
         };
         let result = result(&decision, &enforced, &details);
         reporter.metrics.connection(host, result, Some(&policy(&decision.report)));
-        let ended = Ended { result, enforced: &enforced, status: None, details: &details, late: false };
+        let ended = Ended { result, enforced: &enforced, status: None, details: &details, late };
         finish(&asked, &reporter, decision, &ended);
         reporter.metrics.add(host, Counter::Errors, asked.failures());
     }

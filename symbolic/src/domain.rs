@@ -54,6 +54,36 @@ impl Domain for Over {
     }
 }
 
+/// Names as people give them to servers: labels in lower case with dots between, for a host perhaps with a port.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names {
+    pub(crate) ports: bool,
+}
+
+impl Domain for Names {
+    /// 0: a label begins; 1: within one; 2: behind a hyphen; 3: behind a colon; 4 to 7: digits of the port.
+    fn start(&self) -> u32 {
+        0
+    }
+
+    fn step(&self, state: u32, byte: u8) -> Option<u32> {
+        let letter = byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        match (state, byte) {
+            (0..=2, _) if letter => Some(1),
+            (1 | 2, b'-') => Some(2),
+            (1, b'.') => Some(0),
+            (1, b':') => self.ports.then_some(3),
+            (3, b'1'..=b'9') => Some(4),
+            (4..=6, b'0'..=b'9') => Some(state + 1),
+            _ => None,
+        }
+    }
+
+    fn ends(&self, state: u32) -> bool {
+        state == 1 || state >= 4
+    }
+}
+
 /// One word alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Word(pub(crate) &'static [u8]);
@@ -239,9 +269,12 @@ impl Domain for Paths {
 /// patterns look for cannot stand in such a one twice, and there is a bounded number of classes.
 #[derive(Clone, Debug)]
 pub(crate) struct Identities {
-    /// What comes before the first slash of the path; with a trust domain only ids of that one and of Istio's form.
+    /// What comes before the first slash of the path.
     start: Vec<u8>,
+    /// That is a whole trust domain, and not only the scheme.
     own: bool,
+    /// Only those of Istio's form.
+    in_form: bool,
 }
 
 impl Identities {
@@ -267,12 +300,17 @@ impl Identities {
 
     /// Of this trust domain and of Istio's form.
     pub(crate) fn of(trust_domain: &str) -> Identities {
-        Identities { start: [b"spiffe://", trust_domain.as_bytes()].concat(), own: true }
+        Identities { start: [b"spiffe://", trust_domain.as_bytes()].concat(), own: true, in_form: true }
+    }
+
+    /// Of any trust domain and of Istio's form.
+    pub(crate) fn in_form() -> Identities {
+        Identities { in_form: true, ..Identities::any() }
     }
 
     /// All of them.
     pub(crate) fn any() -> Identities {
-        Identities { start: b"spiffe://".to_vec(), own: false }
+        Identities { start: b"spiffe://".to_vec(), own: false, in_form: false }
     }
 }
 
@@ -300,7 +338,7 @@ impl Domain for Identities {
             (Self::FIRST, b'n') => Some(Self::FIRST_N),
             (Self::FIRST_N, b's') => Some(Self::FIRST_NS),
             (Self::FIRST_NS, b'/') => Some(Self::NAMESPACE),
-            (Self::FIRST | Self::FIRST_N | Self::FIRST_NS, _) if self.own => None,
+            (Self::FIRST | Self::FIRST_N | Self::FIRST_NS, _) if self.in_form => None,
             (Self::NEXT, b'n') => Some(Self::NEXT_N),
             (Self::NEXT_N, b's') => Some(Self::NEXT_NS),
             (Self::FIRST_N | Self::NEXT_N | Self::OTHER, b'/') => Some(Self::NEXT),
@@ -324,7 +362,7 @@ impl Domain for Identities {
 
 /// The domains in which members of a class of peers are looked for, the most natural first; the last has all.
 pub(crate) fn peers(trust_domain: &str) -> Vec<Identities> {
-    vec![Identities::of(trust_domain), Identities::any()]
+    vec![Identities::of(trust_domain), Identities::in_form(), Identities::any()]
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::{
     bdd::{Manager, Variable},
     condition::{Form, Subject, Value, Vocabulary, narrow},
     dimension::Dimension,
-    domain::{self, Authorities, Over, Paths, Utf8, Word},
+    domain::{self, Authorities, Names, Over, Paths, Utf8, Word},
     headers::{Presence, presence},
     kind::Kind,
     known::{Known, sort_by},
@@ -147,6 +147,12 @@ impl Texts {
         Texts { preferred: texts.iter().map(|text| (*text).to_owned()).collect(), ..self }
     }
 
+    /// Members are taken from this domain where it has one.
+    fn rather(mut self, domain: impl Domain + 'static) -> Texts {
+        self.domains.insert(0, alloc::boxed::Box::new(domain));
+        self
+    }
+
     fn optional(self) -> Texts {
         Texts { optional: true, ..self }
     }
@@ -271,7 +277,7 @@ fn texts(
         }
         Subject::Host => {
             around.capitals = verbatim;
-            Texts::of(Over::hosts(verbatim)).preferring(&["example.com"])
+            Texts::of(Over::hosts(verbatim)).rather(Names { ports: true }).preferring(&["example.com"])
         }
         Subject::Path => {
             around.queries = verbatim;
@@ -279,7 +285,7 @@ fn texts(
             let paths = Paths { handling, escapes: bytes(|byte| byte == b'%'), queries: verbatim };
             Texts::of(paths).preferring(&["/"])
         }
-        Subject::Sni => Texts::of(Over::server_names()),
+        Subject::Sni => Texts::of(Over::server_names()).rather(Names { ports: false }),
         Subject::Peer => {
             let mut texts = Texts::of(domain::Identities::any()).optional();
             texts.domains = Vec::new();

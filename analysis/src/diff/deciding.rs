@@ -56,7 +56,7 @@ pub(super) fn because(
     for (origin, is_new) in [(rule(new), true), (rule(old), false)] {
         let Some(origin) = origin else { continue };
         let name = format!("{}/{} rule {}", origin.policy.namespace, origin.policy.name, origin.index);
-        let find = |plan: &Plan| -> Option<Rule> {
+        let find = |plan: &Plan, protocol| -> Option<Rule> {
             let stages = plan.stages(protocol);
             let mut rules = stages.iter().filter(|stage| !stage.dry_run).flat_map(|stage| stage.rules);
             rules
@@ -68,7 +68,13 @@ pub(super) fn because(
                 })
                 .cloned()
         };
-        match (find(before), find(after)) {
+        // A rule that only requests can match is none for connections, and is there all the same.
+        let both = |protocol| find(before, protocol).zip(find(after, protocol));
+        let (old, new) = match both(protocol).or_else(|| both(Protocol::Http)) {
+            Some((old, new)) => (Some(old), Some(new)),
+            None => (find(before, protocol), find(after, protocol)),
+        };
+        match (old, new) {
             (Some(a), Some(b)) => {
                 for text in words::rule_change(&a, &b) {
                     because.push(format!("{name} {text}"));

@@ -135,10 +135,10 @@ fn clause(comparison: &Comparison<'_>, at: usize, axis: &Axis, choice: &Choice) 
             ways.extend(phrase.or_absent.then(|| "without a token".to_owned()));
             (8, ways.join(" or "))
         }
-        Subject::Claim(path) => (10, text(&format!("claim {}", path.join(".")))),
-        Subject::Header(name) => (7, text(&format!("header {name}"))),
+        Subject::Claim(path) => (10, carrying(&phrase, &format!("claim {}", path.join(".")))),
+        Subject::Header(name) => (7, carrying(&phrase, &format!("header {name}"))),
         Subject::MetadataText(filter, key) | Subject::MetadataList(filter, key) => {
-            (11, text(&format!("metadata {filter}[{key}]")))
+            (11, carrying(&phrase, &format!("metadata {filter}[{key}]")))
         }
         Subject::Provider(name) => {
             let words = classes.iter().map(|class| match class {
@@ -174,16 +174,41 @@ fn set(
     };
     let mut words: Vec<String> = Vec::new();
     for class in with {
-        words.push(format!("a {noun} {}", bare(&comparison.phrase(at, &[*class]), "of any value")));
+        let phrase = comparison.phrase(at, &[*class]);
+        words.push(match is_any(&phrase.any_of) && phrase.but_not.is_empty() {
+            true => format!("with a {noun}"),
+            false => format!("with a {noun} {}", bare(&phrase, "of any value")),
+        });
     }
     if !without.is_empty() {
         let phrase = comparison.phrase(at, without);
         words.push(match phrase.any_of.is_empty() && phrase.like.is_empty() && phrase.but_not.is_empty() {
-            true => format!("no {noun} of these values"),
-            false => format!("no {noun} {}", bare(&phrase, "of any value")),
+            true => format!("without a {noun} of these values"),
+            false if is_any(&phrase.any_of) && phrase.but_not.is_empty() => format!("without {noun}"),
+            false => format!("without {noun} {}", bare(&phrase, "of any value")),
         });
     }
-    Some((order, format!("with {}", words.join(" and "))))
+    Some((order, words.join(" and ")))
+}
+
+/// The pattern that everything matches but the empty text.
+fn is_any(patterns: &[String]) -> bool {
+    matches!(patterns, [one] if one == "*")
+}
+
+/// What a request brings along, or does not: `with header x a`, `without claim sub`.
+fn carrying(phrase: &Phrase, noun: &str) -> String {
+    let Phrase { any_of, but_not, like, .. } = phrase;
+    if !phrase.present {
+        return format!("without {noun}");
+    }
+    let with = match (any_of.is_empty() || is_any(any_of), like.is_empty(), but_not.is_empty()) {
+        (true, true, true) => format!("with a {noun}"),
+        (true, true, false) if is_any(but_not) => format!("with an empty {noun}"),
+        (true, true, false) => format!("with a {noun} other than {}", list(but_not)),
+        _ => format!("with {noun} {}", bare(phrase, "")),
+    };
+    if phrase.or_absent { format!("{with} or none") } else { with }
 }
 
 /// `host a.com or b.com`, `no header x`, `port other than 80`.
@@ -240,6 +265,13 @@ pub(super) fn rule_change(old: &Rule, new: &Rule) -> Vec<String> {
             .collect()
     };
     let (before, after) = (parts(old), parts(new));
+    // What an ALLOW policy without rules is.
+    let has_none = |parts: &[(String, Vec<String>)]| matches!(parts, [(field, values)] if field == "rules" && values.is_empty());
+    match (has_none(&before), has_none(&after)) {
+        (false, true) => return vec!["is gone: the policy has no rules, so it allows nothing".into()],
+        (true, false) => return vec!["is new: the policy had no rules, so it allowed nothing".into()],
+        _ => {}
+    }
     let mut changes = Vec::new();
     for (field, values) in &before {
         let now: Vec<&Vec<String>> =

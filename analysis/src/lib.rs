@@ -14,6 +14,7 @@ pub mod idle;
 pub mod imported;
 pub mod inquiry;
 pub mod invariant;
+pub mod link;
 pub mod lint;
 pub mod matrix;
 pub mod notes;

@@ -37,6 +37,9 @@ pub struct Suggestion {
     pub line: u32,
     /// As `diff -u` writes it, for `patch -p0`.
     pub patch: String,
+    /// The file with the change.
+    #[serde(skip)]
+    pub text: String,
     /// Which other requests it lets in, in words; empty where that is not known.
     pub lets_in: Vec<String>,
     /// All of them are named.
@@ -84,7 +87,8 @@ pub fn suggestion(
         return None;
     }
     edits.iter().try_for_each(|edit| edit.apply(&mut lines))?;
-    let new = lines.join("\n") + "\n";
+    let end = if old.contains("\r\n") { "\r\n" } else { "\n" };
+    let new = lines.join(end) + end;
     let changed = replaced(refusal.resources, &rule.file, &new)?;
     let plan = Plan::build(&changed, refusal.workload, refusal.mesh);
     let evaluator = Evaluator::Policies { plan: &plan, workload: refusal.workload, mesh: refusal.mesh };
@@ -106,6 +110,7 @@ pub fn suggestion(
         file: rule.file.clone(),
         line: u32::try_from(line).ok()?,
         patch: patch(&rule.file, &old, &new),
+        text: new,
         lets_in,
         complete,
     })

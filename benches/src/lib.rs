@@ -3,6 +3,7 @@
 //! Two sets. [`realistic`]: what a gateway of twenty teams has. [`worst`]: n rules of which the last matches, in a form
 //! that other policy languages can say just as well.
 
+pub mod differing;
 mod module;
 pub mod policies;
 pub mod timing;

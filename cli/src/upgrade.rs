@@ -77,7 +77,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
         let state = |mesh| State { resources: &loaded.resources, workload: &one.workload, mesh };
         match of_workload(state(&before), state(&after), eval::now(), &SoftwareCrypto, Default::default()) {
             Ok(changes) => {
-                compared.push(Compared { name: one.name(), workload: one.workload.clone(), changes });
+                compared.push(Compared {
+                    name: one.name(),
+                    workload: one.workload.clone(),
+                    changes,
+                    link: None,
+                });
             }
             Err(why) => {
                 failed = true;

@@ -80,10 +80,15 @@ fn differences() {
     let mut schema = schema("difference");
     for (old, new) in [("1-authentication", "2-require-a-token"), ("3-who-may-do-what", "demo")] {
         let [old, new] = [old, new].map(|folder| format!("examples/end-user-jwt/{folder}"));
-        let printed = printed(&["diff", &old, &new, "-o", "json", "--curl"]);
+        let printed = printed(&["diff", &old, &new, "-o", "json", "--curl", "--link"]);
         assert_eq!(schema.check(&printed), Vec::<String>::new());
         assert_eq!(printed["equivalent"], false);
         assert!(printed["workloads"][0]["newlyAllowed"]["curl"].is_string());
+        assert!(
+            printed["workloads"][0]["link"]
+                .as_str()
+                .is_some_and(|link| link.starts_with("http://localhost:4321/#s="))
+        );
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     tokens::{self, Tokens},
     undecided::Undecided,
 };
-use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, vec, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec, vec::Vec};
 use gnomon_engine::{Mesh, Plan, Workload, jwt::Place, prepare::ProxySettings, versions};
 
 /// A plan and what is around it.
@@ -168,7 +168,7 @@ fn settings_agree([a, b]: &[ProxySettings; 2]) -> bool {
 
 /// The rules that only one side has in a stage, by number.
 fn changed(releases: &[Vec<Stages<'_>>; 2]) -> Vec<u32> {
-    let mut changed = BTreeSet::new();
+    let mut changed: Vec<u32> = Vec::new();
     let [old, new] = releases;
     for (a, b) in old.iter().zip(new) {
         for (a, b) in a.sets().iter().zip(b.sets()) {
@@ -179,7 +179,9 @@ fn changed(releases: &[Vec<Stages<'_>>; 2]) -> Vec<u32> {
             changed.extend(only(&b, a));
         }
     }
-    changed.into_iter().collect()
+    changed.sort_unstable();
+    changed.dedup();
+    changed
 }
 
 struct Comparing<'p> {

@@ -4,10 +4,11 @@
 //! Two rules that say the same have the same number, whatever policy they stand in and on whichever side of a
 //! comparison.
 
-use crate::patterns::expressions;
-use alloc::{
-    borrow::Cow, borrow::ToOwned, boxed::Box, collections::BTreeMap, format, string::String, vec, vec::Vec,
+use crate::{
+    known::{Known, sort_by},
+    patterns::expressions,
 };
+use alloc::{borrow::Cow, borrow::ToOwned, boxed::Box, format, string::String, vec, vec::Vec};
 use gnomon_engine::{
     attribute::Input,
     pattern::{Pattern, PeerPattern},
@@ -17,7 +18,7 @@ use gnomon_engine::{
 use ipnet::IpNet;
 
 /// What a condition looks at: an axis of the space of requests.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// The method.
     Method,
@@ -54,7 +55,7 @@ pub enum Subject {
 }
 
 /// How a text is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Form {
     /// `*`.
     Any,
@@ -93,7 +94,7 @@ pub enum Form {
 }
 
 /// A value of a condition.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value<'p> {
     /// A text.
     Text(Form, Cow<'p, [u8]>),
@@ -106,7 +107,7 @@ pub enum Value<'p> {
 }
 
 /// Any of some values on one axis.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Literal {
     /// The axis.
     pub axis: u32,
@@ -115,7 +116,7 @@ pub struct Literal {
 }
 
 /// A condition: any of the alternatives, each of which is all of its literals; or the opposite.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Condition {
     /// The alternatives; none: it never holds.
     pub alternatives: Vec<Vec<Literal>>,
@@ -126,7 +127,7 @@ pub struct Condition {
 }
 
 /// A rule: any source, any operation, all conditions.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleForm {
     /// Sources; none: any.
     pub from: Vec<Vec<Condition>>,
@@ -146,13 +147,13 @@ impl RuleForm {
 /// Everything mentioned, each once.
 #[derive(Debug, Default)]
 pub struct Vocabulary<'p> {
-    axes: BTreeMap<Subject, u32>,
+    axes: Known<Subject, ()>,
     /// By number.
     pub subjects: Vec<Subject>,
-    values: Vec<BTreeMap<Value<'p>, u32>>,
+    values: Vec<Known<Value<'p>, ()>>,
     /// By axis and number.
     pub known: Vec<Vec<Value<'p>>>,
-    rules: BTreeMap<RuleForm, u32>,
+    rules: Known<RuleForm, ()>,
     /// By number.
     pub forms: Vec<RuleForm>,
 }
@@ -160,20 +161,20 @@ pub struct Vocabulary<'p> {
 impl<'p> Vocabulary<'p> {
     /// The number of an axis.
     pub fn axis(&mut self, subject: Subject) -> u32 {
-        if let Some(number) = self.axes.get(&subject) {
-            return *number;
+        if let Some(number) = self.find(&subject) {
+            return number;
         }
         let number = narrow(self.subjects.len());
         self.subjects.push(subject.clone());
-        self.values.push(BTreeMap::new());
+        self.values.push(Known::default());
         self.known.push(Vec::new());
-        self.axes.insert(subject, number);
+        self.axes.insert(subject, ());
         number
     }
 
     /// The number of an axis that is there already.
     pub fn find(&self, subject: &Subject) -> Option<u32> {
-        self.axes.get(subject).copied()
+        self.axes.find(subject).map(narrow)
     }
 
     /// Any of these values.
@@ -191,12 +192,12 @@ impl<'p> Vocabulary<'p> {
         else {
             return u32::MAX;
         };
-        if let Some(number) = numbers.get(&value) {
-            return *number;
+        if let Some(number) = numbers.find(&value) {
+            return narrow(number);
         }
         let number = narrow(known.len());
         known.push(value.clone());
-        numbers.insert(value, number);
+        numbers.insert(value, ());
         number
     }
 
@@ -208,18 +209,18 @@ impl<'p> Vocabulary<'p> {
         let from = groups(self, &rule.from);
         let to = groups(self, &rule.to);
         let form = RuleForm { from, to, when: self.conditions(&rule.when) };
-        if let Some(number) = self.rules.get(&form) {
-            return *number;
+        if let Some(number) = self.rules.find(&form) {
+            return narrow(number);
         }
         let number = narrow(self.forms.len());
         self.forms.push(form.clone());
-        self.rules.insert(form, number);
+        self.rules.insert(form, ());
         number
     }
 
     fn conditions(&mut self, clauses: &'p [Clause]) -> Vec<Condition> {
         let mut conditions: Vec<Condition> = clauses.iter().map(|clause| self.condition(clause)).collect();
-        conditions.sort();
+        sort_by(&mut conditions, Ord::cmp);
         conditions
     }
 

@@ -5,6 +5,7 @@ use crate::{
     bdd::{Bdd, TooLarge},
     compare::Comparison,
     condition::Value,
+    known::sort_by,
     side::{Functions, Margin, Numbered, Stages},
     space::Space,
     witness::Point,
@@ -255,7 +256,7 @@ fn covered(values: &[(String, &[u32])], wanted: &[u32], most: usize) -> Option<V
         names.push(best.0.clone());
         left.retain(|class| !best.1.contains(class));
     }
-    names.sort();
+    sort_by(&mut names, Ord::cmp);
     Some(names)
 }
 

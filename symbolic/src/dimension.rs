@@ -1,7 +1,10 @@
 //! A choice among numbered classes, written into the variables of a decision diagram.
 
-use crate::bdd::{Bdd, Manager, TooLarge, Variable};
-use alloc::{collections::BTreeMap, vec, vec::Vec};
+use crate::{
+    bdd::{Bdd, Manager, TooLarge, Variable},
+    known::Known,
+};
+use alloc::{vec, vec::Vec};
 
 /// One of `classes` alternatives, as a binary number of neighbouring variables, highest bit first.
 ///
@@ -84,7 +87,7 @@ impl Dimension {
     /// variables before this dimension. Groups are ordered by their first class.
     pub fn split(&self, manager: &Manager, f: Bdd) -> Vec<(Vec<u32>, Bdd)> {
         let mut groups: Vec<(Vec<u32>, Bdd)> = Vec::new();
-        let mut known: BTreeMap<Bdd, usize> = BTreeMap::new();
+        let mut known: Known<Bdd, ()> = Known::default();
         let mut stack = vec![(f, 0, 0u32)];
         while let Some((f, depth, base)) = stack.pop() {
             if base > self.classes - 1 {
@@ -103,10 +106,12 @@ impl Dimension {
                 }
                 None => {
                     let end = base.saturating_add(1 << (self.bits - depth)).min(self.classes);
-                    let at = *known.entry(f).or_insert(groups.len());
-                    match groups.get_mut(at) {
+                    match known.find(&f).and_then(|at| groups.get_mut(at)) {
                         Some((numbers, _)) => numbers.extend(base..end),
-                        None => groups.push(((base..end).collect(), f)),
+                        None => {
+                            known.insert(f, ());
+                            groups.push(((base..end).collect(), f));
+                        }
                     }
                 }
             }

@@ -29,6 +29,7 @@ mod domain;
 mod headers;
 mod idle;
 mod kind;
+mod known;
 pub mod numbers;
 mod patterns;
 mod relevance;

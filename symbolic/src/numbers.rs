@@ -1,10 +1,7 @@
 //! Equivalence classes of addresses and ports.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec,
-    vec::Vec,
-};
+use crate::known::{Known, sort_by};
+use alloc::{vec, vec::Vec};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
@@ -25,7 +22,7 @@ pub struct Classes<T> {
 pub fn addresses(sets: &[Vec<IpNet>], accepted: bool) -> Classes<IpAddr> {
     let nets: Vec<(usize, IpNet)> =
         sets.iter().enumerate().flat_map(|(set, nets)| nets.iter().map(move |net| (set, *net))).collect();
-    let mut found: BTreeMap<(bool, Vec<u32>), IpAddr> = BTreeMap::new();
+    let mut found: Known<(bool, Vec<u32>), IpAddr> = Known::default();
     for v6 in [false, true] {
         let bits = if v6 { 128 } else { 32 };
         let ranges: Vec<(usize, u128, u128)> = nets
@@ -48,32 +45,40 @@ pub fn addresses(sets: &[Vec<IpNet>], accepted: bool) -> Classes<IpAddr> {
             if v6 && accepted && start >> 32 == MAPPED {
                 continue;
             }
-            let lies: BTreeSet<u32> = ranges
+            let mut lies: Vec<u32> = ranges
                 .iter()
                 .filter(|(_, low, high)| (low..=high).contains(&&start))
                 .filter_map(|(set, ..)| u32::try_from(*set).ok())
                 .collect();
-            found.entry((v6, lies.into_iter().collect())).or_insert_with(|| address(start, v6));
+            lies.sort_unstable();
+            lies.dedup();
+            found.insert((v6, lies), address(start, v6));
         }
     }
-    numbered(found.into_iter().map(|((_, lies), member)| (member, lies)).collect(), sets.len())
+    numbered(found.into_entries().into_iter().map(|((_, lies), member)| (member, lies)).collect(), sets.len())
 }
 
 /// The classes of ports. Members: the ports named, and one that none names (8080 where that is free).
 pub fn ports(sets: &[Vec<u16>]) -> Classes<u16> {
-    let named: BTreeSet<u16> = sets.iter().flatten().copied().collect();
-    let other =
-        [8080, 80, 8000].into_iter().chain(1024..=u16::MAX).chain(1..1024).find(|port| !named.contains(port));
-    let mut found: BTreeMap<Vec<u32>, u16> = BTreeMap::new();
-    for port in named.into_iter().chain(other) {
-        let lies = (0..).zip(sets).filter(|(_, set)| set.contains(&port)).map(|(number, _)| number);
-        found.entry(lies.collect()).or_insert(port);
+    let mut is_named = vec![false; 1 << 16];
+    for port in sets.iter().flatten() {
+        if let Some(named) = is_named.get_mut(usize::from(*port)) {
+            *named = true;
+        }
     }
-    numbered(found.into_iter().map(|(lies, member)| (member, lies)).collect(), sets.len())
+    let is_named = |port: &u16| is_named.get(usize::from(*port)) == Some(&true);
+    let other =
+        [8080, 80, 8000].into_iter().chain(1024..=u16::MAX).chain(1..1024).find(|port| !is_named(port));
+    let mut found: Known<Vec<u32>, u16> = Known::default();
+    for port in (0..=u16::MAX).filter(is_named).chain(other) {
+        let lies = (0..).zip(sets).filter(|(_, set)| set.contains(&port)).map(|(number, _)| number);
+        found.insert(lies.collect(), port);
+    }
+    numbered(found.into_entries().into_iter().map(|(lies, member)| (member, lies)).collect(), sets.len())
 }
 
 fn numbered<T: Ord + Copy>(mut classes: Vec<(T, Vec<u32>)>, sets: usize) -> Classes<T> {
-    classes.sort();
+    sort_by(&mut classes, Ord::cmp);
     let mut matching = vec![Vec::new(); sets];
     for (number, (_, lies)) in (0..).zip(&classes) {
         for set in lies {

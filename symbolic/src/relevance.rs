@@ -5,11 +5,11 @@
 //! any diagram is cautious: rules are kept unless some axis keeps them apart for certain.
 
 use crate::condition::{Condition, Form, RuleForm, Subject, Value, Vocabulary};
-use alloc::{collections::BTreeMap, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
 
-/// On which axes a rule wants one of some values.
+/// On which axes a rule wants one of some values; few.
 #[derive(Debug, Default)]
-struct Guards(BTreeMap<u32, Vec<u32>>);
+struct Guards(Vec<(u32, Vec<u32>)>);
 
 impl Guards {
     fn of(form: &RuleForm, vocabulary: &Vocabulary<'_>) -> Guards {
@@ -31,21 +31,21 @@ impl Guards {
         };
         for condition in &form.when {
             if let Some((axis, values)) = wants(condition) {
-                guards.0.entry(axis).or_insert(values);
+                add(&mut guards.0, axis, values);
             }
         }
         for groups in [&form.from, &form.to] {
-            let mut all: Option<BTreeMap<u32, Vec<u32>>> = None;
+            let mut all: Option<Vec<(u32, Vec<u32>)>> = None;
             for group in groups {
-                let mut own: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+                let mut own: Vec<(u32, Vec<u32>)> = Vec::new();
                 for (axis, values) in group.iter().filter_map(wants) {
-                    own.entry(axis).or_insert(values);
+                    add(&mut own, axis, values);
                 }
                 all = Some(match all {
                     None => own,
                     // What every alternative wants a value of.
                     Some(mut all) => {
-                        all.retain(|axis, values| match own.get(axis) {
+                        all.retain_mut(|(axis, values)| match of(&own, *axis) {
                             Some(more) => {
                                 values.extend(more);
                                 true
@@ -57,7 +57,7 @@ impl Guards {
                 });
             }
             for (axis, values) in all.unwrap_or_default() {
-                guards.0.entry(axis).or_insert(values);
+                add(&mut guards.0, axis, values);
             }
         }
         guards
@@ -65,10 +65,22 @@ impl Guards {
 
     fn keeps_apart(&self, other: &Guards, vocabulary: &Vocabulary<'_>) -> bool {
         self.0.iter().any(|(axis, values)| {
-            let Some(others) = other.0.get(axis) else { return false };
+            let Some(others) = of(&other.0, *axis) else { return false };
             let Some(known) = vocabulary.known.get(*axis as usize) else { return false };
             values.iter().all(|a| others.iter().all(|b| a != b && apart(known, *a, *b)))
         })
+    }
+}
+
+/// The values on an axis.
+fn of(guards: &[(u32, Vec<u32>)], axis: u32) -> Option<&Vec<u32>> {
+    guards.iter().find(|(of, _)| *of == axis).map(|(_, values)| values)
+}
+
+/// Values on an axis that has none yet.
+fn add(guards: &mut Vec<(u32, Vec<u32>)>, axis: u32, values: Vec<u32>) {
+    if of(guards, axis).is_none() {
+        guards.push((axis, values));
     }
 }
 

@@ -4,13 +4,13 @@ use crate::{
     bdd::{Bdd, Manager, TooLarge},
     condition::{Condition, Form, Literal, RuleForm, Subject, Value, Vocabulary},
     kind::Kind,
+    known::{Known, sort_by},
     space::{Space, plain},
     tokens::Tokens,
     undecided::Undecided,
 };
 use alloc::{
     borrow::ToOwned,
-    collections::BTreeMap,
     string::{String, ToString},
     vec,
     vec::Vec,
@@ -189,7 +189,7 @@ pub(crate) struct Functions {
 }
 
 /// Under which circumstances rules are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Circumstances {
     pub(crate) payload: Bdd,
     pub(crate) believes_peers: bool,
@@ -199,13 +199,13 @@ pub(crate) struct Circumstances {
 #[derive(Debug)]
 pub(crate) struct Builder<'s> {
     pub(crate) space: &'s mut Space,
-    literals: BTreeMap<Literal, Bdd>,
-    rules: BTreeMap<(u32, Circumstances), Margin>,
+    literals: Known<Literal, Bdd>,
+    rules: Known<(u32, Circumstances), Margin>,
 }
 
 impl<'s> Builder<'s> {
     pub(crate) fn new(space: &'s mut Space) -> Builder<'s> {
-        Builder { space, literals: BTreeMap::new(), rules: BTreeMap::new() }
+        Builder { space, literals: Known::default(), rules: Known::default() }
     }
 
     /// The stages of a plan; `relevant` says which rules count, by number: the others match nothing that is of interest.
@@ -277,7 +277,7 @@ impl<'s> Builder<'s> {
     fn any(&mut self, functions: &[Margin]) -> Result<Margin, TooLarge> {
         let mut certain: Vec<Bdd> = functions.iter().map(|one| one.certain).collect();
         let exact = functions.iter().all(|one| one.exact());
-        certain.sort_unstable();
+        sort_by(&mut certain, Ord::cmp);
         certain.dedup();
         let certain = self.space.manager.any(certain)?;
         if exact {

@@ -8,6 +8,7 @@ use crate::{
     domain::{self, Authorities, Names, Over, Paths, Utf8, Word},
     headers::{Presence, presence},
     kind::Kind,
+    known::{Known, sort_by},
     numbers,
     patterns::{Around, patterns},
     text::{self, Class, Domain, TooMany},
@@ -15,7 +16,6 @@ use crate::{
 };
 use alloc::{
     borrow::{Cow, ToOwned},
-    collections::BTreeMap,
     string::String,
     vec,
     vec::Vec,
@@ -92,7 +92,7 @@ impl Space {
             numbered.push((number, axis(subject, values, known, setting, limits)?));
         }
         // The subject breaks ties, so that the order does not depend on that of the rules.
-        numbered.sort_by(|(a, x), (b, y)| {
+        sort_by(&mut numbered, |(a, x), (b, y)| {
             let weight = |number: &usize| weight.get(*number).copied().unwrap_or_default();
             let first = |axis: &Axis| axis.subject != Subject::Preflight;
             let order = first(x).cmp(&first(y)).then_with(|| weight(b).cmp(&weight(a)));
@@ -389,7 +389,7 @@ fn classes(
     states: usize,
 ) -> Result<Vec<Class>, TooMany> {
     let preferred: Vec<&str> = texts.preferred.iter().map(String::as_str).collect();
-    let mut found: BTreeMap<Vec<u32>, (usize, String)> = BTreeMap::new();
+    let mut found: Known<Vec<u32>, (usize, String)> = Known::default();
     for (rank, domain) in texts.domains.iter().enumerate() {
         for class in text::classes(all, &**domain, &preferred, states)?.classes {
             // Several patterns of one value are one.
@@ -403,14 +403,21 @@ fn classes(
                 *known == rank
                     && (class.member.len() < member.len() || preferred.contains(&class.member.as_str()))
             };
-            if found.get(&matched_by).is_none_or(better) {
-                found.insert(matched_by, (rank, class.member));
+            match found.get_mut(&matched_by) {
+                None => {
+                    found.insert(matched_by, (rank, class.member));
+                }
+                Some(known) if better(known) => *known = (rank, class.member),
+                Some(_) => {}
             }
         }
     }
-    let mut classes: Vec<Class> =
-        found.into_iter().map(|(matched_by, (_, member))| Class { member, matched_by }).collect();
-    classes.sort_by(|a, b| a.member.cmp(&b.member));
+    let mut classes: Vec<Class> = found
+        .into_entries()
+        .into_iter()
+        .map(|(matched_by, (_, member))| Class { member, matched_by })
+        .collect();
+    sort_by(&mut classes, |a, b| a.member.cmp(&b.member));
     Ok(classes)
 }
 

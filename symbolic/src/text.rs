@@ -10,12 +10,8 @@
 //! Classes are numbered in the order of their members. A prefix therefore matches an interval of numbers, which makes
 //! for small diagrams.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    string::String,
-    vec,
-    vec::Vec,
-};
+use crate::known::{Known, sort_by};
+use alloc::{collections::BTreeSet, string::String, vec, vec::Vec};
 use core::fmt;
 
 /// A set of bytes.
@@ -248,21 +244,21 @@ pub fn classes(
     limit: usize,
 ) -> Result<Classes, TooMany> {
     let kinds = kinds(patterns);
-    let mut search = Search::default();
-    search.visit(start(patterns, domain), Vec::new());
+    // In the order found, each with how it was reached first.
+    let mut states: Known<State, Vec<u8>> = Known::default();
+    states.insert(start(patterns, domain), Vec::new());
     let mut at = 0;
-    let mut found: BTreeMap<Vec<u32>, Vec<u8>> = BTreeMap::new();
-    while let Some(state) = search.states.get(at).cloned() {
-        let text = search.texts.get_mut(at).map(core::mem::take).unwrap_or_default();
+    let mut found: Known<Vec<u32>, Vec<u8>> = Known::default();
+    while let Some((state, text)) = states.at(at).cloned() {
         if domain.ends(state.domain) {
-            found.entry(state.accepted(patterns)).or_insert_with(|| text.clone());
+            found.insert(state.accepted(patterns), text.clone());
         }
         for byte in state.bytes(patterns, &kinds, domain) {
             let Some(next) = state.after(byte, patterns, domain) else { continue };
             let mut longer = text.clone();
             longer.push(byte);
-            search.visit(next, longer);
-            if search.states.len() > limit {
+            states.insert(next, longer);
+            if states.len() > limit {
                 return Err(TooMany { states: limit });
             }
         }
@@ -277,6 +273,7 @@ pub fn classes(
         }
     }
     let mut classes: Vec<Class> = found
+        .into_entries()
         .into_iter()
         .map(|(matched_by, member)| Class {
             member: String::from_utf8(member)
@@ -284,7 +281,7 @@ pub fn classes(
             matched_by,
         })
         .collect();
-    classes.sort_by(|a, b| a.member.cmp(&b.member));
+    sort_by(&mut classes, |a, b| a.member.cmp(&b.member));
     let mut matching = vec![Vec::new(); patterns.len()];
     for (number, class) in (0..).zip(&classes) {
         for pattern in &class.matched_by {
@@ -297,7 +294,7 @@ pub fn classes(
 }
 
 /// All patterns at once, somewhere in a string.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct State {
     domain: u32,
     /// Patterns that still may match, each with the position in it; sorted.
@@ -309,7 +306,6 @@ fn start(patterns: &[Pattern], domain: &dyn Domain) -> State {
     for (number, pattern) in (0..).zip(patterns) {
         pattern.reach(0, &mut |position| alive.push((number, narrow(position))));
     }
-    alive.sort_unstable();
     State { domain: domain.start(), alive }
 }
 
@@ -324,6 +320,17 @@ fn run(text: &[u8], patterns: &[Pattern], domain: &dyn Domain) -> Option<State> 
     state.filter(|state| domain.ends(state.domain))
 }
 
+/// Sorts what is in order but for the positions of one pattern, of which there are few.
+fn in_order(alive: &mut [(u32, u32)]) {
+    for end in 1..alive.len() {
+        let mut at = end;
+        while at > 0 && alive.get(at - 1) > alive.get(at) {
+            alive.swap(at - 1, at);
+            at -= 1;
+        }
+    }
+}
+
 impl State {
     fn after(&self, byte: u8, patterns: &[Pattern], domain: &dyn Domain) -> Option<State> {
         let mut next = State { domain: domain.step(self.domain, byte)?, alive: Vec::new() };
@@ -333,7 +340,7 @@ impl State {
                 pattern.follow(*position as usize, byte, &mut reached);
             }
         }
-        next.alive.sort_unstable();
+        in_order(&mut next.alive);
         next.alive.dedup();
         Some(next)
     }
@@ -350,7 +357,6 @@ impl State {
     /// The bytes that are worth following: those that some pattern names here, and of each kind of the others one.
     fn bytes(&self, patterns: &[Pattern], kinds: &[Vec<u8>], domain: &dyn Domain) -> Vec<u8> {
         let mut named = Bytes::NONE;
-        let mut bytes = Vec::new();
         for (number, position) in &self.alive {
             let step = patterns.get(*number as usize).and_then(|pattern| pattern.0.get(*position as usize));
             let byte = match step {
@@ -358,12 +364,9 @@ impl State {
                 Some(Step::Query) => b'?',
                 _ => continue,
             };
-            if !named.contains(byte) {
-                named.insert(byte);
-                bytes.push(byte);
-            }
+            named.insert(byte);
         }
-        bytes.sort_unstable();
+        let mut bytes: Vec<u8> = (0..=255).filter(|byte| named.contains(*byte)).collect();
         for kind in kinds {
             // The domain tells bytes apart as well: one for each state that it goes to.
             let mut states = Vec::new();
@@ -386,7 +389,13 @@ fn kinds(patterns: &[Pattern]) -> Vec<Vec<u8>> {
         Step::One(set) | Step::Many(set) => Some(*set),
         Step::Byte(_) | Step::Query => None,
     });
-    let sets: Vec<Bytes> = sets.collect::<BTreeSet<_>>().into_iter().collect();
+    let sets: Vec<Bytes> = {
+        let mut known: Known<Bytes, ()> = Known::default();
+        sets.for_each(|set| {
+            known.insert(set, ());
+        });
+        known.into_entries().into_iter().map(|(set, ())| set).collect()
+    };
     let mut kinds: Vec<(Vec<bool>, Vec<u8>)> = Vec::new();
     let rest = (0..=255).filter(|byte| !PLAIN.contains(byte));
     for byte in PLAIN.iter().copied().chain(rest) {
@@ -397,24 +406,6 @@ fn kinds(patterns: &[Pattern]) -> Vec<Vec<u8>> {
         }
     }
     kinds.into_iter().map(|(_, bytes)| bytes).collect()
-}
-
-/// States in the order found, each once.
-#[derive(Default)]
-struct Search {
-    known: BTreeSet<State>,
-    states: Vec<State>,
-    /// How each was reached first.
-    texts: Vec<Vec<u8>>,
-}
-
-impl Search {
-    fn visit(&mut self, state: State, text: Vec<u8>) {
-        if self.known.insert(state.clone()) {
-            self.states.push(state);
-            self.texts.push(text);
-        }
-    }
 }
 
 #[cfg(test)]

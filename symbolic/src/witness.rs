@@ -5,9 +5,10 @@ use crate::{
     bdd::Bdd,
     condition::Subject,
     kind::Kind,
+    known::Known,
     space::Space,
 };
-use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec, vec::Vec};
 use gnomon_engine::{
     jwt::Json,
     prepare::RequestSpec,
@@ -21,7 +22,7 @@ pub struct Point(pub Vec<Vec<u32>>);
 impl Space {
     /// The point of a set that costs least; `None`: the set is empty.
     pub fn cheapest(&self, f: Bdd) -> Option<Point> {
-        let mut search = Search { space: self, known: BTreeMap::new() };
+        let mut search = Search { space: self, known: Known::default() };
         search.cost(f)?;
         let mut point: Vec<Vec<u32>> = self.axes.iter().map(usual).collect();
         let mut at = f;
@@ -222,7 +223,7 @@ struct Chosen {
 struct Search<'s> {
     space: &'s Space,
     /// `None`: there is no way.
-    known: BTreeMap<Bdd, Option<Step>>,
+    known: Known<Bdd, Option<Step>>,
 }
 
 impl Search<'_> {

@@ -1,11 +1,13 @@
 //! What goes in and comes out, as `types.ts` has it.
 
+use gnomon_analysis::suggest;
 use gnomon_engine::{
     Diagnostic, Node, Severity,
     attach::NotAppliedReport,
     verdict::{Explanation, Report},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A text with a name: a file of policies, or a proxy's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -23,6 +25,9 @@ pub struct Input {
     /// The policies.
     #[serde(default)]
     pub policies: Vec<Source>,
+    /// The policies that they are compared with.
+    #[serde(default)]
+    pub baseline: Vec<Source>,
     /// In place of policies: what a proxy has loaded.
     #[serde(default)]
     pub envoy_config: Option<Source>,
@@ -102,6 +107,52 @@ pub struct Explained {
     pub not_applied: Vec<NotAppliedReport>,
     /// See [`Answer::needs_signatures`].
     pub needs_signatures: bool,
+}
+
+/// What changes for all requests at once.
+#[derive(Debug, Serialize)]
+pub struct Compared {
+    /// Why there is no answer.
+    pub problem: Option<String>,
+    /// As docs/formats.md, "Difference", has them of a workload.
+    pub changes: Option<Value>,
+}
+
+/// What [`crate::Session::suggest`] answers.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Suggested {
+    /// `None`: the request is not refused for want of an ALLOW rule, or no value more in a list would do.
+    pub suggestion: Option<Suggestion>,
+    /// See [`Answer::needs_signatures`].
+    pub needs_signatures: bool,
+}
+
+/// A change of one file of policies.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Suggestion {
+    /// The rule: `ns[shop]-policy[orders]-rule[0]`.
+    pub policy: String,
+    /// The file.
+    pub file: String,
+    /// The first line that changes.
+    pub line: u32,
+    /// As `diff -u` writes it.
+    pub patch: String,
+    /// The file with the change.
+    pub text: String,
+    /// Which requests it lets in; empty where that is not known.
+    pub lets_in: Vec<String>,
+    /// All of them are named.
+    pub complete: bool,
+}
+
+impl From<suggest::Suggestion> for Suggestion {
+    fn from(found: suggest::Suggestion) -> Self {
+        let suggest::Suggestion { policy, file, line, patch, text, lets_in, complete, .. } = found;
+        Suggestion { policy, file, line, patch, text, lets_in, complete }
+    }
 }
 
 /// One token as one rule sees it.

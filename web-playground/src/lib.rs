@@ -7,6 +7,7 @@
 //! Nothing is read from the clock or sent anywhere. Policies that were read stay read until others come, so that asking
 //! about a changed request costs only that request.
 
+mod all;
 mod api;
 mod check;
 mod inventory;
@@ -14,7 +15,8 @@ mod session;
 mod shape;
 mod suites;
 
-pub use api::{Answer, Finding, Input, Question, Source};
+pub use all::idle_rules;
+pub use api::{Answer, Compared, Finding, Input, Question, Source, Suggested, Suggestion};
 pub use inventory::Inventory;
 pub use session::Session;
 pub use suites::{SuiteInput, read_suite, run_suite};
@@ -49,6 +51,15 @@ extern "C" {
     /// See `types.ts`.
     #[wasm_bindgen(typescript_type = "Lint")]
     pub type JsLint;
+    /// See `types.ts`.
+    #[wasm_bindgen(typescript_type = "Compared")]
+    pub type JsCompared;
+    /// See `types.ts`.
+    #[wasm_bindgen(typescript_type = "Diagnostic[]")]
+    pub type JsFindings;
+    /// See `types.ts`.
+    #[wasm_bindgen(typescript_type = "Suggested")]
+    pub type JsSuggested;
     /// See `types.ts`.
     #[wasm_bindgen(typescript_type = "SuiteInput")]
     pub type JsSuiteInput;
@@ -143,7 +154,51 @@ pub fn inventory(input: &JsInput) -> Result<JsInventory, JsError> {
 #[wasm_bindgen]
 pub fn lint(policies: &JsSources) -> Result<JsLint, JsError> {
     let policies: Vec<Source> = read(policies)?;
-    write(&session::lint(&policies))
+    write(&session::check(&policies))
+}
+
+/// What the policies change beside the baseline, for all requests to the first target at once.
+///
+/// # Errors
+///
+/// The argument is no `Input`.
+#[wasm_bindgen]
+pub fn compare(input: &JsInput) -> Result<JsCompared, JsError> {
+    let input: Input = read(input)?;
+    write(&SESSION.with_borrow_mut(|session| session.compare(&input)))
+}
+
+/// Who may send the first request: all callers at once, with the rule that lets them.
+///
+/// # Errors
+///
+/// The argument is no `Input`.
+#[wasm_bindgen(js_name = whoCan)]
+pub fn who_can(input: &JsInput) -> Result<JsCompared, JsError> {
+    let input: Input = read(input)?;
+    write(&SESSION.with_borrow_mut(|session| session.who_can(&input)))
+}
+
+/// How the policies would have to change so that the first request passes, and what else that would let in.
+///
+/// # Errors
+///
+/// The argument is no `Input`.
+#[wasm_bindgen]
+pub fn suggest(input: &JsInput) -> Result<JsSuggested, JsError> {
+    let input: Input = read(input)?;
+    write(&SESSION.with_borrow_mut(|session| session.suggest(&input)))
+}
+
+/// The rules that can never matter, which [`lint`] leaves out, since to prove it takes longer than the rest.
+///
+/// # Errors
+///
+/// The argument is no list of `Source`.
+#[wasm_bindgen(js_name = idleRules)]
+pub fn idle_rules_js(policies: &JsSources) -> Result<JsFindings, JsError> {
+    let policies: Vec<Source> = read(policies)?;
+    write(&idle_rules(&policies))
 }
 
 /// Runs a `*.gnomon.yaml` suite with the policies that it names.

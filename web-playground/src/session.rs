@@ -5,7 +5,12 @@ use crate::{
     check::Checker,
     inventory::{Inventory, inventory},
 };
-use gnomon_analysis::{Evaluator, Plans, differences, imported::Proxy, shown};
+use gnomon_analysis::{
+    Evaluator, Plans, differences,
+    imported::Proxy,
+    lint::{self, Lint, Settings},
+    shown,
+};
 use gnomon_engine::{
     Diagnostic, Mesh, Node, Plan, Severity, Workload,
     attach::{NotApplied, attach, not_applied},
@@ -26,21 +31,24 @@ use std::{collections::VecDeque, rc::Rc, sync::Arc};
 /// A baseline, a candidate and one to spare.
 const KEPT: usize = 3;
 
+/// The lint that compares whole policies. It takes its time, so that it is asked for by itself.
+pub(crate) const IDLE: &str = "idle-rule";
+
 /// What was read, to be used again while the texts stay the same.
 #[derive(Debug, Default)]
 pub struct Session {
     sets: VecDeque<Rc<PolicySet>>,
-    plans: Plans,
+    pub(crate) plans: Plans,
     proxies: VecDeque<Rc<Loading>>,
 }
 
 /// A policy set.
 #[derive(Debug)]
-struct PolicySet {
+pub(crate) struct PolicySet {
     sources: Vec<Source>,
     /// Without its policies.
-    loaded: Loaded,
-    resources: Arc<Resources>,
+    pub(crate) loaded: Loaded,
+    pub(crate) resources: Arc<Resources>,
 }
 
 /// A proxy's configuration.
@@ -53,9 +61,9 @@ struct Loading {
 
 /// Whom a request reaches.
 #[derive(Debug, Default)]
-struct Aim {
-    workload: Arc<Workload>,
-    mesh: Arc<Mesh>,
+pub(crate) struct Aim {
+    pub(crate) workload: Arc<Workload>,
+    pub(crate) mesh: Arc<Mesh>,
 }
 
 impl Session {
@@ -146,7 +154,7 @@ impl Session {
         inventory(&set.loaded.inventory, &set.resources, &mesh)
     }
 
-    fn set(&mut self, sources: &[Source]) -> Rc<PolicySet> {
+    pub(crate) fn set(&mut self, sources: &[Source]) -> Rc<PolicySet> {
         let known = self.sets.iter().position(|set| set.sources == sources);
         let set = known.and_then(|index| self.sets.remove(index)).unwrap_or_else(|| {
             let mut loaded = load(sources);
@@ -173,9 +181,9 @@ impl Session {
     }
 }
 
-/// What [`lint`] answers.
+/// What [`check`] answers.
 #[derive(Debug, Serialize)]
-pub(crate) struct Lint {
+pub(crate) struct Checked {
     diagnostics: Vec<Finding>,
     policies: usize,
     /// Objects of kinds that are not read.
@@ -183,41 +191,55 @@ pub(crate) struct Lint {
 }
 
 /// What is wrong with policies.
-pub(crate) fn lint(sources: &[Source]) -> Lint {
+pub(crate) fn check(sources: &[Source]) -> Checked {
     let loaded = load(sources);
     let skipped = loaded.unread.kinds().map(|(kind, count)| (kind.to_owned(), count)).collect();
     let resources = &loaded.resources;
     let policies = resources.authorization.len()
         + resources.request_authentication.len()
         + resources.peer_authentication.len();
-    Lint { diagnostics: findings(loaded.diagnostics), policies, skipped }
+    Checked { diagnostics: findings(loaded.diagnostics), policies, skipped }
+}
+
+pub(crate) fn read(sources: &[Source]) -> Loaded {
+    let mut loader = Loader::new();
+    sources.iter().for_each(|source| loader.text(&source.text, &source.name));
+    loader.finish()
 }
 
 fn load(sources: &[Source]) -> Loaded {
-    let mut loader = Loader::new();
-    sources.iter().for_each(|source| loader.text(&source.text, &source.name));
-    let mut loaded = loader.finish();
+    let mut loaded = read(sources);
     if !loaded.has_errors() {
-        let text =
-            |name: &str| sources.iter().find(|source| source.name == name).map(|source| source.text.clone());
-        let mut lints = gnomon_analysis::lint::check(&loaded, &Mesh::default(), &text);
-        // What a lint calls an error Istio takes all the same, so that there is something to evaluate.
-        let errors = lints.iter_mut().filter(|found| found.severity == Severity::Error);
-        errors.for_each(|found| found.severity = Severity::Warning);
-        loaded.diagnostics.extend(lints);
+        let found = lints(&loaded, &|lint| lint.code != IDLE, sources);
+        loaded.diagnostics.extend(found);
     }
     loaded
 }
 
-fn has_errors(found: &[Diagnostic]) -> bool {
+/// What lints find in what was read from these texts. What they call an error Istio takes all the same, so that there is
+/// something to evaluate.
+pub(crate) fn lints(loaded: &Loaded, wanted: &dyn Fn(&Lint) -> bool, sources: &[Source]) -> Vec<Diagnostic> {
+    let text =
+        |name: &str| sources.iter().find(|source| source.name == name).map(|source| source.text.clone());
+    let mesh = Mesh::default();
+    let mut settings = Settings::new(&mesh);
+    settings.wanted = wanted;
+    let found = lint::findings(loaded, &settings, &text);
+    let mut found: Vec<Diagnostic> = found.into_iter().map(|finding| finding.diagnostic).collect();
+    let errors = found.iter_mut().filter(|found| found.severity == Severity::Error);
+    errors.for_each(|found| found.severity = Severity::Warning);
+    found
+}
+
+pub(crate) fn has_errors(found: &[Diagnostic]) -> bool {
     found.iter().any(|found| found.severity == Severity::Error)
 }
 
-fn named(what: &str, index: usize) -> Arc<str> {
+pub(crate) fn named(what: &str, index: usize) -> Arc<str> {
     format!("{what} {index}").into()
 }
 
-fn aims(targets: &[Node], found: &mut Vec<Diagnostic>) -> Vec<Rc<Aim>> {
+pub(crate) fn aims(targets: &[Node], found: &mut Vec<Diagnostic>) -> Vec<Rc<Aim>> {
     let read = |(index, target): (usize, &Node)| {
         let file = named("target", index);
         let part = |name| target.get(name).filter(|node| !matches!(node.value, gnomon_engine::Value::Null));
@@ -231,7 +253,7 @@ fn aims(targets: &[Node], found: &mut Vec<Diagnostic>) -> Vec<Rc<Aim>> {
     targets.iter().enumerate().map(read).collect()
 }
 
-fn aim_of(aims: &[Rc<Aim>], question: &Question) -> Rc<Aim> {
+pub(crate) fn aim_of(aims: &[Rc<Aim>], question: &Question) -> Rc<Aim> {
     aims.get(question.target).or(aims.first()).cloned().unwrap_or_default()
 }
 
@@ -294,11 +316,11 @@ fn undecided(file: &Arc<str>, why: String) -> Diagnostic {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a clock in whole seconds; out of range it saturates")]
-fn seconds(now: f64) -> i64 {
+pub(crate) fn seconds(now: f64) -> i64 {
     now as i64
 }
 
-fn ready<'s>(spec: &'s RequestSpec, plan: &Plan, aim: &Aim, now: f64) -> Prepared<'s> {
+pub(crate) fn ready<'s>(spec: &'s RequestSpec, plan: &Plan, aim: &Aim, now: f64) -> Prepared<'s> {
     Prepared::new(spec, plan.authenticator(), &aim.workload, &aim.mesh, seconds(now))
 }
 

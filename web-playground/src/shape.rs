@@ -1,9 +1,8 @@
 //! Requests, workloads, meshes and expectations as the formats have them: from values back to what people write.
 
 use crate::api::{Finding, findings};
-use gnomon_engine::{
-    Mesh, Node, Workload, jwt::Json, request::Protocol, verdict::Outcome, workload::ProviderKind,
-};
+use gnomon_analysis::diff::document;
+use gnomon_engine::{Mesh, Node, Workload, verdict::Outcome, workload::ProviderKind};
 use gnomon_manifests::{
     request::RequestSpec,
     suite::{Expect, ExpectNearest, ExpectShadow, ExpectUnmet},
@@ -51,54 +50,18 @@ impl Fields {
     }
 }
 
-/// Formats §3.
+/// docs/formats.md, "Request"; without `method` where it is GET.
 pub(crate) fn request(spec: &RequestSpec) -> Value {
-    let mut out = Fields::default();
-    if spec.protocol == Protocol::Tcp {
-        out.put("protocol", "tcp");
-    } else {
-        out.text("method", &spec.method, "GET");
-        out.put("path", spec.path.as_str());
-    }
-    out.some("host", spec.host.as_deref());
-    let mut headers = Fields::default();
-    for (name, _) in &spec.headers {
-        let lines = spec.headers.iter().filter(|(other, _)| other == name);
-        let lines: Vec<&str> = lines.map(|(_, value)| value.as_str()).collect();
-        match lines.as_slice() {
-            [line] => headers.put(name, *line),
-            lines => headers.put(name, lines),
+    let mut document = document(spec);
+    if let Value::Object(fields) = &mut document {
+        if fields.get("method").is_some_and(|method| method == "GET") {
+            fields.remove("method");
+        }
+        if let Some(time) = spec.time {
+            fields.insert("time".into(), json!(time));
         }
     }
-    out.map("headers", headers);
-    out.some("token", spec.token.as_deref());
-    out.some("claims", spec.claims.as_ref().map(claims));
-    let mut source = Fields::default();
-    source.some("principal", spec.principal.as_deref());
-    source.some("ip", spec.source_ip.map(|ip| ip.to_string()));
-    out.map("source", source);
-    out.some("remoteIp", spec.remote_ip.map(|ip| ip.to_string()));
-    let mut destination = Fields::default();
-    destination.some("ip", spec.destination_ip.map(|ip| ip.to_string()));
-    destination.some("port", spec.destination_port);
-    out.map("destination", destination);
-    out.some("sni", spec.sni.as_deref());
-    out.some("time", spec.time);
-    let mut answers = Fields::default();
-    for (name, answer) in &spec.ext_authz {
-        answers.put(name, json!(answer));
-    }
-    out.map("extAuthz", answers);
-    let mut metadata = Fields::default();
-    for (name, value) in &spec.metadata {
-        metadata.put(name, claims(value));
-    }
-    out.map("metadata", metadata);
-    Value::Object(out.0)
-}
-
-fn claims(value: &Json) -> Value {
-    serde_json::from_str(&value.write()).unwrap_or_default()
+    document
 }
 
 /// docs/formats.md, "Workload and mesh".

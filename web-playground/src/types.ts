@@ -80,6 +80,8 @@ export interface Question {
 /** What is asked. */
 export interface Input {
   policies?: Source[];
+  /** What {@link compare} compares them with. */
+  baseline?: Source[];
   /** In place of policies: what a proxy has loaded. */
   envoyConfig?: Source | null;
   /** Which listener of it: a name or a port. */
@@ -219,6 +221,73 @@ export interface Explained {
   tokens: TokenTrace[];
   notApplied: NotApplied[];
   needsSignatures: boolean;
+}
+
+/** What decides about requests: a rule, or that there is none. `line` 0: it is in no file. */
+export interface Deciding { what: string; file: string; line: number }
+
+/** A request that fares otherwise, confirmed on both sides. */
+export interface Witness {
+  request: RequestSpec;
+  old: { verdict: Verdict; reason: string };
+  new: { verdict: Verdict; reason: string };
+}
+
+/** A part of a difference. */
+export interface ChangedRequests {
+  change: "newlyAllowed" | "newlyDenied" | "newlyUndecided";
+  protocol: "http" | "tcp";
+  /** Which, in words. */
+  requests: string;
+  old: Deciding;
+  new: Deciding;
+  /** What was done to the rule that decides. */
+  because: string[];
+  /** One of them. */
+  example: RequestSpec;
+}
+
+/** What changes for a workload (docs/formats.md, "Difference"). */
+export interface Changes {
+  equivalent: boolean;
+  newlyAllowed: Witness | null;
+  newlyDenied: Witness | null;
+  newlyUndecided: Witness | null;
+  /** All of it, in parts that do not overlap. */
+  summary: ChangedRequests[];
+  /** False: these are the first ones only. */
+  complete: boolean;
+}
+
+/** What {@link compare} and {@link whoCan} answer; of the latter the summary says who may, and `new` by which rule. */
+export interface Compared {
+  /** Why there is no answer. */
+  problem: string | null;
+  changes: Changes | null;
+}
+
+/** What {@link suggest} answers. */
+export interface Suggested {
+  /** `null`: the request is not refused for want of an ALLOW rule, or no value more in a list would do. */
+  suggestion: Suggestion | null;
+  needsSignatures: boolean;
+}
+
+/** A change of one file of policies that lets a request pass. */
+export interface Suggestion {
+  /** The rule: `ns[shop]-policy[orders]-rule[0]`. */
+  policy: string;
+  file: string;
+  /** The first line that changes. */
+  line: number;
+  /** As `diff -u` writes it. */
+  patch: string;
+  /** The file with the change. */
+  text: string;
+  /** Which requests it lets in; empty where that is not known. */
+  letsIn: string[];
+  /** All of them are named. */
+  complete: boolean;
 }
 
 /** What {@link inventory} answers; empty where the policies have errors. */

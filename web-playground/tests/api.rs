@@ -1,7 +1,7 @@
 //! What goes in and comes out, natively: the same code as in the browser, without wasm-bindgen.
 #![expect(clippy::unwrap_used, reason = "tests may be blunt")]
 
-use gnomon_web_playground::{Input, Session, SuiteInput, read_suite, run_suite};
+use gnomon_web_playground::{Input, Session, SuiteInput, idle_rules, read_suite, run_suite};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
@@ -89,6 +89,65 @@ fn a_suite_with_its_texts() {
     let answer = Session::default().evaluate(&serde_json::from_value(again).unwrap());
     assert_eq!(answer.results.len(), run.passed);
     assert!(answer.results.iter().all(|r| r.differences.as_ref().is_some_and(Vec::is_empty)));
+}
+
+/// What the page compares, asks and proposes is what the command line says.
+#[test]
+fn questions_about_all_requests() {
+    let mut session = Session::default();
+    let ask = |candidate: &str, baseline: &str, requests: &Value| -> Input {
+        let mut input = input(candidate, requests);
+        input.baseline = serde_json::from_value(json!([{"name": "a.yaml", "text": baseline}])).unwrap();
+        input
+    };
+    let value = |found| serde_json::to_value::<gnomon_web_playground::Compared>(found).unwrap();
+    let wider = POLICY.replace("[GET]", "[GET, POST]");
+    let found = value(session.compare(&ask(&wider, POLICY, &json!([]))));
+    assert_eq!((&found["problem"], &found["changes"]["equivalent"]), (&Value::Null, &json!(false)));
+    assert_eq!(found["changes"]["newlyAllowed"]["request"]["method"], "POST");
+    assert_eq!(found["changes"]["newlyDenied"], Value::Null);
+    let line = &found["changes"]["summary"][0];
+    assert_eq!((&line["requests"], &line["new"]["line"]), (&json!("POST"), &json!(6)));
+    assert_eq!(line["because"], json!(["shop/a rule 0 now has POST in `methods`"]));
+
+    let same = value(session.compare(&ask(&POLICY.replace("[GET]", "['GET']"), POLICY, &json!([]))));
+    assert_eq!(same["changes"]["equivalent"], true);
+    let wrong = value(session.compare(&ask(&POLICY.replace("[GET]", "GET"), POLICY, &json!([]))));
+    assert_eq!(wrong["problem"], "the policies of one side have errors");
+
+    let who = |session: &mut Session, request: Value| {
+        value(session.who_can(&input(POLICY, &json!([{"request": request}]))))
+    };
+    assert_eq!(who(&mut session, json!({"path": "/x/../a"}))["changes"]["summary"][0]["requests"], "GET /a");
+    assert_eq!(who(&mut session, json!({"method": "PUT"}))["changes"]["summary"], json!([]));
+    let tcp = who(&mut session, json!({"protocol": "tcp"}));
+    assert_eq!((&tcp["problem"], &tcp["changes"]["summary"]), (&Value::Null, &json!([])));
+    assert!(who(&mut session, json!({"path": "/a/*"}))["problem"].is_string());
+
+    let refused = input(POLICY, &json!([{"request": {"method": "POST"}}]));
+    let suggestion = session.suggest(&refused).suggestion.unwrap();
+    assert_eq!(suggestion.text, wider);
+    assert_eq!((suggestion.lets_in.as_slice(), suggestion.complete), (&["POST".to_owned()][..], true));
+    // The line ends of the file stay.
+    let windows = input(&POLICY.replace('\n', "\r\n"), &json!([{"request": {"method": "POST"}}]));
+    let suggestion = session.suggest(&windows).suggestion.unwrap();
+    assert_eq!(suggestion.text, wider.replace('\n', "\r\n"));
+    assert!(session.suggest(&input(POLICY, &json!([{}]))).suggestion.is_none());
+}
+
+/// They come by themselves, since it takes longer to find them than all the rest.
+#[test]
+fn rules_that_never_matter() {
+    let rule = "  - to: [{operation: {methods: [GET], paths: [/a]}}]\n";
+    let sources =
+        |text: String| serde_json::from_value::<Vec<_>>(json!([{"name": "a.yaml", "text": text}])).unwrap();
+    let found = idle_rules(&sources(format!("{POLICY}{rule}")));
+    let told: Vec<_> = found.iter().map(|one| (one.code, one.line, one.message.as_str())).collect();
+    assert_eq!(told, [("idle-rule", 7, "all that this rule matches is matched by rule 0 already")]);
+    assert!(idle_rules(&sources(POLICY.into())).is_empty());
+    assert!(idle_rules(&sources(POLICY.replace("[GET]", "GET"))).is_empty());
+    let verdicts = Session::default().evaluate(&input(&format!("{POLICY}{rule}"), &json!([{}])));
+    assert!(verdicts.diagnostics.iter().all(|found| found.code != "idle-rule"));
 }
 
 /// Workloads come from manifests, and where these have none from selectors, references and namespaces.

@@ -44,7 +44,9 @@ cargo xtask <command>
   bench module [--write]
                   what the native module costs: processor time, latency, memory, updates (eight minutes)
                   --write puts the tables into docs/performance.md
-  bench diff      what it costs to compare two sets of policies over all requests: a table
+  bench diff [--write]
+                  what it costs to compare two sets of policies over all requests, natively and in V8: a table
+                  --write puts it into docs/performance.md
   bench scale     how long, how large, how fast large policy sets are: a table
   bench trees     the first answer on a repository of 30,000 files, and on a cluster's dump
   soak [--minutes N | --seconds N], soak --module [--seconds N]
@@ -114,7 +116,8 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["bench", "envoy", "--write"] => bench::envoy(&Workspace::find()?, true),
         ["bench", "module"] => bench::module(&Workspace::find()?, false),
         ["bench", "module", "--write"] => bench::module(&Workspace::find()?, true),
-        ["bench", "diff"] => bench::diff(&Workspace::find()?),
+        ["bench", "diff"] => bench::diff(&Workspace::find()?, false),
+        ["bench", "diff", "--write"] => bench::diff(&Workspace::find()?, true),
         ["bench", "scale"] => bench::scale(&Workspace::find()?),
         ["bench", "trees"] => bench::trees(&Workspace::find()?),
         ["soak"] => bench::soak(&Workspace::find()?, 600),

@@ -20,9 +20,9 @@ use std::{
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
     engine: String,
-    what: String,
-    count: usize,
-    value: f64,
+    pub(crate) what: String,
+    pub(crate) count: usize,
+    pub(crate) value: f64,
     unit: String,
 }
 
@@ -69,14 +69,14 @@ pub(crate) fn bench(workspace: &Workspace, write: bool) -> Result<(), Failure> {
 }
 
 /// Cargo in the workspace of the benches.
-fn benches(workspace: &Workspace, verb: &str) -> Command {
+pub(crate) fn benches(workspace: &Workspace, verb: &str) -> Command {
     let mut command = workspace.cargo();
     command.current_dir(workspace.root.join("benches")).args([verb, "--quiet", "--locked"]);
     command
 }
 
 /// Runs a benchmark and reads what it prints.
-fn read(command: &mut Command) -> Result<Vec<Figure>, Failure> {
+pub(crate) fn read(command: &mut Command) -> Result<Vec<Figure>, Failure> {
     let text = run::read(command)?;
     let figures: Option<Vec<Figure>> = text.lines().map(Figure::read).collect();
     let line = command_line(command);

@@ -5,10 +5,12 @@
 //! such ([`Problem::Unconfirmed`]).
 
 mod deciding;
+mod printed;
 mod request;
 mod words;
 
 pub use deciding::Deciding;
+pub use printed::{change_name, printed};
 pub use request::document;
 
 use deciding::{because, deciding};

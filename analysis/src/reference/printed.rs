@@ -287,6 +287,11 @@ const COMPARED: Object = Object {
             List(&Shape::Object(&CHANGE)),
             "The difference in lines that do not overlap; not sorted by importance.",
         ),
+        field(
+            "link",
+            Text("http://localhost:4321/#s=q1a"),
+            "With --link, where there is a difference, the address that opens it in the playground.",
+        ),
     ],
     required: &[
         "workload",

@@ -2,18 +2,9 @@
 
 use super::{Compared, curl, text};
 use crate::sarif::{artifact, log, related, set};
-use gnomon_analysis::diff::{Change, Deciding, Line, Witness, document};
-use gnomon_engine::request::Protocol;
-use serde_json::{Value, json};
+use gnomon_analysis::diff::{Change, Deciding, Witness, change_name, document, printed};
+use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
-
-fn name(change: Change) -> &'static str {
-    match change {
-        Change::Allowed => "newlyAllowed",
-        Change::Denied => "newlyDenied",
-        Change::Undecided => "newlyUndecided",
-    }
-}
 
 fn title(change: Change) -> &'static str {
     match change {
@@ -25,30 +16,10 @@ fn title(change: Change) -> &'static str {
 
 /// The format of docs/formats.md, "Difference".
 pub(crate) fn json(compared: &[Compared], curl: bool) -> String {
-    let witness = |witness: &Option<Witness>| match witness {
-        None => Value::Null,
-        Some(found) => {
-            let mut value = json!({
-                "request": document(&found.request),
-                "old": {"verdict": found.old.verdict, "reason": found.old.reason},
-                "new": {"verdict": found.new.verdict, "reason": found.new.reason},
-            });
-            if let (true, Value::Object(fields)) = (curl, &mut value) {
-                fields.insert("curl".into(), curl::command(&found.request).into());
-            }
-            value
+    let with_curl = |fields: &mut Map<String, Value>, name: &str, witness: &Option<Witness>| {
+        if let (Some(found), Some(Value::Object(fields))) = (witness, fields.get_mut(name)) {
+            fields.insert("curl".into(), curl::command(&found.request).into());
         }
-    };
-    let line = |line: &Line| {
-        json!({
-            "change": name(line.change),
-            "protocol": if line.protocol == Protocol::Tcp { "tcp" } else { "http" },
-            "requests": line.requests,
-            "old": line.old,
-            "new": line.new,
-            "because": line.because,
-            "example": document(&line.example),
-        })
     };
     let workloads: Vec<Value> = compared
         .iter()
@@ -56,20 +27,23 @@ pub(crate) fn json(compared: &[Compared], curl: bool) -> String {
             let workload = &one.workload;
             let labels: serde_json::Map<String, Value> =
                 workload.labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-            json!({
-                "workload": {
-                    "name": one.name,
-                    "namespace": workload.namespace,
-                    "labels": labels,
-                    "proxy": workload.proxy,
-                },
-                "equivalent": one.changes.is_equivalent(),
-                "newlyAllowed": witness(&one.changes.newly_allowed),
-                "newlyDenied": witness(&one.changes.newly_denied),
-                "newlyUndecided": witness(&one.changes.newly_undecided),
-                "complete": one.changes.complete,
-                "summary": one.changes.summary.iter().map(line).collect::<Vec<_>>(),
-            })
+            let of = json!({
+                "name": one.name,
+                "namespace": workload.namespace,
+                "labels": labels,
+                "proxy": workload.proxy,
+            });
+            let mut fields = printed(&one.changes);
+            if curl {
+                with_curl(&mut fields, "newlyAllowed", &one.changes.newly_allowed);
+                with_curl(&mut fields, "newlyDenied", &one.changes.newly_denied);
+                with_curl(&mut fields, "newlyUndecided", &one.changes.newly_undecided);
+            }
+            fields.insert("workload".into(), of);
+            if let Some(link) = &one.link {
+                fields.insert("link".into(), link.as_str().into());
+            }
+            Value::Object(fields)
         })
         .collect();
     let equivalent = compared.iter().all(|one| one.changes.is_equivalent());
@@ -111,6 +85,9 @@ pub(super) fn markdown(compared: &[Compared]) -> String {
                 let _ = writeln!(out, "\nA request that is {}:\n\n```json\n{request}\n```", title(change));
             }
         }
+        if let Some(link) = &one.link {
+            let _ = writeln!(out, "\n[Open in the playground]({link})");
+        }
         out.push('\n');
     }
     out
@@ -139,7 +116,7 @@ pub(super) fn sarif(compared: &[Compared], file: &str) -> String {
                 line.new.what
             );
             let mut result = json!({
-                "ruleId": name(line.change),
+                "ruleId": change_name(line.change),
                 "ruleIndex": changes.iter().position(|change| *change == line.change),
                 "level": if line.change == Change::Allowed { "warning" } else { "note" },
                 "message": {"text": text},
@@ -152,7 +129,7 @@ pub(super) fn sarif(compared: &[Compared], file: &str) -> String {
             results.push(result);
         }
     }
-    let rule = |change| json!({"id": name(change), "shortDescription": {"text": format!("Requests that are {}", title(change))}});
+    let rule = |change| json!({"id": change_name(change), "shortDescription": {"text": format!("Requests that are {}", title(change))}});
     log(&changes.map(rule), &results)
 }
 
@@ -197,6 +174,10 @@ pub(super) fn html(compared: &[Compared]) -> String {
                 let request = text::escaped(&document(&witness.request).to_string());
                 let _ = writeln!(body, "<p>A request that is {}:</p>\n<pre>{request}</pre>", title(change));
             }
+        }
+        if let Some(link) = &one.link {
+            let link = text::escaped(link);
+            let _ = writeln!(body, "<p><a href=\"{link}\">Open in the playground</a></p>");
         }
     }
     format!(

@@ -3,6 +3,7 @@
 mod allowed;
 mod curl;
 pub(crate) mod formats;
+mod link;
 pub(crate) mod source;
 pub(crate) mod text;
 
@@ -44,6 +45,12 @@ pub(crate) struct Args {
     /// Print the requests as commands of curl too
     #[arg(long)]
     curl: bool,
+    /// Print a link for each workload that opens the playground with the policies of both sides and these requests, at
+    /// the page's address [default: where `gnomon playground` serves it]
+    ///
+    /// Of the files only the policies that can apply to the workload are in the link; whoever has it can read them.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, default_missing_value = link::HERE)]
+    link: Option<String>,
     /// For people or for programs
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
@@ -63,6 +70,8 @@ pub(crate) struct Compared {
     pub(crate) name: String,
     pub(crate) workload: Workload,
     pub(crate) changes: Changes,
+    /// What opens it in the playground.
+    pub(crate) link: Option<String>,
 }
 
 /// One side, read.
@@ -118,7 +127,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
         ];
         let now = crate::eval::now();
         match of_workload(states[0], states[1], now, &SoftwareCrypto, Default::default()) {
-            Ok(changes) => compared.push(Compared { name, workload: b, changes }),
+            Ok(changes) => {
+                let link = args.link.as_deref().filter(|_| !changes.is_equivalent());
+                let link = link.map(|page| link::link(page, states, &name, &changes));
+                compared.push(Compared { name, workload: b.clone(), changes, link });
+            }
             Err(why) => {
                 failed = true;
                 let bug = matches!(why, Problem::Unconfirmed(_));

@@ -28,6 +28,9 @@ pub(crate) fn write(curl: bool, compared: &[Compared]) -> String {
                 self::witness(&mut out, curl, style, title, witness);
             }
         }
+        if let Some(link) = &one.link {
+            let _ = writeln!(out, "  {}\n      {link}", style.faint("in the playground:"));
+        }
         out.push('\n');
     }
     let same = compared.len() - different.len();

@@ -27,6 +27,7 @@ test("pictures", async () => {
 
   const denied = await visit("end-user-jwt/3-who-may-do-what");
   await choose(denied, 1, "403 denied");
+  await denied.getByTestId("suggested").waitFor();
   await picture(denied, "denied");
 
   const dark = await visit("service-to-service/5-catalog-viewer", { colorScheme: "dark" });
@@ -45,6 +46,7 @@ test("pictures", async () => {
   await expect.poll(() => variants.locator(".before .verdict").count()).toBe(4);
   await write(variants, (await written(variants)).replace("notRequestPrincipals", "requestPrincipals"));
   await expect.poll(() => variants.getByLabel("changed", { exact: true }).count()).toBeGreaterThan(0);
+  await expect.poll(() => variants.getByTestId("difference").getAttribute("data-done")).toBe("true");
   await variants.getByRole("button", { name: "variants" }).click();
   await expect.poll(() => variants.locator(".why li").count()).toBeGreaterThan(0);
   await picture(variants, "compare-and-variants-dark");

@@ -1,7 +1,9 @@
 //! `cargo xtask bench` and `cargo xtask soak`: what is needed, the filter, then a program of `host-tests`.
 
+mod diff;
 mod trees;
 
+pub(crate) use diff::diff;
 pub(crate) use trees::trees;
 
 use crate::{
@@ -15,21 +17,6 @@ use std::process::Command;
 /// Sizes and times of large policy sets.
 pub(crate) fn scale(workspace: &Workspace) -> Result<(), Failure> {
     run(&mut program(workspace, "bench", "scale")?)
-}
-
-/// What comparing two sets of policies costs.
-pub(crate) fn diff(workspace: &Workspace) -> Result<(), Failure> {
-    let mut command = workspace.cargo();
-    command.args([
-        "run",
-        "--quiet",
-        "--release",
-        "--package",
-        "gnomon-symbolic",
-        "--example",
-        "compare_plans",
-    ]);
-    run(&mut command)
 }
 
 /// Full load for so long.

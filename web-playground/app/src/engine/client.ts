@@ -1,5 +1,5 @@
 import type {
-  Answer, Documents, Explained, Input, Inventory, Lint, Source, SuiteContents, SuiteInput, SuiteRun,
+  Answer, Compared, Diagnostic, Documents, Explained, Input, Inventory, Lint, Source, SuiteContents, SuiteInput, SuiteRun, Suggested,
 } from "../../engine/engine/engine.js";
 import type { Answered, Asked, Method } from "./worker.ts";
 
@@ -7,7 +7,8 @@ export type * from "../../engine/engine/engine.js";
 
 /** The engine panicked: what it was asked, and what it said. */
 export class Crash extends Error {
-  constructor(readonly method: Method, readonly argument: unknown, readonly told: string) {
+  /** `late`: it was stopped because it took too long. */
+  constructor(readonly method: Method, readonly argument: unknown, readonly told: string, readonly late = false) {
     super(told.split("\n")[0]);
   }
 }
@@ -22,7 +23,8 @@ const PATIENCE = 20_000;
  * did it is rejected with a {@link Crash}; others that waited are asked again.
  */
 export class Engine {
-  #worker = this.#start();
+  /** Started by the first question. */
+  #worker: Worker | undefined;
   #next = 0;
   #waiting = new Map<number, Waiting>();
   #timer = 0;
@@ -45,6 +47,18 @@ export class Engine {
   readSuite(input: SuiteInput): Promise<SuiteContents> {
     return this.#ask("readSuite", input) as Promise<SuiteContents>;
   }
+  compare(input: Input): Promise<Compared> {
+    return this.#ask("compare", input) as Promise<Compared>;
+  }
+  whoCan(input: Input): Promise<Compared> {
+    return this.#ask("whoCan", input) as Promise<Compared>;
+  }
+  idleRules(policies: Source[]): Promise<Diagnostic[]> {
+    return this.#ask("idleRules", policies) as Promise<Diagnostic[]>;
+  }
+  suggest(input: Input): Promise<Suggested> {
+    return this.#ask("suggest", input) as Promise<Suggested>;
+  }
   parse(text: string): Promise<Documents> {
     return this.#ask("parse", text) as Promise<Documents>;
   }
@@ -66,9 +80,18 @@ export class Engine {
     const asked = { id: this.#next++, method, argument };
     return new Promise((resolve, reject) => {
       this.#waiting.set(asked.id, { asked, resolve, reject });
+      this.#worker ??= this.#start();
       this.#worker.postMessage(asked);
       this.#watch();
     });
+  }
+
+  /** Ends what is being computed: nobody wants the answers any more, and none comes. */
+  abandon(): void {
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    this.#waiting.clear();
+    this.#watch();
   }
 
   #answered(data: Answered): void {
@@ -83,20 +106,20 @@ export class Engine {
   #watch(): void {
     clearTimeout(this.#timer);
     if (this.#waiting.size > 0) {
-      this.#timer = window.setTimeout(() => this.#replace(`no answer after ${PATIENCE / 1000} s`), PATIENCE);
+      this.#timer = window.setTimeout(() => this.#replace(`no answer after ${PATIENCE / 1000} s`, undefined, true), PATIENCE);
     }
   }
 
   /** A new worker in place of one that cannot be trusted any more. */
-  #replace(told: string, id = this.#waiting.keys().next().value): void {
-    this.#worker.terminate();
-    this.#worker = this.#start();
+  #replace(told: string, id = this.#waiting.keys().next().value, late = false): void {
+    this.#worker?.terminate();
+    const worker = (this.#worker = this.#start());
     const culprit = id === undefined ? undefined : this.#waiting.get(id);
     if (culprit && id !== undefined) {
       this.#waiting.delete(id);
-      culprit.reject(new Crash(culprit.asked.method, culprit.asked.argument, told));
+      culprit.reject(new Crash(culprit.asked.method, culprit.asked.argument, told, late));
     }
-    for (const { asked } of this.#waiting.values()) this.#worker.postMessage(asked);
+    for (const { asked } of this.#waiting.values()) worker.postMessage(asked);
     this.#watch();
   }
 }

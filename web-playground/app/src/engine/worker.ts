@@ -1,7 +1,7 @@
 // The engine lives in a worker: a panic ends the worker and never the page, and a large input never blocks typing.
 import initialize, * as engine from "../../engine/engine/engine.js";
 
-type Api = Pick<typeof engine, "evaluate" | "explain" | "inventory" | "lint" | "runSuite" | "readSuite" | "parse" | "version" | "istioVersion">;
+type Api = Pick<typeof engine, "evaluate" | "explain" | "inventory" | "lint" | "compare" | "whoCan" | "idleRules" | "suggest" | "runSuite" | "readSuite" | "parse" | "version" | "istioVersion">;
 export type Method = keyof Api;
 export interface Asked { id: number; method: Method; argument: unknown }
 export type Answered = { id: number; value: unknown } | { id: number; crash: string };

@@ -73,6 +73,19 @@ export function sameWorkload(one: WorkloadSpec | undefined, other: WorkloadSpec 
   return key(one ?? {}) === key(other ?? {});
 }
 
+/** Two targets are the same workload in the same mesh. */
+export function sameTarget(one: Target, other: Target): boolean {
+  return sameWorkload(one.workload, other.workload) && canonical(one.mesh ?? {}) === canonical(other.mesh ?? {});
+}
+
+/** A value as text, whatever order its fields have and whether or not it states what is so by default. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (key, inner: unknown) => {
+    if (key === "method" && inner === "GET") return undefined;
+    return typeof inner === "object" && inner !== null && !Array.isArray(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner;
+  });
+}
+
 /** Who asks, in a few characters: the service account, then the token. */
 export function caller(request: RequestSpec): string {
   const { source, claims, token } = request;

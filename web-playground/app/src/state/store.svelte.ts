@@ -1,5 +1,6 @@
-import { Crash, Engine, type Diagnostic, type Explained, type Input, type Inventory, type Outcome, type Source, type WorkloadSpec } from "../engine/client.ts";
-import { EMPTY, freshId, freshName, sameWorkload, targetName, type Document, type Item } from "./document.ts";
+import { Crash, Engine, type Diagnostic, type Explained, type Input, type Inventory, type Outcome, type RequestSpec, type Source, type Target, type WorkloadSpec } from "../engine/client.ts";
+import { PatientEngine } from "../engine/patient.ts";
+import { canonical, EMPTY, freshId, freshName, sameTarget, sameWorkload, targetName, type Document, type Item } from "./document.ts";
 import { learn, placesOf } from "./places.ts";
 import { redacted } from "./secrets.ts";
 import { deserialize, serialize } from "./share.ts";
@@ -19,6 +20,8 @@ interface State { doc: Document; link: string; mine: Document | null }
 /** What the page shows, and the one way to change it. */
 export class Store {
   readonly engine = new Engine();
+  /** For questions about all requests at once. */
+  readonly patient = new PatientEngine();
 
   doc: Document = $state.raw(EMPTY);
   /** The fragment of the address by which the document was opened, with its `#`; empty: by none. */
@@ -226,6 +229,22 @@ export class Store {
     this.select(item.id);
   }
 
+  /** A request of which something is known, put into the list unless it is there, and chosen. */
+  addWitness(name: string, request: RequestSpec, target: Target): void {
+    const known = this.itemOf(request, target);
+    if (known) return this.select(known.id);
+    const at = this.doc.targets.findIndex((one) => sameTarget(one, target));
+    const item: Item = { id: freshId(this.doc.requests), name, target: at < 0 ? this.doc.targets.length : at, expect: null, request };
+    this.change({ requests: [...this.doc.requests, item], targets: at < 0 ? [...this.doc.targets, target] : this.doc.targets });
+    this.select(item.id);
+  }
+
+  /** The line of the list that is this request to this target. */
+  itemOf(request: RequestSpec, target: Target): Item | undefined {
+    const text = canonical(request);
+    return this.doc.requests.find((item) => canonical(item.request) === text && sameTarget(this.doc.targets[item.target] ?? {}, target));
+  }
+
   removeItem(id: string): void {
     const index = this.doc.requests.findIndex((item) => item.id === id);
     const requests = this.doc.requests.filter((item) => item.id !== id);
@@ -265,9 +284,9 @@ export class Store {
     this.#set({ ...this.#state, doc: { ...this.doc, targets: [target] } });
   }
 
-  show(file: string, line: number, column = 1): void {
+  show(file: string, line: number, column = 1, side: "candidate" | "baseline" = "candidate"): void {
     if (line === 0) return;
-    if (this.side === "baseline") this.side = "candidate";
+    this.side = side;
     this.fileName = file;
     this.place = { file, line, column, nonce: ++this.#nonce };
   }

@@ -1,13 +1,6 @@
-//! `cargo xtask bench diff`: how long it takes to compare two sets of policies for one workload.
+//! Two sets of policies for one workload, to be compared over all requests.
 //!
 //! From two compiled plans to the answer with a request for each direction: conditions, classes and diagrams included.
-//! The plans are built before, and their time stands beside it.
-#![allow(
-    clippy::print_stdout,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a program for developers"
-)]
 
 use gnomon_engine::{
     Attribute, Mesh, Plan, Workload,
@@ -17,7 +10,7 @@ use gnomon_engine::{
     },
 };
 use gnomon_symbolic::{Kind, Limits, Side, compare};
-use std::{hint::black_box, time::Instant};
+use std::hint::black_box;
 
 fn text(value: String) -> Text {
     Text { text: value, ..Text::default() }
@@ -31,7 +24,12 @@ fn values(values: impl IntoIterator<Item = String>) -> Match {
 fn policy(number: usize, changed: bool) -> AuthorizationPolicy {
     let deny = number % 20 == 7;
     let principal = format!("cluster.local/ns/team-{}/sa/client-{number}", number % 97);
-    let methods = [["GET", "HEAD"], ["POST", "PUT"], ["GET", "DELETE"]][number % 3].map(String::from);
+    let methods = match number % 3 {
+        0 => ["GET", "HEAD"],
+        1 => ["POST", "PUT"],
+        _ => ["GET", "DELETE"],
+    }
+    .map(String::from);
     let path = if changed { format!("/api/v2/{number}/*") } else { format!("/api/v1/{number}/*") };
     let mut rule = Rule::default();
     rule.from.push(match number % 5 {
@@ -76,20 +74,77 @@ fn policies(count: usize, changed: impl Fn(usize) -> bool) -> Resources {
 }
 
 /// What the new side has otherwise.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// One policy.
     One,
+    /// Each tenth policy.
     EachTenth,
-    AllIssuers,
+    /// A first RequestAuthentication. Nothing can be left aside: whoever sends a token of another issuer is refused now.
+    Issuer,
 }
 
+/// All of them.
+pub const CHANGES: [Change; 3] = [Change::One, Change::EachTenth, Change::Issuer];
+
 impl Change {
-    fn name(self) -> &'static str {
+    /// In a few words.
+    pub fn name(self) -> &'static str {
         match self {
             Change::One => "one",
-            Change::EachTenth => "each 10th",
-            Change::AllIssuers => "tokens",
+            Change::EachTenth => "each tenth",
+            Change::Issuer => "a first RequestAuthentication",
         }
+    }
+}
+
+/// Two sets, compiled.
+#[derive(Debug)]
+pub struct Pair {
+    workload: Workload,
+    mesh: Mesh,
+    plans: [Plan; 2],
+}
+
+/// What came of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// Of the diagram.
+    pub nodes: usize,
+    /// There is a request for each direction that has one.
+    pub witnesses: usize,
+}
+
+impl Pair {
+    /// So many policies, and the same with a change.
+    pub fn new(count: usize, change: Change) -> Pair {
+        let changed = |number: usize| match change {
+            Change::One => number == 1,
+            Change::EachTenth => number % 10 == 1,
+            Change::Issuer => false,
+        };
+        let (old, mut new) = (policies(count, |_| false), policies(count, changed));
+        if change == Change::Issuer {
+            new.request_authentication.push(request_authentication());
+        }
+        let workload = Workload { namespace: "shop".into(), ..Workload::default() };
+        let mesh = Mesh::default();
+        let plans = [&old, &new].map(|resources| Plan::build(resources, &workload, &mesh));
+        Pair { workload, mesh, plans }
+    }
+
+    /// Compares. `None`: no difference, or a limit.
+    pub fn compare(&self) -> Option<Compared> {
+        let [old, new] =
+            self.plans.each_ref().map(|plan| Side { plan, workload: &self.workload, mesh: &self.mesh });
+        let comparison = compare(old, new, Kind::Http, Limits::default()).ok()??;
+        let sets = [comparison.newly_allowed, comparison.newly_denied];
+        let mut witnesses = 0;
+        for point in sets.into_iter().filter_map(|set| comparison.space.cheapest(set)) {
+            black_box(comparison.space.request(&point, Kind::Http));
+            witnesses += 1;
+        }
+        Some(Compared { nodes: comparison.space.manager.len(), witnesses })
     }
 }
 
@@ -102,50 +157,5 @@ fn request_authentication() -> RequestAuthentication {
             jwks_uri: Some(text("https://issuer.example.com/keys".into())),
             ..JwtRule::default()
         }],
-    }
-}
-
-fn main() {
-    let workload = Workload { namespace: "shop".into(), ..Workload::default() };
-    let mesh = Mesh::default();
-    println!("policies  changed      plans        compared   nodes   axes");
-    for count in [100, 1_000, 10_000] {
-        for change in [Change::One, Change::EachTenth, Change::AllIssuers] {
-            let changed = |number: usize| match change {
-                Change::One => number == 1,
-                Change::EachTenth => number % 10 == 1,
-                Change::AllIssuers => false,
-            };
-            let (old, mut new) = (policies(count, |_| false), policies(count, changed));
-            if change == Change::AllIssuers {
-                // Nothing can be left aside: whoever sends a token of another issuer is refused now.
-                new.request_authentication.push(request_authentication());
-            }
-            let start = Instant::now();
-            let plans = [&old, &new].map(|resources| Plan::build(resources, &workload, &mesh));
-            let building = start.elapsed();
-            let side = |plan| Side { plan, workload: &workload, mesh: &mesh };
-            let mut best = f64::MAX;
-            let mut found = (0, 0);
-            for _ in 0..if count < 5_000 { 20 } else { 3 } {
-                let start = Instant::now();
-                let comparison = compare(side(&plans[0]), side(&plans[1]), Kind::Http, Limits::default())
-                    .expect("no limit is reached")
-                    .expect("there is a difference");
-                for set in [comparison.newly_allowed, comparison.newly_denied] {
-                    let point = comparison.space.cheapest(set);
-                    black_box(point.map(|point| comparison.space.request(&point, Kind::Http)));
-                }
-                best = best.min(start.elapsed().as_secs_f64() * 1_000.0);
-                found = (comparison.space.manager.len(), comparison.space.axes.len());
-            }
-            println!(
-                "{count:>8}  {:<9} {:>8.1} ms  {best:>10.2} ms  {:>6}  {:>5}",
-                change.name(),
-                building.as_secs_f64() * 1_000.0,
-                found.0,
-                found.1
-            );
-        }
     }
 }

@@ -8,6 +8,7 @@ mod cluster;
 mod completions;
 mod describe;
 mod diff;
+mod drift;
 mod environment;
 mod envoy_config;
 mod eval;
@@ -15,6 +16,7 @@ mod explanation;
 mod findings;
 mod init;
 mod lint;
+mod loaded;
 mod matrix;
 mod playground;
 mod plugin;
@@ -54,6 +56,7 @@ enum Command {
     Why(Box<why::Args>),
     Describe(Box<describe::Args>),
     Diff(Box<diff::Args>),
+    Drift(Box<drift::Args>),
     Init(Box<init::Args>),
     Check(Box<check::Args>),
     WhoCan(Box<who_can::Args>),
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         Command::Why(args) => why::run(&args),
         Command::Describe(args) => describe::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Drift(args) => drift::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
         Command::WhoCan(args) => who_can::run(&args),

@@ -1,8 +1,8 @@
 //! For programs, reviews and pages.
 
 use super::{Compared, curl, text};
-use gnomon_analysis::diff::{Change, Line, Witness, document};
-use gnomon_engine::request::Protocol;
+use gnomon_analysis::diff::{Change, Changes, Line, Witness, document};
+use gnomon_engine::{Workload, request::Protocol};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -24,6 +24,30 @@ fn title(change: Change) -> &'static str {
 
 /// The format of docs/formats.md, "Difference".
 pub(crate) fn json(compared: &[Compared], curl: bool) -> String {
+    let workloads: Vec<Value> = compared
+        .iter()
+        .map(|one| {
+            let mut value = changes(&one.changes, curl);
+            if let Value::Object(fields) = &mut value {
+                fields.insert("workload".into(), workload(&one.name, &one.workload));
+            }
+            value
+        })
+        .collect();
+    let equivalent = compared.iter().all(|one| one.changes.is_equivalent());
+    let value = json!({"equivalent": equivalent, "workloads": workloads});
+    serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
+}
+
+/// A workload by what people call it.
+pub(crate) fn workload(name: &str, workload: &Workload) -> Value {
+    let labels: serde_json::Map<String, Value> =
+        workload.labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+    json!({"name": name, "namespace": workload.namespace, "labels": labels, "proxy": workload.proxy})
+}
+
+/// What changes at one.
+pub(crate) fn changes(changes: &Changes, curl: bool) -> Value {
     let witness = |witness: &Option<Witness>| match witness {
         None => Value::Null,
         Some(found) => {
@@ -49,36 +73,23 @@ pub(crate) fn json(compared: &[Compared], curl: bool) -> String {
             "example": document(&line.example),
         })
     };
-    let workloads: Vec<Value> = compared
-        .iter()
-        .map(|one| {
-            let workload = &one.workload;
-            let labels: serde_json::Map<String, Value> =
-                workload.labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-            json!({
-                "workload": {
-                    "name": one.name,
-                    "namespace": workload.namespace,
-                    "labels": labels,
-                    "proxy": workload.proxy,
-                },
-                "equivalent": one.changes.is_equivalent(),
-                "newlyAllowed": witness(&one.changes.newly_allowed),
-                "newlyDenied": witness(&one.changes.newly_denied),
-                "newlyUndecided": witness(&one.changes.newly_undecided),
-                "complete": one.changes.complete,
-                "summary": one.changes.summary.iter().map(line).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    let equivalent = compared.iter().all(|one| one.changes.is_equivalent());
-    let value = json!({"equivalent": equivalent, "workloads": workloads});
-    serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
+    json!({
+        "equivalent": changes.is_equivalent(),
+        "newlyAllowed": witness(&changes.newly_allowed),
+        "newlyDenied": witness(&changes.newly_denied),
+        "newlyUndecided": witness(&changes.newly_undecided),
+        "complete": changes.complete,
+        "summary": changes.summary.iter().map(line).collect::<Vec<_>>(),
+    })
+}
+
+/// Text for a cell of a table.
+pub(crate) fn cell(text: &str) -> String {
+    crate::style::safe(text).replace('|', "\\|").replace('<', "&lt;")
 }
 
 /// For a comment on a pull request.
 pub(super) fn markdown(compared: &[Compared]) -> String {
-    let cell = |text: &str| crate::style::safe(text).replace('|', "\\|").replace('<', "&lt;");
     let different: Vec<&Compared> = compared.iter().filter(|one| !one.changes.is_equivalent()).collect();
     let mut out = String::from("## What these policies change\n\n");
     if different.is_empty() {

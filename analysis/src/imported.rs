@@ -107,7 +107,7 @@ impl Proxy<'_> {
     }
 
     /// What the chain does not say about HTTP.
-    fn told(&self) -> ProxySettings {
+    pub(crate) fn told(&self) -> ProxySettings {
         // Which ports have policies the configuration says itself.
         ProxySettings { proxy: None, ..ProxySettings::of(self.workload, self.mesh) }
     }

@@ -4,11 +4,11 @@
 //! Both questions are comparisons ([`diff`](crate::diff)): with a policy that denies these requests, or that allows just
 //! these.
 
-use crate::diff::{Change, Changes, Problem, State, of_kinds};
+use crate::diff::{Change, Changes, Problem, Source, between, compiled};
 use gnomon_engine::{
     jwt::Crypto,
     request::Protocol,
-    resource::{AuthorizationPolicy, Resources},
+    resource::AuthorizationPolicy,
     workload::{ProxyKind, Workload},
 };
 use gnomon_manifests::load_text;
@@ -127,18 +127,18 @@ impl std::error::Error for Unanswered {}
 /// # Errors
 ///
 /// See [`Unanswered`].
-pub fn allowed(
-    state: State<'_>,
+pub fn allowed<'a>(
+    of: impl Source<'a>,
     requests: &Requests,
     now: i64,
     crypto: &dyn Crypto,
 ) -> Result<Changes, Unanswered> {
-    let denying = requests.policy("DENY", state.workload).map_err(Unanswered::BadRule)?;
-    let mut resources = state.resources.clone();
-    resources.authorization.push(denying);
-    let without = State { resources: &resources, ..state };
-    let limits = Limits::default();
-    let changes = of_kinds(requests.kinds(), without, state, now, crypto, limits);
+    let ready = || of.ready(None).map_err(Unanswered::Problem);
+    let (with, without) = (ready()?, ready()?);
+    let denying = requests.policy("DENY", with.workload).map_err(Unanswered::BadRule)?;
+    let [http, tcp] = compiled(denying, of.services(), with.workload, with.mesh);
+    let without = without.also_denying(&http, &tcp);
+    let changes = between(requests.kinds(), &without, &with, now, crypto, Limits::default());
     changes.map(|changes| only(changes, Change::Allowed)).map_err(Unanswered::Problem)
 }
 
@@ -147,32 +147,30 @@ pub fn allowed(
 /// # Errors
 ///
 /// See [`Unanswered`].
-pub fn violations(
-    state: State<'_>,
+pub fn violations<'a>(
+    of: impl Source<'a>,
     must: Must,
     requests: &Requests,
     now: i64,
     crypto: &dyn Crypto,
 ) -> Result<Changes, Unanswered> {
     if must == Must::Never {
-        return allowed(state, requests, now, crypto);
+        return allowed(of, requests, now, crypto);
     }
-    let allowing = requests.policy("ALLOW", state.workload).map_err(Unanswered::BadRule)?;
-    let services = state.resources.services.clone();
-    let mut resources = Resources { authorization: vec![allowing], services, ..Resources::default() };
-    let beside = |resources: &Resources| {
-        let just_these = State { resources, ..state };
-        let changes = of_kinds(requests.kinds(), just_these, state, now, crypto, Limits::default());
+    let there = of.ready(None).map_err(Unanswered::Problem)?;
+    let allowing = requests.policy("ALLOW", there.workload).map_err(Unanswered::BadRule)?;
+    let beside = |tokens: bool| {
+        let just_these = of.allowing_only(&allowing, tokens).map_err(Unanswered::Problem)?;
+        let changes = between(requests.kinds(), &just_these, &there, now, crypto, Limits::default());
         changes.map(|changes| only(changes, Change::Denied)).map_err(Unanswered::Problem)
     };
     // A wrong token is a reason to refuse like any other, so first nobody reads tokens on the other side.
-    let found = beside(&resources)?;
-    if !found.is_equivalent() || state.resources.request_authentication.is_empty() {
+    let found = beside(false)?;
+    if !found.is_equivalent() || there.plan.authenticator().is_empty() {
         return Ok(found);
     }
     // But without that no request has what a rule about tokens asks for.
-    resources.request_authentication.clone_from(&state.resources.request_authentication);
-    beside(&resources)
+    beside(true)
 }
 
 /// Without what is not known for certain to be as asked for, or to be otherwise.

@@ -8,6 +8,7 @@ pub mod coverage;
 pub mod describe;
 pub mod diff;
 pub mod draft;
+pub mod drift;
 pub mod evaluator;
 pub mod hops;
 pub mod idle;

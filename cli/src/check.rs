@@ -2,12 +2,13 @@
 
 use crate::{
     Outcome, environment, eval, findings,
+    loaded::LoadedArgs,
     sources::SourceArgs,
     style,
-    workloads::{All, chosen_or_tell},
+    workloads::{All, Asked, chosen_or_tell},
 };
 use gnomon_analysis::{
-    diff::{State, document},
+    diff::{Changes, State, Witness, document},
     invariant::{Must, Requests, violations},
 };
 use gnomon_engine::{Node, Value as Field, jwt::SoftwareCrypto, request::Protocol};
@@ -27,6 +28,8 @@ pub(crate) struct Args {
     invariants: PathBuf,
     #[command(flatten)]
     sources: SourceArgs,
+    #[command(flatten)]
+    loaded: LoadedArgs,
     #[command(flatten)]
     environment: environment::EnvironmentArgs,
 }
@@ -48,49 +51,96 @@ pub(crate) fn run(args: &Args) -> Outcome {
             return Outcome::Failed;
         }
     };
-    if !args.sources.are_given() {
+    let Ok(configuration) = args.loaded.read("nothing was checked") else { return Outcome::Failed };
+    if configuration.is_none() && !args.sources.are_given() {
         return Outcome::Failed;
     }
     let mut loaded = args.sources.load(args.environment.namespace());
     let environment = args.environment.within(&args.sources);
     let (told, mesh) = environment.read(&mut loaded);
     findings::show(&loaded, &mut Default::default());
-    let all = if environment.tells_workload() { All::No } else { All::Yes };
-    let asked = chosen_or_tell(&environment, told, all, &loaded, &mesh)
-        .and_then(|asked| findings::unconcerned(asked, &loaded, &mesh, "nothing was checked"));
-    let Some(asked) = asked else { return Outcome::Failed };
-    let style = style::Style::of_stdout();
-    let (mut out, mut broken) = (String::new(), 0_usize);
+    let mut asked = Vec::new();
+    let mut mesh = mesh;
+    if let Some(configuration) = &configuration {
+        configuration.tell_unread();
+        let told = environment.tells_workload().then_some(told);
+        let (workload, of_proxy) = configuration.around(told, mesh, environment.tells_mesh());
+        mesh = of_proxy;
+        asked.push((configuration.name.clone(), Asked { workload, found: None }));
+    } else {
+        let all = if environment.tells_workload() { All::No } else { All::Yes };
+        let chosen = chosen_or_tell(&environment, told, all, &loaded, &mesh)
+            .and_then(|asked| findings::unconcerned(asked, &loaded, &mesh, "nothing was checked"));
+        let Some(chosen) = chosen else { return Outcome::Failed };
+        asked.extend(chosen.into_iter().map(|one| (one.name(), one)));
+    }
+    let mut results = Vec::new();
     for invariant in &invariants {
-        let mut proven = 0_usize;
-        for one in &asked {
+        for (name, one) in &asked {
             let found = one.found.as_ref();
-            let means = |name: &String| found.map_or(one.name() == *name, |found| found.is_called(name));
+            let means = |wanted: &String| found.map_or(name == wanted, |found| found.is_called(wanted));
             let proxied = found.is_none_or(|found| found.has_proxy);
             if !proxied || !(invariant.workloads.is_empty() || invariant.workloads.iter().any(means)) {
                 continue;
             }
-            let state = State { resources: &loaded.resources, workload: &one.workload, mesh: &mesh };
             let Invariant { must, requests, .. } = invariant;
-            let changes = match violations(state, *must, requests, eval::now(), &SoftwareCrypto) {
-                Ok(changes) => changes,
-                Err(why) => {
-                    let name = style::safe(&one.name());
-                    eprintln!("error: {name}: {}", style::safe(&why.to_string()));
-                    return Outcome::Failed;
+            let (now, crypto) = (eval::now(), &SoftwareCrypto);
+            let changes = match &configuration {
+                Some(configuration) => {
+                    violations(configuration.proxy(&one.workload, &mesh), *must, requests, now, crypto)
+                }
+                None => {
+                    let state = State { resources: &loaded.resources, workload: &one.workload, mesh: &mesh };
+                    violations(state, *must, requests, now, crypto)
                 }
             };
-            let witnesses = [changes.newly_allowed, changes.newly_denied, changes.newly_undecided];
-            let Some(witness) = witnesses.into_iter().flatten().next() else {
+            match changes {
+                Ok(changes) => results.push(Checked { invariant, name, changes }),
+                Err(why) => {
+                    eprintln!("error: {}: {}", style::safe(name), style::safe(&why.to_string()));
+                    return Outcome::Failed;
+                }
+            }
+        }
+    }
+    style::print(&text(&invariants, &results));
+    if results.iter().all(Checked::holds) { Outcome::Good } else { Outcome::Bad }
+}
+
+/// What came of an invariant at a workload.
+struct Checked<'i> {
+    invariant: &'i Invariant,
+    name: &'i str,
+    changes: Changes,
+}
+
+impl Checked<'_> {
+    /// The request that shows that it does not hold.
+    fn witness(&self) -> Option<&Witness> {
+        let Changes { newly_allowed, newly_denied, newly_undecided, .. } = &self.changes;
+        [newly_allowed, newly_denied, newly_undecided].into_iter().flatten().next()
+    }
+
+    fn holds(&self) -> bool {
+        self.witness().is_none()
+    }
+}
+
+fn text(invariants: &[Invariant], results: &[Checked<'_>]) -> String {
+    let style = style::Style::of_stdout();
+    let mut out = String::new();
+    for invariant in invariants {
+        let mut proven = 0_usize;
+        for one in results.iter().filter(|one| std::ptr::eq(one.invariant, invariant)) {
+            let Some(witness) = one.witness() else {
                 proven += 1;
                 continue;
             };
-            broken += 1;
-            let title = format!("✗ {} does not hold at {}", invariant.name, one.name());
+            let title = format!("✗ {} does not hold at {}", invariant.name, one.name);
             out += &format!("{}\n", style.bad(&style::safe(&title)));
             out += &format!("    {}\n", style::safe(&document(&witness.request).to_string()));
             out += &format!("    {}: {}\n", witness.new.verdict.name(), style::safe(&witness.new.reason));
-            for line in changes.summary.iter().take(10) {
+            for line in one.changes.summary.iter().take(10) {
                 out += &format!("    {}\n", style.faint(&style::safe(&line.requests)));
             }
         }
@@ -99,8 +149,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             out += &format!("{}\n", style.good(&style::safe(&title)));
         }
     }
-    style::print(&out);
-    if broken > 0 { Outcome::Bad } else { Outcome::Good }
+    out
 }
 
 fn read(path: &Path) -> Result<Vec<Invariant>, String> {

@@ -75,6 +75,11 @@ impl EnvironmentArgs {
         is_file || (told && self.workload.is_none())
     }
 
+    /// The options say something of the mesh.
+    pub(crate) fn tells_mesh(&self) -> bool {
+        self.mesh.is_some()
+    }
+
     /// A workload's namespace is not another one than that of the options.
     pub(crate) fn namespace_fits(&self, namespace: &str) -> bool {
         self.namespace.as_ref().is_none_or(|wanted| wanted == namespace)

@@ -55,6 +55,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "drift",
+        &[(
+            "gnomon drift -p cli/tests/data/drift/policies.yaml --envoy-config cli/tests/data/drift/config_dump.json",
+            "what is stale, missing or different: exits 1",
+        )],
+    ),
+    (
         "describe",
         &[
             ("gnomon describe -p cli/tests/data/shop", "all workloads, as a table"),

@@ -8,6 +8,7 @@ mod cluster;
 mod completions;
 mod describe;
 mod diff;
+mod drift;
 mod environment;
 mod envoy_config;
 mod eval;
@@ -16,6 +17,7 @@ mod explanation;
 mod findings;
 mod init;
 mod lint;
+mod loaded;
 mod man;
 mod matrix;
 mod playground;
@@ -57,6 +59,7 @@ enum Command {
     Why(Box<why::Args>),
     Describe(Box<describe::Args>),
     Diff(Box<diff::Args>),
+    Drift(Box<drift::Args>),
     Init(Box<init::Args>),
     Check(Box<check::Args>),
     WhoCan(Box<who_can::Args>),
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Command::Why(args) => why::run(&args),
         Command::Describe(args) => describe::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Drift(args) => drift::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
         Command::WhoCan(args) => who_can::run(&args),

@@ -2,6 +2,7 @@
 
 use crate::{
     Outcome, environment, eval, findings,
+    loaded::LoadedArgs,
     sources::SourceArgs,
     style,
     workloads::{All, chosen_or_tell},
@@ -25,6 +26,8 @@ pub(crate) struct Args {
     path: Option<String>,
     #[command(flatten)]
     sources: SourceArgs,
+    #[command(flatten)]
+    loaded: LoadedArgs,
     /// The host, as `hosts` of a policy has it
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
@@ -45,7 +48,8 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    if !args.sources.are_given() {
+    let Ok(configuration) = args.loaded.read("nothing was evaluated") else { return Outcome::Failed };
+    if configuration.is_none() && !args.sources.are_given() {
         return Outcome::Failed;
     }
     let mut loaded = args.sources.load(args.environment.namespace());
@@ -59,6 +63,17 @@ pub(crate) fn run(args: &Args) -> Outcome {
             return Outcome::Failed;
         }
     };
+    if let Some(configuration) = &configuration {
+        configuration.tell_unread();
+        let told = environment.tells_workload().then_some(told);
+        let (workload, mesh) = configuration.around(told, mesh, environment.tells_mesh());
+        let proxy = configuration.proxy(&workload, &mesh);
+        let answer = allowed(proxy, &requests, eval::now(), &SoftwareCrypto);
+        return match answer {
+            Ok(changes) => print(args, &[(configuration.name.clone(), changes)]),
+            Err(why) => failed(&configuration.name, &why.to_string()),
+        };
+    }
     let all = if environment.tells_workload() { All::No } else { All::Yes };
     let asked = chosen_or_tell(&environment, told, all, &loaded, &mesh)
         .and_then(|asked| findings::unconcerned(asked, &loaded, &mesh, "nothing was evaluated"));
@@ -68,18 +83,23 @@ pub(crate) fn run(args: &Args) -> Outcome {
         let state = State { resources: &loaded.resources, workload: &one.workload, mesh: &mesh };
         match allowed(state, &requests, eval::now(), &SoftwareCrypto) {
             Ok(changes) => answers.push((one.name(), changes)),
-            Err(why) => {
-                let name = style::safe(&one.name());
-                eprintln!("error: {name}: {}", style::safe(&why.to_string()));
-                return Outcome::Failed;
-            }
+            Err(why) => return failed(&one.name(), &why.to_string()),
         }
     }
+    print(args, &answers)
+}
+
+fn print(args: &Args, answers: &[(String, Changes)]) -> Outcome {
     style::print(&match args.output {
-        Format::Text => text(&answers),
-        Format::Json => json(&answers),
+        Format::Text => text(answers),
+        Format::Json => json(answers),
     });
     Outcome::Good
+}
+
+fn failed(name: &str, why: &str) -> Outcome {
+    eprintln!("error: {}: {}", style::safe(name), style::safe(why));
+    Outcome::Failed
 }
 
 /// The requests that are asked about, as a rule.

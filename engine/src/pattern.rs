@@ -96,7 +96,7 @@ pub struct Glob {
 
 impl Glob {
     /// The parts between the wildcards; at least one.
-    pub(crate) fn new(parts: impl IntoIterator<Item = Box<[u8]>>) -> Glob {
+    pub fn new(parts: impl IntoIterator<Item = Box<[u8]>>) -> Glob {
         Glob { parts: parts.into_iter().collect() }
     }
 
@@ -208,6 +208,39 @@ pub enum PeerPattern {
     Unquoted(Box<Unquoted>),
 }
 
+/// The text that a part of an expression stands for; `None`: something in it means more.
+fn literal_of(part: &str) -> Option<String> {
+    let mut text = String::new();
+    let mut rest = part.chars();
+    while let Some(character) = rest.next() {
+        match character {
+            '\\' => text.push(rest.next().filter(|quoted| !quoted.is_ascii_alphanumeric())?),
+            special if r".+*?()|[]{}^$".contains(special) => return None,
+            plain => text.push(plain),
+        }
+    }
+    Some(text)
+}
+
+/// The parts between `.*`, at none that is quoted.
+fn split_at_wildcards(expression: &str) -> Vec<&str> {
+    let (mut parts, mut from, mut at) = (Vec::new(), 0, 0);
+    let bytes = expression.as_bytes();
+    while let Some(byte) = bytes.get(at) {
+        at += match (byte, bytes.get(at + 1)) {
+            (b'\\', Some(_)) => 2,
+            (b'.', Some(b'*')) => {
+                parts.push(expression.get(from..at).unwrap_or_default());
+                from = at + 2;
+                2
+            }
+            _ => 1,
+        };
+    }
+    parts.push(expression.get(from..).unwrap_or_default());
+    parts
+}
+
 /// What every SPIFFE id begins with.
 pub(crate) const SPIFFE: &[u8] = b"spiffe://";
 
@@ -227,6 +260,32 @@ impl PeerPattern {
                 _ => PeerPattern::Glob(Glob::new([SPIFFE.into(), suffix])),
             },
         }
+    }
+
+    /// Reads a regular expression as istiod writes it: literals with `.*` between them, and the forms of trust domains and
+    /// service accounts. `None`: it has anything else in it.
+    pub fn of_expression(expression: &str) -> Option<PeerPattern> {
+        if expression == ".+" {
+            return Some(PeerPattern::Present);
+        }
+        let account = expression.strip_prefix("spiffe://.+/ns/").and_then(|rest| rest.strip_suffix("(/.+)?"));
+        if let Some((namespace, name)) = account.and_then(|rest| rest.split_once("/(.+/|)sa/")) {
+            let (namespace, name) = (literal_of(namespace)?.into(), literal_of(name)?.into());
+            return Some(PeerPattern::ServiceAccount { namespace, name });
+        }
+        let domain = expression.strip_prefix("spiffe://").and_then(|rest| rest.strip_suffix("/.*"));
+        if let Some((prefix, suffix)) = domain.and_then(|domain| domain.split_once("[^/]*")) {
+            let part = |text| literal_of(text).map(|text| text.into_bytes().into());
+            return Some(PeerPattern::TrustDomain { prefix: part(prefix)?, suffix: part(suffix)? });
+        }
+        let mut parts: Vec<Box<[u8]>> = Vec::new();
+        for part in split_at_wildcards(expression) {
+            parts.push(literal_of(part)?.into_bytes().into());
+        }
+        Some(match &parts[..] {
+            [only] => PeerPattern::Name(Pattern::Exact(only.clone())),
+            _ => PeerPattern::Glob(Glob::new(parts)),
+        })
     }
 
     /// Bytes that are equal exactly where the patterns are.

@@ -24,6 +24,13 @@ pub struct Side<'p> {
     pub mesh: &'p Mesh,
 }
 
+impl Side<'_> {
+    /// What the connection manager does before the filters look.
+    fn settings(self) -> ProxySettings {
+        self.plan.loaded_settings().cloned().unwrap_or_else(|| ProxySettings::of(self.workload, self.mesh))
+    }
+}
+
 /// What two sides disagree on, for one protocol.
 #[derive(Debug)]
 pub struct Comparison<'p> {
@@ -64,7 +71,7 @@ pub fn compare<'p>(
     kind: Kind,
     limits: Limits,
 ) -> Result<Option<Comparison<'p>>, Undecided> {
-    let settings = [old, new].map(|side| ProxySettings::of(side.workload, side.mesh));
+    let settings = [old, new].map(Side::settings);
     for side in [old, new] {
         if let Some(why) = side.plan.refused_configuration(kind.protocol()) {
             return Err(Undecided::Refused(why.to_owned()));
@@ -145,7 +152,7 @@ pub(crate) fn single<'p>(
     let relevant = vec![true; vocabulary.forms.len()];
     let releases = [releases.clone(), releases];
     let mut comparing = Comparing { vocabulary, releases, relevant, tokens, kind, old: side, new: side };
-    let mut space = comparing.space(&ProxySettings::of(side.workload, side.mesh), limits)?;
+    let mut space = comparing.space(&side.settings(), limits)?;
     let found = comparing.finish(&mut space)?;
     let [functions, _] = found.functions;
     Ok((space, stages, functions, found.consistent))

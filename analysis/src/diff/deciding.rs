@@ -1,7 +1,12 @@
 //! What decides about a part of a difference, and what was done to it.
 
 use super::words;
-use gnomon_engine::{Plan, plan::Rule, request::Protocol, resource::MtlsMode};
+use gnomon_engine::{
+    Plan,
+    plan::{Origin, Rule},
+    request::Protocol,
+    resource::MtlsMode,
+};
 use gnomon_symbolic::Reason;
 use serde::Serialize;
 
@@ -20,13 +25,14 @@ pub struct Deciding {
 /// A reason in words.
 pub(super) fn deciding(reason: Reason<'_>, plan: &Plan) -> Deciding {
     let plain = |what: &str| Deciding { what: what.into(), file: String::new(), line: 0 };
-    let of = |action: &str, rule: &Rule| Deciding {
-        what: format!(
-            "{action} {}/{} rule {}",
-            rule.origin.policy.namespace, rule.origin.policy.name, rule.origin.index
-        ),
-        file: rule.origin.policy.file.to_string(),
-        line: rule.origin.at.line,
+    let of = |action: &str, rule: &Rule| match is_unnamed(&rule.origin) {
+        // It follows from the configuration, which says how.
+        true => plain(rule.notes.first().map_or("", String::as_str)),
+        false => Deciding {
+            what: format!("{action} {}", rule.origin),
+            file: rule.origin.policy.file.to_string(),
+            line: rule.origin.at.line,
+        },
     };
     match reason {
         Reason::Gate => plain(&gate(plan)),
@@ -38,6 +44,11 @@ pub(super) fn deciding(reason: Reason<'_>, plan: &Plan) -> Deciding {
         Reason::Allowed(rule) => of("ALLOW", rule),
         _ => plain("it is not known"),
     }
+}
+
+/// No policy has such a rule.
+fn is_unnamed(origin: &Origin) -> bool {
+    origin.policy.name.is_empty()
 }
 
 /// What was done to the rule that decides: the one that allows now or allowed before, and the one that denies.
@@ -54,8 +65,8 @@ pub(super) fn because(
         _ => None,
     };
     for (origin, is_new) in [(rule(new), true), (rule(old), false)] {
-        let Some(origin) = origin else { continue };
-        let name = format!("{}/{} rule {}", origin.policy.namespace, origin.policy.name, origin.index);
+        let Some(origin) = origin.filter(|origin| !is_unnamed(origin)) else { continue };
+        let name = origin.to_string();
         let find = |plan: &Plan, protocol| -> Option<Rule> {
             let stages = plan.stages(protocol);
             let mut rules = stages.iter().filter(|stage| !stage.dry_run).flat_map(|stage| stage.rules);

@@ -7,24 +7,26 @@
 mod deciding;
 mod printed;
 mod request;
+mod side;
 mod words;
 
 pub use deciding::Deciding;
 pub use printed::{change_name, printed};
 pub use request::document;
+pub use side::Source;
 
 use deciding::{because, deciding};
 use gnomon_engine::{
     Mesh, Plan, Workload,
     jwt::Crypto,
-    prepare::{Prepared, RequestSpec},
+    prepare::RequestSpec,
     request::Protocol,
-    resource::{Meta, Resources},
+    resource::Resources,
     verdict::{Outcome, Report},
-    workload::ProxyKind,
 };
-use gnomon_symbolic::{Comparison, Kind, Limits, Side, Undecided, compare};
-use std::borrow::Cow;
+use gnomon_symbolic::{Comparison, Kind, Limits, Undecided, compare};
+pub(crate) use side::{Ready, agree_on_scope, compiled};
+pub(crate) use words::rule_change;
 
 pub use gnomon_symbolic::Change;
 
@@ -33,7 +35,7 @@ const PARTS: usize = 200;
 /// No more lines than this for one part; it is told as a whole where it takes more.
 const LINES: usize = 12;
 
-/// One side: policies, and what they are read for.
+/// A side: policies, and what they are read for.
 #[derive(Clone, Copy, Debug)]
 pub struct State<'a> {
     /// The policies.
@@ -104,6 +106,8 @@ pub struct Line {
 pub enum Problem {
     /// The policies are not covered, or too large.
     Undecided(Undecided),
+    /// What of a loaded configuration cannot be said as conditions.
+    Untranslated(String),
     /// A bug: the engine does not confirm this request.
     Unconfirmed(Box<RequestSpec>),
 }
@@ -112,6 +116,7 @@ impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Problem::Undecided(why) => why.fmt(f),
+            Problem::Untranslated(what) => write!(f, "not covered: {what}"),
             Problem::Unconfirmed(request) => write!(
                 f,
                 "internal error: a request that should show the difference does not; please report it with the policies: \
@@ -132,12 +137,15 @@ impl From<Undecided> for Problem {
 
 /// Compares for one workload, HTTP first. `now` is the clock.
 ///
+/// A side is what policies make of a workload ([`State`]), or what a proxy has loaded
+/// ([`Proxy`](crate::imported::Proxy)).
+///
 /// # Errors
 ///
 /// See [`Problem`].
-pub fn of_workload(
-    old: State<'_>,
-    new: State<'_>,
+pub fn of_workload<'a>(
+    old: impl Source<'a>,
+    new: impl Source<'a>,
     now: i64,
     crypto: &dyn Crypto,
     limits: Limits,
@@ -146,75 +154,62 @@ pub fn of_workload(
 }
 
 /// As [`of_workload`], for these kinds of requests only. CONNECT counts where a rule names it.
-pub(crate) fn of_kinds(
+pub(crate) fn of_kinds<'a>(
     kinds: &[Kind],
-    old: State<'_>,
-    new: State<'_>,
+    old: impl Source<'a>,
+    new: impl Source<'a>,
     now: i64,
     crypto: &dyn Crypto,
     limits: Limits,
 ) -> Result<Changes, Problem> {
-    let plan = |state: State<'_>| Plan::build(&near(state), state.workload, state.mesh);
-    let plans = [plan(old), plan(new)];
-    let [before, after] = &plans;
-    let asking = Asking { states: [old, new], plans: [before, after], now, crypto };
+    let mut ready = [old.ready(new.policies())?, new.ready(old.policies())?];
+    let [a, b] = &mut ready;
+    agree_on_scope(a, b)?;
+    let [a, b] = &ready;
+    between(kinds, a, b, now, crypto, limits)
+}
+
+/// As [`of_kinds`], for sides that are made ready.
+pub(crate) fn between(
+    kinds: &[Kind],
+    old: &Ready<'_>,
+    new: &Ready<'_>,
+    now: i64,
+    crypto: &dyn Crypto,
+    limits: Limits,
+) -> Result<Changes, Problem> {
+    let (before, after) = (&old.plan, &new.plan);
+    let asking = Asking { sides: [old, new], now, crypto };
     let mut changes = Changes { complete: true, ..Changes::default() };
     // ztunnel has one chain for all.
     let connections = before.is_ztunnel() && after.is_ztunnel();
-    let connect = || plans.iter().any(Kind::names_connect);
+    let connect = || [before, after].into_iter().any(Kind::names_connect);
     let kinds = match connections {
         true => &[Kind::Tcp],
         false => kinds,
     };
     for kind in kinds.iter().copied() {
-        if kind == Kind::Connect && !connect() {
+        if kind == Kind::Connect && !connect() || !(old.has(kind) && new.has(kind)) {
             continue;
         }
-        let (a, b) = (side_of(&old, before), side_of(&new, after));
-        if let Some(mut comparison) = compare(a, b, kind, limits)? {
+        if let Some(mut comparison) = compare(old.side(), new.side(), kind, limits)? {
             asking.add(&mut changes, &mut comparison)?;
         }
     }
     Ok(changes)
 }
 
-/// The policies that can apply to the workload, where there are many: those of its namespace and of the root namespace.
-/// Only a waypoint is reached from elsewhere.
-fn near(state: State<'_>) -> Cow<'_, Resources> {
-    let all = state.resources;
-    let count = all.authorization.len() + all.request_authentication.len() + all.peer_authentication.len();
-    if count < 500 || state.workload.proxy == ProxyKind::Waypoint {
-        return Cow::Borrowed(all);
-    }
-    let here = |meta: &Meta| {
-        meta.namespace == state.workload.namespace || meta.namespace == state.mesh.root_namespace
-    };
-    Cow::Owned(Resources {
-        authorization: all.authorization.iter().filter(|one| here(&one.meta)).cloned().collect(),
-        request_authentication: all
-            .request_authentication
-            .iter()
-            .filter(|one| here(&one.meta))
-            .cloned()
-            .collect(),
-        peer_authentication: all.peer_authentication.iter().filter(|one| here(&one.meta)).cloned().collect(),
-        services: all.services.clone(),
-        unverified: all.unverified.clone(),
-    })
-}
-
-fn side_of<'p>(state: &State<'p>, plan: &'p Plan) -> Side<'p> {
-    Side { plan, workload: state.workload, mesh: state.mesh }
-}
-
 struct Asking<'a> {
-    states: [State<'a>; 2],
-    plans: [&'a Plan; 2],
+    sides: [&'a Ready<'a>; 2],
     now: i64,
     crypto: &'a dyn Crypto,
 }
 
 impl Asking<'_> {
+    fn plans(&self) -> [&Plan; 2] {
+        self.sides.map(|side| &side.plan)
+    }
+
     fn add(&self, changes: &mut Changes, comparison: &mut Comparison<'_>) -> Result<(), Problem> {
         let sets = [
             (Change::Allowed, comparison.newly_allowed),
@@ -238,7 +233,7 @@ impl Asking<'_> {
         changes.complete &= complete;
         for part in parts {
             let [old, new] = part.reasons;
-            let because = because(self.plans, comparison.kind.protocol(), old, new);
+            let because = because(self.plans(), comparison.kind.protocol(), old, new);
             let cubes = comparison.cubes(part.set, LINES);
             let lines = match cubes {
                 Some(cubes) => {
@@ -264,8 +259,8 @@ impl Asking<'_> {
                     protocol: comparison.kind.protocol(),
                     requests,
                     operation,
-                    old: deciding(old, self.plans[0]),
-                    new: deciding(new, self.plans[1]),
+                    old: deciding(old, &self.sides[0].plan),
+                    new: deciding(new, &self.sides[1].plan),
                     because: because.clone(),
                     example,
                 });
@@ -275,20 +270,22 @@ impl Asking<'_> {
     }
 
     /// The request with what both sides say, which must be what was found out.
-    fn confirmed(&self, request: RequestSpec, change: Change) -> Result<Witness, Problem> {
-        let report = |state: &State<'_>, plan: &Plan| {
-            Prepared::new(&request, plan.authenticator(), state.workload, state.mesh, self.now)
-                .report(plan, self.crypto)
-        };
-        let [(a, before), (b, after)] = [(&self.states[0], self.plans[0]), (&self.states[1], self.plans[1])];
-        let (old, new) = (report(a, before), report(b, after));
+    fn confirmed(&self, mut request: RequestSpec, change: Change) -> Result<Witness, Problem> {
+        // A listener wants to know a port, where policies need none.
+        if request.destination_port.is_none() {
+            request.destination_port = self.sides.iter().find_map(|side| side.port);
+        }
+        let report = |side: &Ready<'_>| side.report(&request, self.now, self.crypto);
+        let unconfirmed = || Problem::Unconfirmed(Box::new(request.clone()));
+        let [old, new] = self.sides;
+        let (old, new) = (report(old).map_err(|_| unconfirmed())?, report(new).map_err(|_| unconfirmed())?);
         let wanted = match change {
             Change::Allowed => Outcome::Allow,
             Change::Denied => Outcome::Deny,
             Change::Undecided => Outcome::Unknown,
         };
         if new.verdict != wanted || old.verdict == wanted {
-            return Err(Problem::Unconfirmed(Box::new(request)));
+            return Err(unconfirmed());
         }
         Ok(Witness { request, old, new })
     }

@@ -256,11 +256,13 @@ fn quoted(text: &str) -> String {
 }
 
 /// What changed from one rule to another of the same name: `no longer has notPaths`, `now has methods GET`.
-pub(super) fn rule_change(old: &Rule, new: &Rule) -> Vec<String> {
+pub(crate) fn rule_change(old: &Rule, new: &Rule) -> Vec<String> {
     let parts = |rule: &Rule| -> Vec<(String, Vec<String>)> {
         let groups = [&rule.from, &rule.to].into_iter().flat_map(|groups| groups.iter()).flatten();
         groups
             .chain(&rule.when)
+            // What binds a rule to some filter chains is written nowhere.
+            .filter(|clause| clause.at().line > 0 || rule.origin.at.line == 0)
             .map(|clause: &Clause| (clause.field().into_owned(), clause.expected()))
             .collect()
     };

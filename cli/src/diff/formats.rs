@@ -2,7 +2,8 @@
 
 use super::{Compared, curl, text};
 use crate::sarif::{artifact, log, related, set};
-use gnomon_analysis::diff::{Change, Deciding, Witness, change_name, document, printed};
+use gnomon_analysis::diff::{Change, Changes, Deciding, Witness, change_name, document, printed};
+use gnomon_engine::Workload;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
@@ -16,30 +17,11 @@ fn title(change: Change) -> &'static str {
 
 /// The format of docs/formats.md, "Difference".
 pub(crate) fn json(compared: &[Compared], curl: bool) -> String {
-    let with_curl = |fields: &mut Map<String, Value>, name: &str, witness: &Option<Witness>| {
-        if let (Some(found), Some(Value::Object(fields))) = (witness, fields.get_mut(name)) {
-            fields.insert("curl".into(), curl::command(&found.request).into());
-        }
-    };
     let workloads: Vec<Value> = compared
         .iter()
         .map(|one| {
-            let workload = &one.workload;
-            let labels: serde_json::Map<String, Value> =
-                workload.labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-            let of = json!({
-                "name": one.name,
-                "namespace": workload.namespace,
-                "labels": labels,
-                "proxy": workload.proxy,
-            });
-            let mut fields = printed(&one.changes);
-            if curl {
-                with_curl(&mut fields, "newlyAllowed", &one.changes.newly_allowed);
-                with_curl(&mut fields, "newlyDenied", &one.changes.newly_denied);
-                with_curl(&mut fields, "newlyUndecided", &one.changes.newly_undecided);
-            }
-            fields.insert("workload".into(), of);
+            let mut fields = changes(&one.changes, curl);
+            fields.insert("workload".into(), workload(&one.name, &one.workload));
             if let Some(link) = &one.link {
                 fields.insert("link".into(), link.as_str().into());
             }
@@ -51,9 +33,34 @@ pub(crate) fn json(compared: &[Compared], curl: bool) -> String {
     serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
 }
 
+/// A workload by what people call it.
+pub(crate) fn workload(name: &str, workload: &Workload) -> Value {
+    let labels: serde_json::Map<String, Value> =
+        workload.labels.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+    json!({"name": name, "namespace": workload.namespace, "labels": labels, "proxy": workload.proxy})
+}
+
+/// What changes at one.
+pub(crate) fn changes(changes: &Changes, curl: bool) -> Map<String, Value> {
+    let mut fields = printed(changes);
+    let mut add = |name: &str, witness: &Option<Witness>| {
+        if let (true, Some(found), Some(Value::Object(fields))) = (curl, witness, fields.get_mut(name)) {
+            fields.insert("curl".into(), curl::command(&found.request).into());
+        }
+    };
+    add("newlyAllowed", &changes.newly_allowed);
+    add("newlyDenied", &changes.newly_denied);
+    add("newlyUndecided", &changes.newly_undecided);
+    fields
+}
+
+/// Text for a cell of a table.
+pub(crate) fn cell(text: &str) -> String {
+    crate::style::safe(text).replace('|', "\\|").replace('<', "&lt;")
+}
+
 /// For a comment on a pull request.
 pub(super) fn markdown(compared: &[Compared]) -> String {
-    let cell = |text: &str| crate::style::safe(text).replace('|', "\\|").replace('<', "&lt;");
     let different: Vec<&Compared> = compared.iter().filter(|one| !one.changes.is_equivalent()).collect();
     let mut out = String::from("## What these policies change\n\n");
     if different.is_empty() {

@@ -8,7 +8,9 @@ pub(crate) mod source;
 pub(crate) mod text;
 
 use crate::{
-    Outcome, environment, findings, style,
+    Outcome, environment, findings,
+    loaded::{Configuration, workload_beside},
+    style,
     workloads::{All, Asked, chosen},
 };
 use gnomon_analysis::diff::{Changes, Problem, State, of_workload};
@@ -25,12 +27,16 @@ use std::{
 /// --deny-new-access) and 2 where something cannot be read or compared.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The policies before: a file, a folder, git:REF (at NEW's path), git:REF:PATH, or cluster:, cluster:CONTEXT
+    /// The policies before: a file, a folder, git:REF (at NEW's path), git:REF:PATH, or cluster:, cluster:CONTEXT. Or what
+    /// a proxy has loaded: a file as `eval --envoy-config` reads it, as it is or as envoy:FILE
     #[arg(value_name = "OLD")]
     old: String,
     /// The policies after, in the same way
     #[arg(value_name = "NEW")]
     new: String,
+    /// Of what a proxy has loaded the listener, or one of its filter chains [default: all that come in]
+    #[arg(long, value_name = "NAME|PORT")]
+    listener: Option<String>,
     #[command(flatten)]
     environment: environment::EnvironmentArgs,
     /// Of objects of one name take the last one read, as `kubectl apply` does
@@ -74,11 +80,24 @@ pub(crate) struct Compared {
     pub(crate) link: Option<String>,
 }
 
-/// One side, read.
+/// Policies, read.
 struct Read {
     loaded: Loaded,
     told: Workload,
     mesh: Mesh,
+}
+
+/// What a proxy has loaded, with what the options say of workload and mesh.
+struct Around {
+    configuration: Box<Configuration>,
+    told: Workload,
+    mesh: Mesh,
+}
+
+/// One side, read.
+enum Side {
+    Policies(Box<Read>),
+    Loaded(Box<Around>),
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
@@ -87,16 +106,29 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut seen = Default::default();
     let mut broken = false;
     for (side, other) in sides {
-        let mut loaded = match source::read(side, other, args.last_wins) {
-            Ok(loaded) => loaded,
+        let found = match source::side(side, other, args.listener.as_ref(), args.last_wins) {
+            Ok(found) => found,
             Err(why) => {
-                eprintln!("error: {}", style::safe(&why));
+                if !why.is_empty() {
+                    eprintln!("error: {}", style::safe(&why));
+                }
                 return Outcome::Failed;
             }
         };
-        let (told, mesh) = args.environment.read(&mut loaded);
-        broken |= findings::print(&loaded, &mut seen, "nothing was compared");
-        read.push(Read { loaded, told, mesh });
+        read.push(match found {
+            source::Side::Policies(mut loaded) => {
+                let (told, mesh) = args.environment.read(&mut loaded);
+                broken |= findings::print(&loaded, &mut seen, "nothing was compared");
+                Side::Policies(Box::new(Read { loaded: *loaded, told, mesh }))
+            }
+            source::Side::Loaded(configuration) => {
+                configuration.tell_unread();
+                let mut around = Loaded::default();
+                let (told, mesh) = args.environment.read(&mut around);
+                broken |= findings::print(&around, &mut seen, "nothing was compared");
+                Side::Loaded(Box::new(Around { configuration, told, mesh }))
+            }
+        });
     }
     let [old, new] = &read[..] else { return Outcome::Failed };
     if broken {
@@ -109,8 +141,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
             return Outcome::Failed;
         }
     };
-    let pairs = match pairs(args, old, new) {
-        Ok(pairs) => pairs,
+    let results = match compared(args, old, new) {
+        Ok(results) => results,
         Err(why) => {
             eprintln!("error: {why}");
             return Outcome::Failed;
@@ -118,20 +150,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     };
     let mut compared = Vec::new();
     let mut failed = false;
-    for (name, before, after) in pairs {
-        let state = |side: &'_ Read, workload| -> (Workload, Mesh) { (workload, side.mesh.clone()) };
-        let ((a, of_a), (b, of_b)) = (state(old, before), state(new, after));
-        let states = [
-            State { resources: &old.loaded.resources, workload: &a, mesh: &of_a },
-            State { resources: &new.loaded.resources, workload: &b, mesh: &of_b },
-        ];
-        let now = crate::eval::now();
-        match of_workload(states[0], states[1], now, &SoftwareCrypto, Default::default()) {
-            Ok(changes) => {
-                let link = args.link.as_deref().filter(|_| !changes.is_equivalent());
-                let link = link.map(|page| link::link(page, states, &name, &changes));
-                compared.push(Compared { name, workload: b.clone(), changes, link });
-            }
+    for (name, workload, result, link) in results {
+        match result {
+            Ok(changes) => compared.push(Compared { name, workload, changes, link }),
             Err(why) => {
                 failed = true;
                 let bug = matches!(why, Problem::Unconfirmed(_));
@@ -145,8 +166,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Format::Json => formats::json(&compared, args.curl),
         Format::Markdown => formats::markdown(&compared),
         Format::Sarif => {
-            let files = [new, old].into_iter().find_map(|side| side.loaded.sources.keys().min());
-            formats::sarif(&compared, files.map_or(".", |file| file))
+            let files =
+                [(new, &args.new), (old, &args.old)].into_iter().find_map(|(side, named)| match side {
+                    Side::Policies(read) => read.loaded.sources.keys().min().map(AsRef::as_ref),
+                    Side::Loaded(_) => Some(named.strip_prefix("envoy:").unwrap_or(named)),
+                });
+            formats::sarif(&compared, files.unwrap_or("."))
         }
         Format::Html => formats::html(&compared),
     };
@@ -157,6 +182,67 @@ pub(crate) fn run(args: &Args) -> Outcome {
         (_, true) => Outcome::Bad,
         _ => Outcome::Good,
     }
+}
+
+/// A workload, what changes there, and the link that shows it, where one was asked for.
+type Found = (String, Workload, Result<Changes, Problem>, Option<String>);
+
+/// What comes of each workload, or of the proxy.
+fn compared(args: &Args, old: &Side, new: &Side) -> Result<Vec<Found>, String> {
+    let (now, crypto) = (crate::eval::now(), &SoftwareCrypto);
+    let around = |side: &Around| {
+        let told = args.environment.tells_workload().then(|| side.told.clone());
+        side.configuration.around(told, side.mesh.clone(), args.environment.tells_mesh())
+    };
+    // Policies are read for the workload whose proxy it is, under the version that it has.
+    let beside = |read: &Read, configuration: &Configuration| -> Result<(String, Workload, Mesh), String> {
+        let version_is_told = args.environment.tells_mesh();
+        let (_, mesh) = configuration.around(None, read.mesh.clone(), version_is_told);
+        let (name, workload) =
+            workload_beside(configuration, &args.environment, read.told.clone(), &read.loaded, &mesh)?;
+        Ok((name, workload, mesh))
+    };
+    let has_policies = |side: &Side| matches!(side, Side::Policies(_));
+    if args.link.is_some() && !(has_policies(old) && has_policies(new)) {
+        return Err("a link holds policies, and one side is what a proxy has loaded: leave --link out".into());
+    }
+    Ok(match (old, new) {
+        (Side::Policies(old), Side::Policies(new)) => {
+            let mut found = Vec::new();
+            for (name, before, after) in pairs(args, old, new)? {
+                let states = [
+                    State { resources: &old.loaded.resources, workload: &before, mesh: &old.mesh },
+                    State { resources: &new.loaded.resources, workload: &after, mesh: &new.mesh },
+                ];
+                let changes = of_workload(states[0], states[1], now, crypto, Default::default());
+                let differs = changes.as_ref().ok().filter(|changes| !changes.is_equivalent());
+                let link = differs.zip(args.link.as_deref());
+                let link = link.map(|(changes, page)| link::link(page, states, &name, changes));
+                found.push((name, after, changes, link));
+            }
+            found
+        }
+        (Side::Loaded(old), Side::Loaded(new)) => {
+            let ((a, of_a), (b, of_b)) = (around(old), around(new));
+            let sides = (old.configuration.proxy(&a, &of_a), new.configuration.proxy(&b, &of_b));
+            let changes = of_workload(sides.0, sides.1, now, crypto, Default::default());
+            vec![(new.configuration.name.clone(), b, changes, None)]
+        }
+        (Side::Policies(old), Side::Loaded(new)) => {
+            let (name, workload, mesh) = beside(old, &new.configuration)?;
+            let state = State { resources: &old.loaded.resources, workload: &workload, mesh: &mesh };
+            let proxy = new.configuration.proxy(&workload, &mesh);
+            let changes = of_workload(state, proxy, now, crypto, Default::default());
+            vec![(name, workload, changes, None)]
+        }
+        (Side::Loaded(old), Side::Policies(new)) => {
+            let (name, workload, mesh) = beside(new, &old.configuration)?;
+            let state = State { resources: &new.loaded.resources, workload: &workload, mesh: &mesh };
+            let proxy = old.configuration.proxy(&workload, &mesh);
+            let changes = of_workload(proxy, state, now, crypto, Default::default());
+            vec![(name, workload, changes, None)]
+        }
+    })
 }
 
 /// The workloads of both sides by name. One that only one side knows is asked about on both: policies may be for it.

@@ -62,7 +62,7 @@ fn line(out: &mut String, style: Style, line: &Line) {
 }
 
 /// `ALLOW shop/a rule 0 (policies.yaml:12)`
-pub(super) fn deciding(deciding: &Deciding) -> String {
+pub(crate) fn deciding(deciding: &Deciding) -> String {
     match deciding.line {
         0 => safe(&deciding.what),
         line if deciding.file.is_empty() => safe(&format!("{} (line {line})", deciding.what)),

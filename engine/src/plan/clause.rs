@@ -61,8 +61,28 @@ impl Clause {
         Clause { subject, input: attribute.row().input, name, matcher, negated, expected, at }
     }
 
+    /// Of a condition that no policy has written: `key` names it where it is no field, `name` is as [`Clause::name`] tells
+    /// it, `expected` its values in Istio's notation.
+    pub fn of(
+        (attribute, key): (Attribute, Option<&str>),
+        name: impl IntoIterator<Item = Box<str>>,
+        (matcher, negated): (Matcher, bool),
+        expected: impl IntoIterator<Item = String>,
+        at: Position,
+    ) -> Clause {
+        Clause {
+            subject: key.map_or(Subject::Field(attribute), |key| Subject::Key(attribute, key.into())),
+            input: attribute.row().input,
+            name: name.into_iter().collect(),
+            matcher,
+            negated,
+            expected: expected.into_iter().map(Box::from).collect(),
+            at,
+        }
+    }
+
     /// One that never holds, for something that is not there.
-    pub(super) fn never(what: &'static str, at: Position) -> Clause {
+    pub fn never(what: &'static str, at: Position) -> Clause {
         Clause {
             subject: Subject::Nothing(what),
             input: Input::Peer,

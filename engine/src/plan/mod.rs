@@ -16,6 +16,7 @@ mod matcher;
 mod missing;
 mod mtls;
 mod outcome;
+mod parts;
 mod refused;
 mod required_inputs;
 mod rule;
@@ -28,6 +29,7 @@ pub use clause::Clause;
 pub use facts::PeerModes;
 pub use matcher::{IdentityPart, Matcher, PathPattern};
 pub use outcome::Verdict;
+pub use parts::{ChainParts, CustomParts, Parts};
 pub use required_inputs::RequiredInputs;
 pub use rule::{Dropped, Origin, PolicyName, Rule};
 pub use stages::StageRules;
@@ -36,7 +38,9 @@ pub use tri::Tri;
 use crate::{
     attach::{attach_in_slices, verifies_peers},
     jwt::{self, Authenticator},
-    order, provider,
+    order,
+    prepare::ProxySettings,
+    provider,
     request::{Protocol, Request},
     resource::{Action, AuthorizationPolicy, Resources},
     slices::{self, AtOnce, Pace},
@@ -81,6 +85,8 @@ pub struct Plan {
     not_applied: usize,
     /// Why Envoy refuses the configuration that istiod makes of the policies.
     refused: Option<Refused>,
+    /// Of what a proxy has loaded: the settings that it has loaded with it.
+    loaded: Option<ProxySettings>,
     required_inputs: RequiredInputs,
 }
 
@@ -167,6 +173,7 @@ impl Plan {
             tcp,
             not_applied: attached.not_applied.saturating_add(refused),
             refused: None,
+            loaded: None,
             believes_nobody: !verifies_peers(all, workload),
             version,
             joins_lines: !versions::matches_lines_apart(version),

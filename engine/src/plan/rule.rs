@@ -8,6 +8,7 @@ use crate::{
     slices::Pace,
 };
 use alloc::{boxed::Box, format, string::String, sync::Arc, vec::Vec};
+use core::fmt;
 
 /// Where a rule is written.
 #[derive(Clone, Debug)]
@@ -18,6 +19,17 @@ pub struct Origin {
     pub index: usize,
     /// Where the rule begins.
     pub at: Position,
+}
+
+impl fmt::Display for Origin {
+    /// `shop/orders rule 0`; `policy "any"` where a proxy has loaded it under a name that is not Istio's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PolicyName { namespace, name, .. } = &*self.policy;
+        match namespace.is_empty() {
+            true => write!(f, "policy {}", crate::decode::quoted(name)),
+            false => write!(f, "{namespace}/{name} rule {}", self.index),
+        }
+    }
 }
 
 /// A policy by name, and its file.

@@ -98,6 +98,17 @@ impl Chain {
         inspectors.detect(&connection, connection.port).sni
     }
 
+    /// No server name is ever seen: nothing looks for one.
+    pub(super) fn sees_no_name(&self) -> bool {
+        let inside_tunnel = self.internal && self.protocol == Protocol::Http;
+        self.inspectors.as_ref().is_some_and(|inspectors| inside_tunnel || inspectors.never_see_tls())
+    }
+
+    /// Whether one is seen depends on the port.
+    pub(super) fn may_see_no_name(&self) -> bool {
+        self.inspectors.as_ref().is_some_and(|inspectors| !inspectors.always_see_tls())
+    }
+
     /// The peer as this chain's filters see it: its certificate is seen where the chain ends TLS, and on an internal
     /// listener its name is in the filter state.
     pub(super) fn peer<'r>(&self, peer: Peer<'r>) -> Peer<'r> {
@@ -106,6 +117,20 @@ impl Chain {
             (Socket::Tls { mutual: false }, Peer::Plaintext) => Peer::Tls { names: &[], complete: true },
             _ => peer,
         }
+    }
+
+    /// Its filters do the same as another's, to requests that are made ready in the same way.
+    pub(super) fn does_the_same(&self, other: &Chain) -> bool {
+        let frame =
+            |chain: &Chain| (chain.protocol, chain.http, chain.socket, chain.internal, chain.black_hole);
+        frame(self) == frame(other)
+            && self.filters.len() == other.filters.len()
+            && self.filters.iter().zip(&other.filters).all(|(a, b)| a.does.is(&b.does))
+    }
+
+    /// A filter of it verifies tokens, or may do so.
+    pub(super) fn has_jwt(&self) -> bool {
+        self.filters.iter().any(|filter| matches!(filter.does, Does::Jwt(_) | Does::Unread(Stage::Jwt, _)))
     }
 
     /// Does it have any filter that decides?
@@ -128,4 +153,16 @@ pub(super) enum Does {
     Jwt(Jwt),
     ExtAuthz(ExtAuthz),
     Unread(Stage, Unread),
+}
+
+impl Does {
+    fn is(&self, other: &Does) -> bool {
+        match (self, other) {
+            (Does::Rbac(a), Does::Rbac(b)) => a == b,
+            (Does::Jwt(a), Does::Jwt(b)) => a.says_the_same(b),
+            (Does::ExtAuthz(a), Does::ExtAuthz(b)) => a == b,
+            (Does::Unread(stage, a), Does::Unread(other, b)) => (stage, a) == (other, b),
+            _ => false,
+        }
+    }
 }

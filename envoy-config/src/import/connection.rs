@@ -23,6 +23,9 @@ const INSPECTED: &[&str] = &["http/1.1"];
 /// How deep predicates of listener filters may nest.
 const MAX_DEPTH: usize = 16;
 
+/// So many ports of a range are told apart.
+const MAX_PORTS: usize = 8_192;
+
 /// The bytes before a chain is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bytes {
@@ -190,7 +193,43 @@ impl Inspectors {
     }
 }
 
+impl Inspectors {
+    /// TLS is detected on no port.
+    pub(super) fn never_see_tls(&self) -> bool {
+        matches!(self.tls, None | Some(Predicate::Always))
+    }
+
+    /// TLS is detected on every port.
+    pub(super) fn always_see_tls(&self) -> bool {
+        matches!(self.tls, Some(Predicate::Never))
+    }
+
+    /// The ports at which they run or do not run by themselves; of a range its ends.
+    pub(super) fn named_ports(&self) -> Vec<u16> {
+        let mut ports = Vec::new();
+        for predicate in [&self.tls, &self.http].into_iter().flatten() {
+            predicate.add_ports(&mut ports);
+        }
+        ports
+    }
+}
+
 impl Predicate {
+    fn add_ports(&self, ports: &mut Vec<u16>) {
+        match self {
+            Predicate::Never | Predicate::Always => {}
+            Predicate::Ports(start, end) => {
+                // More of them are as good as none: the listener is then not asked about as a whole.
+                let listed = (*start..*end).take(MAX_PORTS.saturating_add(1));
+                ports.extend(listed.filter_map(|port| u16::try_from(port).ok()));
+            }
+            Predicate::Any(rules) | Predicate::All(rules) => {
+                rules.iter().for_each(|rule| rule.add_ports(ports));
+            }
+            Predicate::Not(rule) => rule.add_ports(ports),
+        }
+    }
+
     fn read(node: &Node, place: &Place<'_>, depth: usize, context: &mut Context) -> Predicate {
         let Some(depth) = depth.checked_sub(1) else { return Predicate::Never };
         let mut many = |name| {

@@ -88,11 +88,7 @@ impl Walk<'_> {
         let request = &request;
         let mut authentication: Option<(Authentication, &str)> = None;
         let mut unknown_claims = None;
-        let has_jwt = chain
-            .filters
-            .iter()
-            .any(|filter| matches!(filter.does, Does::Jwt(_) | Does::Unread(Stage::Jwt, _)));
-        if chain.bare && !has_jwt {
+        if chain.bare && !chain.has_jwt() {
             unknown_claims = Some(Missing::FilterMetadata(JWT_FILTER.into()));
         }
         let asked = chain.filters.iter().filter(|filter| matches!(filter.does, Does::ExtAuthz(_))).count();

@@ -29,7 +29,7 @@ pub(super) const MAX_DEPTH: usize = 64;
 const PEER_STATE: &str = "io.istio.peer_principal";
 
 /// One permission or principal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Expression {
     Any(bool),
     Not(Box<Expression>),
@@ -53,7 +53,7 @@ pub(super) enum Expression {
 }
 
 /// Which address.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Address {
     Source,
     Remote,
@@ -61,7 +61,7 @@ pub(super) enum Address {
 }
 
 /// `MetadataMatcher`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Metadata {
     pub(super) filter: String,
     pub(super) path: Vec<String>,

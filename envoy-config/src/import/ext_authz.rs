@@ -14,7 +14,7 @@ use gnomon_engine::{
 };
 
 /// The filter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct ExtAuthz {
     pub(super) network: bool,
     /// `None`: every request is put to the provider.

@@ -17,13 +17,15 @@ use gnomon_engine::{
 #[derive(Debug)]
 pub(super) struct Jwt {
     pub(super) authenticator: Authenticator,
+    providers: Vec<Provider>,
     /// By rule: the key under which its claims are stored; empty: nowhere.
-    payload_keys: Vec<String>,
+    pub(super) payload_keys: Vec<String>,
     /// `None`: CORS preflights pass.
-    preflights: Option<Unread>,
+    pub(super) preflights: Option<Unread>,
 }
 
 /// One provider that is asked.
+#[derive(Debug)]
 struct Provider {
     rule: JwtRule,
     payload_key: String,
@@ -74,22 +76,43 @@ impl Jwt {
             let why = "istiod orders providers by their issuers; another order is not evaluated";
             return Err(context.unread(&rules_place, node.at, why));
         }
-        let rules: Vec<&JwtRule> = compiled.iter().map(|provider| &provider.rule).collect();
-        let mut authenticator = Authenticator::compile(&rules, IstioVersion::NEWEST);
-        for (index, provider) in compiled.iter().enumerate() {
-            authenticator.set_space_delimited(index, &provider.space_delimited);
-        }
+        let authenticator = self::compiled(&compiled);
         let preflights = match bypass {
             true => None,
             false => Some(Unread::from(alloc::format!("{}.bypassCorsPreflight", place.path()))),
         };
-        let payload_keys = compiled.into_iter().map(|provider| provider.payload_key).collect();
-        Ok(Jwt { authenticator, payload_keys, preflights })
+        let payload_keys = compiled.iter().map(|provider| provider.payload_key.clone()).collect();
+        Ok(Jwt { authenticator, providers: compiled, payload_keys, preflights })
+    }
+
+    /// What compares tokens, once more, and of how many rules.
+    pub(super) fn compiled(&self) -> (Authenticator, usize) {
+        (self::compiled(&self.providers), self.providers.len())
+    }
+
+    /// The same rules, wherever they are written.
+    pub(super) fn says_the_same(&self, other: &Jwt) -> bool {
+        let told = |provider: &Provider| {
+            let mut rule = provider.rule.clone();
+            rule.at = Default::default();
+            let texts = [Some(&mut rule.issuer), rule.jwks.as_mut(), rule.jwks_uri.as_mut()];
+            texts.into_iter().flatten().for_each(|text| text.at = Default::default());
+            alloc::format!("{rule:?} {:?} {:?}", provider.payload_key, provider.space_delimited)
+        };
+        self.preflights.is_some() == other.preflights.is_some()
+            && self.providers.len() == other.providers.len()
+            && self.providers.iter().zip(&other.providers).all(|(a, b)| told(a) == told(b))
     }
 
     /// The key under which the claims of a rule are stored.
     pub(super) fn payload_key(&self, rule: Option<usize>) -> &str {
         rule.and_then(|rule| self.payload_keys.get(rule)).map_or("", String::as_str)
+    }
+
+    /// The key under which the claims of every rule are stored; `None`: there are several.
+    pub(super) fn only_payload_key(&self) -> Option<&String> {
+        let (first, rest) = self.payload_keys.split_first()?;
+        rest.iter().all(|key| key == first).then_some(first)
     }
 
     /// Set where this request is one that istiod lets pass, and this configuration does not.
@@ -99,6 +122,15 @@ impl Jwt {
         let preflight = options && filled(b"origin") && filled(b"access-control-request-method");
         self.preflights.as_ref().filter(|_| preflight)
     }
+}
+
+fn compiled(providers: &[Provider]) -> Authenticator {
+    let rules: Vec<&JwtRule> = providers.iter().map(|provider| &provider.rule).collect();
+    let mut authenticator = Authenticator::compile(&rules, IstioVersion::NEWEST);
+    for (index, provider) in providers.iter().enumerate() {
+        authenticator.set_space_delimited(index, &provider.space_delimited);
+    }
+    authenticator
 }
 
 /// The providers of a rule in order, and whether a token of each is required.

@@ -9,6 +9,7 @@
 //! kept. Time and memory are linear in the document.
 
 mod chain;
+mod conditions;
 mod connection;
 mod criteria;
 mod descend;
@@ -19,14 +20,19 @@ mod facts;
 mod fields;
 mod jwt;
 mod locate;
+mod node;
 mod rbac;
+mod reach;
 mod refusal;
 mod scene;
 mod select;
+mod stages;
 mod text;
 mod tree;
 
 pub use chain::{Chain, HttpSettings};
+pub use node::ProxyNode;
+pub use reach::{Reach, Scope, Untranslated, policy_of};
 pub use refusal::Refusal;
 pub use select::{Selected, Undecided};
 
@@ -42,6 +48,8 @@ use tree::Tree;
 pub struct Imported {
     /// Its listeners in order; single filters make one without a name.
     pub listeners: Vec<Listener>,
+    /// Whose proxy it is, where its bootstrap is there and Istio's.
+    pub node: Option<ProxyNode>,
     /// All that is not evaluated, with its place: `not-evaluated` where a verdict may depend on it, `passed-over` for
     /// filters that are no security filters.
     pub findings: Vec<Diagnostic>,
@@ -85,7 +93,7 @@ impl Imported {
     pub fn read(document: &Node, file: &Arc<str>) -> Imported {
         let mut context = Context::new(file);
         let listeners = locate::listeners(document, &Place::ROOT, &mut context);
-        Imported { listeners, findings: context.findings }
+        Imported { listeners, node: node::find(document), findings: context.findings }
     }
 }
 

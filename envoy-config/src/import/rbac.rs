@@ -7,18 +7,19 @@ use super::{
 };
 use alloc::{
     string::{String, ToString},
+    sync::Arc,
     vec,
     vec::Vec,
 };
 use gnomon_engine::{
-    node::{Node, Value},
+    node::{Node, Position, Value},
     order,
     plan::Tri,
     verdict::Missing,
 };
 
 /// One filter: an enforced and a shadow engine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Rbac {
     pub(super) network: bool,
     pub(super) rules: Option<Rules>,
@@ -39,9 +40,40 @@ pub(super) enum Action {
 pub(super) struct Rules {
     pub(super) action: Action,
     /// In byte order of their names, as Envoy goes through them.
-    policies: Vec<(String, Expression)>,
+    pub(super) policies: Vec<Policy>,
     /// The whole engine is not evaluated.
-    unread: Option<Unread>,
+    pub(super) unread: Option<Unread>,
+    /// Where it is written.
+    pub(super) file: Arc<str>,
+}
+
+impl PartialEq for Rules {
+    /// They say the same, wherever they are written.
+    fn eq(&self, other: &Rules) -> bool {
+        self.action == other.action && self.policies == other.policies && self.unread == other.unread
+    }
+}
+
+/// A policy of an engine.
+#[derive(Clone, Debug)]
+pub(super) struct Policy {
+    pub(super) name: String,
+    pub(super) at: Position,
+    /// Any of them.
+    pub(super) permissions: Vec<Expression>,
+    /// Any of them.
+    pub(super) principals: Vec<Expression>,
+    /// What else must hold.
+    pub(super) conditions: Vec<Expression>,
+}
+
+impl PartialEq for Policy {
+    fn eq(&self, other: &Policy) -> bool {
+        self.name == other.name
+            && self.permissions == other.permissions
+            && self.principals == other.principals
+            && self.conditions == other.conditions
+    }
 }
 
 /// How the policies of an engine fare.
@@ -75,7 +107,8 @@ impl Rbac {
             let shadow = super::fields::same_field(name, "shadowMatcher");
             let name = context.unread(&place.field(name), node.at, "this field is not evaluated");
             let engine = if shadow { &mut rbac.shadow } else { &mut rbac.rules };
-            let unknown = Rules { action: Action::Allow, policies: Vec::new(), unread: None };
+            let file = context.file.clone();
+            let unknown = Rules { action: Action::Allow, policies: Vec::new(), unread: None, file };
             engine.get_or_insert(unknown).unread = Some(name);
         }
         rbac
@@ -84,7 +117,8 @@ impl Rbac {
 
 impl Rules {
     pub(super) fn read(node: &Node, place: &Place<'_>, context: &mut Context) -> Rules {
-        let mut rules = Rules { action: Action::Allow, policies: Vec::new(), unread: None };
+        let file = context.file.clone();
+        let mut rules = Rules { action: Action::Allow, policies: Vec::new(), unread: None, file };
         let Some(mut fields) = Fields::of(node) else {
             rules.unread = Some(context.unread(place, node.at, "this is no set of rules"));
             return rules;
@@ -106,9 +140,9 @@ impl Rules {
         let place_of_policies = place.field("policies");
         for (key, policy) in fields.take("policies").and_then(Node::as_map).unwrap_or_default() {
             let place = place_of_policies.key(&key.name);
-            rules.policies.push((key.name.clone(), self::policy(policy, &place, context)));
+            rules.policies.push(Policy::read(&key.name, policy, &place, context));
         }
-        order::sort_by(&mut rules.policies, |a, b| a.0.cmp(&b.0));
+        order::sort_by(&mut rules.policies, |a, b| a.name.cmp(&b.name));
         fields.ignore(&["@type", "auditLoggingOptions"]);
         if let Some((name, node)) = fields.rest().next() {
             rules.unread = Some(context.unread(&place.field(name), node.at, "this field is not evaluated"));
@@ -123,9 +157,9 @@ impl Rules {
         }
         let mut missing = Vec::new();
         let mut unknown = false;
-        for (name, policy) in &self.policies {
+        for policy in &self.policies {
             match policy.matches(scene) {
-                Tri::True => return Found::Match(name),
+                Tri::True => return Found::Match(&policy.name),
                 Tri::False => {}
                 Tri::Unknown => {
                     unknown = true;
@@ -138,26 +172,45 @@ impl Rules {
 
     /// All of CUSTOM's rules: those of a broken provider are enforced as DENY.
     pub(super) fn is_custom(&self) -> bool {
-        let custom = |(name, _): &(String, Expression)| name.starts_with(super::rules_of_custom());
+        let custom = |policy: &Policy| policy.name.starts_with(super::rules_of_custom());
         !self.policies.is_empty() && self.policies.iter().all(custom)
     }
 }
 
-/// (any permission) and (any principal) and the condition.
-fn policy(node: &Node, place: &Place<'_>, context: &mut Context) -> Expression {
-    let mut parts = Vec::new();
-    for field in ["permissions", "principals"] {
-        let place = place.field(field);
-        let items = list(node, field).iter().enumerate();
-        let read = |(index, item)| Expression::read(item, &place.index(index), MAX_DEPTH, context);
-        parts.push(Expression::Or(items.map(read).collect()));
+impl Policy {
+    fn read(name: &str, node: &Node, place: &Place<'_>, context: &mut Context) -> Policy {
+        let mut read = |field| -> Vec<Expression> {
+            let place = place.field(field);
+            let items = list(node, field).iter().enumerate();
+            items
+                .map(|(index, item)| Expression::read(item, &place.index(index), MAX_DEPTH, context))
+                .collect()
+        };
+        let (permissions, principals) = (read("permissions"), read("principals"));
+        let mut conditions = Vec::new();
+        if let Some(mut fields) = Fields::of(node) {
+            fields.ignore(&["permissions", "principals"]);
+            for (name, node) in fields.rest() {
+                let place = place.field(name);
+                let name = context.unread(&place, node.at, "this field is not evaluated");
+                conditions.push(Expression::Unread(name));
+            }
+        }
+        Policy { name: name.into(), at: node.at, permissions, principals, conditions }
     }
-    if let Some(mut fields) = Fields::of(node) {
-        fields.ignore(&["permissions", "principals"]);
-        for (name, node) in fields.rest() {
-            let place = place.field(name);
-            parts.push(Expression::Unread(context.unread(&place, node.at, "this field is not evaluated")));
+
+    /// (any permission) and (any principal) and the condition.
+    fn matches(&self, scene: &Scene<'_>) -> Tri {
+        let any = |items: &[Expression]| Tri::any(items.iter().map(|item| item.matches(scene)));
+        let conditions = self.conditions.iter().map(|item| item.matches(scene));
+        Tri::all([any(&self.permissions), any(&self.principals)].into_iter().chain(conditions))
+    }
+
+    /// Adds what an unknown answer depends on.
+    fn missing(&self, scene: &Scene<'_>, found: &mut Vec<Missing>) {
+        if self.matches(scene) == Tri::Unknown {
+            let all = self.permissions.iter().chain(&self.principals).chain(&self.conditions);
+            all.for_each(|item| item.missing(scene, found));
         }
     }
-    Expression::And(parts)
 }

@@ -18,6 +18,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Why, in a few words.
+    pub(super) fn short(self) -> &'static str {
+        match self {
+            Refusal::NoChain => "no filter chain takes such a connection",
+            Refusal::NotTls => "the filter chain takes TLS only",
+            Refusal::NoCertificate => "the filter chain demands a client certificate",
+            Refusal::NotHttp => "the filter chain speaks HTTP, and this is not",
+        }
+    }
+
     /// The verdict. Only the missing chain and what is no HTTP have a name in Envoy's details (seen in Envoy 1.40).
     pub fn report(self) -> Report {
         let (status, stage, details) = match self {

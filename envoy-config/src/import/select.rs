@@ -2,8 +2,8 @@
 
 use super::{
     Direction, Imported, Listener,
-    chain::Chain,
-    connection::Connection,
+    chain::{Chain, Socket},
+    connection::{Bytes, Connection},
     descend::{Descent, Outcomes},
     refusal::Refusal,
     tree::{Answer, Subject},
@@ -55,38 +55,41 @@ impl Imported {
     }
 
     fn chosen(&self, wanted: Option<&str>, request: &Request<'_>) -> Result<Selected<'_>, String> {
+        let End { chain, refusal, .. } = self.end(wanted, request)?;
+        Ok(match (chain, refusal) {
+            (None, _) => Selected::Refused(Refusal::NoChain),
+            (_, Some(refusal)) => Selected::Refused(refusal),
+            (Some(chain), None) => Selected::Chain(chain),
+        })
+    }
+
+    /// Which listeners are meant.
+    fn meant<'w>(&self, wanted: Option<&'w str>) -> Result<Meant<'_, 'w>, String> {
         let listeners: Vec<&Listener> =
             self.listeners.iter().filter(|listener| !listener.chains.is_empty()).collect();
         if listeners.is_empty() {
             return Err("there is no listener and no filter in this configuration".into());
         }
-        let stated = match request.destination_port {
-            Input::Is(port) => Some(port),
-            Input::Absent | Input::Unknown => None,
+        let all = |pool| Ok(Meant { pool, chain: None, port: None });
+        let Some(wanted) = wanted else { return all(inbound(&listeners)) };
+        let those = |fits: &dyn Fn(&Listener) -> bool| -> Vec<&Listener> {
+            listeners.iter().copied().filter(|listener| fits(listener)).collect()
         };
-        let Some(wanted) = wanted else {
-            let pool = inbound(&listeners);
-            return bound(&pool, stated, request)?.chain(None, stated, request);
-        };
-        let named: Vec<&Listener> =
-            listeners.iter().copied().filter(|listener| listener.name == wanted).collect();
+        let named = those(&|listener| listener.name == wanted);
         if !named.is_empty() {
-            return bound(&named, stated, request)?.chain(None, stated, request);
+            return all(named);
         }
-        let holds = |listener: &Listener| listener.chains.iter().any(|chain| chain.name == wanted);
-        let holding: Vec<&Listener> = listeners.iter().copied().filter(|listener| holds(listener)).collect();
+        let holding = those(&|listener| listener.chains.iter().any(|chain| chain.name == wanted));
         if !holding.is_empty() {
-            return bound(&holding, stated, request)?.chain(Some(wanted), stated, request);
+            return Ok(Meant { pool: holding, chain: Some(wanted), port: None });
         }
         if let Ok(port) = wanted.parse::<u16>() {
-            let at = |listener: &Listener| {
-                let chains = || listener.chains.iter();
-                listener.port == Some(port) || chains().any(|chain| chain.criteria.port == Some(port))
-            };
-            let found: Vec<&Listener> = listeners.iter().copied().filter(|listener| at(listener)).collect();
+            let found = those(&|listener| {
+                let mut chains = listener.chains.iter();
+                listener.port == Some(port) || chains.any(|chain| chain.criteria.port == Some(port))
+            });
             if !found.is_empty() {
-                let port = stated.unwrap_or(port);
-                return bound(&inbound(&found), Some(port), request)?.chain(None, Some(port), request);
+                return Ok(Meant { pool: inbound(&found), chain: None, port: Some(port) });
             }
         }
         Err(format!(
@@ -95,6 +98,47 @@ impl Imported {
             called(&listeners)
         ))
     }
+
+    /// The listeners of which one may get a connection, and the only port that is meant, where it is named.
+    pub(super) fn pool(&self, wanted: Option<&str>) -> Result<(Vec<&Listener>, Option<u16>), String> {
+        self.meant(wanted).map(|meant| (meant.pool, meant.port))
+    }
+
+    /// The only chain that is meant, whatever the connection.
+    pub(super) fn only_chain(&self, wanted: Option<&str>) -> Option<&Chain> {
+        let Meant { pool, chain, .. } = self.meant(wanted).ok()?;
+        let [listener] = &pool[..] else { return None };
+        listener.only_chain(chain)
+    }
+
+    /// As [`Imported::select`], with more about a connection that is refused.
+    pub(super) fn end(&self, wanted: Option<&str>, request: &Request<'_>) -> Result<End<'_>, String> {
+        let Meant { pool, chain, port } = self.meant(wanted)?;
+        let stated = match request.destination_port {
+            Input::Is(port) => Some(port),
+            Input::Absent | Input::Unknown => port,
+        };
+        bound(&pool, stated, request)?.end(chain, stated, request)
+    }
+}
+
+/// What a name of a listener, of a chain, or a port means.
+struct Meant<'i, 'w> {
+    pool: Vec<&'i Listener>,
+    /// Among the chains of this name.
+    chain: Option<&'w str>,
+    /// For a request that states no port.
+    port: Option<u16>,
+}
+
+/// Where a connection ends.
+pub(super) struct End<'i> {
+    /// The chain; `None`: there is none for it.
+    pub(super) chain: Option<&'i Chain>,
+    /// Nothing of it reaches the chain's filters.
+    pub(super) refusal: Option<Refusal>,
+    /// It is TLS, which the chain does not end.
+    pub(super) passes_tls: bool,
 }
 
 /// Those that are not for what the workload sends; all where none is for what it gets, as on a gateway.
@@ -164,28 +208,60 @@ impl Listener {
     }
 
     /// It is for what is redirected to it, whatever port it was for.
-    fn takes_any_port(&self) -> bool {
+    pub(super) fn takes_any_port(&self) -> bool {
         let others = |chain: &Chain| chain.criteria.port.is_some_and(|port| Some(port) != self.port);
         self.inspectors.any_destination || self.chains.iter().any(others)
     }
 
-    /// The chain for a connection; `wanted`: among those of this name.
-    fn chain(
+    /// The chain that is meant by its name, or because there is no listener around it.
+    fn only_chain(&self, wanted: Option<&str>) -> Option<&Chain> {
+        let mut chains = self.chains.iter().filter(|chain| wanted.is_none_or(|wanted| chain.name == wanted));
+        let (first, second) = (chains.next()?, chains.next());
+        (second.is_none() && (wanted.is_some() || first.bare)).then_some(first)
+    }
+
+    /// Where a connection ends. Of several chains that do the same, any.
+    fn end(&self, wanted: Option<&str>, port: Option<u16>, request: &Request<'_>) -> Result<End<'_>, String> {
+        if let Some(only) = self.only_chain(wanted) {
+            return Ok(End { chain: Some(only), refusal: None, passes_tls: false });
+        }
+        let (outcomes, missing, bytes) = self.outcomes(wanted, port, request)?;
+        let first = outcomes.first().copied().flatten();
+        let same = outcomes.iter().all(|outcome| match (first, outcome) {
+            (Some(first), Some(other)) => first.does_the_same(other),
+            (first, other) => first.is_none() && other.is_none(),
+        });
+        if !same {
+            return Err(self.undecided(&outcomes, &missing));
+        }
+        let tls = matches!(bytes, Bytes::Tls { .. });
+        Ok(End {
+            chain: first,
+            refusal: first.and_then(|chain| chain.refuses(bytes, request.protocol)),
+            passes_tls: tls && first.is_some_and(|chain| chain.socket == Socket::Raw),
+        })
+    }
+
+    /// The ports that it treats in a way of their own.
+    pub(super) fn named_ports(&self) -> Vec<u16> {
+        let mut ports: Vec<u16> = self.port.into_iter().collect();
+        ports.extend(self.chains.iter().filter_map(|chain| chain.criteria.port));
+        ports.extend(self.inspectors.named_ports());
+        if let Some(Ok(tree)) = &self.matcher {
+            tree.add_ports(&mut ports);
+        }
+        ports
+    }
+
+    /// The chains that a connection may get, and what the choice depends on.
+    fn outcomes(
         &self,
         wanted: Option<&str>,
         port: Option<u16>,
         request: &Request<'_>,
-    ) -> Result<Selected<'_>, String> {
+    ) -> Result<(Outcomes<'_>, Vec<&'static str>, Bytes), String> {
         let named = |chain: &&Chain| wanted.is_none_or(|wanted| chain.name == wanted);
         let chains: Vec<&Chain> = self.chains.iter().filter(named).collect();
-        if let ([only], true) = (chains.as_slice(), wanted.is_some()) {
-            return Ok(Selected::Chain(only));
-        }
-        if let [only] = chains.as_slice()
-            && only.bare
-        {
-            return Ok(Selected::Chain(only));
-        }
         let mut connection = Connection::of(request, self.internal);
         // What is not redirected comes to the listener's own port.
         connection.port = port.or(if self.takes_any_port() { None } else { self.port });
@@ -206,15 +282,8 @@ impl Listener {
             }
         };
         let fallback = chains.iter().copied().find(|chain| chain.fallback);
-        match outcomes.as_slice() {
-            [only] => Ok(match only.or(fallback) {
-                None => Selected::Refused(Refusal::NoChain),
-                Some(chain) => chain
-                    .refuses(connection.bytes, request.protocol)
-                    .map_or(Selected::Chain(chain), Selected::Refused),
-            }),
-            several => Err(self.undecided(several, &missing)),
-        }
+        let outcomes = outcomes.into_iter().map(|outcome| outcome.or(fallback)).collect();
+        Ok((outcomes, missing, connection.bytes))
     }
 
     /// What `filterChainMatcher` says.

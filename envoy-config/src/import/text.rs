@@ -17,9 +17,24 @@ pub(super) enum Text {
     Prefix(Vec<u8>),
     Suffix(Vec<u8>),
     Contains(Vec<u8>),
-    Regex(Arc<Regex>),
+    /// As written, and compiled.
+    Regex(Arc<str>, Arc<Regex>),
     IgnoringCase(Box<Text>),
     Unread(Unread),
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Text) -> bool {
+        match (self, other) {
+            (Text::Exact(a), Text::Exact(b))
+            | (Text::Prefix(a), Text::Prefix(b))
+            | (Text::Suffix(a), Text::Suffix(b))
+            | (Text::Contains(a), Text::Contains(b)) => a == b,
+            (Text::Regex(a, _), Text::Regex(b, _)) | (Text::Unread(a), Text::Unread(b)) => a == b,
+            (Text::IgnoringCase(a), Text::IgnoringCase(b)) => a == b,
+            _ => false,
+        }
+    }
 }
 
 impl Text {
@@ -66,7 +81,7 @@ impl Text {
     pub(super) fn regex(node: &Node, place: &Place<'_>, context: &mut Context) -> Text {
         let pattern = super::fields::text(node, "regex").unwrap_or_default();
         match context.regex(pattern) {
-            Ok(regex) if !pattern.is_empty() => Text::Regex(regex),
+            Ok(regex) if !pattern.is_empty() => Text::Regex(pattern.into(), regex),
             Ok(_) => Text::Unread(context.unread(place, node.at, "the expression is empty")),
             Err(why) => Text::Unread(context.unread(place, node.at, why)),
         }
@@ -78,7 +93,7 @@ impl Text {
             Text::Prefix(text) => value.starts_with(text).into(),
             Text::Suffix(text) => value.ends_with(text).into(),
             Text::Contains(text) => contains(value, text).into(),
-            Text::Regex(regex) => regex.matches(value).into(),
+            Text::Regex(_, regex) => regex.matches(value).into(),
             Text::Unread(_) => Tri::Unknown,
             Text::IgnoringCase(inner) => {
                 let lower = value.to_ascii_lowercase();
@@ -107,16 +122,16 @@ fn contains(value: &[u8], part: &[u8]) -> bool {
 }
 
 /// `HeaderMatcher`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Header {
-    name: String,
-    test: HeaderTest,
-    invert: bool,
-    missing_is_empty: bool,
+    pub(super) name: String,
+    pub(super) test: HeaderTest,
+    pub(super) invert: bool,
+    pub(super) missing_is_empty: bool,
 }
 
-#[derive(Clone, Debug)]
-enum HeaderTest {
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum HeaderTest {
     Present(bool),
     Text(Text),
     /// Half open.
@@ -198,7 +213,7 @@ impl Header {
 }
 
 /// `ValueMatcher`, on dynamic metadata.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum ValueTest {
     Null,
     Bool(bool),

@@ -117,6 +117,25 @@ impl Tree {
         Ok(Tree { field, kind, otherwise })
     }
 
+    /// Adds the ports that it names.
+    pub(super) fn add_ports(&self, ports: &mut Vec<u16>) {
+        let entries: Vec<&OnMatch> = match &self.kind {
+            Kind::Exact(entries) => {
+                if matches!(self.field, Field::DestinationPort) {
+                    ports.extend(entries.iter().filter_map(|(key, _)| key.parse::<u16>().ok()));
+                }
+                entries.iter().map(|(_, then)| then).collect()
+            }
+            Kind::Prefix(entries) => entries.iter().map(|(_, then)| then).collect(),
+            Kind::Ranges(_, entries) => entries.iter().collect(),
+        };
+        for then in entries.into_iter().chain(self.otherwise.as_deref()) {
+            if let OnMatch::Tree(tree) = then {
+                tree.add_ports(ports);
+            }
+        }
+    }
+
     pub(super) fn ask<'t>(&'t self, subject: &Subject<'_>) -> Answer<'t> {
         match self.look_up(subject) {
             Answer::NoMatch => self.otherwise.as_ref().map_or(Answer::NoMatch, |then| then.ask(subject)),

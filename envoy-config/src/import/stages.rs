@@ -1,0 +1,185 @@
+//! The filters of a chain as the stages of a plan: for questions about all requests at once.
+
+use super::{
+    chain::{Chain, Does},
+    conditions::{Groups, Seen, Untold, product},
+    ext_authz::ExtAuthz,
+    jwt::Jwt,
+    rbac::{Action, Rbac, Rules},
+    text::{Text, ValueTest},
+};
+use alloc::{boxed::Box, format, string::ToString, sync::Arc, vec, vec::Vec};
+use gnomon_engine::{
+    Position,
+    plan::{ChainParts, Clause, CustomParts, Origin, PolicyName, Rule},
+};
+
+/// Two lists of ALLOW rules, both of which must allow, are multiplied out; no more rules than this.
+const RULES: usize = 2_000;
+
+impl Chain {
+    /// The stages of its filters. They stand in the order of the configuration, which bears only on what conditions on
+    /// claims see: a request passes where each of them lets it pass.
+    ///
+    /// # Errors
+    ///
+    /// What of them has no such form.
+    pub(super) fn stages(&self) -> Result<ChainParts, Untold> {
+        let mut parts = ChainParts::default();
+        if let Some(name) = &self.criteria.unread {
+            return Err(name.to_string());
+        }
+        let mut jwt: Option<&Jwt> = None;
+        let mut shadows: Vec<(&Rbac, Option<&Jwt>)> = Vec::new();
+        for filter in &self.filters {
+            match &filter.does {
+                Does::Unread(_, name) => return Err(name.to_string()),
+                Does::Jwt(filter) => {
+                    if let Some(name) = &filter.preflights {
+                        return Err(name.to_string());
+                    }
+                    if jwt.is_some() {
+                        return Err("a second jwt_authn filter".into());
+                    }
+                    jwt = Some(filter);
+                }
+                Does::Rbac(rbac) => {
+                    if rbac.shadow.is_some() {
+                        shadows.push((rbac, jwt));
+                    }
+                    if let Some(rules) = &rbac.rules {
+                        add(&mut parts, rules, &Seen::by(self, rbac.network, jwt))?;
+                    }
+                }
+                Does::ExtAuthz(filter) => {
+                    if parts.custom.is_some() {
+                        return Err("a second ext_authz filter".into());
+                    }
+                    parts.custom = Some(self.custom(filter, &shadows)?);
+                }
+            }
+        }
+        Ok(parts)
+    }
+
+    /// What the provider is asked about: what matches the shadow rules in front of it.
+    fn custom(&self, filter: &ExtAuthz, shadows: &[(&Rbac, Option<&Jwt>)]) -> Result<CustomParts, Untold> {
+        if let Some(name) = &filter.unread {
+            return Err(name.to_string());
+        }
+        let custom = |rules| CustomParts {
+            provider: filter.name().to_string(),
+            rules,
+            fails_open: filter.fail_open,
+            status_on_error: filter.status_on_error,
+        };
+        let Some(asked) = &filter.asked else {
+            return Ok(custom(vec![everything("ext_authz is asked about every request")]));
+        };
+        let network = match asked.filter.as_str() {
+            "envoy.filters.http.rbac" => false,
+            "envoy.filters.network.rbac" => true,
+            other => return Err(format!("an ext_authz filter that metadata of {other} enables")),
+        };
+        let (prefix, [key]) = (
+            match &asked.value {
+                ValueTest::Text(Text::Prefix(prefix)) if !asked.invert => prefix,
+                _ => return Err("an ext_authz filter that goes by more than the beginning of an id".into()),
+            },
+            &asked.path[..],
+        ) else {
+            return Err("an ext_authz filter that goes by more than the id of a policy".into());
+        };
+        let mut rules = Vec::new();
+        for (rbac, jwt) in shadows {
+            let Some(shadow) = rbac.shadow.as_ref().filter(|_| rbac.network == network) else { continue };
+            if *key != format!("{}shadow_effective_policy_id", rbac.shadow_prefix) {
+                continue;
+            }
+            if let Some(name) = &shadow.unread {
+                return Err(name.to_string());
+            }
+            // Claims are read behind the provider.
+            if jwt.is_some() {
+                return Err("an ext_authz filter behind jwt_authn, by rules that may see claims".into());
+            }
+            if !shadow.policies.iter().all(|policy| policy.name.as_bytes().starts_with(prefix)) {
+                return Err("an ext_authz filter that is asked about some of the policies before it".into());
+            }
+            let seen = Seen::by(self, rbac.network, None);
+            for policy in &shadow.policies {
+                rules.push(seen.rule(policy, &shadow.file)?);
+            }
+        }
+        Ok(custom(rules))
+    }
+}
+
+/// A filter that refuses, or one more that has to allow.
+fn add(parts: &mut ChainParts, rules: &Rules, seen: &Seen<'_>) -> Result<(), Untold> {
+    if let Some(name) = &rules.unread {
+        return Err(name.to_string());
+    }
+    if rules.action == Action::Log {
+        return Ok(());
+    }
+    let mut found = Vec::with_capacity(rules.policies.len());
+    for policy in &rules.policies {
+        let rule = seen.rule(policy, &rules.file).map_err(|what| format!("{}: {what}", policy.name))?;
+        found.push(rule);
+    }
+    match (rules.action, &mut parts.allow) {
+        (Action::Allow, Some(before)) => {
+            if before.len().saturating_mul(found.len()) > RULES {
+                return Err(format!("two ALLOW filters with more than {RULES} pairs of policies"));
+            }
+            let mut both = Vec::new();
+            for one in before.iter() {
+                for other in &found {
+                    both.push(and(one, other)?);
+                }
+            }
+            *before = both;
+        }
+        (Action::Allow, none) => *none = Some(found),
+        _ => parts.deny.extend(found),
+    }
+    Ok(())
+}
+
+/// Both rules at once, under the name of the second.
+fn and(one: &Rule, other: &Rule) -> Result<Rule, Untold> {
+    let groups = |rules: &[Box<[Clause]>]| -> Groups {
+        match rules.is_empty() {
+            true => vec![Vec::new()],
+            false => rules.iter().map(|group| group.to_vec()).collect(),
+        }
+    };
+    let both = |a: &[Box<[Clause]>], b: &[Box<[Clause]>]| -> Result<Box<[Box<[Clause]>]>, Untold> {
+        let all = product(&groups(a), &groups(b))?;
+        Ok(all.into_iter().filter(|group| !group.is_empty()).map(Vec::into_boxed_slice).collect())
+    };
+    Ok(Rule {
+        from: both(&one.from, &other.from)?,
+        to: both(&one.to, &other.to)?,
+        when: one.when.iter().chain(&other.when).cloned().collect(),
+        ..other.clone()
+    })
+}
+
+/// A rule that no policy has, for what follows from the configuration: `why` says what.
+pub(super) fn unnamed(why: &str, when: Vec<Clause>) -> Rule {
+    let policy = PolicyName { namespace: "".into(), name: "".into(), file: Arc::from("") };
+    Rule {
+        id: why.into(),
+        origin: Origin { policy: Arc::new(policy), index: 0, at: Position::default() },
+        from: Box::default(),
+        to: Box::default(),
+        when: when.into(),
+        notes: vec![why.into()],
+    }
+}
+
+pub(super) fn everything(why: &str) -> Rule {
+    unnamed(why, Vec::new())
+}

@@ -106,7 +106,7 @@ impl Default for Report {
             log: Wanted::Divergent,
             sample: 1.0,
             response_header: String::new(),
-            filter_state: Wanted::default(),
+            filter_state: Wanted::All,
             lines_per_second: 10,
             policies: 100,
             claims: Vec::new(),

@@ -119,7 +119,7 @@ const FILTER: Object = Object {
                         "filterState",
                         Either(&[Words(&["none", "denied", "divergent", "all"]), Boolean]),
                         "Which requests get %FILTER_STATE(wasm.gnomon:PLAIN)%; true: all, false: none. \
-                         Default: divergent.",
+                         Default: all.",
                     ),
                 ],
                 ..WRITTEN

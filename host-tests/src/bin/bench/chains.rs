@@ -135,7 +135,7 @@ impl Makes {
     }
 
     fn module(&self, title: &str, manifests: &[Value]) -> Listener {
-        Makes::ours(title, &self.so, manifests, json!({}))
+        Makes::ours(title, &self.so, manifests, json!({"filterState": "divergent"}))
     }
 
     fn envoys(title: &str, resources: &Resources) -> Listener {

@@ -303,6 +303,17 @@ metadata: {name: default, namespace: shop}
 spec: {mtls: {mode: PERMISSIVE}}
 "#;
 
+/// A list has elements that no policy names: `other than` would count these, too.
+#[test]
+fn lists_in_words() {
+    let of = |values: &str| {
+        policy("a", "ALLOW", &format!("[{{when: [{{key: 'request.headers[x-a]', values: {values}}}]}}]"))
+    };
+    let changes = changes_for(&of("[v, 'v*']"), &of("[v]"), ProxyKind::Sidecar);
+    let told: Vec<&str> = changes.summary.iter().map(|line| line.requests.as_str()).collect();
+    assert_eq!(told, ["HTTP requests with a header x-a v* but not v and without header x-a v"]);
+}
+
 /// Every planted change is found, in the direction that it has.
 #[test]
 fn planted_changes() {

@@ -208,7 +208,10 @@ impl<'p> Comparison<'p> {
         if let Some(any_of) = covered(&values, &wanted, 8) {
             return Phrase { any_of, ..phrase };
         }
-        if let Some(but_not) = covered(&values, &without(&all, &wanted), 8) {
+        // What lies in no class of a set is an element, too, so that "other than" says too much there.
+        if !of.is_set()
+            && let Some(but_not) = covered(&values, &without(&all, &wanted), 8)
+        {
             return Phrase { but_not, ..phrase };
         }
         // The smallest value around it, without some.

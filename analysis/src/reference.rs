@@ -18,7 +18,7 @@ use gnomon_engine::{Attribute, attribute::Key};
 pub type File = (&'static str, fn() -> String);
 
 /// What is generated.
-pub const FILES: [File; 13] = [
+pub const FILES: [File; 16] = [
     ("docs/attributes.md", document::text),
     ("web-playground/app/src/editor/attributes.ts", page::text),
     ("schemas/authorization-policy-rules.json", schema::text),
@@ -30,6 +30,9 @@ pub const FILES: [File; 13] = [
     ("schemas/verdict.json", printed::verdict),
     ("schemas/test-results.json", printed::test_results),
     ("schemas/difference.json", printed::difference),
+    ("schemas/drift.json", printed::drift),
+    ("schemas/who-can.json", printed::who_can),
+    ("schemas/matrix.json", printed::matrix),
     ("schemas/findings.json", lint::findings),
     ("schemas/gnomon-toml.json", lint::configuration),
 ];

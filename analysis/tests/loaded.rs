@@ -4,6 +4,7 @@
 
 use gnomon_analysis::{
     diff::{Changes, Problem, State, of_workload},
+    drift::{Drift, Object, ObjectState, drift},
     imported::Proxy,
     invariant::{Must, Requests, allowed, violations},
 };
@@ -14,7 +15,7 @@ use gnomon_engine::{
     prepare::ProxySettings,
     request::Protocol,
     resource::Resources,
-    workload::{ProxyKind, Underscores},
+    workload::{PathNormalization, ProxyKind, Underscores},
 };
 use gnomon_envoy_config::{export, import::Imported};
 use gnomon_manifests::{
@@ -417,4 +418,94 @@ fn invariants_of_what_is_loaded() {
             .newly_denied
             .is_some_and(|witness| witness.request.path.starts_with("/admin"))
     );
+}
+
+/// What is declared for shop/web beside what is loaded.
+fn drifted(declared: &str, imported: &Imported, mesh: &Mesh) -> Drift {
+    let loaded = load_text(declared, "declared.yaml").unwrap();
+    let workload = &Workload { namespace: "shop".into(), ..Workload::default() };
+    let state = State { resources: &loaded.resources, workload, mesh };
+    let proxy = Proxy { imported, listener: None, workload, mesh };
+    drift(state, proxy, NOW, &SoftwareCrypto).unwrap()
+}
+
+/// What istiod makes of policies for shop/web.
+fn made_of(policies: &str, mesh: &Mesh) -> Imported {
+    let loaded = load_text(policies, "loaded.yaml").unwrap();
+    let workload = Workload { namespace: "shop".into(), ..Workload::default() };
+    import(&listener(&loaded.resources, &workload, mesh, Protocol::Http))
+}
+
+fn told(objects: &[Object]) -> Vec<(&str, &str, &str, ObjectState)> {
+    objects.iter().map(|one| (&*one.kind, &*one.name, &*one.part, one.state)).collect()
+}
+
+fn tokens(rules: &str) -> String {
+    format!(
+        "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {{name: tokens, namespace: shop}}\nspec: \
+         {{jwtRules: [{rules}]}}\n"
+    )
+}
+
+#[test]
+fn issuers_that_are_not_as_declared() {
+    let mesh = Mesh::default();
+    let rule = |issuer: &str, more: &str| format!("{{issuer: {issuer}, jwksUri: https://keys.test/k{more}}}");
+    let declared = tokens(&[rule("a", ""), rule("b", ", audiences: [api]"), rule("d", "")].join(", "));
+    let loaded =
+        made_of(&tokens(&[rule("b", ", audiences: [web]"), rule("c", ""), rule("d", "")].join(", ")), &mesh);
+    let found = drifted(&declared, &loaded, &mesh);
+    let kind = "RequestAuthentication";
+    assert_eq!(
+        told(&found.objects),
+        [
+            (kind, "shop/tokens", "issuer a", ObjectState::Missing),
+            (kind, "shop/tokens", "issuer b", ObjectState::Different),
+            (kind, "", "issuer c", ObjectState::Stale),
+        ]
+    );
+    assert_eq!((found.objects[0].line, found.objects[1].why.len()), (4, 1));
+    assert!(!found.is_equivalent());
+    let same = drifted(&declared, &made_of(&declared, &mesh), &mesh);
+    assert!(same.is_equivalent() && same.objects.is_empty(), "{same:?}");
+}
+
+/// Requests mean something else to a connection manager with other settings: they are named, and nothing is compared.
+#[test]
+fn settings_that_are_not_as_declared() {
+    let (mesh, other) =
+        (Mesh::default(), Mesh { path_normalization: PathNormalization::MergeSlashes, ..Mesh::default() });
+    let policies = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, namespace: shop}\nspec: \
+                    {rules: [{to: [{operation: {paths: [/a]}}]}]}\n";
+    let found = drifted(policies, &made_of(policies, &other), &mesh);
+    assert_eq!(found.settings, ["mergeSlashes: declared false, loaded true"]);
+    assert!(found.changes.is_none() && !found.is_equivalent() && found.objects.is_empty());
+}
+
+/// The listeners of a sidecar that istiod has configured, with STRICT declared and not loaded, and the other way round.
+#[test]
+fn mutual_tls_that_is_not_as_declared() {
+    let mesh = Mesh::default();
+    let permissive = std::fs::read_to_string("../cli/tests/data/import/sidecar.yaml").unwrap();
+    let strict = permissive.replace("transportProtocol: raw_buffer", "transportProtocol: none");
+    let mode = |mode: &str| {
+        format!(
+            "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {{name: default, namespace: shop}}\nspec: \
+             {{mtls: {{mode: {mode}}}}}\n"
+        )
+    };
+    for (declared, listener, differs) in [
+        ("STRICT", &permissive, true),
+        ("PERMISSIVE", &strict, true),
+        ("STRICT", &strict, false),
+        ("PERMISSIVE", &permissive, false),
+    ] {
+        let found = drifted(&mode(declared), &loaded_from(listener), &mesh);
+        let own: Vec<_> = found.objects.iter().filter(|one| one.kind == "PeerAuthentication").collect();
+        assert_eq!(own.len(), usize::from(differs), "{declared}: {own:?}");
+        if let [one] = own[..] {
+            assert_eq!((&*one.name, one.state, one.line), ("shop/default", ObjectState::Different, 1));
+            assert!(one.why[0].starts_with(&format!("declared {declared}, loaded ")), "{one:?}");
+        }
+    }
 }

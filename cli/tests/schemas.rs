@@ -15,6 +15,13 @@ fn schema(name: &str) -> Schema {
     Schema::new(&text()).closed()
 }
 
+/// What stands in the schema and was not printed, but for the parts of requests.
+fn unseen(schema: &Schema) -> Vec<String> {
+    let of_requests = ["request.", "source.", "destination."];
+    let own = |name: &String| !of_requests.iter().any(|part| name.starts_with(part));
+    schema.unseen().into_iter().filter(own).collect()
+}
+
 fn printed(arguments: &[&str]) -> Value {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let output =
@@ -90,6 +97,50 @@ fn differences() {
                 .is_some_and(|link| link.starts_with("http://localhost:4321/#s="))
         );
     }
+}
+
+#[test]
+fn drift() {
+    let mut schema = schema("drift");
+    let dump = "cli/tests/data/drift/config_dump.json";
+    let drift =
+        printed(&["drift", "-p", "cli/tests/data/drift/policies.yaml", "--envoy-config", dump, "-o", "json"]);
+    assert_eq!(schema.check(&drift), Vec::<String>::new());
+    let states: Vec<&Value> = drift["objects"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
+    assert_eq!(states, ["different", "missing", "stale"]);
+    assert!(drift["difference"]["newlyAllowed"]["request"].is_object());
+}
+
+#[test]
+fn who_may() {
+    let mut schema = schema("who-can");
+    let demo = "examples/end-user-jwt/demo";
+    assert_eq!(
+        schema.check(&printed(&["who-can", "GET", "/api/orders", "-p", demo, "-o", "json"])),
+        Vec::<String>::new()
+    );
+    assert_eq!(unseen(&schema), Vec::<String>::new());
+}
+
+#[test]
+fn matrices() {
+    let mut schema = schema("matrix");
+    let [old, new] = ["cli/tests/data/diff/old.yaml", "cli/tests/data/diff/new.yaml"];
+    for more in [&[][..], &["--diff", old]] {
+        let matrix = printed(&[&["matrix", "-p", new, "-o", "json"], more].concat());
+        assert_eq!(schema.check(&matrix), Vec::<String>::new());
+    }
+    assert_eq!(unseen(&schema), Vec::<String>::new());
+}
+
+/// What `gnomon upgrade` prints is a difference.
+#[test]
+fn upgrades() {
+    let mut schema = schema("difference");
+    let printed =
+        printed(&["upgrade", "1.28.0", "1.32.0", "-p", "cli/tests/data/diff/dotted.yaml", "-o", "json"]);
+    assert_eq!(schema.check(&printed), Vec::<String>::new());
+    assert_eq!(printed["equivalent"], false);
 }
 
 #[test]

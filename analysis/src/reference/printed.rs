@@ -3,7 +3,7 @@
 //! A table that says otherwise than the program prints fails `analysis/tests/schemas.rs` or `cli/tests/schemas.rs`.
 
 use super::{
-    shape::{Object, PRINTED, Shape, TEXT, document, field},
+    shape::{Field, Object, PRINTED, Shape, TEXT, document, field},
     written::{DECIDING_STAGE, DRY_RUN_RESULT, OUTCOME, REQUEST},
 };
 use Shape::{Any, AnyMap, Boolean, Either, Integer, List, OrNull, Text, Words};
@@ -19,6 +19,18 @@ pub(super) fn test_results() -> String {
 
 pub(super) fn difference() -> String {
     document("What gnomon diff -o json prints", Shape::Object(&DIFFERENCE))
+}
+
+pub(super) fn drift() -> String {
+    document("What gnomon drift -o json prints", Shape::Object(&DRIFT))
+}
+
+pub(super) fn who_can() -> String {
+    document("What gnomon who-can -o json prints", List(&Shape::Object(&WHO_CAN)))
+}
+
+pub(super) fn matrix() -> String {
+    document("What gnomon matrix -o json prints", List(&Shape::Object(&MATRIX)))
 }
 
 /// What most objects are: fields as it is, of which none must be there.
@@ -249,60 +261,67 @@ const DIFFERENCE: Object = Object {
     ..PRINTED
 };
 
-const COMPARED: Object = Object {
-    name: "compared",
-    doc: "What changes at a workload.",
+const COMPARED_WORKLOAD: Object = Object {
+    name: "comparedWorkload",
+    doc: "The workload.",
     fields: &[
-        field(
-            "workload",
-            Shape::Object(&Object {
-                name: "comparedWorkload",
-                doc: "The workload.",
-                fields: &[
-                    field("name", Text("shop/orders"), "What it is called."),
-                    field("namespace", Text("shop"), "Its namespace."),
-                    field("labels", AnyMap, "Its labels."),
-                    field(
-                        "proxy",
-                        Words(&["sidecar", "gateway", "waypoint", "ztunnel"]),
-                        "What enforces the policies.",
-                    ),
-                ],
-                required: &["name", "namespace", "labels", "proxy"],
-                ..PRINTED
-            }),
-            "The workload.",
-        ),
-        field("equivalent", Boolean, "Every request fares as before."),
-        field("newlyAllowed", OrNull(&Shape::Object(&WITNESS)), "A smallest request that is newly allowed."),
-        field("newlyDenied", OrNull(&Shape::Object(&WITNESS)), "A smallest request that is newly denied."),
-        field(
-            "newlyUndecided",
-            OrNull(&Shape::Object(&WITNESS)),
-            "A smallest request whose verdict is newly unknown.",
-        ),
-        field("complete", Boolean, "The summary has the whole difference; false: it was cut."),
-        field(
-            "summary",
-            List(&Shape::Object(&CHANGE)),
-            "The difference in lines that do not overlap; not sorted by importance.",
-        ),
-        field(
-            "link",
-            Text("http://localhost:4321/#s=q1a"),
-            "With --link, where there is a difference, the address that opens it in the playground.",
-        ),
+        field("name", Text("shop/orders"), "What it is called."),
+        field("namespace", Text("shop"), "Its namespace."),
+        field("labels", AnyMap, "Its labels."),
+        field("proxy", Words(&["sidecar", "gateway", "waypoint", "ztunnel"]), "What enforces the policies."),
     ],
-    required: &[
-        "workload",
-        "equivalent",
-        "newlyAllowed",
-        "newlyDenied",
-        "newlyUndecided",
-        "complete",
-        "summary",
-    ],
+    required: &["name", "namespace", "labels", "proxy"],
     ..PRINTED
+};
+
+/// What a difference has, of a workload or of what a proxy has loaded.
+const CHANGES: [Field; 6] = [
+    field("equivalent", Boolean, "Every request fares as before."),
+    field("newlyAllowed", OrNull(&Shape::Object(&WITNESS)), "A smallest request that is newly allowed."),
+    field("newlyDenied", OrNull(&Shape::Object(&WITNESS)), "A smallest request that is newly denied."),
+    field(
+        "newlyUndecided",
+        OrNull(&Shape::Object(&WITNESS)),
+        "A smallest request whose verdict is newly unknown.",
+    ),
+    field("complete", Boolean, "The summary has the whole difference; false: it was cut."),
+    field(
+        "summary",
+        List(&Shape::Object(&CHANGE)),
+        "The difference in lines that do not overlap; not sorted by importance.",
+    ),
+];
+
+const COMPARED: Object = {
+    let [equivalent, allowed, denied, undecided, complete, summary] = CHANGES;
+    Object {
+        name: "compared",
+        doc: "What changes at a workload.",
+        fields: &[
+            field("workload", Shape::Object(&COMPARED_WORKLOAD), "The workload."),
+            equivalent,
+            allowed,
+            denied,
+            undecided,
+            complete,
+            summary,
+            field(
+                "link",
+                Text("http://localhost:4321/#s=q1a"),
+                "With --link, where there is a difference, the address that opens it in the playground.",
+            ),
+        ],
+        required: &[
+            "workload",
+            "equivalent",
+            "newlyAllowed",
+            "newlyDenied",
+            "newlyUndecided",
+            "complete",
+            "summary",
+        ],
+        ..PRINTED
+    }
 };
 
 const SAID: Object = Object {
@@ -351,5 +370,125 @@ const CHANGE: Object = Object {
         field("example", Shape::Object(&REQUEST), "One of these requests."),
     ],
     required: &["change", "protocol", "requests", "old", "new", "because", "example"],
+    ..PRINTED
+};
+
+const DRIFT: Object = Object {
+    name: "drift",
+    doc: "What a proxy has loaded beside what is declared.",
+    fields: &[
+        field("equivalent", Boolean, "Every request fares as declared."),
+        field("workload", Shape::Object(&COMPARED_WORKLOAD), "Whose proxy it is."),
+        field("objects", List(&Shape::Object(&DRIFTED)), "The objects that are not as declared."),
+        field(
+            "settings",
+            List(&TEXT),
+            "Settings of the HTTP connection manager that are not as declared, for people.",
+        ),
+        field(
+            "difference",
+            OrNull(&Shape::Object(&LOADED)),
+            "As gnomon diff prints it for a workload: old is what is declared, new what is loaded. null: not compared, since \
+             settings differ.",
+        ),
+    ],
+    required: &["equivalent", "workload", "objects", "settings", "difference"],
+    ..PRINTED
+};
+
+const LOADED: Object = Object {
+    name: "loadedDifference",
+    doc: "What fares otherwise than declared.",
+    fields: &CHANGES,
+    required: &["equivalent", "newlyAllowed", "newlyDenied", "newlyUndecided", "complete", "summary"],
+    ..PRINTED
+};
+
+const DRIFTED: Object = Object {
+    name: "driftedObject",
+    doc: "An object that is not as declared.",
+    fields: &[
+        field(
+            "kind",
+            Words(&["AuthorizationPolicy", "RequestAuthentication", "PeerAuthentication", "RBAC policy"]),
+            "Its kind; RBAC policy: one of Envoy's that no policy of Istio's has made.",
+        ),
+        field("name", Text("shop/orders"), "namespace/name; empty where the configuration does not say it."),
+        field("part", Text("ALLOW rule 0"), "The rule, the issuer or the port."),
+        field(
+            "state",
+            Words(&["missing", "stale", "different"]),
+            "missing: declared, and not loaded; stale: loaded, and not declared; different: loaded otherwise.",
+        ),
+        field("file", TEXT, "Where it is declared, else where it is loaded; empty where nothing says it."),
+        field("line", LINE, "The line; 0 where there is none."),
+        field("why", List(&TEXT), "What is otherwise, for people."),
+    ],
+    required: &["kind", "name", "part", "state", "file", "line", "why"],
+    ..PRINTED
+};
+
+const WHO_CAN: Object = Object {
+    name: "whoCan",
+    doc: "Who may send the request to a workload.",
+    fields: &[
+        field("workload", Text("shop/orders"), "What it is called."),
+        field("complete", Boolean, "Everybody who may is there; false: the list was cut."),
+        field(
+            "allowed",
+            List(&Shape::Object(&ALLOWED)),
+            "Who may, in lines that do not overlap; empty: nobody.",
+        ),
+    ],
+    required: &["workload", "complete", "allowed"],
+    ..PRINTED
+};
+
+const ALLOWED: Object = Object {
+    name: "allowed",
+    doc: "Requests that are allowed.",
+    fields: &[
+        field("requests", Text("GET /orders from namespace web"), "Which requests, for people."),
+        field("by", Shape::Object(&DECIDES), "What allows them."),
+        field("example", Shape::Object(&REQUEST), "One of them, as gnomon eval takes it."),
+    ],
+    required: &["requests", "by", "example"],
+    ..PRINTED
+};
+
+const MATRIX: Object = Object {
+    name: "row",
+    doc: "What callers may do at a workload.",
+    fields: &[
+        field("workload", Text("shop/orders"), "What it is called."),
+        field("callers", List(&Shape::Object(&CELL)), "Those of whom there is anything to say."),
+    ],
+    required: &["workload", "callers"],
+    ..PRINTED
+};
+
+const CELL: Object = Object {
+    name: "cell",
+    doc: "What a caller may do.",
+    fields: &[
+        field(
+            "caller",
+            Text("jobs/batch"),
+            "namespace/account, or a kind of callers: plaintext, other identities.",
+        ),
+        field(
+            "may",
+            Words(&["everything", "something", "nothing", "unknown", "more", "less", "same", "other"]),
+            "How much; unknown: nobody can know. With --diff OLD how much more or less than before; other: some of both.",
+        ),
+        field("requests", List(&TEXT), "Which requests, for people."),
+        field("complete", Boolean, "All of them are there; false: the list was cut."),
+        field(
+            "example",
+            Shape::Object(&REQUEST),
+            "One of them, as gnomon eval takes it, where there is one.",
+        ),
+    ],
+    required: &["caller", "may", "requests", "complete"],
     ..PRINTED
 };

@@ -188,8 +188,8 @@ impl Stream {
         reporter.metrics.add(host, Counter::Errors, asked.failures());
     }
 
-    /// A TCP connection has ended: compare, count, tell. A connection that never sent anything was never decided
-    /// on, by nobody; nor was one that its client gave up while a provider in front was thinking.
+    /// A TCP connection has ended: compare, count, tell. Nothing is said of a connection that never sent
+    /// anything, since no filter decides on one, nor of one that its client closed before a provider in front had answered.
     ///
     /// `by_proxy`: the client had not left. Envoy's ext_authz closes first and says afterwards that it was ext_authz: what
     /// it refused cannot be told from what was served and then closed by the other end. Where it stands in front, as

@@ -32,7 +32,7 @@ impl Session {
         let aim = aims.first().cloned().unwrap_or_default();
         if aim.workload.proxy == ProxyKind::Agentgateway {
             return Compared::without(
-                "not covered: agentgateway, whose policies are compared by nobody here",
+                "not covered: agentgateway, to which istiod gives none of these policies",
             );
         }
         let sides = [self.set(&input.baseline), self.set(&input.policies)];

@@ -101,6 +101,8 @@ fn clause(comparison: &Comparison<'_>, at: usize, axis: &Axis, choice: &Choice) 
         Subject::RemoteIp => (4, text("client IP")),
         Subject::DestinationIp => (5, text("local IP")),
         Subject::Port => (5, text("port")),
+        // An empty one is how it is told that the client sent none.
+        Subject::Sni if phrase.any_of == [""] => (6, "without a server name".into()),
         Subject::Sni => (6, text("server name")),
         Subject::Preflight => {
             let is = classes.iter().any(|class| axis.members.get(*class as usize) == Some(&Member::State(1)));

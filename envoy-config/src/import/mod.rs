@@ -8,6 +8,7 @@
 //! Bounds: matchers nest 64 deep, expressions have Istio's limit for RE2 each and a common one, a thousand findings are
 //! kept. Time and memory are linear in the document.
 
+mod atom;
 mod chain;
 mod conditions;
 mod connection;

@@ -1,0 +1,288 @@
+//! One condition on one attribute: how Envoy's matchers of texts, headers and peers are written as a rule's own.
+
+use super::{conditions::Untold, text::Text};
+use alloc::{
+    boxed::Box,
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+use gnomon_engine::{
+    Attribute, Position,
+    pattern::{Glob, Pattern, PeerPattern},
+    plan::{Clause, Matcher},
+};
+
+const SPIFFE: &str = "spiffe://";
+
+/// A condition on one attribute.
+#[derive(Clone)]
+pub(super) struct Atom {
+    pub(super) attribute: Attribute,
+    pub(super) key: Option<String>,
+    pub(super) name: Vec<Box<str>>,
+    pub(super) matcher: Matcher,
+    pub(super) expected: Vec<String>,
+}
+
+impl Atom {
+    pub(super) fn clause(self, negated: bool, at: Position) -> Clause {
+        let Atom { attribute, key, name, matcher, expected } = self;
+        Clause::of((attribute, key.as_deref()), name, (matcher, negated), expected, at)
+    }
+
+    pub(super) fn of_peer(pattern: PeerPattern, written: String) -> Atom {
+        let (attribute, expected) = match &pattern {
+            PeerPattern::ServiceAccount { namespace, name } => {
+                (Attribute::ServiceAccount, format!("{namespace}/{name}"))
+            }
+            PeerPattern::TrustDomain { .. } => (Attribute::TrustDomain, written),
+            PeerPattern::Glob(glob) => {
+                let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+                let parts: Vec<String> = glob.parts().map(text).collect();
+                let joined = parts.join("*");
+                match joined.strip_prefix("*/ns/").and_then(|rest| rest.strip_suffix("/*")) {
+                    Some(namespace) => (Attribute::Namespace, namespace.into()),
+                    None => {
+                        let bare = joined.strip_prefix(SPIFFE).unwrap_or(&joined);
+                        (Attribute::Principal, bare.to_string())
+                    }
+                }
+            }
+            PeerPattern::Name(pattern) => {
+                let written = pattern.written();
+                (Attribute::Principal, written.strip_prefix(SPIFFE).unwrap_or(&written).to_string())
+            }
+            _ => (Attribute::Principal, written),
+        };
+        Atom {
+            attribute,
+            key: None,
+            name: Vec::new(),
+            matcher: Matcher::Peer([pattern].into()),
+            expected: vec![expected],
+        }
+    }
+
+    /// Adds the values of another on the same attribute; false: it is about something else.
+    pub(super) fn take(&mut self, other: Atom) -> bool {
+        let peers = |attribute| {
+            matches!(
+                attribute,
+                Attribute::Principal
+                    | Attribute::Namespace
+                    | Attribute::ServiceAccount
+                    | Attribute::TrustDomain
+            )
+        };
+        let same = self.attribute == other.attribute && self.key == other.key && self.name == other.name;
+        if !(same || peers(self.attribute) && peers(other.attribute)) {
+            return false;
+        }
+        fn add<T: Clone>(into: &mut Box<[T]>, more: &[T]) -> bool {
+            *into = [&into[..], more].concat().into();
+            true
+        }
+        let done = match (&mut self.matcher, &other.matcher) {
+            (Matcher::Peer(into), Matcher::Peer(more)) => add(into, more),
+            (Matcher::Ip(into), Matcher::Ip(more)) => add(into, more),
+            (Matcher::Port(into), Matcher::Port(more)) => add(into, more),
+            (Matcher::Text(into), Matcher::Text(more))
+            | (Matcher::Header(into), Matcher::Header(more))
+            | (Matcher::Host(into), Matcher::Host(more)) => add(into, more),
+            (Matcher::Path(into), Matcher::Path(more)) => add(into, more),
+            (Matcher::RequestPrincipal(into), Matcher::RequestPrincipal(more)) => add(into, more),
+            (Matcher::Metadata(into), Matcher::Metadata(more)) => add(into, more),
+            _ => false,
+        };
+        if done {
+            self.expected.extend(other.expected);
+        }
+        done
+    }
+}
+
+/// A header is there.
+pub(super) fn present(name: &str) -> Atom {
+    header(name, [Pattern::Any].into(), false, "*".into())
+}
+
+fn header(name: &str, patterns: Box<[Pattern]>, ignoring_case: bool, expected: String) -> Atom {
+    let name = if name == "host" { ":authority" } else { name };
+    let (attribute, key) = match (name, ignoring_case) {
+        (":method", _) => (Attribute::Method, None),
+        (":authority", true) => (Attribute::Host, None),
+        _ => (Attribute::Header, Some(format!("request.headers[{name}]"))),
+    };
+    let matcher = if ignoring_case { Matcher::Host(patterns) } else { Matcher::Header(patterns) };
+    Atom { attribute, key, name: vec![name.into()], matcher, expected: vec![expected] }
+}
+
+/// A value of a header.
+pub(super) fn of_header(name: &str, text: &Text) -> Result<Atom, Untold> {
+    let what = format!("the header {name}");
+    let host = matches!(name, ":authority" | "host");
+    let (text, ignoring) = match text {
+        Text::IgnoringCase(inner) if host => (&**inner, true),
+        text => (text, false),
+    };
+    let mut found = pattern(text, &what)?;
+    if let Text::Regex(source, _) = text {
+        // A regular expression of something wants more than that the header is there.
+        found = match &**source {
+            ".*" => Pattern::Any,
+            _ if found == Pattern::Any => return Err(format!("{what}, of which `{source}` wants a value")),
+            _ => found,
+        };
+    }
+    let shown = written(text);
+    Ok(header(name, [found].into(), ignoring, shown))
+}
+
+fn has_letters(text: &[u8]) -> bool {
+    text.iter().any(u8::is_ascii_alphabetic)
+}
+
+/// How a text is compared, where `.+` is what is not empty.
+pub(super) fn pattern(text: &Text, what: &str) -> Result<Pattern, Untold> {
+    Ok(match text {
+        Text::Exact(text) => Pattern::Exact(text.as_slice().into()),
+        Text::Prefix(text) => Pattern::Prefix(text.as_slice().into()),
+        Text::Suffix(text) => Pattern::Suffix(text.as_slice().into()),
+        Text::Regex(source, _) => match expression(source) {
+            Some(pattern) => pattern,
+            None => return Err(format!("{what} by the regular expression `{source}`")),
+        },
+        Text::Contains(text) => {
+            return Err(format!("{what}, which contains `{}`", String::from_utf8_lossy(text)));
+        }
+        Text::IgnoringCase(inner) => match &**inner {
+            Text::Exact(bytes) | Text::Prefix(bytes) | Text::Suffix(bytes) if !has_letters(bytes) => {
+                return pattern(inner, what);
+            }
+            _ => return Err(format!("{what} without regard to case")),
+        },
+        Text::Unread(name) => return Err(name.to_string()),
+    })
+}
+
+/// An expression that says no more than one of Istio's own forms.
+fn expression(source: &str) -> Option<Pattern> {
+    if source == ".+" {
+        return Some(Pattern::Any);
+    }
+    match PeerPattern::of_expression(source)? {
+        PeerPattern::Name(pattern) => Some(pattern),
+        PeerPattern::Glob(glob) => match glob.parts().collect::<Vec<_>>()[..] {
+            [prefix, b""] => Some(Pattern::Prefix(prefix.into())),
+            [b"", suffix] => Some(Pattern::Suffix(suffix.into())),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// In Istio's notation, as far as it has one.
+pub(super) fn written(text: &Text) -> String {
+    let lossy = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    match text {
+        Text::Exact(text) | Text::Contains(text) => lossy(text),
+        Text::Prefix(text) => lossy(text) + "*",
+        Text::Suffix(text) => format!("*{}", lossy(text)),
+        Text::Regex(source, _) if &**source == ".+" => "*".into(),
+        Text::Regex(source, _) => source.to_string(),
+        Text::IgnoringCase(inner) => written(inner),
+        Text::Unread(name) => name.to_string(),
+    }
+}
+
+/// A name in the peer's certificate.
+pub(super) fn peer(text: &Text) -> Result<Atom, Untold> {
+    let what = "a peer";
+    let pattern = match text {
+        Text::Exact(_) | Text::Prefix(_) => PeerPattern::Name(pattern(text, what)?),
+        Text::Suffix(suffix) => PeerPattern::Glob(Glob::new([b""[..].into(), suffix.as_slice().into()])),
+        Text::Contains(part) => {
+            PeerPattern::Glob(Glob::new([b""[..].into(), part.as_slice().into(), b""[..].into()]))
+        }
+        Text::Regex(source, _) => PeerPattern::of_expression(source)
+            .ok_or_else(|| format!("a peer by the regular expression `{source}`"))?,
+        Text::IgnoringCase(_) => return Err("a peer without regard to case".into()),
+        Text::Unread(name) => return Err(name.to_string()),
+    };
+    let told = |text: &[u8], whole: bool| thinkable(&String::from_utf8_lossy(text), whole);
+    match &pattern {
+        PeerPattern::Name(Pattern::Exact(name)) => told(name, true)?,
+        PeerPattern::Name(Pattern::Prefix(name)) => told(name, false)?,
+        PeerPattern::Glob(glob) => {
+            let first = glob.parts().next().unwrap_or_default();
+            if !first.is_empty() {
+                told(first, false)?;
+            }
+            for part in glob.parts() {
+                in_istios_form(&String::from_utf8_lossy(part))?;
+            }
+        }
+        _ => {}
+    }
+    Ok(Atom::of_peer(pattern, written(text)))
+}
+
+/// What stands behind a segment `ns` is a namespace and an account.
+fn in_istios_form(part: &str) -> Result<(), Untold> {
+    for (at, _) in part.match_indices("/ns/") {
+        let behind = part.get(at..).unwrap_or_default().split('/').skip(2).collect::<Vec<_>>();
+        let fine = match &behind[..] {
+            [_, sa] => "sa".starts_with(sa),
+            [_, sa, _] => *sa == "sa",
+            [_, _, ..] => false,
+            _ => true,
+        };
+        if !fine {
+            return Err(format!("a peer whose SPIFFE id is not of Istio's form (`{part}`)"));
+        }
+    }
+    Ok(())
+}
+
+/// Is there a caller of such a name among those that are asked about: SPIFFE ids of Istio's form, or with another path
+/// without a segment `ns`?
+fn thinkable(name: &str, whole: bool) -> Result<(), Untold> {
+    let Some(id) = name.strip_prefix(SPIFFE) else {
+        return match SPIFFE.starts_with(name) && !whole {
+            true => Ok(()),
+            false => Err(format!("a peer that is no SPIFFE id (`{name}`)")),
+        };
+    };
+    let segments: Vec<&str> = id.split('/').collect();
+    let unusual = || Err(format!("a peer whose SPIFFE id is not of Istio's form (`{name}`)"));
+    let (last, inner) = match segments.split_last() {
+        Some((last, inner)) => (*last, inner),
+        None => ("", &[][..]),
+    };
+    let complete = if whole { &segments[..] } else { inner };
+    let usual = |segment: &&str| {
+        !segment.is_empty()
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    let begun = last.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let domain = segments.first().is_none_or(|domain| !domain.bytes().any(|byte| byte.is_ascii_uppercase()));
+    if !complete.iter().all(usual) || !begun || !domain || (whole && segments.len() < 2) {
+        return unusual();
+    }
+    let istios = complete.get(1) == Some(&"ns");
+    let form = match (istios, whole) {
+        (true, true) => segments.len() == 5 && segments.get(3) == Some(&"sa"),
+        (true, false) => {
+            segments.len() <= 5
+                && match segments.get(3) {
+                    Some(sa) if segments.len() == 4 => "sa".starts_with(sa),
+                    Some(sa) => *sa == "sa",
+                    None => true,
+                }
+        }
+        (false, _) => !complete.iter().skip(1).any(|segment| *segment == "ns"),
+    };
+    if form { Ok(()) } else { unusual() }
+}

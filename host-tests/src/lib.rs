@@ -16,9 +16,9 @@ pub mod filter;
 pub mod judge;
 pub mod listeners;
 pub mod load;
+pub mod measured;
 pub mod metrics;
 pub mod process;
-pub mod scene;
 pub mod tokens;
 pub mod xds;
 

@@ -4,8 +4,8 @@
 use gnomon_engine::{Mesh, Node, Value as Yaml, request::Protocol};
 use gnomon_envoy_config::export;
 use gnomon_host_tests::{
-    Bootstrap, Connection, Dial, Envoy, Listener, RequestBytes, access_log, filter, metrics::Scrape, scene,
-    xds::Discovery,
+    Bootstrap, Connection, Dial, Envoy, Listener, RequestBytes, access_log, filter, measured,
+    metrics::Scrape, xds::Discovery,
 };
 use gnomon_manifests::parse;
 use serde_json::{Value, json};
@@ -74,10 +74,10 @@ fn scrape(used: &BTreeSet<String>) -> Scrape {
         "metadata": {"name": "keyless", "namespace": "shop"},
         "spec": {"jwtRules": [{"issuer": "me", "jwksUri": "https://keys.example.com/jwks.json"}]},
     });
-    let two = candidate([scene::manifests(2), vec![keyless]].concat());
+    let two = candidate([measured::manifests(2), vec![keyless]].concat());
     let none = candidate(Vec::new());
     // Rules about requests match no connection, so nothing is allowed there.
-    let refuses = export(&scene::resources(1), &scene::workload(), &Mesh::default(), Protocol::Tcp);
+    let refuses = export(&measured::resources(1), &measured::workload(), &Mesh::default(), Protocol::Tcp);
     let tcp = |name, configuration, native: &[Value]| {
         let shadow = filter::network_filter(&wasm, configuration);
         Listener::tcp(name, [&[shadow], native].concat())
@@ -89,7 +89,7 @@ fn scrape(used: &BTreeSet<String>) -> Scrape {
         tcp("would_deny", &two, &[]),
         tcp("would_allow", &none, &refuses),
     ];
-    let bootstrap = Bootstrap::new(&scene::workload(), listeners);
+    let bootstrap = Bootstrap::new(&measured::workload(), listeners);
     let envoy = Envoy::start_with(|log| {
         let mut bootstrap = bootstrap.to_json(log);
         bootstrap.as_object_mut().unwrap().insert("stats_config".into(), stats_tags());

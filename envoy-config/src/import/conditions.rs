@@ -6,10 +6,10 @@
 use super::{
     atom::{Atom, of_header, pattern, peer, present, written},
     chain::{Chain, Socket},
+    evaluation_context::JWT_FILTER,
     expression::{Address, Expression, Metadata},
     jwt::Jwt,
     rbac::Policy,
-    scene::JWT_FILTER,
     text::{Header, HeaderTest, Text, ValueTest},
 };
 use alloc::{

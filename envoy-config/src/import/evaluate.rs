@@ -2,11 +2,11 @@
 
 use super::{
     chain::{Chain, Does},
+    evaluation_context::{Claims, EvaluationContext, JWT_FILTER, Left},
     ext_authz::ExtAuthz,
-    facts::Facts,
     fields::not_evaluated,
     rbac::{Action, Found, Rbac, Rules},
-    scene::{Claims, JWT_FILTER, Left, Scene},
+    request_view::RequestView,
 };
 use alloc::{
     format,
@@ -107,13 +107,13 @@ impl Walk<'_> {
             };
             let seen = if network { &connection } else { request };
             let edits = authentication.as_ref().map_or(&[][..], |(found, _)| &found.edits);
-            let facts = Facts {
+            let view = RequestView {
                 request: seen,
                 edits: if network { &[] } else { edits },
                 joins_lines: self.joins_lines,
             };
             let left = core::mem::take(&mut self.left);
-            let scene = Scene { facts, claims, left: &left, internal: chain.internal };
+            let context = EvaluationContext { view, claims, left: &left, internal: chain.internal };
             let mut new = Vec::new();
             let result = match filter {
                 Does::Unread(stage, name) => {
@@ -123,8 +123,8 @@ impl Walk<'_> {
                     }
                     Ok(())
                 }
-                Does::Rbac(rbac) => self.rbac(rbac, &scene, &mut new),
-                Does::ExtAuthz(filter) => self.ext_authz(filter, &scene, asked == 1),
+                Does::Rbac(rbac) => self.rbac(rbac, &context, &mut new),
+                Does::ExtAuthz(filter) => self.ext_authz(filter, &context, asked == 1),
                 Does::Jwt(jwt) => {
                     if let Some(name) = jwt.unread(seen) {
                         self.doubt(Stage::Jwt, [not_evaluated(name)]);
@@ -159,9 +159,14 @@ impl Walk<'_> {
     }
 
     /// The shadow engine first, then the enforced one.
-    fn rbac(&mut self, rbac: &Rbac, scene: &Scene<'_>, left: &mut Vec<Left>) -> Result<(), Refused> {
+    fn rbac(
+        &mut self,
+        rbac: &Rbac,
+        context: &EvaluationContext<'_>,
+        left: &mut Vec<Left>,
+    ) -> Result<(), Refused> {
         if let Some(shadow) = &rbac.shadow {
-            let found = shadow.first_match(scene);
+            let found = shadow.first_match(context);
             leave(left, rbac.network, &rbac.shadow_prefix, "shadow", shadow, &found);
             if rbac.shadow_prefix != CUSTOM_PREFIX {
                 match shadow.action {
@@ -172,7 +177,7 @@ impl Walk<'_> {
             }
         }
         let Some(rules) = &rbac.rules else { return Ok(()) };
-        let found = rules.first_match(scene);
+        let found = rules.first_match(context);
         leave(left, rbac.network, &rbac.rules_prefix, "enforced", rules, &found);
         let status = (!rbac.network).then_some(403);
         let stage = match rules.action {
@@ -202,18 +207,23 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn ext_authz(&mut self, filter: &ExtAuthz, scene: &Scene<'_>, only: bool) -> Result<(), Refused> {
+    fn ext_authz(
+        &mut self,
+        filter: &ExtAuthz,
+        context: &EvaluationContext<'_>,
+        only: bool,
+    ) -> Result<(), Refused> {
         if let Some(name) = &filter.unread {
             self.doubt(Stage::Custom, [not_evaluated(name)]);
         }
-        if scene.facts.request.is_without_path() {
+        if context.view.request.is_without_path() {
             return Ok(());
         }
-        let asked = filter.asked.as_ref().map_or(Tri::True, |asked| asked.matches(scene));
+        let asked = filter.asked.as_ref().map_or(Tri::True, |asked| asked.matches(context));
         if asked == Tri::False {
             return Ok(());
         }
-        let answer = filter.answer(scene.facts.request, only);
+        let answer = filter.answer(context.view.request, only);
         let passes = match answer {
             Some(ExtAuthzAnswer::Allow) => Some(true),
             Some(ExtAuthzAnswer::Error) => Some(filter.fail_open),
@@ -232,7 +242,7 @@ impl Walk<'_> {
                     false => ("ext_authz_denied", "refused", 403),
                 };
                 let policy = filter.asked.as_ref().and_then(|asked| {
-                    let value = scene.metadata(&asked.filter, &asked.path).ok()??;
+                    let value = context.metadata(&asked.filter, &asked.path).ok()??;
                     value.as_str().map(ToString::to_string)
                 });
                 let reason = format!("provider {} {did}", filter.name());
@@ -241,7 +251,7 @@ impl Walk<'_> {
             }
             (asked, passes) => {
                 if let (Tri::Unknown, Some(metadata)) = (asked, &filter.asked) {
-                    self.doubt(Stage::Custom, metadata.missing(scene));
+                    self.doubt(Stage::Custom, metadata.missing(context));
                 }
                 if passes.is_none() {
                     self.doubt(Stage::Custom, [Missing::ProviderAnswer(filter.name().into())]);

@@ -1,9 +1,9 @@
 //! Permissions and principals: the same algebra under two sets of names.
 
 use super::{
-    facts::known,
+    evaluation_context::EvaluationContext,
     fields::{Context, Fields, Place, Unread, get, integer, is_true, list, not_evaluated, text},
-    scene::Scene,
+    request_view::known,
     text::{Header, Text, ValueTest},
 };
 use alloc::{
@@ -84,8 +84,8 @@ impl Metadata {
         }
     }
 
-    pub(super) fn matches(&self, scene: &Scene<'_>) -> Tri {
-        let answer = match scene.metadata(&self.filter, &self.path) {
+    pub(super) fn matches(&self, context: &EvaluationContext<'_>) -> Tri {
+        let answer = match context.metadata(&self.filter, &self.path) {
             Ok(value) => self.value.matches(value.as_deref()),
             Err(_) => Tri::Unknown,
         };
@@ -93,8 +93,8 @@ impl Metadata {
     }
 
     /// What an unknown answer depends on.
-    pub(super) fn missing(&self, scene: &Scene<'_>) -> Vec<Missing> {
-        match scene.metadata(&self.filter, &self.path) {
+    pub(super) fn missing(&self, context: &EvaluationContext<'_>) -> Vec<Missing> {
+        match context.metadata(&self.filter, &self.path) {
             Err(missing) => missing,
             Ok(_) => self.value.unread().map(not_evaluated).into_iter().collect(),
         }
@@ -194,53 +194,53 @@ impl Expression {
         }
     }
 
-    pub(super) fn matches(&self, scene: &Scene<'_>) -> Tri {
-        let facts = &scene.facts;
+    pub(super) fn matches(&self, context: &EvaluationContext<'_>) -> Tri {
+        let view = &context.view;
         match self {
             Expression::Any(value) => (*value).into(),
-            Expression::Not(inner) => !inner.matches(scene),
-            Expression::And(items) => Tri::all(items.iter().map(|item| item.matches(scene))),
-            Expression::Or(items) => Tri::any(items.iter().map(|item| item.matches(scene))),
-            Expression::Header(header) => header.matches(facts),
+            Expression::Not(inner) => !inner.matches(context),
+            Expression::And(items) => Tri::all(items.iter().map(|item| item.matches(context))),
+            Expression::Or(items) => Tri::any(items.iter().map(|item| item.matches(context))),
+            Expression::Header(header) => header.matches(view),
             Expression::Path(text) => {
-                let paths = facts.lines(b":path").map(without_query);
+                let paths = view.lines(b":path").map(without_query);
                 Tri::any(paths.map(|path| text.matches(path)))
             }
-            Expression::Template(template) => facts.path(|path| template.matches(path)),
+            Expression::Template(template) => view.path(|path| template.matches(path)),
             // A waypoint listens on an internal address, where connections have no IP address of their own.
-            Expression::Address(Address::Source, _) if scene.internal => Tri::False,
+            Expression::Address(Address::Source, _) if context.internal => Tri::False,
             Expression::Address(which, range) => {
                 let within = |ip: IpAddr| range.contains(&ip);
                 let address = match which {
-                    Address::Source => facts.request.direct_ip(),
-                    Address::Remote => facts.request.remote_ip,
-                    Address::Destination => facts.request.local_ip(),
+                    Address::Source => view.request.direct_ip(),
+                    Address::Remote => view.request.remote_ip,
+                    Address::Destination => view.request.local_ip(),
                 };
                 known(address, within)
             }
             Expression::Port(start, end) => {
-                known(facts.request.destination_port, |port| (*start..*end).contains(&u32::from(port)))
+                known(view.request.destination_port, |port| (*start..*end).contains(&u32::from(port)))
             }
-            Expression::Sni(text) => text.matches(facts.request.sni),
+            Expression::Sni(text) => text.matches(view.request.sni),
             // What an internal listener gets is plaintext; the peer is in the filter state.
-            Expression::Peer(_) if scene.internal => Tri::False,
-            Expression::Peer(None) => matches!(facts.request.peer, Peer::Tls { .. }).into(),
-            Expression::Peer(Some(text)) => peer(facts.request.peer, text, true),
-            Expression::PeerState(text) => peer(facts.request.peer, text, false),
+            Expression::Peer(_) if context.internal => Tri::False,
+            Expression::Peer(None) => matches!(view.request.peer, Peer::Tls { .. }).into(),
+            Expression::Peer(Some(text)) => peer(view.request.peer, text, true),
+            Expression::PeerState(text) => peer(view.request.peer, text, false),
             Expression::FilterState(_) | Expression::Unread(_) => Tri::Unknown,
-            Expression::Metadata(metadata) => metadata.matches(scene),
+            Expression::Metadata(metadata) => metadata.matches(context),
         }
     }
 
     /// Adds what an unknown answer depends on.
-    pub(super) fn missing(&self, scene: &Scene<'_>, found: &mut Vec<Missing>) {
-        if self.matches(scene) != Tri::Unknown {
+    pub(super) fn missing(&self, context: &EvaluationContext<'_>, found: &mut Vec<Missing>) {
+        if self.matches(context) != Tri::Unknown {
             return;
         }
         let missing = match self {
-            Expression::Not(inner) => return inner.missing(scene, found),
+            Expression::Not(inner) => return inner.missing(context, found),
             Expression::And(items) | Expression::Or(items) => {
-                return items.iter().for_each(|item| item.missing(scene, found));
+                return items.iter().for_each(|item| item.missing(context, found));
             }
             Expression::Header(header) => header.unread().map(not_evaluated),
             Expression::Path(text) | Expression::Sni(text) => text.unread().map(not_evaluated),
@@ -252,7 +252,7 @@ impl Expression {
                 Some(text.unread().map_or(RequestField::SourcePrincipal.into(), not_evaluated))
             }
             Expression::FilterState(key) => Some(Missing::FilterState(key.to_string())),
-            Expression::Metadata(metadata) => return found.extend(metadata.missing(scene)),
+            Expression::Metadata(metadata) => return found.extend(metadata.missing(context)),
             Expression::Unread(name) => Some(not_evaluated(name)),
             Expression::Any(_) | Expression::Template(_) | Expression::Peer(None) => None,
         };

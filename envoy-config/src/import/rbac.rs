@@ -1,9 +1,9 @@
 //! RBAC filters.
 
 use super::{
+    evaluation_context::EvaluationContext,
     expression::{Expression, MAX_DEPTH},
     fields::{Context, Fields, Place, Unread, list, not_evaluated},
-    scene::Scene,
 };
 use alloc::{
     string::{String, ToString},
@@ -151,19 +151,19 @@ impl Rules {
     }
 
     /// The first policy that matches.
-    pub(super) fn first_match(&self, scene: &Scene<'_>) -> Found<'_> {
+    pub(super) fn first_match(&self, context: &EvaluationContext<'_>) -> Found<'_> {
         if let Some(name) = &self.unread {
             return Found::Unknown(vec![not_evaluated(name)]);
         }
         let mut missing = Vec::new();
         let mut unknown = false;
         for policy in &self.policies {
-            match policy.matches(scene) {
+            match policy.matches(context) {
                 Tri::True => return Found::Match(&policy.name),
                 Tri::False => {}
                 Tri::Unknown => {
                     unknown = true;
-                    policy.missing(scene, &mut missing);
+                    policy.missing(context, &mut missing);
                 }
             }
         }
@@ -200,17 +200,17 @@ impl Policy {
     }
 
     /// (any permission) and (any principal) and the condition.
-    fn matches(&self, scene: &Scene<'_>) -> Tri {
-        let any = |items: &[Expression]| Tri::any(items.iter().map(|item| item.matches(scene)));
-        let conditions = self.conditions.iter().map(|item| item.matches(scene));
+    fn matches(&self, context: &EvaluationContext<'_>) -> Tri {
+        let any = |items: &[Expression]| Tri::any(items.iter().map(|item| item.matches(context)));
+        let conditions = self.conditions.iter().map(|item| item.matches(context));
         Tri::all([any(&self.permissions), any(&self.principals)].into_iter().chain(conditions))
     }
 
     /// Adds what an unknown answer depends on.
-    fn missing(&self, scene: &Scene<'_>, found: &mut Vec<Missing>) {
-        if self.matches(scene) == Tri::Unknown {
+    fn missing(&self, context: &EvaluationContext<'_>, found: &mut Vec<Missing>) {
+        if self.matches(context) == Tri::Unknown {
             let all = self.permissions.iter().chain(&self.principals).chain(&self.conditions);
-            all.for_each(|item| item.missing(scene, found));
+            all.for_each(|item| item.missing(context, found));
         }
     }
 }

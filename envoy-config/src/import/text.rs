@@ -1,7 +1,7 @@
 //! Matchers of texts, headers and values.
 
-use super::facts::Facts;
 use super::fields::{Context, Fields, Place, Unread, integer, is_true, number};
+use super::request_view::RequestView;
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use gnomon_engine::{
     jwt::Json,
@@ -182,8 +182,8 @@ impl Header {
     }
 
     /// True if any line matches. Without a line every test of the value is false, the inverted ones too.
-    pub(super) fn matches(&self, facts: &Facts<'_>) -> Tri {
-        let found = facts.header(self.name.as_bytes(), |value| self.line(value));
+    pub(super) fn matches(&self, view: &RequestView<'_>) -> Tri {
+        let found = view.header(self.name.as_bytes(), |value| self.line(value));
         let answer = match (&self.test, found) {
             (HeaderTest::Present(wanted), found) => (found.is_some() == *wanted).into(),
             (_, Some(found)) => found,

@@ -9,8 +9,9 @@ use gnomon_host_tests::{
     err::Context,
     filter,
     load::{self, Shot, Tally},
+    measured,
     metrics::Scrape,
-    process, scene,
+    process,
     tokens::{self, TestKey},
     xds::Discovery,
 };
@@ -66,7 +67,7 @@ fn enforced() -> Result<Vec<Value>> {
     let mut loaded = read(ENFORCED, "enforced.yaml")?;
     let authentication = read(&authentication().to_string(), "jwt.json")?;
     loaded.resources.request_authentication = authentication.resources.request_authentication;
-    Ok(export(&loaded.resources, &scene::workload(), &Mesh::default(), Protocol::Http))
+    Ok(export(&loaded.resources, &measured::workload(), &Mesh::default(), Protocol::Http))
 }
 
 fn authentication() -> Value {
@@ -81,7 +82,7 @@ fn authentication() -> Value {
 /// Candidates that agree, and that do not, of different sizes.
 fn update(number: usize) -> (Value, usize) {
     let count = [20, 200, 1, 1_000].get(number % 4).copied().unwrap_or(1);
-    let mut resources = scene::manifests(count);
+    let mut resources = measured::manifests(count);
     if number.is_multiple_of(2) {
         resources.push(authentication());
     }
@@ -124,9 +125,9 @@ fn soak(time: Duration) -> Result<()> {
     let discovery = Discovery::new(&entry(&update(0).0))?;
     let shadowed = [vec![discovery.filter()], native.clone()].concat();
     let listeners = vec![Listener::http(PLAIN, native), Listener::http(SHADOWED, shadowed)];
-    let mut bootstrap = Bootstrap::new(&scene::workload(), listeners);
+    let mut bootstrap = Bootstrap::new(&measured::workload(), listeners);
     bootstrap.clusters = vec![config::cluster("hold", hold()?, false)];
-    let envoy = Envoy::start_with(|log| held_routes(scene::bare(bootstrap.to_json(log))))?;
+    let envoy = Envoy::start_with(|log| held_routes(measured::bare(bootstrap.to_json(log))))?;
     await_policies(&envoy, update(0).1)?;
 
     let shots = requests()?

@@ -4,8 +4,9 @@ use super::*;
 use gnomon_host_tests::{
     config::cluster,
     load::{self, Shot},
+    measured,
     metrics::Scrape,
-    process, scene,
+    process,
     xds::Discovery,
 };
 use std::{
@@ -14,7 +15,7 @@ use std::{
 };
 
 fn configuration(policies: usize, path: &str) -> Value {
-    let mut resources = scene::manifests(policies);
+    let mut resources = measured::manifests(policies);
     resources.push(policy("it", "ALLOW", json!([{"to": [{"operation": {"paths": [path, "/hold*"]}}]}])));
     configured(&json!({"candidate": {"resources": resources}}))
 }
@@ -87,13 +88,13 @@ fn requests_do_not_wait_for_a_large_plan() {
     const MOST: Duration = Duration::from_millis(20);
     let large = |number: usize| {
         configured(
-            &json!({"candidate": {"resources": scene::varied(10_000)}, "report": {"policies": number}}),
+            &json!({"candidate": {"resources": measured::varied(10_000)}, "report": {"policies": number}}),
         )
     };
     let discovery = Discovery::new(&configuration(1, "/x")).unwrap();
     let listener = Listener::http("web", vec![discovery.filter()]);
     let bootstrap = Bootstrap::new(&workload(), vec![listener]);
-    let envoy = Envoy::start_with(|log| scene::bare(bootstrap.to_json(log))).unwrap();
+    let envoy = Envoy::start_with(|log| measured::bare(bootstrap.to_json(log))).unwrap();
     let request = RequestBytes::get("/x").header("host", "a.test");
     let shot = Shot::learn(to(&envoy, "web"), &request).unwrap();
     let paced = || load::paced(to(&envoy, "web"), &shot, 4, 200.0, Duration::from_secs(4)).unwrap();

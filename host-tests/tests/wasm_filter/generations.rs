@@ -2,11 +2,11 @@
 
 use super::*;
 use gnomon_analysis::bundle;
-use gnomon_host_tests::scene;
+use gnomon_host_tests::measured;
 
 /// An update that lets this path pass and no other, among so many policies.
 fn allowing(path: &str, policies: usize) -> Vec<u8> {
-    let mut resources = scene::manifests(policies);
+    let mut resources = measured::manifests(policies);
     resources.push(policy("it", "ALLOW", json!([{"to": [{"operation": {"paths": [path]}}]}])));
     configuration(json!(resources)).to_string().into_bytes()
 }
@@ -91,7 +91,7 @@ fn an_instance_at_work_never_fails_a_configuration() {
 /// Every size between "there is not even room for the text" and "there is room for all of it" is met.
 #[test]
 fn without_memory_for_a_plan_the_one_before_goes_on() {
-    let big = [scene::varied(1_500), scene::manifests(1_500)].concat();
+    let big = [measured::varied(1_500), measured::manifests(1_500)].concat();
     let packed =
         json!({"candidate": bundle::packed_list(&big), "workload": {"namespace": "shop", "labels": {"app": "web"}}, "report": {"filterState": "all"}})
             .to_string();
@@ -131,7 +131,7 @@ fn without_memory_for_a_plan_the_one_before_goes_on() {
 
 #[test]
 fn a_large_plan_is_built_in_slices_between_requests() {
-    let policies = scene::varied(10_000);
+    let policies = measured::varied(10_000);
     let plain = configuration(json!(policies)).to_string();
     let mut packed = configuration(json!([]));
     packed["candidate"] = bundle::packed_list(&policies);

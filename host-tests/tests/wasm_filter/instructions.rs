@@ -2,7 +2,7 @@
 //! the lines `filter-…` are these. The proxy's side of a host call is not in them.
 
 use super::*;
-use gnomon_host_tests::scene;
+use gnomon_host_tests::measured;
 
 const LIST: &str = include_str!("../../../benches/instructions.tsv");
 
@@ -36,8 +36,8 @@ fn a_request_takes_what_it_may() {
     let pem = Ca::new("cluster.local").unwrap().issue(&Names { uris: vec![cart.into()], ..Names::default() });
     let certificate = pem.unwrap().certificate.replace('+', "%2B").replace('/', "%2F").replace('\n', "%0A");
     let table = [
-        ("filter-20-policies", json!(scene::manifests(20)), false),
-        ("filter-1000-policies", json!(scene::manifests(1_000)), false),
+        ("filter-20-policies", json!(measured::manifests(20)), false),
+        ("filter-1000-policies", json!(measured::manifests(1_000)), false),
         ("filter-known-caller", known, false),
         ("filter-other-caller", other, false),
         ("filter-known-token", with_token, true),

@@ -2,17 +2,17 @@
 
 use super::*;
 use gnomon_analysis::bundle;
-use gnomon_host_tests::scene;
+use gnomon_host_tests::measured;
 
 #[test]
 fn memory_follows_the_set_and_not_the_updates() {
     let megabytes = |bytes: usize| bytes as f64 / 1e6;
     println!("| policies | plain | compressed | after ten updates |");
     let sets = [
-        ("1", scene::manifests(1), 1.0),
-        ("20", scene::manifests(20), 1.0),
-        ("1,000", scene::manifests(1_000), 3.0),
-        ("1,000 long ones", scene::varied(1_000), 5.0),
+        ("1", measured::manifests(1), 1.0),
+        ("20", measured::manifests(20), 1.0),
+        ("1,000", measured::manifests(1_000), 3.0),
+        ("1,000 long ones", measured::varied(1_000), 5.0),
     ];
     for (count, policies, most) in sets {
         let plain = configuration(json!(policies));

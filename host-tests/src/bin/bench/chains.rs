@@ -6,8 +6,9 @@ use gnomon_envoy_config::export;
 use gnomon_host_tests::{
     Bootstrap, Envoy, Error, Listener, RequestBytes, Result, filter,
     load::{self, Shot},
+    measured,
     metrics::Scrape,
-    process, scene,
+    process,
     tokens::{self, TestKey},
 };
 use serde_json::{Value, json};
@@ -120,7 +121,7 @@ struct Makes {
 
 impl Makes {
     fn new() -> Result<Makes> {
-        let with_jwt = [scene::manifests(20), vec![authentication()]].concat();
+        let with_jwt = [measured::manifests(20), vec![authentication()]].concat();
         Ok(Makes { wasm: filter::wasm()?, so: filter::module()?, with_jwt })
     }
 
@@ -139,7 +140,7 @@ impl Makes {
     }
 
     fn envoys(title: &str, resources: &Resources) -> Listener {
-        Listener::http(title, export(resources, &scene::workload(), &Mesh::default(), Protocol::Http))
+        Listener::http(title, export(resources, &measured::workload(), &Mesh::default(), Protocol::Http))
     }
 }
 
@@ -152,12 +153,12 @@ impl Chains {
             Listener::http(NONE, Vec::new()),
             makes.shadow(JWT_NONE, &makes.with_jwt),
             makes.module(MODULE_JWT_NONE, &makes.with_jwt),
-            Makes::envoys(NATIVE_TOKEN, &scene::read(&list)),
+            Makes::envoys(NATIVE_TOKEN, &measured::read(&list)),
         ];
         for count in COUNTS {
-            listeners.push(Makes::envoys(&native(count), &scene::resources(count)));
-            listeners.push(makes.shadow(&shadow(count), &scene::manifests(count)));
-            listeners.push(makes.module(&module(count), &scene::manifests(count)));
+            listeners.push(Makes::envoys(&native(count), &measured::resources(count)));
+            listeners.push(makes.shadow(&shadow(count), &measured::manifests(count)));
+            listeners.push(makes.module(&module(count), &measured::manifests(count)));
         }
         let mut chains = Chains::with(listeners)?;
         let tokens = chains.tokens()?;
@@ -183,11 +184,11 @@ impl Chains {
         let mut listeners = vec![
             Listener::http(NONE, Vec::new()),
             makes.module(MODULE_JWT_NONE, &makes.with_jwt),
-            Makes::envoys(&native(20), &scene::resources(20)),
-            Makes::ours(MODULE_STATE, &makes.so, &scene::manifests(20), json!({"filterState": "all"})),
+            Makes::envoys(&native(20), &measured::resources(20)),
+            Makes::ours(MODULE_STATE, &makes.so, &measured::manifests(20), json!({"filterState": "all"})),
         ];
         for count in MODULE_COUNTS {
-            listeners.push(makes.module(&module(count), &scene::manifests(count)));
+            listeners.push(makes.module(&module(count), &measured::manifests(count)));
         }
         let mut chains = Chains::with(listeners)?;
         let tokens = chains.tokens()?;
@@ -203,8 +204,8 @@ impl Chains {
     }
 
     fn with(listeners: Vec<Listener>) -> Result<Chains> {
-        let bootstrap = Bootstrap::new(&scene::workload(), listeners);
-        let envoy = Envoy::start_with(|log| scene::bare(bootstrap.to_json(log)))?;
+        let bootstrap = Bootstrap::new(&measured::workload(), listeners);
+        let envoy = Envoy::start_with(|log| measured::bare(bootstrap.to_json(log)))?;
         Ok(Chains { envoy, all: Vec::new() })
     }
 
@@ -239,7 +240,7 @@ impl Chains {
         count: usize,
         tokens: &[String],
     ) -> Result<()> {
-        let plain = RequestBytes::get(scene::path(count)).header("host", "web.shop");
+        let plain = RequestBytes::get(measured::path(count)).header("host", "web.shop");
         let with = |token: &String| plain.clone().header("authorization", format!("Bearer {token}"));
         let first = tokens.first().map_or_else(|| plain.clone(), with);
         let shot = Shot::learn(self.envoy.address(listener)?, &first)?;

@@ -11,7 +11,7 @@ use crate::{
     words::{grouped, median, policies},
 };
 use gnomon_analysis::bundle;
-use gnomon_host_tests::{Bootstrap, Envoy, Listener, Result, filter, process, scene, xds::Discovery};
+use gnomon_host_tests::{Bootstrap, Envoy, Listener, Result, filter, measured, process, xds::Discovery};
 use serde_json::{Value, json};
 use std::{
     thread,
@@ -74,14 +74,15 @@ fn millis(time: Duration) -> String {
 /// 10,000 policies come: the longest that a request waits, and until when they decide.
 fn update() -> Result<(Duration, Duration)> {
     let so = filter::module()?;
-    let candidate = bundle::packed_list(&scene::varied(10_000));
+    let candidate = bundle::packed_list(&measured::varied(10_000));
     let entry = |candidate: &Value, number: usize| {
         let report = json!({"responseHeader": scale::HEADER, "policies": number});
         filter::http_filter(&so, &json!({"candidate": candidate, "report": report}))
     };
     let discovery = Discovery::new(&entry(&json!({"resources": []}), 0))?;
-    let bootstrap = Bootstrap::new(&scene::workload(), vec![Listener::http("web", vec![discovery.filter()])]);
-    let envoy = Envoy::start_with(|log| scene::bare(bootstrap.to_json(log)))?;
+    let bootstrap =
+        Bootstrap::new(&measured::workload(), vec![Listener::http("web", vec![discovery.filter()])]);
+    let envoy = Envoy::start_with(|log| measured::bare(bootstrap.to_json(log)))?;
     let start = Instant::now();
     discovery.publish(&entry(&candidate, 0))?;
     let took = scale::wait_for(&envoy, start)?;
@@ -92,10 +93,10 @@ fn update() -> Result<(Duration, Duration)> {
 fn memory() -> Result<()> {
     let so = filter::module()?;
     let resident = |filters: Vec<Value>| -> Result<f64> {
-        let bootstrap = Bootstrap::new(&scene::workload(), vec![Listener::http("web", filters)]);
+        let bootstrap = Bootstrap::new(&measured::workload(), vec![Listener::http("web", filters)]);
         let mut all = Vec::new();
         for _ in 0..STARTS {
-            let envoy = Envoy::start_with_workers(WORKERS, |log| scene::bare(bootstrap.to_json(log)))?;
+            let envoy = Envoy::start_with_workers(WORKERS, |log| measured::bare(bootstrap.to_json(log)))?;
             // What was needed on the way is given back.
             thread::sleep(Duration::from_secs(2));
             all.push(process::resident(envoy.pid())? as f64 / f64::from(1 << 20));
@@ -110,7 +111,7 @@ fn memory() -> Result<()> {
             let configuration = json!({"candidate": bundle::packed_list(manifests)});
             Ok(resident(vec![filter::http_filter(&so, &configuration)])? - none)
         };
-        let (plain, varied) = (added(&scene::manifests(count))?, added(&scene::varied(count))?);
+        let (plain, varied) = (added(&measured::manifests(count))?, added(&measured::varied(count))?);
         println!("| {} | {plain:.1} MB | {varied:.1} MB |", grouped(count));
     }
     println!(

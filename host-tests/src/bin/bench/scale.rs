@@ -9,7 +9,7 @@ use gnomon_engine::{Mesh, request::Protocol};
 use gnomon_host_tests::{
     Bootstrap, Connection, Dial, Envoy, Error, Listener, RequestBytes, Result, filter,
     load::{self, Shot},
-    process, scene,
+    measured, process,
     xds::Discovery,
 };
 use serde_json::{Value, json};
@@ -24,14 +24,14 @@ pub(crate) const HEADER: &str = "x-gnomon-shadow";
 /// Prints the table.
 pub(crate) fn scale() -> Result<()> {
     let wasm = filter::wasm()?;
-    let workload = scene::workload();
+    let workload = measured::workload();
     println!("The filter without policies adds {} to a proxy of one worker.\n", alone(&wasm)?);
     println!(
         "| policies | object | compressed | update takes | longest wait | CPU of it | memory of the proxy |"
     );
     println!("|---:|---:|---:|---:|---:|---:|---:|");
     for count in [1, 20, 200, 1_000, 10_000] {
-        let manifests = scene::varied(count);
+        let manifests = measured::varied(count);
         let plain = json!({"resources": manifests});
         let packed = bundle::packed_list(&manifests);
         let object = |candidate: &Value| {
@@ -59,7 +59,7 @@ pub(crate) fn scale() -> Result<()> {
         };
         let discovery = Discovery::new(&entry(&json!({"resources": []}), 0))?;
         let bootstrap = Bootstrap::new(&workload, vec![Listener::http("web", vec![discovery.filter()])]);
-        let envoy = Envoy::start_with(|log| scene::bare(bootstrap.to_json(log)))?;
+        let envoy = Envoy::start_with(|log| measured::bare(bootstrap.to_json(log)))?;
         let (before, cpu, start) =
             (process::resident(envoy.pid())?, process::cpu(envoy.pid())?, Instant::now());
         discovery.publish(&entry(sent, 0))?;
@@ -86,8 +86,8 @@ pub(crate) fn scale() -> Result<()> {
 /// Memory of a proxy that has the filter, against one that has not.
 fn alone(wasm: &Path) -> Result<String> {
     let memory = |filters| {
-        let bootstrap = Bootstrap::new(&scene::workload(), vec![Listener::http("web", filters)]);
-        let envoy = Envoy::start_with(|log| scene::bare(bootstrap.to_json(log)))?;
+        let bootstrap = Bootstrap::new(&measured::workload(), vec![Listener::http("web", filters)]);
+        let envoy = Envoy::start_with(|log| measured::bare(bootstrap.to_json(log)))?;
         std::thread::sleep(Duration::from_secs(1));
         process::resident(envoy.pid())
     };

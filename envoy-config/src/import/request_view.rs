@@ -10,7 +10,7 @@ use gnomon_engine::{
 
 /// The request, and what happened to its headers on the way.
 #[derive(Clone, Copy)]
-pub(super) struct Facts<'r> {
+pub(super) struct RequestView<'r> {
     pub(super) request: &'r Request<'r>,
     /// What jwt_authn changed, where it stands before this filter.
     pub(super) edits: &'r [Edit],
@@ -18,7 +18,7 @@ pub(super) struct Facts<'r> {
     pub(super) joins_lines: bool,
 }
 
-impl Facts<'_> {
+impl RequestView<'_> {
     /// Any value of a header, as matchers see them; `None`: it has no line. `name` is in lower case, and `host` means
     /// `:authority`.
     pub(super) fn header(&self, name: &[u8], test: impl Fn(&[u8]) -> Tri) -> Option<Tri> {

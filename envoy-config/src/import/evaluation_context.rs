@@ -1,6 +1,6 @@
 //! What one filter sees: the request, and the dynamic metadata that filters before it have left.
 
-use super::facts::Facts;
+use super::request_view::RequestView;
 use alloc::{
     borrow::Cow,
     format,
@@ -36,15 +36,15 @@ pub(super) enum Claims<'s> {
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Scene<'s> {
-    pub(super) facts: Facts<'s>,
+pub(super) struct EvaluationContext<'s> {
+    pub(super) view: RequestView<'s>,
     pub(super) claims: Claims<'s>,
     pub(super) left: &'s [Left],
     /// The listener is an internal one.
     pub(super) internal: bool,
 }
 
-impl<'s> Scene<'s> {
+impl<'s> EvaluationContext<'s> {
     /// What stands in a filter's metadata at a path of keys.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl<'s> Scene<'s> {
                 Some(Err(missing)) => Err(missing.clone()),
             };
         }
-        if let Some((_, value)) = self.facts.request.metadata.iter().find(|(name, _)| *name == filter) {
+        if let Some((_, value)) = self.view.request.metadata.iter().find(|(name, _)| *name == filter) {
             return Ok(value.get(path).map(Cow::Borrowed));
         }
         if filter != JWT_FILTER && filter != ISTIO_FILTER {
@@ -79,7 +79,7 @@ impl<'s> Scene<'s> {
             return Ok(self.peer().map(|name| Cow::Owned(Json::String(name))));
         }
         // A TCP connection has no tokens.
-        if self.facts.request.protocol == Protocol::Tcp {
+        if self.view.request.protocol == Protocol::Tcp {
             return Ok(None);
         }
         let (key, payload) = match self.claims {
@@ -97,7 +97,7 @@ impl<'s> Scene<'s> {
 
     /// The peer without `spiffe://`.
     fn peer(&self) -> Option<String> {
-        let Peer::Tls { names, .. } = self.facts.request.peer else { return None };
+        let Peer::Tls { names, .. } = self.view.request.peer else { return None };
         let name = names.iter().find_map(|name| name.strip_prefix(b"spiffe://"))?;
         core::str::from_utf8(name).ok().map(ToString::to_string)
     }

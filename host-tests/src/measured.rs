@@ -89,7 +89,7 @@ pub fn resources(count: usize) -> Resources {
 /// All that is right in a list.
 pub fn read(list: &Value) -> Resources {
     let mut loader = Loader::new();
-    loader.text(&list.to_string(), "scene.json");
+    loader.text(&list.to_string(), "measured.json");
     loader.finish().resources
 }
 

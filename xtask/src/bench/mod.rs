@@ -1,7 +1,9 @@
 //! `cargo xtask bench` and `cargo xtask soak`: what is needed, the filter, then a program of `host-tests`.
 
+mod coverage;
 mod trees;
 
+pub(crate) use coverage::coverage;
 pub(crate) use trees::trees;
 
 use crate::{

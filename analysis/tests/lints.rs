@@ -1,5 +1,5 @@
 //! Each lint beyond its example: what else it finds, and what it leaves alone.
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use gnomon_analysis::lint::{self, LINTS, Settings};
 use gnomon_engine::Mesh;
@@ -105,6 +105,22 @@ const CASES: &[(&str, usize, &[&str])] = &[
             "ALLOW to: paths: ['/a/../b']",
             "ConfigMap istio-system/istio pathNormalization: {normalization: NONE}",
         ],
+    ),
+    (
+        "misplaced-field",
+        2,
+        &["AP p {rules: [{to: [{operation: {methods: [GET], requestPrincipals: ['*']}, from: []}]}]}"],
+    ),
+    ("misplaced-field", 1, &["RA r {issuer: 'https://issuer.test'}"]),
+    (
+        "misplaced-field",
+        0,
+        &["ALLOW to: methods: [GET], colour: [red]", "ALLOW to: methods: [GET], path: [/]"],
+    ),
+    (
+        "misplaced-field",
+        0,
+        &["RA r {selector: {matchLabels: {app: web}}, jwtRules: []}", "PA a {mtls: {mode: STRICT}}"],
     ),
     ("method-case", 2, &["ALLOW to: methods: [Get], notMethods: [post]"]),
     ("method-case", 0, &["ALLOW to: methods: [GET, 'P*', purge]"]),
@@ -705,6 +721,78 @@ fn every_lint_has_a_case_that_it_leaves_alone() {
     // What has no near miss but the mended example: the good half of it is the case.
     assert_eq!(without, ["gateway-class-target", "removed-kind"]);
     assert!(LINTS.len() >= 66);
+}
+
+/// The level that it belongs to, and what the policy means without it.
+#[test]
+fn misplaced_fields() {
+    for (line, left, home) in [
+        (
+            "AP p {rules: [{to: [{operation: {methods: [GET]}, when: [{key: source.ip, values: [10.0.0.1]}]}]}]}",
+            "the rule goes by its other conditions and allows more than it seems to",
+            "spec.rules[0].when",
+        ),
+        (
+            "AP p {action: DENY, rules: [{operation: {methods: [GET]}}]}",
+            "the rule has no conditions and denies every request",
+            "spec.rules[0].to[].operation",
+        ),
+        (
+            "AP p {rules: [{to: [{operation: {methods: [GET], namespaces: [a]}}]}]}",
+            "the rule goes by its other conditions and allows more than it seems to",
+            "spec.rules[0].from[].source.namespaces",
+        ),
+        (
+            "AP p {rules: [{from: [{source: {namespaces: [a], from: [{source: {namespaces: [b]}}]}}]}]}",
+            "the rule goes by its other conditions",
+            "spec.rules[0].from",
+        ),
+        (
+            "AP p {to: [{operation: {methods: [GET]}}]}",
+            "the policy has no rules and allows nothing",
+            "spec.rules[].to",
+        ),
+        (
+            "AP p {rules: [{selector: {matchLabels: {app: web}}, to: [{operation: {methods: [GET]}}]}]}",
+            "the policy applies to every workload of shop",
+            "spec.selector",
+        ),
+        (
+            "AP p {selector: {app: web}, rules: [{}]}",
+            "the policy applies to every workload of shop",
+            "spec.selector.matchLabels.app",
+        ),
+        (
+            "AP p {rules: [{action: DENY, to: [{operation: {methods: [GET]}}]}]}",
+            "the policy stays ALLOW: what its rules match is let in",
+            "spec.action",
+        ),
+        (
+            "RA r {issuer: 'https://issuer.test'}",
+            "the policy has no rules, and no token is looked at",
+            "spec.jwtRules[].issuer",
+        ),
+        ("PA a {mode: STRICT}", "the policy sets no mode", "spec.mtls.mode"),
+        (
+            "PA a {selector: {matchLabels: {app: web}}, mtls: {mode: STRICT, portLevelMtls: {80: {mode: DISABLE}}}}",
+            "every port goes by the mode of the policy",
+            "spec.portLevelMtls",
+        ),
+    ] {
+        let mut loaded = load_text(&object(line), "p.yaml").map_err(|wrong| wrong.to_string()).unwrap();
+        let all = lint::findings(&loaded, &Settings::new(&Mesh::default()), &|_| None);
+        let found = all.iter().map(|found| &found.diagnostic).find(|found| found.code == "misplaced-field");
+        let found = found.unwrap_or_else(|| panic!("{line}: nothing found"));
+        assert!(found.message.ends_with(&format!(": {left}")), "{line}: {}", found.message);
+        assert_eq!(found.help, format!("write it as `{home}`"), "{line}");
+        // It is said once.
+        let unknown = |loaded: &gnomon_manifests::Loaded| {
+            loaded.diagnostics.iter().filter(|read| read.code == "unknown-field").count()
+        };
+        assert_eq!(unknown(&loaded), 1, "{line}");
+        lint::supersede(&mut loaded.diagnostics, &all);
+        assert_eq!(unknown(&loaded), 0, "{line}");
+    }
 }
 
 /// Linting is linear: no figure is asserted, but with something quadratic in it this takes minutes.

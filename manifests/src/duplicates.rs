@@ -255,6 +255,7 @@ impl Loaded {
             resources: self.resources.clone(),
             inventory: self.inventory.only(has),
             files: self.files.clone(),
+            diagnostics: self.diagnostics.iter().filter(|found| has(&found.file)).cloned().collect(),
             ..Loaded::default()
         };
         loaded.resources.authorization.retain(|one| has(&one.meta.file));

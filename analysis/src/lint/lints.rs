@@ -48,6 +48,7 @@ pub const LINTS: &[&Lint] = &[
     &values::malformed_key::LINT,
     &values::mapped_address::LINT,
     &values::method_case::LINT,
+    &shape::misplaced_field::LINT,
     &values::namespace_shape::LINT,
     &attachment::namespace_without_workloads::LINT,
     &holes::node_port::LINT,

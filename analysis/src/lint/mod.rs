@@ -70,7 +70,7 @@ pub use fix::{Fixed, Replacement, apply, replacement};
 pub use lints::LINTS;
 
 use context::{Context, Known};
-use gnomon_engine::{Diagnostic, Mesh, Severity, resource::Resources, workload::IstioVersion};
+use gnomon_engine::{Diagnostic, Mesh, Position, Severity, resource::Resources, workload::IstioVersion};
 use gnomon_manifests::{Loaded, inventory::Inventory};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -156,6 +156,8 @@ impl Group {
 pub(crate) struct Input<'l> {
     pub(crate) resources: &'l Resources,
     pub(crate) inventory: &'l Inventory,
+    /// What was found when they were read.
+    pub(crate) diagnostics: &'l [Diagnostic],
     pub(crate) mesh: &'l Mesh,
     /// The mesh is as somebody says, not assumed.
     pub(crate) mesh_is_known: bool,
@@ -202,7 +204,8 @@ pub fn findings(
     let candidates = inventory.workloads();
     let workloads = Known::all(&candidates, resources, mesh);
     let context = Context::new(&candidates, &workloads, resources, inventory, &mesh.root_namespace);
-    let input = Input { resources, inventory, mesh, mesh_is_known, context: &context };
+    let diagnostics = &loaded.diagnostics;
+    let input = Input { resources, inventory, diagnostics, mesh, mesh_is_known, context: &context };
     let looks = |lint: &Lint| lint.since.is_none_or(|since| since <= mesh.istio_version) && wanted(lint);
     let mut found = walk::walk(input, LINTS.iter().copied().filter(|lint| looks(lint)));
     let files = judged(loaded, &found);
@@ -210,6 +213,17 @@ pub fn findings(
     let ranks: HashMap<&str, usize> = loaded.files.iter().map(|file| &**file).zip(0..).collect();
     found.sort_by_key(|found| (ranks.get(&*found.diagnostic.file).copied(), found.diagnostic.at));
     found
+}
+
+/// Takes away what was said when manifests were read and a lint says better.
+pub fn supersede(read: &mut Vec<Diagnostic>, found: &[Finding]) {
+    let better: BTreeSet<(&Arc<str>, Position)> = found
+        .iter()
+        .map(|finding| &finding.diagnostic)
+        .filter(|better| better.code == shape::misplaced_field::LINT.code)
+        .map(|better| (&better.file, better.at))
+        .collect();
+    read.retain(|said| said.code != "unknown-field" || !better.contains(&(&said.file, said.at)));
 }
 
 /// The files that hold something that lints look at, where comments count: of a tree they are few.

@@ -206,6 +206,17 @@ impl Findings<'_> {
         self.at(Policy::Authorization(values.policy), at, field, message, help)
     }
 
+    /// At the place of what was found when the manifests were read.
+    pub(crate) fn at_place(
+        &mut self,
+        read: &Diagnostic,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> &mut Finding {
+        let (object, field) = (read.object.clone(), read.field.clone());
+        self.add(&read.file, read.at, object, field, message.into(), help.into())
+    }
+
     fn add(
         &mut self,
         file: &Arc<str>,

@@ -270,6 +270,7 @@ fn look(loaded: &mut Loaded, options: &Options, texts: &dyn Fn(&str) -> Option<S
     settings.mesh_is_known = is_known;
     settings.wanted = &wanted;
     let found = in_each_cluster(loaded, &settings, texts);
+    lint::supersede(&mut loaded.diagnostics, &found);
     let mut all: Vec<Finding> = loaded.diagnostics.iter().cloned().map(Finding::from).chain(found).collect();
     all.retain_mut(|found| {
         let Diagnostic { code, file, severity, .. } = &found.diagnostic;

@@ -1,8 +1,10 @@
 //! `cargo xtask bench` and `cargo xtask soak`: what is needed, the filter, then a program of `host-tests`.
 
+mod coverage;
 mod diff;
 mod trees;
 
+pub(crate) use coverage::coverage;
 pub(crate) use diff::diff;
 pub(crate) use trees::trees;
 

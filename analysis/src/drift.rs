@@ -3,7 +3,7 @@
 //! Requests are compared as in [`diff`](crate::diff), objects by the names that istiod gives to what it makes of them.
 
 use crate::{
-    diff::{Changes, Problem, Ready, Source, State, agree_on_scope, between, rule_change},
+    diff::{Changes, Problem, Ready, Source, State, agree_on_scope, between, rule_change, witness},
     imported::Proxy,
 };
 use gnomon_engine::{
@@ -209,8 +209,8 @@ fn policies(
             Ok(side.also_denying(&http, &tcp))
         };
         let (a, b) = (alone(rules)?, alone(there)?);
-        let same = match between(&[kind], &a, &b, now, crypto, Limits::default()) {
-            Ok(changes) => changes.is_equivalent(),
+        let same = match witness(&[kind], &a, &b, now, crypto, Limits::default()) {
+            Ok(found) => found.is_none(),
             // The whole has been compared already; of the part nothing is said.
             Err(Problem::Undecided(_)) => true,
             Err(other) => return Err(other),

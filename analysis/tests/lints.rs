@@ -1,5 +1,5 @@
 //! Each lint beyond its example: what else it finds, and what it leaves alone.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use gnomon_analysis::lint::{self, LINTS, Settings};
 use gnomon_engine::Mesh;

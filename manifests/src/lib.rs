@@ -21,7 +21,7 @@ mod kustomize;
 mod load_error;
 mod loader;
 mod merge;
-mod parallel;
+pub mod parallel;
 mod reader;
 mod render;
 pub mod request;

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// What `work` makes of each, in order. Where there are no threads (a browser) one after the other.
-pub(crate) fn each<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub fn each<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = thread::available_parallelism().map_or(1, usize::from).min(things.len());
     if cores < 2 {
         return things.iter().map(work).collect();

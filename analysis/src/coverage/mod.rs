@@ -5,8 +5,7 @@
 mod mutants;
 
 use crate::{
-    Evaluator,
-    diff::{self, State},
+    diff::{KINDS, Source, State, witness},
     differences,
 };
 use gnomon_engine::{
@@ -14,10 +13,13 @@ use gnomon_engine::{
     attach::attach,
     jwt::Crypto,
     node::Position,
-    prepare::RequestSpec,
+    prepare::{Prepared, RequestSpec},
     resource::{AuthorizationPolicy, Resources},
 };
-use gnomon_manifests::suite::{Case, LoadedSuite};
+use gnomon_manifests::{
+    parallel::each,
+    suite::{Case, LoadedSuite},
+};
 use gnomon_symbolic::Limits;
 use mutants::Mutant;
 use std::{collections::BTreeMap, ptr, sync::Arc};
@@ -80,15 +82,17 @@ impl Coverage {
 
 type Key = (Arc<str>, Position, String, String);
 
-/// Tries every change of every policy that the suites name. Suites on what a proxy has loaded are passed over.
-pub fn measure(suites: &[LoadedSuite], now: i64, crypto: &dyn Crypto) -> Coverage {
+/// Tries every change of every policy that the suites name, on all cores. Suites on what a proxy has loaded are passed
+/// over.
+pub fn measure(suites: &[LoadedSuite], now: i64, crypto: &(dyn Crypto + Sync)) -> Coverage {
     let mut fates: BTreeMap<Key, Fate> = BTreeMap::new();
-    let mut left: Vec<(Key, Situation<'_>, usize, Mutant)> = Vec::new();
+    let mut left: BTreeMap<Key, Vec<(Situation<'_>, usize, Mutant)>> = BTreeMap::new();
     for suite in suites.iter().filter(|suite| suite.envoy_config.is_none()) {
         for situation in situations(suite) {
-            let asked = situation.asked(now, crypto);
+            let plan = Plan::build(situation.resources, situation.workload, situation.mesh);
+            let asked = situation.asked(&plan, now, crypto);
             let reached = attach(situation.resources, situation.workload, situation.mesh).authorization;
-            let mut changed = situation.resources.clone();
+            let mut tries: Vec<(Key, usize, Mutant)> = Vec::new();
             for (index, policy) in situation.resources.authorization.iter().enumerate() {
                 let applies = reached.iter().any(|reached| ptr::eq(*reached, policy));
                 for mutant in mutants::of(policy) {
@@ -96,39 +100,42 @@ pub fn measure(suites: &[LoadedSuite], now: i64, crypto: &dyn Crypto) -> Coverag
                     if matches!(fates.get(&key), Some(Fate::Noticed)) {
                         continue;
                     }
-                    if !applies {
-                        fates.entry(key).or_insert(Fate::Unreached);
-                        continue;
-                    }
-                    if let Some(place) = changed.authorization.get_mut(index) {
-                        *place = mutant.apply(policy);
-                    }
-                    match situation.notices(&changed, &asked, now, crypto) {
-                        true => _ = fates.insert(key, Fate::Noticed),
-                        false => {
-                            fates.entry(key.clone()).or_insert(Fate::Unreached);
-                            left.push((key, situation, index, mutant));
-                        }
+                    match applies {
+                        true => tries.push((key, index, mutant)),
+                        false => _ = fates.entry(key).or_insert(Fate::Unreached),
                     }
                 }
-                if let Some(place) = changed.authorization.get_mut(index) {
-                    *place = policy.clone();
+            }
+            let noticed =
+                each(&tries, |(_, index, mutant)| situation.notices(*index, mutant, &asked, crypto));
+            for ((key, index, mutant), noticed) in tries.into_iter().zip(noticed) {
+                match noticed {
+                    true => _ = fates.insert(key, Fate::Noticed),
+                    false => {
+                        fates.entry(key.clone()).or_insert(Fate::Unreached);
+                        left.entry(key).or_default().push((situation, index, mutant));
+                    }
                 }
             }
         }
     }
-    for (key, situation, index, mutant) in left {
-        // A request is known already, or another workload's tests notice.
-        if matches!(fates.get(&key), Some(Fate::Noticed | Fate::Missed(_))) {
-            continue;
+    // Another workload's tests may notice.
+    left.retain(|key, _| !matches!(fates.get(key), Some(Fate::Noticed)));
+    let left: Vec<_> = left.into_iter().collect();
+    let found = each(&left, |(_, tries)| {
+        let mut found = Fate::Equivalent;
+        for (situation, index, mutant) in tries {
+            match situation.would_notice(*index, mutant, now, crypto) {
+                // One request is enough.
+                fate @ Fate::Missed(_) => return fate,
+                // Equivalent only where it is so for every workload that was asked about.
+                Fate::Equivalent => {}
+                fate => found = fate,
+            }
         }
-        let fate = match (situation.would_notice(index, &mutant, now, crypto), fates.get(&key)) {
-            // Equivalent only where it is so for every workload that was asked about.
-            (Fate::Equivalent, Some(Fate::Undecided(why))) => Fate::Undecided(why.clone()),
-            (fate, _) => fate,
-        };
-        fates.insert(key, fate);
-    }
+        found
+    });
+    fates.extend(left.into_iter().map(|(key, _)| key).zip(found));
     let tried = fates.into_iter();
     Coverage {
         tried: tried.map(|((file, at, policy, what), fate)| Tried { file, at, policy, what, fate }).collect(),
@@ -161,51 +168,80 @@ fn situations(suite: &LoadedSuite) -> Vec<Situation<'_>> {
     found
 }
 
+/// A case, made ready once for all changes.
+#[derive(Debug)]
+struct Asked<'s> {
+    case: &'s Case,
+    prepared: Prepared<'s>,
+    /// What decides about it.
+    policy: Option<String>,
+}
+
+impl Asked<'_> {
+    fn passes(&self, plan: &Plan, crypto: &dyn Crypto) -> bool {
+        // Finding the nearest miss is slow, so it is only looked for where somebody asks.
+        let report = match self.case.expect.nearest {
+            Some(_) => self.prepared.explain(plan, crypto).report,
+            None => self.prepared.report(plan, crypto),
+        };
+        differences(&self.case.expect, &report).is_empty()
+    }
+}
+
 impl<'s> Situation<'s> {
     fn is(&self, other: &Situation<'_>) -> bool {
         ptr::eq(self.resources, other.resources) && self.workload == other.workload && self.mesh == other.mesh
     }
 
-    /// The cases about it that pass.
-    fn asked(&self, now: i64, crypto: &dyn Crypto) -> Vec<&'s Case> {
-        let plan = Plan::build(self.resources, self.workload, self.mesh);
+    /// The cases about it that pass. What a request is before any rule sees it depends on tokens and settings, which no
+    /// change touches.
+    fn asked(&self, plan: &Plan, now: i64, crypto: &dyn Crypto) -> Vec<Asked<'s>> {
         let tests = self.suite.suite.tests.iter().zip(&self.suite.resources);
         let own = tests.filter(|(test, resources)| {
             self.is(&Situation { suite: self.suite, resources, workload: &test.workload, mesh: &test.mesh })
         });
-        own.flat_map(|(test, _)| &test.cases).filter(|case| self.passes(&plan, case, now, crypto)).collect()
+        let made = own.flat_map(|(test, _)| &test.cases).map(|case| {
+            let prepared = Prepared::new(&case.request, plan.authenticator(), self.workload, self.mesh, now);
+            let policy = prepared.report(plan, crypto).policy;
+            Asked { case, prepared, policy }
+        });
+        made.filter(|asked| asked.passes(plan, crypto)).collect()
     }
 
-    fn passes(&self, plan: &Plan, case: &Case, now: i64, crypto: &dyn Crypto) -> bool {
-        let evaluator = Evaluator::Policies { plan, workload: self.workload, mesh: self.mesh };
-        // Finding the nearest miss is slow, so it is only looked for where somebody asks.
-        let report = match case.expect.nearest {
-            Some(_) => evaluator.explain(&case.request, now, crypto).map(|explanation| explanation.report),
-            None => evaluator.report(&case.request, now, crypto),
-        };
-        report.is_ok_and(|report| differences(&case.expect, &report).is_empty())
-    }
-
-    fn notices(&self, changed: &Resources, asked: &[&Case], now: i64, crypto: &dyn Crypto) -> bool {
-        let plan = Plan::build(changed, self.workload, self.mesh);
-        !asked.iter().all(|case| self.passes(&plan, case, now, crypto))
-    }
-
-    /// Whether any request would have noticed.
-    fn would_notice(&self, index: usize, mutant: &Mutant, now: i64, crypto: &dyn Crypto) -> Fate {
+    /// The policies with a change of one of them.
+    fn changed(&self, index: usize, mutant: &Mutant) -> Resources {
         let mut changed = self.resources.clone();
         if let Some(policy) = changed.authorization.get_mut(index) {
             *policy = mutant.apply(policy);
         }
+        changed
+    }
+
+    /// Whether any of the cases fails with this change.
+    fn notices(&self, index: usize, mutant: &Mutant, asked: &[Asked<'_>], crypto: &dyn Crypto) -> bool {
+        let plan = Plan::build(&self.changed(index, mutant), self.workload, self.mesh);
+        let changed = self.resources.authorization.get(index).map(|policy| &policy.meta);
+        let is_own = |asked: &&Asked<'_>| {
+            let of = asked.policy.as_deref().and_then(|name| name.split_once('/'));
+            of.zip(changed)
+                .is_some_and(|((namespace, name), meta)| meta.namespace == namespace && meta.name == name)
+        };
+        // Those that the policy decides about notice first.
+        let (own, others): (Vec<_>, Vec<_>) = asked.iter().partition(is_own);
+        own.into_iter().chain(others).any(|asked| !asked.passes(&plan, crypto))
+    }
+
+    /// Whether any request would have noticed.
+    fn would_notice(&self, index: usize, mutant: &Mutant, now: i64, crypto: &dyn Crypto) -> Fate {
+        let changed = self.changed(index, mutant);
         let state = |resources| State { resources, workload: self.workload, mesh: self.mesh };
-        match diff::of_workload(state(self.resources), state(&changed), now, crypto, Limits::default()) {
-            Ok(changes) => {
-                let witnesses = [changes.newly_allowed, changes.newly_denied, changes.newly_undecided];
-                match witnesses.into_iter().flatten().next() {
-                    Some(witness) => Fate::Missed(Box::new(witness.request)),
-                    None => Fate::Equivalent,
-                }
-            }
+        let found = state(self.resources)
+            .ready(None)
+            .and_then(|old| Ok((old, state(&changed).ready(None)?)))
+            .and_then(|(old, new)| witness(&KINDS, &old, &new, now, crypto, Limits::default()));
+        match found {
+            Ok(Some(witness)) => Fate::Missed(Box::new(witness.request)),
+            Ok(None) => Fate::Equivalent,
             Err(why) => Fate::Undecided(why.to_string()),
         }
     }

@@ -150,7 +150,7 @@ pub fn of_workload<'a>(
     crypto: &dyn Crypto,
     limits: Limits,
 ) -> Result<Changes, Problem> {
-    of_kinds(&[Kind::Http, Kind::Connect, Kind::Tcp], old, new, now, crypto, limits)
+    of_kinds(&KINDS, old, new, now, crypto, limits)
 }
 
 /// As [`of_workload`], for these kinds of requests only. CONNECT counts where a rule names it.
@@ -178,26 +178,42 @@ pub(crate) fn between(
     crypto: &dyn Crypto,
     limits: Limits,
 ) -> Result<Changes, Problem> {
-    let (before, after) = (&old.plan, &new.plan);
     let asking = Asking { sides: [old, new], now, crypto };
     let mut changes = Changes { complete: true, ..Changes::default() };
-    // ztunnel has one chain for all.
-    let connections = before.is_ztunnel() && after.is_ztunnel();
-    let connect = || [before, after].into_iter().any(Kind::names_connect);
-    let kinds = match connections {
-        true => &[Kind::Tcp],
-        false => kinds,
-    };
-    for kind in kinds.iter().copied() {
-        if kind == Kind::Connect && !connect() || !(old.has(kind) && new.has(kind)) {
-            continue;
-        }
+    for kind in asking.kinds(kinds) {
         if let Some(mut comparison) = compare(old.side(), new.side(), kind, limits)? {
-            asking.add(&mut changes, &mut comparison)?;
+            asking.show(&mut changes, &mut comparison)?;
+            asking.sum_up(&mut changes, &mut comparison)?;
         }
     }
     Ok(changes)
 }
+
+/// A request that fares otherwise, if there is one: much less than all of [`between`].
+pub(crate) fn witness(
+    kinds: &[Kind],
+    old: &Ready<'_>,
+    new: &Ready<'_>,
+    now: i64,
+    crypto: &dyn Crypto,
+    limits: Limits,
+) -> Result<Option<Witness>, Problem> {
+    let asking = Asking { sides: [old, new], now, crypto };
+    for kind in asking.kinds(kinds) {
+        if let Some(mut comparison) = compare(old.side(), new.side(), kind, limits)? {
+            let mut changes = Changes::default();
+            asking.show(&mut changes, &mut comparison)?;
+            let shown = [changes.newly_allowed, changes.newly_denied, changes.newly_undecided];
+            if let Some(witness) = shown.into_iter().flatten().next() {
+                return Ok(Some(witness));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Everything that two sets of policies are asked about.
+pub(crate) const KINDS: [Kind; 3] = [Kind::Http, Kind::Connect, Kind::Tcp];
 
 struct Asking<'a> {
     sides: [&'a Ready<'a>; 2],
@@ -210,7 +226,23 @@ impl Asking<'_> {
         self.sides.map(|side| &side.plan)
     }
 
-    fn add(&self, changes: &mut Changes, comparison: &mut Comparison<'_>) -> Result<(), Problem> {
+    /// Those of the kinds that there are on both sides.
+    fn kinds(&self, wanted: &[Kind]) -> Vec<Kind> {
+        let [old, new] = self.sides;
+        // ztunnel has one chain for all.
+        let wanted = match old.plan.is_ztunnel() && new.plan.is_ztunnel() {
+            true => &[Kind::Tcp],
+            false => wanted,
+        };
+        let asked = |kind: &Kind| {
+            let named = *kind != Kind::Connect || self.plans().into_iter().any(Kind::names_connect);
+            named && old.has(*kind) && new.has(*kind)
+        };
+        wanted.iter().copied().filter(asked).collect()
+    }
+
+    /// A smallest request for each way that there is none for yet.
+    fn show(&self, changes: &mut Changes, comparison: &mut Comparison<'_>) -> Result<(), Problem> {
         let sets = [
             (Change::Allowed, comparison.newly_allowed),
             (Change::Denied, comparison.newly_denied),
@@ -229,6 +261,11 @@ impl Asking<'_> {
                 *place = Some(self.confirmed(request, change)?);
             }
         }
+        Ok(())
+    }
+
+    /// The difference in lines.
+    fn sum_up(&self, changes: &mut Changes, comparison: &mut Comparison<'_>) -> Result<(), Problem> {
         let (parts, complete) = comparison.parts(PARTS).map_err(Undecided::from)?;
         changes.complete &= complete;
         for part in parts {

@@ -1,6 +1,7 @@
 //! What lints say of the policies that were asked about a request: people ask about a request before they run the lints.
 
 use crate::lint::{Finding, Settings, findings};
+use gnomon_engine::order::sort_by;
 use gnomon_engine::{
     Mesh, Severity, Workload,
     attach::{Attachment, Policy, attachments},
@@ -52,7 +53,7 @@ pub fn advice(
         found.diagnostic.severity <= Severity::Warning && object.is_some_and(|name| named.contains(name))
     };
     found.retain(is_about);
-    found.sort_by_key(|found| found.diagnostic.severity);
+    sort_by(&mut found, |a, b| a.diagnostic.severity.cmp(&b.diagnostic.severity));
     found.truncate(TOLD);
     found
 }

@@ -8,6 +8,7 @@ use crate::{
     Evaluator,
     diff::{Change, State, of_workload},
 };
+use gnomon_engine::order::sort_by;
 use gnomon_engine::{
     Mesh, Plan, Workload,
     jwt::Crypto,
@@ -82,7 +83,7 @@ pub fn suggestion(
     let old = text(&rule.file)?;
     let mut lines: Vec<String> = old.lines().map(str::to_owned).collect();
     let mut edits = nearest.unmet.iter().map(|unmet| Edit::of(unmet, rule)).collect::<Option<Vec<_>>>()?;
-    edits.sort_by_key(|edit| std::cmp::Reverse((edit.line, edit.column)));
+    sort_by(&mut edits, |a, b| (b.line, b.column).cmp(&(a.line, a.column)));
     if edits.is_empty() {
         return None;
     }

@@ -9,6 +9,7 @@ use crate::{
     document::mentions_policies,
     input,
 };
+use gnomon_engine::order::sort_by;
 use gnomon_engine::{Node, Position, Value, node::Key};
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -195,9 +196,10 @@ impl Kustomizations {
             })
             .collect();
         // What certainly concerns policies comes first: words for it begin with a number.
-        told.sort_by_key(|one| {
+        let is_uncertain = |one: &Kustomization| {
             !one.left_out.iter().any(|words| words.starts_with(|c: char| c.is_ascii_digit()))
-        });
+        };
+        sort_by(&mut told, |a, b| is_uncertain(a).cmp(&is_uncertain(b)));
         told
     }
 }

@@ -1,5 +1,6 @@
 //! Requests as people write them (docs/formats.md, "Request").
 
+use gnomon_engine::order::sort_by;
 use gnomon_engine::{
     Diagnostic, Diagnostics, Node, Severity, Value, address,
     decode::{Cursor, Fields, Reader, quoted},
@@ -111,7 +112,7 @@ pub(crate) fn strict(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
             found.help.clear();
         }
     }
-    found.sort_by_key(|found| found.at);
+    sort_by(&mut found, |a, b| a.at.cmp(&b.at));
     found
 }
 

@@ -4,11 +4,9 @@
 //! Two rules that say the same have the same number, whatever policy they stand in and on whichever side of a
 //! comparison.
 
-use crate::{
-    known::{Known, sort_by},
-    patterns::expressions,
-};
+use crate::{known::Known, patterns::expressions};
 use alloc::{borrow::Cow, borrow::ToOwned, boxed::Box, format, string::String, vec, vec::Vec};
+use gnomon_engine::order::sort_by;
 use gnomon_engine::{
     attribute::Input,
     pattern::{Pattern, PeerPattern},

@@ -5,12 +5,12 @@ use crate::{
     bdd::{Bdd, TooLarge},
     compare::Comparison,
     condition::Value,
-    known::sort_by,
     side::{Functions, Margin, Numbered, Stages},
     space::Space,
     witness::Point,
 };
 use alloc::{string::String, vec, vec::Vec};
+use gnomon_engine::order::sort_by;
 use gnomon_engine::plan::Rule;
 
 /// What decides on a side.

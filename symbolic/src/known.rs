@@ -1,9 +1,8 @@
-//! Keys with what is known of each, and sorting: what the standard library has in a tenth of the code. Its trees and
-//! sorts are made once more for each type, and a page loads them all.
+//! Keys with what is known of each: what the standard library has in a tenth of the code. Its trees are made once more for
+//! each type, and a page loads them all.
 
 use alloc::{vec, vec::Vec};
 use core::{
-    cmp::Ordering,
     hash::{Hash, Hasher},
     mem,
 };
@@ -143,23 +142,6 @@ impl Hasher for Mixer {
     }
 }
 
-/// Sorts; what is equal stays in its order.
-pub(crate) fn sort_by<T>(items: &mut Vec<T>, order: impl Fn(&T, &T) -> Ordering) {
-    let mut numbers: Vec<usize> = (0..items.len()).collect();
-    let of_numbers = |a: usize, b: usize| match (items.get(a), items.get(b)) {
-        (Some(a), Some(b)) => order(a, b),
-        _ => Ordering::Equal,
-    };
-    sort_numbers(&mut numbers, &of_numbers);
-    let mut left: Vec<Option<T>> = mem::take(items).into_iter().map(Some).collect();
-    items.extend(numbers.into_iter().filter_map(|number| left.get_mut(number)?.take()));
-}
-
-#[inline(never)]
-fn sort_numbers(numbers: &mut [usize], order: &dyn Fn(usize, usize) -> Ordering) {
-    numbers.sort_by(|a, b| order(*a, *b));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,14 +183,5 @@ mod tests {
             let slots: BTreeSet<u32> = texts.collect();
             assert!(slots.len() * 2 > 1 << bits, "{} of {}", slots.len(), 1 << bits);
         }
-    }
-
-    #[test]
-    fn sorting_keeps_the_order_of_equals() {
-        let mut items: Vec<(u32, u32)> = (0..1_000).map(|number| (number * 7_919 % 13, number)).collect();
-        let mut expected = items.clone();
-        expected.sort_by_key(|(key, _)| *key);
-        sort_by(&mut items, |(a, _), (b, _)| a.cmp(b));
-        assert_eq!(items, expected);
     }
 }

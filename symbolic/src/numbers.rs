@@ -1,8 +1,9 @@
 //! Equivalence classes of addresses and ports.
 
-use crate::known::{Known, sort_by};
+use crate::known::Known;
 use alloc::{vec, vec::Vec};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use gnomon_engine::order::sort_by;
 use ipnet::IpNet;
 
 /// The classes into which sets of numbers cut all numbers.

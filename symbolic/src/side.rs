@@ -4,7 +4,7 @@ use crate::{
     bdd::{Bdd, Manager, TooLarge},
     condition::{Condition, Form, Literal, RuleForm, Subject, Value, Vocabulary},
     kind::Kind,
-    known::{Known, sort_by},
+    known::Known,
     space::{Space, plain},
     tokens::Tokens,
     undecided::Undecided,
@@ -15,6 +15,7 @@ use alloc::{
     vec,
     vec::Vec,
 };
+use gnomon_engine::order::sort_by;
 use gnomon_engine::{
     Plan,
     plan::{PeerModes, Rule},

@@ -8,7 +8,7 @@ use crate::{
     domain::{self, Authorities, Names, Over, Paths, Utf8, Word},
     headers::{Presence, presence},
     kind::Kind,
-    known::{Known, sort_by},
+    known::Known,
     numbers,
     patterns::{Around, patterns},
     text::{self, Class, Domain, TooMany},
@@ -20,6 +20,7 @@ use alloc::{
     vec,
     vec::Vec,
 };
+use gnomon_engine::order::sort_by;
 use gnomon_engine::{jwt::Place, prepare::ProxySettings};
 use ipnet::IpNet;
 

@@ -10,9 +10,10 @@
 //! Classes are numbered in the order of their members. A prefix therefore matches an interval of numbers, which makes
 //! for small diagrams.
 
-use crate::known::{Known, sort_by};
+use crate::known::Known;
 use alloc::{collections::BTreeSet, string::String, vec, vec::Vec};
 use core::fmt;
+use gnomon_engine::order::sort_by;
 
 /// A set of bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,5 +1,6 @@
 //! A part of a difference as a person would write it.
 
+use gnomon_engine::order::sort_by;
 use gnomon_engine::{
     jwt::Place,
     plan::{Clause, Rule},
@@ -35,7 +36,7 @@ fn said(comparison: &Comparison<'_>, cube: &Cube, with_sender: bool) -> String {
     if !may_be_preflight(comparison, cube) {
         parts.retain(|(order, _)| *order != PREFLIGHT);
     }
-    parts.sort_by_key(|(order, _)| *order);
+    sort_by(&mut parts, |(a, _), (b, _)| a.cmp(b));
     let named = |order: u8| parts.iter().any(|(of, _)| *of == order);
     let head = match comparison.kind {
         Kind::Tcp => "TCP connections".to_owned(),

@@ -70,6 +70,7 @@ pub use fix::{Fixed, Replacement, apply, replacement};
 pub use lints::LINTS;
 
 use context::{Context, Known};
+use gnomon_engine::order::sort_by;
 use gnomon_engine::{Diagnostic, Mesh, Position, Severity, resource::Resources, workload::IstioVersion};
 use gnomon_manifests::{Loaded, inventory::Inventory};
 use std::{
@@ -211,7 +212,8 @@ pub fn findings(
     let files = judged(loaded, &found);
     suppress::apply(&files, texts, &looks, &mut found);
     let ranks: HashMap<&str, usize> = loaded.files.iter().map(|file| &**file).zip(0..).collect();
-    found.sort_by_key(|found| (ranks.get(&*found.diagnostic.file).copied(), found.diagnostic.at));
+    let rank = |found: &Finding| (ranks.get(&*found.diagnostic.file).copied(), found.diagnostic.at);
+    sort_by(&mut found, |a, b| rank(a).cmp(&rank(b)));
     found
 }
 

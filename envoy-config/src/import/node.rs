@@ -5,6 +5,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use gnomon_engine::order::sort_by;
 use gnomon_engine::{
     node::Node,
     workload::{IstioVersion, ProxyKind, Workload},
@@ -47,7 +48,7 @@ fn read(node: &Node) -> Option<ProxyNode> {
     let labels = metadata.get("LABELS").and_then(Node::as_map).unwrap_or_default().iter();
     let mut labels: Vec<(String, String)> =
         labels.filter_map(|(key, value)| Some((key.name.clone(), value.as_str()?.to_string()))).collect();
-    labels.sort();
+    sort_by(&mut labels, Ord::cmp);
     // `sidecar~10.0.0.7~orders-5d8.shop~shop.svc.cluster.local`
     let proxy = match text(node, "id").and_then(|id| id.split('~').next()) {
         Some("router") => ProxyKind::Gateway,

@@ -1,5 +1,6 @@
 //! What all objects have: a name, labels, a place. And reading fields without judging them.
 
+use gnomon_engine::order::sort_by;
 use gnomon_engine::{Node, Position, Value, resource::Labels};
 use std::sync::Arc;
 
@@ -75,7 +76,7 @@ pub(super) fn labels(node: &Node) -> Labels {
     let entries = node.as_map().unwrap_or_default().iter();
     let mut labels: Labels =
         entries.filter_map(|(key, value)| Some((key.name.clone(), value.as_str()?.to_owned()))).collect();
-    labels.sort();
+    sort_by(&mut labels, Ord::cmp);
     labels
 }
 

@@ -3,6 +3,7 @@
 use super::{
     ApiGateway, Inventory, Meta, Pod, PodKind, Protocol, Service, ServicePort, TargetPort, object::value,
 };
+use gnomon_engine::order::sort_by;
 use gnomon_engine::{Workload, resource::Labels, workload::ProxyKind};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -140,7 +141,7 @@ impl<'i> Around<'i> {
         };
         labels.retain(|(key, _)| key != GATEWAY_NAME);
         labels.push((GATEWAY_NAME.into(), meta.name.clone()));
-        labels.sort();
+        sort_by(&mut labels, Ord::cmp);
         let proxy = if waypoint { ProxyKind::Waypoint } else { ProxyKind::Gateway };
         let reached = self.reached(&meta.namespace, &labels, |_| None);
         let workload = self.workload(meta, name, &labels, &account, proxy, &reached);

@@ -3,6 +3,7 @@ use crate::{
     merge::{merged, merged_request},
     request::{finish, strict},
 };
+use gnomon_engine::order::sort_by;
 use gnomon_engine::{
     Diagnostic, Diagnostics, Mesh, Node, Severity, Workload,
     decode::{self, Fields, Reader},
@@ -17,7 +18,7 @@ pub(super) fn suite(file: &Arc<str>, document: &Node) -> Result<Suite, Diagnosti
     match suite {
         Some(suite) if !found.iter().any(|found| found.severity == Severity::Error) => Ok(suite),
         _ => {
-            found.sort_by_key(|found| found.at);
+            sort_by(&mut found, |a, b| a.at.cmp(&b.at));
             Err(found.into())
         }
     }

@@ -21,7 +21,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// No more rules than this are compared one by one.
-const RULES: usize = 1_000;
+pub const RULES: usize = 1_000;
 
 /// How what is loaded differs from what is declared.
 #[derive(Debug)]
@@ -32,6 +32,9 @@ pub struct Drift {
     pub settings: Vec<String>,
     /// Objects that are not as declared.
     pub objects: Vec<Object>,
+    /// Every rule of one name on both sides was compared; false: there are too many, and of these only requests say
+    /// whether they differ.
+    pub complete: bool,
 }
 
 impl Drift {
@@ -93,13 +96,13 @@ pub fn drift<'a>(
         changes = Some(between(&kinds, &before, &after, now, crypto, Limits::default())?);
     }
     let differs = changes.as_ref().is_none_or(|changes| !changes.is_equivalent());
-    let mut objects = policies(&before, loaded, declared.workload, differs, now, crypto)?;
+    let (mut objects, complete) = policies(&before, loaded, declared.workload, differs, now, crypto)?;
     objects.extend(issuers(declared, after.plan.authenticator()));
     // The filters of one chain do not say what its listener lets through.
     if !after.behind_listener {
         objects.extend(modes(declared, loaded, &before, &after, now, crypto));
     }
-    Ok(Drift { changes, settings, objects })
+    Ok(Drift { changes, settings, objects, complete })
 }
 
 /// What the connection manager does otherwise than istiod would have it.
@@ -167,7 +170,7 @@ fn object(
     }
 }
 
-/// Authorization rules. Where requests fare the same, a rule of one name on both sides makes no difference.
+/// Authorization rules, and whether all were compared. Where requests fare the same, a rule of one name on both sides makes no difference.
 fn policies(
     declared: &Ready<'_>,
     proxy: Proxy<'_>,
@@ -175,13 +178,14 @@ fn policies(
     differs: bool,
     now: i64,
     crypto: &dyn Crypto,
-) -> Result<Vec<Object>, Problem> {
+) -> Result<(Vec<Object>, bool), Problem> {
     let loaded = proxy.ready(Some(workload))?;
     let (protocol, kind) = match loaded.has(Kind::Http) {
         true => (Protocol::Http, Kind::Http),
         false => (Protocol::Tcp, Kind::Tcp),
     };
     let (before, after) = (by_name(declared, protocol), by_name(&loaded, protocol));
+    let complete = !differs || before.len() <= RULES;
     let mut objects = Vec::new();
     let first = |rules: &[&Rule]| rules.first().map(|rule| (*rule).clone());
     for (key, rules) in &before {
@@ -190,7 +194,7 @@ fn policies(
             objects.push(object(key, &rule, ObjectState::Missing, Vec::new()));
             continue;
         };
-        if !differs || before.len() > RULES {
+        if !differs || !complete {
             continue;
         }
         let alone = |rules: &[&Rule]| -> Result<Ready<'_>, Problem> {
@@ -225,7 +229,7 @@ fn policies(
             objects.push(object(key, &rule, ObjectState::Stale, Vec::new()));
         }
     }
-    Ok(objects)
+    Ok((objects, complete))
 }
 
 /// RequestAuthentication, by issuer.

@@ -10,7 +10,7 @@ use crate::{
 };
 use gnomon_analysis::{
     diff::{Change, State, document},
-    drift::{Drift, Object, ObjectState, drift},
+    drift::{Drift, Object, ObjectState, RULES, drift},
 };
 use gnomon_engine::{Workload, jwt::SoftwareCrypto};
 use serde_json::{Value, json};
@@ -129,6 +129,12 @@ fn text(name: &str, found: &Drift) -> String {
             let _ = writeln!(out, "      {}", style::safe(why));
         }
     }
+    if !found.complete {
+        let _ = writeln!(
+            out,
+            "  rules of one name were not compared with each other: there are more than {RULES}"
+        );
+    }
     let Some(changes) = &found.changes else {
         out.push_str("  with other settings requests cannot be compared one by one\n");
         return out;
@@ -157,6 +163,7 @@ fn json(name: &str, workload: &Workload, found: &Drift) -> String {
         "equivalent": found.is_equivalent(),
         "workload": formats::workload(name, workload),
         "objects": found.objects,
+        "complete": found.complete,
         "settings": found.settings,
         "difference": found.changes.as_ref().map_or(Value::Null, |changes| Value::Object(formats::changes(changes, false))),
     });
@@ -179,6 +186,12 @@ fn markdown(name: &str, found: &Drift) -> String {
             let why = object.why.join("; ");
             let _ = writeln!(out, "| {} | {} | {} |", cell(&named(object)), word(object.state), cell(&why));
         }
+    }
+    if !found.complete {
+        let _ = writeln!(
+            out,
+            "\nRules of one name were not compared with each other: there are more than {RULES}."
+        );
     }
     let Some(changes) = &found.changes else { return out };
     if !changes.summary.is_empty() {

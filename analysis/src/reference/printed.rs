@@ -381,6 +381,11 @@ const DRIFT: Object = Object {
         field("workload", Shape::Object(&COMPARED_WORKLOAD), "Whose proxy it is."),
         field("objects", List(&Shape::Object(&DRIFTED)), "The objects that are not as declared."),
         field(
+            "complete",
+            Boolean,
+            "Rules of one name were compared with each other; false: there are more than 1,000.",
+        ),
+        field(
             "settings",
             List(&TEXT),
             "Settings of the HTTP connection manager that are not as declared, for people.",
@@ -392,7 +397,7 @@ const DRIFT: Object = Object {
              settings differ.",
         ),
     ],
-    required: &["equivalent", "workload", "objects", "settings", "difference"],
+    required: &["equivalent", "workload", "objects", "complete", "settings", "difference"],
     ..PRINTED
 };
 

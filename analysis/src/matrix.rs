@@ -6,7 +6,7 @@
 
 use crate::{
     diff::{Change, Changes, State, of_kinds},
-    invariant::{Unanswered, policy},
+    invariant::{Unanswered, node, policy},
 };
 use gnomon_engine::{
     Mesh,
@@ -141,7 +141,7 @@ pub fn cell(
 ) -> Result<Option<Cell>, Unanswered> {
     let ask = |old: &Resources, new: &Resources| compared([(state, old), (state, new)], now, crypto);
     let Some(own) = with(state, state.resources, caller)? else { return Ok(None) };
-    let deny = policy("DENY", &json!([{}]), state.workload).map_err(Unanswered::BadRule)?;
+    let deny = policy("DENY", &node(json!([{}])), state.workload, "").map_err(Unanswered::BadRule)?;
     let mut nobody = own.clone();
     nobody.authorization.push(deny);
     let allowed = ask(&nobody, &own)?;
@@ -220,7 +220,7 @@ fn with(state: State<'_>, resources: &Resources, caller: &Caller) -> Result<Opti
         return Ok(None);
     }
     let rules = if layer_4 { &caller.other_connections } else { &caller.others };
-    let denying = policy("DENY", &json!(rules), state.workload).map_err(Unanswered::BadRule)?;
+    let denying = policy("DENY", &node(json!(rules)), state.workload, "").map_err(Unanswered::BadRule)?;
     let mut resources = resources.clone();
     resources.authorization.push(denying);
     Ok(Some(resources))

@@ -18,12 +18,13 @@ use gnomon_engine::{Attribute, attribute::Key};
 pub type File = (&'static str, fn() -> String);
 
 /// What is generated.
-pub const FILES: [File; 16] = [
+pub const FILES: [File; 18] = [
     ("docs/attributes.md", document::text),
     ("web-playground/app/src/editor/attributes.ts", page::text),
     ("schemas/authorization-policy-rules.json", schema::text),
     ("schemas/request.json", written::request),
     ("schemas/suite.json", written::suite),
+    ("schemas/invariants.json", written::invariants),
     ("schemas/workload.json", written::workload),
     ("schemas/mesh.json", written::mesh),
     ("schemas/filter-configuration.json", filter::configuration),
@@ -32,6 +33,7 @@ pub const FILES: [File; 16] = [
     ("schemas/difference.json", printed::difference),
     ("schemas/drift.json", printed::drift),
     ("schemas/who-can.json", printed::who_can),
+    ("schemas/check.json", printed::check),
     ("schemas/matrix.json", printed::matrix),
     ("schemas/findings.json", lint::findings),
     ("schemas/gnomon-toml.json", lint::configuration),

@@ -3,7 +3,7 @@
 
 mod json_schema;
 
-use gnomon_analysis::{Runner, reference::FILES};
+use gnomon_analysis::{Runner, invariant, reference::FILES};
 use gnomon_engine::{
     Diagnostic, Node,
     attach::{NotApplied, not_applied},
@@ -81,6 +81,27 @@ fn meshes() {
 }
 
 #[test]
+fn invariants_for_check() {
+    let read = |document: &Value| {
+        invariant::invariants(&Arc::from("x.yaml"), &node(document)).map_or_else(said, |_| Vec::new())
+    };
+    let mut schema = Schema::new(&text("invariants"));
+    for file in ["invariants", "short-invariants", "token-invariants"] {
+        let file = root().join(format!("cli/tests/data/diff/{file}.yaml"));
+        for document in documents(&fs::read_to_string(&file).unwrap()) {
+            assert_eq!(schema.check(&document), Vec::<String>::new(), "{}", file.display());
+            assert_eq!(read(&document), Vec::new(), "{}", file.display());
+        }
+    }
+    let documents = schema.documents();
+    assert!(documents.unknown.len() > 2);
+    for (path, document) in documents.unknown.iter().chain(&documents.refused) {
+        assert!(!schema.check(document).is_empty(), "{path}: {document}");
+        assert!(!read(document).is_empty(), "{path}: {document}");
+    }
+}
+
+#[test]
 fn nothing_is_read_that_no_schema_has() {
     let names = ["request", "suite", "workload", "mesh"].map(|name| Schema::new(&text(name)).names());
     let known = names.into_iter().flatten().collect();
@@ -125,6 +146,7 @@ fn what_the_document_shows() {
         ("## Workload and mesh", &["workload", "mesh"][..]),
         ("## Request", &["request"]),
         ("## Suite", &["suite"]),
+        ("## Invariants", &["invariants"]),
     ] {
         let (_, section) = formats.split_once(&format!("\n{heading}\n")).unwrap();
         let blocks = section.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```"));

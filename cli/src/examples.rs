@@ -95,10 +95,17 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     (
         "check",
-        &[(
-            "gnomon check cli/tests/data/diff/invariants.yaml -p cli/tests/data/diff/new.yaml",
-            "one of them does not hold: exits 1",
-        )],
+        &[
+            (
+                "gnomon check cli/tests/data/diff/invariants.yaml -p cli/tests/data/diff/new.yaml",
+                "one of them does not hold: exits 1",
+            ),
+            (
+                "gnomon check --use no-plaintext --use only-from:namespaces=admin,jobs -p cli/tests/data/diff/new.yaml",
+                "two that most meshes want, without a file",
+            ),
+            ("gnomon check --library", "what else there is"),
+        ],
     ),
     (
         "who-can",

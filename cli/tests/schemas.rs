@@ -123,6 +123,18 @@ fn who_may() {
 }
 
 #[test]
+fn invariants() {
+    let mut schema = schema("check");
+    let [file, new] = ["cli/tests/data/diff/short-invariants.yaml", "cli/tests/data/diff/new.yaml"];
+    let checked = printed(&["check", file, "--use", "no-plaintext", "-p", new, "-o", "json"]);
+    assert_eq!(schema.check(&checked), Vec::<String>::new());
+    assert_eq!(unseen(&schema), Vec::<String>::new());
+    let holds: Vec<&Value> =
+        checked["invariants"].as_array().unwrap().iter().map(|one| &one["holds"]).collect();
+    assert_eq!(holds, [false, true, true, true, false, false, true]);
+}
+
+#[test]
 fn matrices() {
     let mut schema = schema("matrix");
     let [old, new] = ["cli/tests/data/diff/old.yaml", "cli/tests/data/diff/new.yaml"];

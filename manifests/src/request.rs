@@ -105,7 +105,7 @@ pub(crate) fn finish<T>(reader: Reader, value: T) -> Result<T, Diagnostics> {
 }
 
 /// Turns unknown fields into errors: in requests and suites they are never intended.
-pub(crate) fn strict(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub fn strict(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     for found in found.iter_mut().filter(|found| found.code == "unknown-field") {
         found.severity = Severity::Error;
         if found.help == "it is ignored" {

@@ -29,6 +29,10 @@ pub(super) fn who_can() -> String {
     document("What gnomon who-can -o json prints", List(&Shape::Object(&WHO_CAN)))
 }
 
+pub(super) fn check() -> String {
+    document("What gnomon check -o json prints", Shape::Object(&CHECK))
+}
+
 pub(super) fn matrix() -> String {
     document("What gnomon matrix -o json prints", List(&Shape::Object(&MATRIX)))
 }
@@ -446,6 +450,62 @@ const WHO_CAN: Object = Object {
         ),
     ],
     required: &["workload", "complete", "allowed"],
+    ..PRINTED
+};
+
+const CHECK: Object = Object {
+    name: "check",
+    doc: "What came of invariants.",
+    fields: &[
+        field("holds", Boolean, "All of them hold."),
+        field("invariants", List(&Shape::Object(&CHECKED)), "Each of them."),
+    ],
+    required: &["holds", "invariants"],
+    ..PRINTED
+};
+
+const CHECKED: Object = Object {
+    name: "checked",
+    doc: "What came of an invariant.",
+    fields: &[
+        field("name", TEXT, "What it is called."),
+        field("file", TEXT, "The file that it is in; empty: it was given by --use."),
+        field("line", LINE, "Where in it; 0: in no file."),
+        field("must", Words(&["never", "always"]), "Whether none or each of the requests must be allowed."),
+        field("holds", Boolean, "It holds at all of its workloads, and there is one."),
+        field("workloads", List(&Shape::Object(&CHECKED_AT)), "Those that it is for."),
+    ],
+    required: &["name", "file", "line", "must", "holds", "workloads"],
+    ..PRINTED
+};
+
+const CHECKED_AT: Object = Object {
+    name: "checkedAt",
+    doc: "What came of an invariant at a workload.",
+    fields: &[
+        field("workload", Shape::Object(&COMPARED_WORKLOAD), "The workload."),
+        field("holds", Boolean, "It holds here."),
+        field(
+            "witness",
+            OrNull(&Shape::Object(&COUNTEREXAMPLE)),
+            "A smallest request for which it does not.",
+        ),
+        field("requests", List(&TEXT), "All those requests, for people."),
+        field("complete", Boolean, "All of them are there; false: the list was cut."),
+    ],
+    required: &["workload", "holds", "witness", "requests", "complete"],
+    ..PRINTED
+};
+
+const COUNTEREXAMPLE: Object = Object {
+    name: "counterexample",
+    doc: "A request for which an invariant does not hold.",
+    fields: &[
+        field("request", Shape::Object(&REQUEST), "As gnomon eval takes it."),
+        field("verdict", OUTCOME, "What is decided."),
+        field("reason", TEXT, "Why; its wording may change."),
+    ],
+    required: &["request", "verdict", "reason"],
     ..PRINTED
 };
 

@@ -35,6 +35,57 @@ pub(super) fn suite() -> String {
     document("A suite of tests for gnomon test", Shape::Object(&SUITE))
 }
 
+pub(super) fn invariants() -> String {
+    const FILE: Object = Object {
+        name: "invariants",
+        doc: "What must hold for all requests.",
+        fields: &[field("invariants", List(&Shape::Object(&INVARIANT)), "The invariants.")],
+        required: &["invariants"],
+        ..WRITTEN
+    };
+    document("Invariants for gnomon check", Shape::Object(&FILE))
+}
+
+/// A rule, or words that describe requests; or several rules.
+const DESCRIBED: Shape = Either(&[AnyMap, List(&AnyMap)]);
+
+const INVARIANT: Object = Object {
+    name: "invariant",
+    doc: "One of `never`, `always`, `only` and `use`.",
+    fields: &[
+        field("name", Text("metrics are read by monitoring alone"), "For people."),
+        field(
+            "never",
+            DESCRIBED,
+            "None of these requests is allowed: a rule (from, to, when), a list of rules, or words ({path: /admin/*, token: \
+             none}); beside them `unless`, for those that do not count.",
+        ),
+        field("never allow", DESCRIBED, "The same as never."),
+        field("always", DESCRIBED, "Each of these requests is allowed."),
+        field("always allow", DESCRIBED, "The same as always."),
+        field(
+            "only",
+            Shape::Object(&Object {
+                name: "only",
+                doc: "Nobody else may.",
+                fields: &[
+                    field("who", DESCRIBED, "Who may."),
+                    field("may", DESCRIBED, "Send what. Default: anything."),
+                ],
+                required: &["who"],
+                ..WRITTEN
+            }),
+            "Nobody else may.",
+        ),
+        field("use", Text("no-plaintext"), "One of the library, which gnomon check --library lists."),
+        field("with", AnyMap, "What that one takes."),
+        field("workloads", List(&TEXT), "Where it must hold: names, or NAMESPACE/*. Default: everywhere."),
+        field("protocol", Words(&["http", "tcp", "any"]), "Default: http."),
+    ],
+    needs: &[("with", "use")],
+    ..WRITTEN
+};
+
 pub(super) fn workload() -> String {
     document("A workload", OrNull(&Either(&[Shape::Object(&WORKLOAD), Shape::Object(&ENVIRONMENT)])))
 }

@@ -22,6 +22,7 @@ pub mod notes;
 pub mod reference;
 pub mod run;
 pub mod suggest;
+pub mod upgrade;
 pub mod workloads;
 
 pub use compare::{Difference, differences, shown};

@@ -8,16 +8,24 @@ use crate::{
     style,
     workloads::{All, chosen_or_tell},
 };
-use gnomon_analysis::diff::{State, of_workload};
+use gnomon_analysis::{
+    diff::{State, of_versions},
+    upgrade::{self, Note, notes},
+};
 use gnomon_engine::{
     Mesh,
     jwt::SoftwareCrypto,
     workload::{IstioVersion, ProxyKind},
 };
+use serde_json::json;
+use std::fmt::Write as _;
+
+/// How many policies of a note are listed.
+const LISTED: usize = 5;
 
 /// Say which verdicts change when Istio is upgraded: the same policies under two versions
 ///
-/// Asks about all requests, for each workload. Exits 0 whatever changes, 1 with --exit-code where a verdict does.
+/// Asks about all requests, for each workload, and says which changes and which advisories concern these policies. Exits 0 whatever changes, 1 with --exit-code where a verdict does.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The version before: 1.30.2, or 1.30
@@ -75,7 +83,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             continue;
         }
         let state = |mesh| State { resources: &loaded.resources, workload: &one.workload, mesh };
-        match of_workload(state(&before), state(&after), eval::now(), &SoftwareCrypto, Default::default()) {
+        match of_versions(state(&before), state(&after), eval::now(), &SoftwareCrypto, Default::default()) {
             Ok(changes) => {
                 compared.push(Compared {
                     name: one.name(),
@@ -90,9 +98,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
             }
         }
     }
+    let notes = notes(&loaded.resources, args.from, args.to);
     style::print(&match args.output {
-        Format::Text => text::write(false, &compared),
-        Format::Json => formats::json(&compared, false),
+        Format::Text => text::write(false, &compared) + &concerning(&notes, args.from, args.to),
+        Format::Json => formats::json_with(&compared, false, ("notes", json!(notes))),
     });
     let changes = compared.iter().any(|one| !one.changes.is_equivalent());
     match (failed, changes && args.exit_code) {
@@ -100,4 +109,47 @@ pub(crate) fn run(args: &Args) -> Outcome {
         (_, true) => Outcome::Bad,
         _ => Outcome::Good,
     }
+}
+
+/// What changes between the two and concerns these policies, and what neither has mended.
+fn concerning(notes: &[Note], from: IstioVersion, to: IstioVersion) -> String {
+    let style = style::Style::of_stdout();
+    let mut out = String::new();
+    let mut titled = None;
+    for note in notes {
+        let open = note.state == upgrade::State::Open;
+        if titled != Some(open) {
+            titled = Some(open);
+            let title = match open {
+                false => format!("from {from} to {to}, what concerns these policies:"),
+                true => format!("not mended in {to} either:"),
+            };
+            let _ = writeln!(out, "\n{}", style.strong(&title));
+        }
+        let what = match note.state {
+            upgrade::State::New => note.what.to_owned(),
+            upgrade::State::Lost => format!("no longer: {}", note.what),
+            upgrade::State::Open => note.without.to_owned(),
+        };
+        let what = if open && !note.advisory.is_empty() { style.bad(&what) } else { what };
+        let _ = writeln!(out, "  {what}");
+        if !open {
+            let _ = writeln!(out, "      without it: {}", note.without);
+        }
+        let advisory = if note.advisory.is_empty() { "" } else { ", " };
+        let _ = writeln!(out, "      since {}{advisory}{}", note.since, note.advisory);
+        let _ = writeln!(out, "      {}", style.faint(note.link));
+        if !note.changes_verdicts {
+            let _ = writeln!(out, "      {}", style.faint("no verdict shows it"));
+        }
+        for one in note.policies.iter().take(LISTED) {
+            let place = style::place(&one.file, one.line);
+            let place = if place.is_empty() { place } else { format!(" ({place})") };
+            let _ = writeln!(out, "      {}{place}", style::safe(&one.policy));
+        }
+        if let more @ 1.. = note.policies.len().saturating_sub(LISTED) {
+            let _ = writeln!(out, "      and {more} more");
+        }
+    }
+    out
 }

@@ -153,6 +153,8 @@ fn upgrades() {
         printed(&["upgrade", "1.28.0", "1.32.0", "-p", "cli/tests/data/diff/dotted.yaml", "-o", "json"]);
     assert_eq!(schema.check(&printed), Vec::<String>::new());
     assert_eq!(printed["equivalent"], false);
+    assert_eq!(printed["workloads"][0]["except"][0], "the method QUERY without a content-type");
+    assert_eq!(printed["notes"][0]["state"], "new");
 }
 
 #[test]

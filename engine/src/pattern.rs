@@ -177,7 +177,7 @@ impl PeerPattern {
 }
 
 /// Do all these mean the same in an expression as outside of it?
-pub(crate) fn is_quoted(text: &str) -> bool {
+pub fn is_quoted(text: &str) -> bool {
     !text.contains(|character| r"\.+*?()|[]{}^$".contains(character))
 }
 

@@ -269,7 +269,7 @@ impl IstioVersion {
     /// One of these patch releases (minor, patch) or a later one of its branch, or a minor version later than all of
     /// them. Without a patch release it counts as the newest of its minor version; see
     /// [`versions::alternatives`](crate::versions::alternatives).
-    pub(crate) fn has_patch(self, patches: &[(u16, u16)]) -> bool {
+    pub fn has_patch(self, patches: &[(u16, u16)]) -> bool {
         match patches.iter().find(|(minor, _)| *minor == self.minor) {
             Some((_, patch)) => self.patch.is_none_or(|own| own >= *patch),
             None => patches.iter().all(|(minor, _)| *minor < self.minor),

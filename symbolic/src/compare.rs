@@ -289,8 +289,11 @@ impl<'p> Comparing<'p> {
             kind: self.kind,
             proxy,
             trust_domain: &self.new.mesh.trust_domain,
-            joins_lines: !lines(self.new.plan),
-            lines_differ: lines(self.old.plan) != lines(self.new.plan),
+            // What only one side does is left out: see `otherwise`.
+            joins_lines: !(lines(self.old.plan) && lines(self.new.plan)),
+            strips_parameters: [self.old, self.new]
+                .into_iter()
+                .any(|side| versions::strips_parameters_of_dot_segments(side.plan.version())),
             of_tokens: &headers,
             token_places: &places,
         };

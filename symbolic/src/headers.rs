@@ -78,11 +78,6 @@ pub(crate) fn presence(name: &str, setting: Setting<'_>) -> Result<Presence, Und
         }
         _ if name.starts_with(':') => Presence::Never,
         "x-forwarded-proto" | "x-request-id" => Presence::Always,
-        _ if setting.lines_differ && !is_inline(name.as_bytes()) => {
-            return Err(Undecided::Unsupported(
-                "a condition on a header, of which the two versions of Istio read several lines differently",
-            ));
-        }
         _ if setting.joins_lines || is_inline(name.as_bytes()) => Presence::Single,
         _ => Presence::Lines,
     })

@@ -21,7 +21,7 @@ use alloc::{
     vec::Vec,
 };
 use gnomon_engine::order::sort_by;
-use gnomon_engine::{jwt::Place, prepare::ProxySettings};
+use gnomon_engine::{jwt::Place, path::PathHandling, prepare::ProxySettings};
 use ipnet::IpNet;
 
 /// The axes, in the order of their variables, and the diagrams over them.
@@ -44,10 +44,10 @@ pub struct Setting<'a> {
     pub proxy: &'a ProxySettings,
     /// The mesh's own, for natural members.
     pub trust_domain: &'a str,
-    /// Matchers see several lines of a header as one value.
+    /// Matchers see several lines of a header as one value; where only one side does, no header has several lines.
     pub joins_lines: bool,
-    /// Those of only one side do.
-    pub lines_differ: bool,
+    /// Path normalization removes segments such as `/..;x`, or there are none.
+    pub strips_parameters: bool,
     /// Headers that the JWT stage reads or writes.
     pub of_tokens: &'a [String],
     /// Where it looks for tokens.
@@ -282,7 +282,7 @@ fn texts(
         }
         Subject::Path => {
             around.queries = verbatim;
-            let handling = setting.proxy.path;
+            let handling = PathHandling { strip_parameters: setting.strips_parameters, ..setting.proxy.path };
             let paths = Paths { handling, escapes: bytes(|byte| byte == b'%'), queries: verbatim };
             Texts::of(paths).preferring(&["/"])
         }

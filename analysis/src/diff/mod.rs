@@ -5,6 +5,7 @@
 //! such ([`Problem::Unconfirmed`]).
 
 mod deciding;
+mod otherwise;
 mod printed;
 mod request;
 mod side;
@@ -59,6 +60,8 @@ pub struct Changes {
     pub summary: Vec<Line>,
     /// The summary has all of it; false: it was cut.
     pub complete: bool,
+    /// Requests that two versions of Istio read differently, of which only some were tried ([`of_versions`]).
+    pub except: Vec<&'static str>,
 }
 
 impl Changes {
@@ -151,6 +154,30 @@ pub fn of_workload<'a>(
     limits: Limits,
 ) -> Result<Changes, Problem> {
     of_kinds(&KINDS, old, new, now, crypto, limits)
+}
+
+/// As [`of_workload`], where the sides may be of two versions of Istio: what these read differently before any policy is
+/// asked is in [`Changes::except`], with requests that show it where some are found.
+///
+/// # Errors
+///
+/// See [`Problem`].
+pub fn of_versions<'a>(
+    old: impl Source<'a>,
+    new: impl Source<'a>,
+    now: i64,
+    crypto: &dyn Crypto,
+    limits: Limits,
+) -> Result<Changes, Problem> {
+    let mut ready = [old.ready(new.policies())?, new.ready(old.policies())?];
+    let [a, b] = &mut ready;
+    agree_on_scope(a, b)?;
+    let [a, b] = &ready;
+    let mut changes = between(&KINDS, a, b, now, crypto, limits)?;
+    if a.plan.version() != b.plan.version() {
+        otherwise::read(&mut changes, (old, a), (new, b), now, crypto);
+    }
+    Ok(changes)
 }
 
 /// As [`of_workload`], for these kinds of requests only. CONNECT counts where a rule names it.

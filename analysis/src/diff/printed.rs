@@ -15,7 +15,8 @@ pub fn printed(changes: &Changes) -> Map<String, Value> {
         ("complete", json!(changes.complete)),
         ("summary", changes.summary.iter().map(line).collect()),
     ];
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let except = (!changes.except.is_empty()).then(|| ("except", json!(changes.except)));
+    fields.into_iter().chain(except).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Which way, in one word.

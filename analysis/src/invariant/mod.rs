@@ -239,5 +239,6 @@ fn only(changes: Changes, change: Change) -> Changes {
             .filter(|line| line.change == change || line.change == Change::Undecided)
             .collect(),
         complete: changes.complete,
+        except: changes.except,
     }
 }

@@ -260,8 +260,48 @@ const DIFFERENCE: Object = Object {
     fields: &[
         field("equivalent", Boolean, "Every request fares as before, at every workload that was compared."),
         field("workloads", List(&Shape::Object(&COMPARED)), "One for each workload."),
+        field(
+            "notes",
+            List(&Shape::Object(&NOTE)),
+            "Of gnomon upgrade: what differs between the versions, or is mended in neither, and concerns these policies.",
+        ),
     ],
     required: &["equivalent", "workloads"],
+    ..PRINTED
+};
+
+const NOTE: Object = Object {
+    name: "note",
+    doc: "What versions of Istio do differently, and for which policies.",
+    fields: &[
+        field("what", TEXT, "What versions that have it do."),
+        field("without", TEXT, "What the others do."),
+        field("since", Text("1.28.5, 1.29.1"), "The releases that brought it."),
+        field("advisory", TEXT, "The advisory that it mends; empty: none."),
+        field("link", TEXT, "Where to read about it."),
+        field(
+            "state",
+            Words(&["new", "lost", "open"]),
+            "Only the second version has it, only the first, or neither.",
+        ),
+        field("changesVerdicts", Boolean, "Verdicts depend on it; false: it mends what no request shows."),
+        field(
+            "policies",
+            List(&Shape::Object(&Object {
+                name: "concerned",
+                doc: "A policy that is concerned.",
+                fields: &[
+                    field("policy", Text("AuthorizationPolicy shop/orders"), "Which."),
+                    field("file", TEXT, "Its file; empty: none."),
+                    field("line", LINE, "Where in it; 0: not known."),
+                ],
+                required: &["policy", "file", "line"],
+                ..PRINTED
+            })),
+            "Those that it is about.",
+        ),
+    ],
+    required: &["what", "without", "since", "advisory", "link", "state", "changesVerdicts", "policies"],
     ..PRINTED
 };
 
@@ -309,6 +349,12 @@ const COMPARED: Object = {
             undecided,
             complete,
             summary,
+            field(
+                "except",
+                List(&Text("headers of several lines")),
+                "What two versions of Istio read differently before any policy is asked, of which only some requests were \
+                 tried; absent: nothing.",
+            ),
             field(
                 "link",
                 Text("http://localhost:4321/#s=q1a"),

@@ -17,6 +17,15 @@ fn title(change: Change) -> &'static str {
 
 /// The format of docs/formats.md, "Difference".
 pub(crate) fn json(compared: &[Compared], curl: bool) -> String {
+    whole(compared, curl, None)
+}
+
+/// The same with a field more.
+pub(crate) fn json_with(compared: &[Compared], curl: bool, more: (&str, Value)) -> String {
+    whole(compared, curl, Some(more))
+}
+
+fn whole(compared: &[Compared], curl: bool, more: Option<(&str, Value)>) -> String {
     let workloads: Vec<Value> = compared
         .iter()
         .map(|one| {
@@ -29,7 +38,10 @@ pub(crate) fn json(compared: &[Compared], curl: bool) -> String {
         })
         .collect();
     let equivalent = compared.iter().all(|one| one.changes.is_equivalent());
-    let value = json!({"equivalent": equivalent, "workloads": workloads});
+    let mut value = json!({"equivalent": equivalent, "workloads": workloads});
+    if let (Some((name, more)), Value::Object(fields)) = (more, &mut value) {
+        fields.insert(name.into(), more);
+    }
     serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
 }
 

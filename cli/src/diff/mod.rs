@@ -13,7 +13,7 @@ use crate::{
     style,
     workloads::{All, Asked, chosen},
 };
-use gnomon_analysis::diff::{Changes, Problem, State, of_workload};
+use gnomon_analysis::diff::{Changes, Problem, State, of_versions};
 use gnomon_engine::{Mesh, Workload, jwt::SoftwareCrypto, workload::ProxyKind};
 use gnomon_manifests::Loaded;
 use std::{
@@ -214,7 +214,7 @@ fn compared(args: &Args, old: &Side, new: &Side) -> Result<Vec<Found>, String> {
                     State { resources: &old.loaded.resources, workload: &before, mesh: &old.mesh },
                     State { resources: &new.loaded.resources, workload: &after, mesh: &new.mesh },
                 ];
-                let changes = of_workload(states[0], states[1], now, crypto, Default::default());
+                let changes = of_versions(states[0], states[1], now, crypto, Default::default());
                 let differs = changes.as_ref().ok().filter(|changes| !changes.is_equivalent());
                 let link = differs.zip(args.link.as_deref());
                 let link = link.map(|(changes, page)| link::link(page, states, &name, changes));
@@ -225,21 +225,21 @@ fn compared(args: &Args, old: &Side, new: &Side) -> Result<Vec<Found>, String> {
         (Side::Loaded(old), Side::Loaded(new)) => {
             let ((a, of_a), (b, of_b)) = (around(old), around(new));
             let sides = (old.configuration.proxy(&a, &of_a), new.configuration.proxy(&b, &of_b));
-            let changes = of_workload(sides.0, sides.1, now, crypto, Default::default());
+            let changes = of_versions(sides.0, sides.1, now, crypto, Default::default());
             vec![(new.configuration.name.clone(), b, changes, None)]
         }
         (Side::Policies(old), Side::Loaded(new)) => {
             let (name, workload, mesh) = beside(old, &new.configuration)?;
             let state = State { resources: &old.loaded.resources, workload: &workload, mesh: &mesh };
             let proxy = new.configuration.proxy(&workload, &mesh);
-            let changes = of_workload(state, proxy, now, crypto, Default::default());
+            let changes = of_versions(state, proxy, now, crypto, Default::default());
             vec![(name, workload, changes, None)]
         }
         (Side::Loaded(old), Side::Policies(new)) => {
             let (name, workload, mesh) = beside(new, &old.configuration)?;
             let state = State { resources: &new.loaded.resources, workload: &workload, mesh: &mesh };
             let proxy = old.configuration.proxy(&workload, &mesh);
-            let changes = of_workload(proxy, state, now, crypto, Default::default());
+            let changes = of_versions(proxy, state, now, crypto, Default::default());
             vec![(name, workload, changes, None)]
         }
     })

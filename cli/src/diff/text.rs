@@ -2,7 +2,7 @@
 
 use super::{Compared, curl};
 use crate::style::{self, Style, plural, safe};
-use gnomon_analysis::diff::{Change, Deciding, Line, Witness, document};
+use gnomon_analysis::diff::{Change, Changes, Deciding, Line, Witness, document};
 use std::fmt::Write as _;
 
 /// All of it.
@@ -17,6 +17,12 @@ pub(crate) fn write(curl: bool, compared: &[Compared]) -> String {
         }
         if !one.changes.complete {
             out.push_str("  and more, of which only the first are told\n");
+        }
+        if let Some(except) = except(&one.changes) {
+            let _ = writeln!(
+                out,
+                "  left out, since the versions read it differently, but for some that were tried: {except}"
+            );
         }
         let witnesses = [
             ("newly allowed", &one.changes.newly_allowed),
@@ -34,18 +40,39 @@ pub(crate) fn write(curl: bool, compared: &[Compared]) -> String {
         out.push('\n');
     }
     let same = compared.len() - different.len();
+    let same_but: Vec<&str> = compared
+        .iter()
+        .filter(|one| one.changes.is_equivalent())
+        .flat_map(|one| one.changes.except.iter().copied())
+        .fold(Vec::new(), |mut all, one| {
+            if !all.contains(&one) {
+                all.push(one);
+            }
+            all
+        });
+    let but = match &same_but[..] {
+        [] => String::new(),
+        all => format!(", but for what the versions read differently: {}", all.join(", ")),
+    };
     let _ = match (compared.len(), different.len()) {
         (0, _) => writeln!(out, "no workload was compared"),
-        (1, 0) => writeln!(out, "equivalent: every request fares as before"),
-        (_, 0) => writeln!(out, "{}: equivalent, every request fares as before", plural(same, "workload")),
+        (1, 0) => writeln!(out, "equivalent: every request fares as before{but}"),
+        (_, 0) => {
+            writeln!(out, "{}: equivalent, every request fares as before{but}", plural(same, "workload"))
+        }
         (all, _) => writeln!(
             out,
-            "{} compared: {} different, {same} equivalent",
+            "{} compared: {} different, {same} equivalent{but}",
             plural(all, "workload"),
             different.len()
         ),
     };
     out
+}
+
+/// What was left out, in one line.
+fn except(changes: &Changes) -> Option<String> {
+    (!changes.except.is_empty()).then(|| changes.except.join(", "))
 }
 
 fn line(out: &mut String, style: Style, line: &Line) {

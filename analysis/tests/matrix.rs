@@ -3,7 +3,7 @@
 
 use gnomon_analysis::{
     diff::{Change, State},
-    matrix::{Cell, May, callers, cell, change, lines},
+    matrix::{Cell, May, Part, callers, cell, change, lines},
 };
 use gnomon_engine::{Mesh, Workload, jwt::SoftwareCrypto, workload::ProxyKind};
 use gnomon_manifests::{Loaded, load_text};
@@ -38,7 +38,7 @@ fn cells(text: &str, proxy: ProxyKind) -> Vec<String> {
     callers(&[(&loaded.inventory, &loaded.resources)], &mesh)
         .iter()
         .filter_map(|caller| {
-            let cell = cell(state, caller, 0, &SoftwareCrypto).unwrap()?;
+            let cell = cell(state, caller, &Part::everything(false), 0, &SoftwareCrypto).unwrap()?;
             Some(format!("{}: {}", caller.name, said(cell)))
         })
         .collect()
@@ -81,7 +81,8 @@ fn what_changes_for_whom() {
         .iter()
         .map(|caller| {
             let (a, b) = (state(&old.resources), state(&new.resources));
-            let changes = change(a, b, caller, 0, &SoftwareCrypto).unwrap().unwrap();
+            let changes =
+                change(a, b, caller, &Part::everything(false), 0, &SoftwareCrypto).unwrap().unwrap();
             let [more, less] =
                 [Change::Allowed, Change::Denied].map(|way| lines(&changes, &[way], caller).join("; "));
             format!("{}: +{more} -{less}", caller.name)

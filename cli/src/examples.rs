@@ -122,6 +122,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "gnomon matrix -p cli/tests/data/diff/new.yaml --diff cli/tests/data/diff/old.yaml",
                 "what has changed, for whom",
             ),
+            (
+                "gnomon matrix -p cli/tests/data/ports.yaml --by port,path",
+                "apart for each port and kind of paths",
+            ),
             ("gnomon matrix -p cli/tests/data/diff/new.yaml -o dot", "a drawing, for Graphviz"),
         ],
     ),

@@ -138,7 +138,7 @@ fn invariants() {
 fn matrices() {
     let mut schema = schema("matrix");
     let [old, new] = ["cli/tests/data/diff/old.yaml", "cli/tests/data/diff/new.yaml"];
-    for more in [&[][..], &["--diff", old]] {
+    for more in [&[][..], &["--diff", old], &["--by", "port,path"], &["--protocol", "tcp"]] {
         let matrix = printed(&[&["matrix", "-p", new, "-o", "json"], more].concat());
         assert_eq!(schema.check(&matrix), Vec::<String>::new());
     }

@@ -572,6 +572,22 @@ const MATRIX: Object = Object {
     doc: "What callers may do at a workload.",
     fields: &[
         field("workload", Text("shop/orders"), "What it is called."),
+        field(
+            "part",
+            Text("port 8080, paths /api/*"),
+            "With --by, which part of what it can be asked, for people.",
+        ),
+        field(
+            "port",
+            Integer(Some(0), Some(65535)),
+            "The port of that part; absent: all, or those of no other part.",
+        ),
+        field(
+            "path",
+            Text("/api/*"),
+            "Its paths, without those of parts before; absent: all, or those of no other part.",
+        ),
+        field("protocol", Words(&["tcp"]), "Connections; absent: HTTP requests."),
         field("callers", List(&Shape::Object(&CELL)), "Those of whom there is anything to say."),
     ],
     required: &["workload", "callers"],

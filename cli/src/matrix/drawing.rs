@@ -12,9 +12,9 @@ pub(super) fn dot(matrix: &Matrix) -> String {
     for (at, caller) in matrix.callers.iter().enumerate() {
         let _ = writeln!(out, "  c{at} [label={}, style=rounded];", quoted(caller));
     }
-    for (number, (workload, entries)) in matrix.workloads.iter().enumerate() {
-        let _ = writeln!(out, "  w{number} [label={}];", quoted(workload));
-        for (at, entry) in entries.iter().enumerate() {
+    for (number, column) in matrix.columns.iter().enumerate() {
+        let _ = writeln!(out, "  w{number} [label={}];", quoted(&column.title()));
+        for (at, entry) in column.entries.iter().enumerate() {
             let style = match entry.word {
                 "nothing" | "same" | "none" => continue,
                 "unknown" => ", style=dashed",
@@ -46,9 +46,10 @@ pub(super) fn svg(matrix: &Matrix) -> String {
     let mut columns: Vec<Vec<Vec<String>>> = Vec::new();
     let callers = matrix.callers.iter().map(|name| vec![cut(name)]);
     columns.push(std::iter::once(vec![String::new()]).chain(callers).collect());
-    for (name, entries) in &matrix.workloads {
-        let cells = entries.iter().map(|entry| words(entry).iter().map(|line| cut(line)).collect());
-        columns.push(std::iter::once(vec![cut(name)]).chain(cells).collect());
+    for column in &matrix.columns {
+        let name = column.title();
+        let cells = column.entries.iter().map(|entry| words(entry).iter().map(|line| cut(line)).collect());
+        columns.push(std::iter::once(vec![cut(&name)]).chain(cells).collect());
     }
     let longest = |column: &Vec<Vec<String>>| column.iter().flatten().map(|line| line.chars().count()).max();
     let widths: Vec<usize> =
@@ -65,8 +66,8 @@ pub(super) fn svg(matrix: &Matrix) -> String {
     for (at, (column, width)) in columns.iter().zip(&widths).enumerate() {
         let mut top = 0;
         for (row, (lines, height)) in column.iter().zip(&heights).enumerate() {
-            let entry = at.checked_sub(1).and_then(|at| matrix.workloads.get(at));
-            let entry = entry.and_then(|(_, entries)| entries.get(row.checked_sub(1)?));
+            let entry = at.checked_sub(1).and_then(|at| matrix.columns.get(at));
+            let entry = entry.and_then(|column| column.entries.get(row.checked_sub(1)?));
             let _ = writeln!(
                 out,
                 "<g><rect x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\" fill=\"{}\" stroke=\"#bbb\"/>",

@@ -1,6 +1,6 @@
 //! For people and for programs.
 
-use super::{Entry, Matrix};
+use super::{Column, Entry, Matrix};
 use crate::style::{Style, plural, safe};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -9,18 +9,18 @@ use std::fmt::Write as _;
 pub(super) fn text(matrix: &Matrix) -> String {
     let style = Style::of_stdout();
     let mut out = String::new();
-    if matrix.workloads.is_empty() {
+    if matrix.columns.is_empty() {
         return "no workload has a proxy that asks policies\n".into();
     }
     let names: Vec<String> = matrix.callers.iter().map(|name| safe(name)).collect();
-    for (workload, entries) in &matrix.workloads {
-        let rows = names.iter().zip(entries).filter(|(_, entry)| !is_silent(entry));
+    for column in &matrix.columns {
+        let rows = names.iter().zip(&column.entries).filter(|(_, entry)| !is_silent(entry));
         let width = rows.clone().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         let mut rows = rows.peekable();
         if matrix.is_change && rows.peek().is_none() {
             continue;
         }
-        let _ = writeln!(out, "{}", style.strong(&safe(workload)));
+        let _ = writeln!(out, "{}", style.strong(&safe(&column.title())));
         for (name, entry) in rows {
             let said = said(entry);
             for (number, line) in said.iter().enumerate() {
@@ -36,11 +36,9 @@ pub(super) fn text(matrix: &Matrix) -> String {
         }
     }
     if out.is_empty() {
-        let _ = writeln!(
-            out,
-            "nothing has changed for anybody at {}",
-            plural(matrix.workloads.len(), "workload")
-        );
+        let mut workloads: Vec<&str> = matrix.columns.iter().map(|column| column.workload.as_str()).collect();
+        workloads.dedup();
+        let _ = writeln!(out, "nothing has changed for anybody at {}", plural(workloads.len(), "workload"));
     }
     out
 }
@@ -79,10 +77,20 @@ pub(super) fn json(matrix: &Matrix) -> String {
         }
         value
     };
-    let workloads = matrix.workloads.iter().map(|(name, entries)| {
+    let workloads = matrix.columns.iter().map(|column| {
+        let Column { workload, part, entries } = column;
         let cells: Vec<Value> =
             matrix.callers.iter().zip(entries).filter(|(_, one)| one.word != "none").map(entry).collect();
-        json!({"workload": name, "callers": cells})
+        let mut value = json!({"workload": workload, "callers": cells});
+        if let (false, Value::Object(fields)) = (part.name.is_empty(), &mut value) {
+            fields.insert("part".into(), json!(part.name));
+            fields.extend(part.port.map(|port| ("port".into(), json!(port))));
+            fields.extend(part.path.as_ref().map(|path| ("path".into(), json!(path))));
+        }
+        if let (true, Value::Object(fields)) = (part.is_tcp, &mut value) {
+            fields.insert("protocol".into(), json!("tcp"));
+        }
+        value
     });
     let value = Value::Array(workloads.collect());
     serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
@@ -92,15 +100,15 @@ pub(super) fn json(matrix: &Matrix) -> String {
 pub(super) fn markdown(matrix: &Matrix) -> String {
     let cell = |text: &str| safe(text).replace('|', "\\|").replace('<', "&lt;");
     let mut out = String::from("| caller |");
-    for (name, _) in &matrix.workloads {
-        let _ = write!(out, " {} |", cell(name));
+    for column in &matrix.columns {
+        let _ = write!(out, " {} |", cell(&column.title()));
     }
     out.push_str("\n|---|");
-    matrix.workloads.iter().for_each(|_| out.push_str("---|"));
+    matrix.columns.iter().for_each(|_| out.push_str("---|"));
     out.push('\n');
     for (at, caller) in matrix.callers.iter().enumerate() {
         let _ = write!(out, "| {} |", cell(caller));
-        for entry in matrix.workloads.iter().filter_map(|(_, entries)| entries.get(at)) {
+        for entry in matrix.columns.iter().filter_map(|column| column.entries.get(at)) {
             let text = match entry.word {
                 "same" | "none" => "–".to_owned(),
                 _ => said(entry).iter().map(|line| cell(line)).collect::<Vec<_>>().join("<br>"),

@@ -14,11 +14,18 @@ use crate::{
 use gnomon_analysis::{
     diff::{Change, State, document},
     invariant::Unanswered,
-    matrix::{Caller, May, callers, cell, change, lines},
+    matrix::{Caller, May, Part, by_both, by_path, by_port, callers, cell, change, lines},
 };
-use gnomon_engine::{Mesh, jwt::SoftwareCrypto, workload::ProxyKind};
+use gnomon_engine::{
+    Mesh,
+    attach::{Attachment, Policy, attachments},
+    jwt::SoftwareCrypto,
+    resource::{AuthorizationPolicy, Resources},
+    workload::ProxyKind,
+};
 use gnomon_manifests::Loaded;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Say who may do what: callers by workloads, each cell for all requests at once
 ///
@@ -31,6 +38,12 @@ pub(crate) struct Args {
     sources: SourceArgs,
     #[command(flatten)]
     environment: environment::EnvironmentArgs,
+    /// Apart for each port of a workload, and for each kind of paths that policies name
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
+    by: Vec<By>,
+    /// Ask about HTTP requests, or about TCP connections
+    #[arg(long, value_enum, default_value_t = Protocol::Http)]
+    protocol: Protocol,
     /// Show only what changed since: a file, a folder, git:REF or git:REF:PATH, cluster: or cluster:CONTEXT
     #[arg(long, value_name = "OLD")]
     diff: Option<String>,
@@ -48,6 +61,39 @@ enum Format {
     Svg,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum By {
+    Port,
+    Path,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Protocol {
+    Http,
+    Tcp,
+}
+
+/// A workload, or a part of what it can be asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    /// What the workload is called.
+    pub(crate) workload: String,
+    /// Which part.
+    pub(crate) part: Part,
+    /// An entry for each caller.
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Column {
+    /// For people.
+    pub(crate) fn title(&self) -> String {
+        match &*self.part.name {
+            "" => self.workload.clone(),
+            part => format!("{}, {part}", self.workload),
+        }
+    }
+}
+
 /// What is said of a caller at a workload.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -63,8 +109,8 @@ pub(crate) struct Entry {
 /// All of it.
 pub(crate) struct Matrix {
     pub(crate) callers: Vec<String>,
-    /// By name, each with an entry for each caller.
-    pub(crate) workloads: Vec<(String, Vec<Entry>)>,
+    /// By workload, and in that by part.
+    pub(crate) columns: Vec<Column>,
     pub(crate) is_change: bool,
 }
 
@@ -98,17 +144,20 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let callers = callers(&sides, &mesh);
     let mut matrix = Matrix {
         callers: callers.iter().map(|one| one.name.clone()).collect(),
-        workloads: Vec::new(),
+        columns: Vec::new(),
         is_change: old.is_some(),
     };
     for one in asked.iter().filter(|one| concerns(one)) {
-        let row = row(one, &callers, (&loaded, &mesh), old.as_ref());
-        match row {
-            Ok(row) => matrix.workloads.push((one.name(), row)),
-            Err(why) => {
-                let name = style::safe(&one.name());
-                eprintln!("error: {name}: {}", style::safe(&why.to_string()));
-                return Outcome::Failed;
+        let mut policies = applying(&loaded.resources, one, &mesh);
+        policies.extend(old.iter().flat_map(|(old, mesh)| applying(&old.resources, one, mesh)));
+        for part in parts(args, one, &policies) {
+            match row(one, &callers, &part, (&loaded, &mesh), old.as_ref()) {
+                Ok(entries) => matrix.columns.push(Column { workload: one.name(), part, entries }),
+                Err(why) => {
+                    let name = style::safe(&one.name());
+                    eprintln!("error: {name}: {}", style::safe(&why.to_string()));
+                    return Outcome::Failed;
+                }
             }
         }
     }
@@ -130,6 +179,33 @@ fn old(args: &Args, side: &str) -> Result<(Loaded, Mesh), String> {
     Ok((loaded, mesh))
 }
 
+/// The policies that apply to it.
+fn applying<'r>(resources: &'r Resources, asked: &'r Asked, mesh: &'r Mesh) -> Vec<&'r AuthorizationPolicy> {
+    let all = attachments(resources, &asked.workload, mesh).into_iter();
+    let applying = all.filter(|(_, attachment)| !matches!(attachment, Attachment::Not(_)));
+    applying
+        .filter_map(|(policy, _)| match policy {
+            Policy::Authorization(policy) => Some(policy),
+            Policy::RequestAuthentication(_) | Policy::PeerAuthentication(_) => None,
+        })
+        .collect()
+}
+
+/// What the workload is asked, by part.
+fn parts(args: &Args, asked: &Asked, policies: &[&AuthorizationPolicy]) -> Vec<Part> {
+    let is_tcp = args.protocol == Protocol::Tcp || asked.workload.proxy == ProxyKind::Ztunnel;
+    let none = BTreeMap::new();
+    let known = asked.found.as_ref().map_or(&none, |found| &found.ports);
+    let ports = match args.by.contains(&By::Port) {
+        true => by_port(known, policies, is_tcp),
+        false => vec![Part::everything(is_tcp)],
+    };
+    match args.by.contains(&By::Path) {
+        true => by_both(&ports, &by_path(policies)),
+        false => ports,
+    }
+}
+
 /// A proxy asks policies there.
 fn concerns(asked: &Asked) -> bool {
     asked.found.as_ref().is_none_or(|found| found.has_proxy)
@@ -139,6 +215,7 @@ fn concerns(asked: &Asked) -> bool {
 fn row(
     asked: &Asked,
     callers: &[Caller],
+    part: &Part,
     (loaded, mesh): (&Loaded, &Mesh),
     old: Option<&(Loaded, Mesh)>,
 ) -> Result<Vec<Entry>, Unanswered> {
@@ -147,8 +224,8 @@ fn row(
     callers
         .iter()
         .map(|caller| match before {
-            None => entry(state, caller),
-            Some(before) => changed(before, state, caller),
+            None => entry(state, caller, part),
+            Some(before) => changed(before, state, caller, part),
         })
         .collect()
 }
@@ -158,8 +235,8 @@ fn none() -> Entry {
     Entry { word: "none", requests: Vec::new(), complete: true, example: None }
 }
 
-fn entry(state: State<'_>, caller: &Caller) -> Result<Entry, Unanswered> {
-    let Some(cell) = cell(state, caller, eval::now(), &SoftwareCrypto)? else { return Ok(none()) };
+fn entry(state: State<'_>, caller: &Caller, part: &Part) -> Result<Entry, Unanswered> {
+    let Some(cell) = cell(state, caller, part, eval::now(), &SoftwareCrypto)? else { return Ok(none()) };
     let word = match cell.may {
         May::Everything => "everything",
         May::Something => "something",
@@ -170,8 +247,8 @@ fn entry(state: State<'_>, caller: &Caller) -> Result<Entry, Unanswered> {
     Ok(Entry { word, requests: cell.requests, complete: cell.complete, example })
 }
 
-fn changed(old: State<'_>, new: State<'_>, caller: &Caller) -> Result<Entry, Unanswered> {
-    let changes = change(old, new, caller, eval::now(), &SoftwareCrypto)?;
+fn changed(old: State<'_>, new: State<'_>, caller: &Caller, part: &Part) -> Result<Entry, Unanswered> {
+    let changes = change(old, new, caller, part, eval::now(), &SoftwareCrypto)?;
     let Some(changes) = changes else { return Ok(none()) };
     let word = match (&changes.newly_allowed, &changes.newly_denied, &changes.newly_undecided) {
         (None, None, None) => "same",

@@ -4,6 +4,10 @@
 //! ([`diff`](crate::diff)) with a workload that lets nobody in, and one with a workload without policies: what it says is
 //! exact, and each request that it shows is confirmed by the engine.
 
+mod part;
+
+pub use part::{Part, by_both, by_path, by_port};
+
 use crate::{
     diff::{Change, Changes, State, of_kinds},
     invariant::{Unanswered, node, policy},
@@ -16,7 +20,7 @@ use gnomon_engine::{
     workload::ProxyKind,
 };
 use gnomon_manifests::inventory::Inventory;
-use gnomon_symbolic::{Kind, Limits};
+use gnomon_symbolic::Limits;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -127,8 +131,8 @@ fn short(account: &str, mesh: &Mesh) -> String {
     }
 }
 
-/// What the caller may do at the workload. HTTP requests; at ztunnel, connections. `None`: the caller has a token, of which
-/// ztunnel knows nothing.
+/// What the caller may do at the workload, in this part of what it can be asked; at ztunnel, connections. `None`: the
+/// caller has a token, of which connections know nothing.
 ///
 /// # Errors
 ///
@@ -136,11 +140,12 @@ fn short(account: &str, mesh: &Mesh) -> String {
 pub fn cell(
     state: State<'_>,
     caller: &Caller,
+    part: &Part,
     now: i64,
     crypto: &dyn Crypto,
 ) -> Result<Option<Cell>, Unanswered> {
-    let ask = |old: &Resources, new: &Resources| compared([(state, old), (state, new)], now, crypto);
-    let Some(own) = with(state, state.resources, caller)? else { return Ok(None) };
+    let ask = |old: &Resources, new: &Resources| compared([(state, old), (state, new)], part, now, crypto);
+    let Some(own) = with(state, state.resources, caller, part)? else { return Ok(None) };
     let deny = policy("DENY", &node(json!([{}])), state.workload, "").map_err(Unanswered::BadRule)?;
     let mut nobody = own.clone();
     nobody.authorization.push(deny);
@@ -158,7 +163,7 @@ pub fn cell(
         unverified: state.resources.unverified.clone(),
         ..Resources::default()
     };
-    let Some(free) = with(state, &free, caller)? else { return Ok(None) };
+    let Some(free) = with(state, &free, caller, part)? else { return Ok(None) };
     let refused = ask(&free, &own)?;
     let everything = refused.newly_denied.is_none() && refused.newly_undecided.is_none();
     let example = Some(witness.request);
@@ -177,12 +182,13 @@ pub fn change(
     old: State<'_>,
     new: State<'_>,
     caller: &Caller,
+    part: &Part,
     now: i64,
     crypto: &dyn Crypto,
 ) -> Result<Option<Changes>, Unanswered> {
-    let (before, after) = (with(old, old.resources, caller)?, with(new, new.resources, caller)?);
+    let (before, after) = (with(old, old.resources, caller, part)?, with(new, new.resources, caller, part)?);
     match (before, after) {
-        (Some(a), Some(b)) => compared([(old, &a), (new, &b)], now, crypto).map(Some),
+        (Some(a), Some(b)) => compared([(old, &a), (new, &b)], part, now, crypto).map(Some),
         _ => Ok(None),
     }
 }
@@ -204,22 +210,28 @@ pub fn lines(changes: &Changes, ways: &[Change], caller: &Caller) -> Vec<String>
 
 fn compared(
     [(a, old), (b, new)]: [(State<'_>, &Resources); 2],
+    part: &Part,
     now: i64,
     crypto: &dyn Crypto,
 ) -> Result<Changes, Unanswered> {
-    let kinds: &[Kind] = &[Kind::Http, Kind::Connect];
     let states = (State { resources: old, ..a }, State { resources: new, ..b });
-    let changes = of_kinds(kinds, states.0, states.1, now, crypto, Limits::default());
+    let changes = of_kinds(part.kinds(), states.0, states.1, now, crypto, Limits::default());
     changes.map_err(Unanswered::Problem)
 }
 
-/// The policies with one that denies what others send.
-fn with(state: State<'_>, resources: &Resources, caller: &Caller) -> Result<Option<Resources>, Unanswered> {
-    let layer_4 = state.workload.proxy == ProxyKind::Ztunnel;
+/// The policies with one that denies what others send, and what is of other parts.
+fn with(
+    state: State<'_>,
+    resources: &Resources,
+    caller: &Caller,
+    part: &Part,
+) -> Result<Option<Resources>, Unanswered> {
+    let layer_4 = state.workload.proxy == ProxyKind::Ztunnel || part.is_tcp;
     if layer_4 && caller.has_token {
         return Ok(None);
     }
-    let rules = if layer_4 { &caller.other_connections } else { &caller.others };
+    let callers = if layer_4 { &caller.other_connections } else { &caller.others };
+    let rules: Vec<&Value> = callers.iter().chain(&part.others).collect();
     let denying = policy("DENY", &node(json!(rules)), state.workload, "").map_err(Unanswered::BadRule)?;
     let mut resources = resources.clone();
     resources.authorization.push(denying);

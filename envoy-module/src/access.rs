@@ -28,7 +28,11 @@ use gnomon_engine::{
     slices::{self, AtOnce},
     workload::ProxyKind,
 };
-use gnomon_shadow::{config, host, masks, write::Object};
+use gnomon_shadow::{
+    compare::{Enforced, enforced_tcp},
+    config, host, masks,
+    write::Object,
+};
 use std::sync::{
     Arc, Mutex, PoisonError, Weak,
     atomic::{AtomicU64, Ordering},
@@ -240,10 +244,12 @@ impl Logger {
     fn line(&self, entry: &Entry<'_>, headers: &[Header<'_>]) -> Result<String, Untold> {
         let Attributes { needs, tokens, providers, .. } = &self.attributes;
         let mut request = Object::default();
-        if headers.is_empty() {
+        if !headers.is_empty() {
+            self.http(headers, &mut request)?;
+        } else if !entry.is_request && was_decided_on(entry) {
             request.text("protocol", "tcp");
         } else {
-            self.http(headers, &mut request)?;
+            return Err(Untold::NotShown);
         }
         self.addresses(entry, &mut request)?;
         if needs.sni
@@ -371,6 +377,16 @@ impl Logger {
         }
         Ok(())
     }
+}
+
+/// Whether policies were asked about a connection. They are at its first bytes, which then go on to the last filter, or at
+/// its end where it sent none: a refusal is told then. One without either may have been reset before it was decided on.
+fn was_decided_on(entry: &Entry<'_>) -> bool {
+    let refused = |details: Vec<u8>| {
+        details == b"filter_chain_not_found"
+            || matches!(enforced_tcp(&String::from_utf8_lossy(&details)), Enforced::Refused { .. })
+    };
+    entry.received() > 0 || entry.details().is_some_and(refused)
 }
 
 /// The lines of a header.

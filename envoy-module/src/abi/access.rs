@@ -15,7 +15,23 @@ const REQUEST: u32 = 0;
 const MOST_NAMES: usize = 10_000;
 
 /// A stream that is over, on its worker.
-pub(crate) struct Entry<'h>(*mut c_void, PhantomData<&'h ()>);
+pub(crate) struct Entry<'h> {
+    at: *mut c_void,
+    /// It was a request, even where it has no headers: Envoy could not read them.
+    pub(crate) is_request: bool,
+    hook: PhantomData<&'h ()>,
+}
+
+/// Bytes of a stream.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Bytes {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+    /// To and from what stands behind.
+    pub(crate) upstream_received: u64,
+    pub(crate) upstream_sent: u64,
+}
 
 unsafe extern "C" {
     fn envoy_dynamic_module_callback_access_logger_get_headers_size(logger: *mut c_void, map: u32) -> usize;
@@ -51,6 +67,7 @@ unsafe extern "C" {
         logger: *mut c_void,
         name: *mut Buffer,
     ) -> bool;
+    fn envoy_dynamic_module_callback_access_logger_get_bytes_info(logger: *mut c_void, bytes: *mut Bytes);
     fn envoy_dynamic_module_callback_access_logger_get_response_code_details(
         logger: *mut c_void,
         details: *mut Buffer,
@@ -133,7 +150,7 @@ extern "C" fn envoy_dynamic_module_on_access_logger_log(logger: *mut c_void, our
     }
     // SAFETY: Envoy names a logger that it holds; configurations are only ever borrowed shared.
     if let Some(ours) = unsafe { ours.cast::<Logger>().as_ref() } {
-        ours.log(&Entry(logger, PhantomData));
+        ours.log(&Entry { at: logger, is_request: when == DOWNSTREAM_END, hook: PhantomData });
     }
 }
 
@@ -150,7 +167,7 @@ impl Entry<'_> {
     /// Shows the request's header lines; none where there is no request.
     pub(crate) fn lines(&self, read: &mut dyn FnMut(&[Header<'_>])) {
         // SAFETY: the stream is that of the hook that runs.
-        let count = unsafe { envoy_dynamic_module_callback_access_logger_get_headers_size(self.0, REQUEST) };
+        let count = unsafe { envoy_dynamic_module_callback_access_logger_get_headers_size(self.at, REQUEST) };
         if count > MOST_LINES {
             return read(&[]);
         }
@@ -158,7 +175,7 @@ impl Entry<'_> {
         // SAFETY: there is room for as many lines as there are, and nothing changes them while the hook runs.
         let told = count > 0
             && unsafe {
-                envoy_dynamic_module_callback_access_logger_get_headers(self.0, REQUEST, lines.as_mut_ptr())
+                envoy_dynamic_module_callback_access_logger_get_headers(self.at, REQUEST, lines.as_mut_ptr())
             };
         if !told {
             return read(&[]);
@@ -179,21 +196,21 @@ impl Entry<'_> {
         };
         let mut port = 0;
         // SAFETY: the stream is that of the hook that runs; Envoy writes one buffer and one number.
-        let address = text(|found| unsafe { call(self.0, found, &raw mut port) })?;
+        let address = text(|found| unsafe { call(self.at, found, &raw mut port) })?;
         Some((address, u16::try_from(port).ok()?))
     }
 
     /// Whether the peer has shown a certificate.
     pub(crate) fn has_certificate(&self) -> bool {
         // SAFETY: the stream is that of the hook that runs.
-        unsafe { envoy_dynamic_module_callback_access_logger_is_mtls(self.0) }
+        unsafe { envoy_dynamic_module_callback_access_logger_is_mtls(self.at) }
     }
 
     /// The URI SANs of the peer's certificate.
     pub(crate) fn uri_names(&self) -> Vec<Vec<u8>> {
         // SAFETY: the stream is that of the hook that runs.
         let count =
-            unsafe { envoy_dynamic_module_callback_access_logger_get_downstream_peer_uri_san_size(self.0) };
+            unsafe { envoy_dynamic_module_callback_access_logger_get_downstream_peer_uri_san_size(self.at) };
         if count == 0 || count > MOST_NAMES {
             return Vec::new();
         }
@@ -201,7 +218,7 @@ impl Entry<'_> {
         // SAFETY: there is room for as many names as there are.
         let told = unsafe {
             envoy_dynamic_module_callback_access_logger_get_downstream_peer_uri_san(
-                self.0,
+                self.at,
                 names.as_mut_ptr(),
             )
         };
@@ -214,20 +231,28 @@ impl Entry<'_> {
     pub(crate) fn server_name(&self) -> Option<Vec<u8>> {
         // SAFETY: the stream is that of the hook that runs; Envoy writes one buffer.
         text(|found| unsafe {
-            envoy_dynamic_module_callback_access_logger_get_requested_server_name(self.0, found)
+            envoy_dynamic_module_callback_access_logger_get_requested_server_name(self.at, found)
         })
+    }
+
+    /// How many bytes of the client's have come through to the last filter.
+    pub(crate) fn received(&self) -> u64 {
+        let mut bytes = Bytes::default();
+        // SAFETY: the stream is that of the hook that runs; Envoy writes four numbers.
+        unsafe { envoy_dynamic_module_callback_access_logger_get_bytes_info(self.at, &raw mut bytes) };
+        bytes.received
     }
 
     /// How it ended: the details of the response, else those of the connection.
     pub(crate) fn details(&self) -> Option<Vec<u8>> {
         // SAFETY: the stream is that of the hook that runs; Envoy writes one buffer.
         text(|found| unsafe {
-            envoy_dynamic_module_callback_access_logger_get_response_code_details(self.0, found)
+            envoy_dynamic_module_callback_access_logger_get_response_code_details(self.at, found)
         })
         .or_else(|| {
             // SAFETY: as above.
             text(|found| unsafe {
-                envoy_dynamic_module_callback_access_logger_get_connection_termination_details(self.0, found)
+                envoy_dynamic_module_callback_access_logger_get_connection_termination_details(self.at, found)
             })
         })
     }
@@ -237,7 +262,7 @@ impl Entry<'_> {
         let (namespace, key) = (Buffer::of(namespace.as_bytes()), Buffer::of(key.as_bytes()));
         // SAFETY: the stream is that of the hook that runs; both texts live while they are read, and Envoy writes one buffer.
         written(Buffer::NONE, |found| unsafe {
-            envoy_dynamic_module_callback_access_logger_get_dynamic_metadata(self.0, namespace, key, found)
+            envoy_dynamic_module_callback_access_logger_get_dynamic_metadata(self.at, namespace, key, found)
         })
         // SAFETY: where the callback says so, it has pointed the buffer at a text that lives until the hook ends.
         .map(|found| unsafe { found.bytes() }.to_vec())

@@ -2,7 +2,9 @@
 
 use super::{
     Buffer, Envoys, Ours, alone, configure, envoy_dynamic_module_on_http_filter_config_destroy as destroy,
-    request, stand_ins::Fake, *,
+    request,
+    stand_ins::{Fake, RECEIVED},
+    *,
 };
 use crate::access;
 use std::{fs, path::PathBuf};
@@ -108,6 +110,40 @@ fn what_is_secret_is_not_written_but_counted() {
     }
     assert_eq!(access::not_written(), 5);
     assert!(cookies.of(&request("/a")).is_some(), "without such a header");
+}
+
+#[test]
+fn connections_that_no_policy_was_asked_about_are_not_written() {
+    let _alone = alone();
+    let connection = |received: u64, details: &str| Fake {
+        numbers: [(RECEIVED, received)].into(),
+        attributes: [(16, details.as_bytes().to_vec())].into(),
+        ..Fake::default()
+    };
+    let written = Written::new("tcp", "connection.sni");
+    let table = [
+        (3, 7, "", true),
+        (0, 7, "", true),
+        (3, 0, "rbac_access_denied_matched_policy[none]", true),
+        (3, 0, "ext_authz_denied", true),
+        (0, 0, "filter_chain_not_found", true),
+        // A connection that never sent anything, one without an upstream, a request that Envoy could not read.
+        (3, 0, "", false),
+        (3, 0, "upstream_connection_failure", false),
+        (6, 7, "http1.codec_error", false),
+    ];
+    for (when, received, details, is_written) in table {
+        let fake = connection(received, details);
+        let _before = access::not_written();
+        envoy_dynamic_module_on_access_logger_log(fake.at(), written.ours, when);
+        fake.hook_ends();
+        envoy_dynamic_module_on_access_logger_flush(written.ours);
+        let lines = fs::read_to_string(&written.file).unwrap();
+        fs::write(&written.file, "").unwrap();
+        let expected = if is_written { "{\"protocol\":\"tcp\",\"source\":{}}\n" } else { "" };
+        assert_eq!(lines, expected, "{when} {received} {details}");
+        assert_eq!(access::not_written(), u64::from(!is_written), "{when} {received} {details}");
+    }
 }
 
 #[test]

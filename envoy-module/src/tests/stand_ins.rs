@@ -2,7 +2,7 @@
 //!
 //! What a callback lends lives until the hook ends, as in Envoy, so that a sanitizer sees whoever looks at it later.
 
-use crate::abi::{Buffer, Line};
+use crate::abi::{Buffer, Line, access::Bytes};
 use core::{cell::Cell, ffi::c_void};
 use std::{
     cell::RefCell,
@@ -56,6 +56,9 @@ impl Random {
         }
     }
 }
+
+/// Among the numbers of a stream: bytes that an access logger is told of. Envoy has no attribute of this number.
+pub(super) const RECEIVED: u32 = 1000;
 
 /// One configuration, request or connection of Envoy's.
 #[derive(Default)]
@@ -320,6 +323,11 @@ callbacks! {
     }
     envoy_dynamic_module_callback_access_logger_get_requested_server_name(at: At, to: *mut Buffer) -> bool {
         of(at).give(None, to)
+    }
+    envoy_dynamic_module_callback_access_logger_get_bytes_info(at: At, to: *mut Bytes) {
+        let received = of(at).numbers.get(&RECEIVED).copied().unwrap_or_else(|| of(at).some(3) as u64);
+        // SAFETY: the module has room for four numbers there.
+        unsafe { to.write(Bytes { received, ..Bytes::default() }) };
     }
     envoy_dynamic_module_callback_access_logger_get_response_code_details(at: At, to: *mut Buffer) -> bool {
         of(at).give(of(at).attributes.get(&16).cloned(), to)

@@ -23,6 +23,7 @@ mod software_crypto;
 mod updates;
 mod upstream;
 mod workloads;
+mod written_connections;
 
 use gnomon_engine::{Mesh, Node, Workload, decode, request::Protocol};
 use gnomon_envoy_config::export;

@@ -22,6 +22,7 @@ pub mod layer4;
 pub mod logic;
 pub mod pools;
 pub mod requests;
+pub mod small;
 pub mod strings;
 pub mod tape;
 pub mod worlds;

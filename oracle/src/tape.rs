@@ -33,3 +33,16 @@ impl<'t> Tape<'t> {
         items[self.below(items.len())].clone()
     }
 }
+
+/// So many choices at random; the same seed gives the same ones.
+pub fn choices(seed: u64, count: usize) -> Vec<u16> {
+    let mut state = seed;
+    // SplitMix64.
+    let next = || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) as u16
+    };
+    core::iter::repeat_with(next).take(count).collect()
+}

@@ -383,6 +383,48 @@ mod tests {
             prop_assert_eq!(a == b, table(&f) == table(&g));
             prop_assert_eq!(a == !b, table(&f) == !table(&g));
         }
+
+        /// The laws of sets: what holds of union, intersection, difference and complement holds of diagrams.
+        #[test]
+        fn laws_of_sets(f in formula(), g in formula(), h in formula()) {
+            let mut m = Manager::new(100_000);
+            let [f, g, h] = [f, g, h].map(|one| one.diagram(&mut m));
+            let mut and = |f, g| m.and(f, g).unwrap();
+            let (fg, gf, fh, gh) = (and(f, g), and(g, f), and(f, h), and(g, h));
+            prop_assert_eq!(fg, gf);
+            prop_assert_eq!(and(f, gh), and(fg, h));
+            prop_assert_eq!(and(f, f), f);
+            prop_assert_eq!(and(f, Bdd::TRUE), f);
+            prop_assert_eq!(and(f, Bdd::FALSE), Bdd::FALSE);
+            prop_assert_eq!(and(f, !f), Bdd::FALSE);
+            prop_assert_eq!(!!f, f);
+            let mut or = |f, g| m.or(f, g).unwrap();
+            let (f_or_g, g_or_f, g_or_h) = (or(f, g), or(g, f), or(g, h));
+            prop_assert_eq!(f_or_g, g_or_f);
+            prop_assert_eq!(or(f, g_or_h), or(f_or_g, h));
+            prop_assert_eq!(or(f, !f), Bdd::TRUE);
+            prop_assert_eq!(or(f, Bdd::FALSE), f);
+            // De Morgan, absorption, distribution.
+            prop_assert_eq!(!fg, or(!f, !g));
+            prop_assert_eq!(or(f, fg), f);
+            let apart = or(fg, fh);
+            prop_assert_eq!(m.and(f, g_or_h).unwrap(), apart);
+            // A difference lies in the first, meets nothing of the second, and with what is common is the first.
+            let minus = m.minus(f, g).unwrap();
+            prop_assert_eq!(m.and(minus, g).unwrap(), Bdd::FALSE);
+            prop_assert_eq!(m.or(minus, fg).unwrap(), f);
+            prop_assert_eq!(m.minus(minus, f).unwrap(), Bdd::FALSE);
+            let (back, outside) = (m.minus(g, f).unwrap(), m.minus(f, g_or_h).unwrap());
+            prop_assert_eq!(m.minus(minus, h).unwrap(), outside);
+            // A subset is what has nothing outside: then the union is the larger one, the intersection the smaller one.
+            prop_assert_eq!(minus == Bdd::FALSE, fg == f);
+            prop_assert_eq!(minus == Bdd::FALSE, f_or_g == g);
+            prop_assert_eq!(minus == Bdd::FALSE && back == Bdd::FALSE, f == g);
+            let all = m.all(vec![f, g, h]).unwrap();
+            prop_assert_eq!(all, m.and(fg, h).unwrap());
+            let any = m.any(vec![f, g, h]).unwrap();
+            prop_assert_eq!(any, m.or(f_or_g, h).unwrap());
+        }
     }
 
     #[test]

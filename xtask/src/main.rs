@@ -67,6 +67,10 @@ cargo xtask <command>
                   small and written as a suite
   conformance --listeners N [--seed S]
                   random listeners as istiod writes them: the filter chains that gnomon and real Envoy choose
+  conformance --pairs N [--seed S]
+                  random pairs of policy sets over a tiny alphabet: `gnomon diff` against every request of it
+  conformance --solver N [--seed S]
+                  random pairs of policy sets: whether they differ, by `gnomon diff` and by z3
   filter [--software-crypto]
                   build the Envoy filter and check its size
                   --software-crypto builds the larger one, which also checks PS*, EdDSA and HS* signatures
@@ -142,6 +146,14 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["dist", "--command-line"] => dist::command_line(&Workspace::find()?),
         ["dist", "--module"] => dist::module_alone(&Workspace::find()?),
         ["dist", "--gather", folder] => dist::gather(std::path::Path::new(folder)),
+        ["conformance", "--pairs", pairs] => conformance::pairs(&Workspace::find()?, pairs, "1"),
+        ["conformance", "--pairs", pairs, "--seed", seed] => {
+            conformance::pairs(&Workspace::find()?, pairs, seed)
+        }
+        ["conformance", "--solver", pairs] => conformance::solver(&Workspace::find()?, pairs, "1"),
+        ["conformance", "--solver", pairs, "--seed", seed] => {
+            conformance::solver(&Workspace::find()?, pairs, seed)
+        }
         ["conformance", rest @ ..] => conformance::conformance(&Workspace::find()?, rest),
         ["filter"] => {
             let workspace = Workspace::find()?;

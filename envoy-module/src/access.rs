@@ -175,6 +175,8 @@ pub(crate) fn note(
             }
             part.text("token", REFUSED);
         }
+        // A request has claims at the first place where a token is looked for, and where it stood is not told.
+        Some(Authentication { payload: Some(_), .. }) if misreads(plan) => return None,
         Some(Authentication { payload: Some(payload), .. }) => {
             let mut object = Object::default();
             for name in &noted.claims {
@@ -208,6 +210,23 @@ fn is_bearer(plan: &Plan, rule: Option<usize>) -> bool {
     let rule = rule.and_then(|rule| plan.authenticator().rules().nth(rule));
     let place = rule.map(|rule| plan.authenticator().place(rule.issuer()));
     matches!(place, Some(Place::Header { name, prefix }) if name == "authorization" && prefix == "Bearer ")
+}
+
+/// A header is read with several prefixes, or with one that may stand within a token: what is right at one place is read
+/// wrongly at another.
+fn misreads(plan: &Plan) -> bool {
+    let places: Vec<Place> = plan.authenticator().rules().flat_map(|rule| rule.places()).collect();
+    let in_tokens = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let headers = || {
+        places.iter().filter_map(|place| match place {
+            Place::Header { name, prefix } => Some((name, prefix)),
+            Place::Param(_) | Place::Cookie(_) => None,
+        })
+    };
+    headers().any(|(name, prefix)| {
+        let within = !prefix.is_empty() && prefix.bytes().all(in_tokens);
+        within || headers().any(|(other, another)| other == name && another != prefix)
+    })
 }
 
 /// A text that a request can have.

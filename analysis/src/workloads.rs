@@ -49,8 +49,8 @@ impl Found {
         labels.join(",")
     }
 
-    /// Somebody means it by this name: its handle, with or without the namespace, or the name that its labels give it
-    /// (`app`, `app.kubernetes.io/name`, `service.istio.io/canonical-name`).
+    /// Somebody means it by this name: its handle, with or without the namespace (`shop/orders`, `orders.shop`), or the name
+    /// that its labels give it (`app`, `app.kubernetes.io/name`, `service.istio.io/canonical-name`).
     pub fn is_called(&self, name: &str) -> bool {
         let labels = ["app", "app.kubernetes.io/name", "service.istio.io/canonical-name"];
         let labelled = |name: &str| {
@@ -61,6 +61,7 @@ impl Found {
             || called(name)
             || name
                 .split_once('/')
+                .or_else(|| name.rsplit_once('.').map(|(name, namespace)| (namespace, name)))
                 .is_some_and(|(namespace, name)| namespace == self.workload.namespace && called(name))
     }
 }

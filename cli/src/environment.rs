@@ -22,9 +22,9 @@ pub(crate) struct EnvironmentArgs {
     /// Its proxy [default: sidecar]
     #[arg(long, value_enum)]
     proxy: Option<Proxy>,
-    /// Its name, `orders` or `prod/orders`, as it is among the manifests or as the policies call it; or a file with all of
+    /// Its name, `orders`, `prod/orders` or `orders.prod`, as it is among the manifests or as the policies call it; or a file with all of
     /// it (`workload:`), over which the options above are laid
-    #[arg(short, long, value_name = "NAME|FILE")]
+    #[arg(short, long, alias = "to", value_name = "NAME|FILE")]
     workload: Option<PathBuf>,
     /// A file with the mesh's settings (`mesh:`) [default: MeshConfig in the ConfigMap `istio`, where one is read]
     #[arg(long, value_name = "FILE")]

@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// The workload's port
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
+    /// Ask about HTTP requests, or about TCP connections
+    #[arg(long, value_enum, default_value_t = Layer::Http)]
+    protocol: Layer,
     #[command(flatten)]
     environment: environment::EnvironmentArgs,
     /// For people or for programs
@@ -47,7 +50,17 @@ enum Format {
     Json,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Layer {
+    Http,
+    Tcp,
+}
+
 pub(crate) fn run(args: &Args) -> Outcome {
+    if args.protocol == Layer::Tcp && (args.method.is_some() || args.path.is_some() || args.host.is_some()) {
+        eprintln!("error: TCP connections have no method, path or host: leave it out, or --protocol tcp");
+        return Outcome::Failed;
+    }
     let Ok(configuration) = args.loaded.read("nothing was evaluated") else { return Outcome::Failed };
     if configuration.is_none() && !args.sources.are_given() {
         return Outcome::Failed;
@@ -56,7 +69,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let environment = args.environment.within(&args.sources);
     let (told, mesh) = environment.read(&mut loaded);
     findings::show(&loaded, &mut Default::default());
-    let requests = match Requests::new(rule(args), Protocol::Http) {
+    let protocol = match args.protocol {
+        Layer::Http => Protocol::Http,
+        Layer::Tcp => Protocol::Tcp,
+    };
+    let requests = match Requests::new(rule(args), protocol) {
         Ok(requests) => requests,
         Err(why) => {
             eprintln!("error: {}", style::safe(&why.to_string()));

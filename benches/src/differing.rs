@@ -115,18 +115,24 @@ pub struct Compared {
     pub witnesses: usize,
 }
 
+/// So many policies, and the same with a change.
+pub fn sides(count: usize, change: Change) -> [Resources; 2] {
+    let changed = |number: usize| match change {
+        Change::One => number == 1,
+        Change::EachTenth => number % 10 == 1,
+        Change::Issuer => false,
+    };
+    let (old, mut new) = (policies(count, |_| false), policies(count, changed));
+    if change == Change::Issuer {
+        new.request_authentication.push(request_authentication());
+    }
+    [old, new]
+}
+
 impl Pair {
-    /// So many policies, and the same with a change.
+    /// So many policies, and the same with a change, compiled.
     pub fn new(count: usize, change: Change) -> Pair {
-        let changed = |number: usize| match change {
-            Change::One => number == 1,
-            Change::EachTenth => number % 10 == 1,
-            Change::Issuer => false,
-        };
-        let (old, mut new) = (policies(count, |_| false), policies(count, changed));
-        if change == Change::Issuer {
-            new.request_authentication.push(request_authentication());
-        }
+        let [old, new] = sides(count, change);
         let workload = Workload { namespace: "shop".into(), ..Workload::default() };
         let mesh = Mesh::default();
         let plans = [&old, &new].map(|resources| Plan::build(resources, &workload, &mesh));

@@ -19,7 +19,7 @@ use std::{
 /// One line of what a benchmark prints.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
-    engine: String,
+    pub(crate) engine: String,
     pub(crate) what: String,
     pub(crate) count: usize,
     pub(crate) value: f64,

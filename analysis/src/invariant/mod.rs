@@ -20,6 +20,7 @@ use gnomon_engine::{
     resource::{AuthorizationPolicy, Resources},
     workload::{ProxyKind, Workload},
 };
+use gnomon_manifests::parse;
 use gnomon_symbolic::{Kind, Limits};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -99,7 +100,8 @@ impl Requests {
 
 /// Values as a tree; their places are not known.
 pub(crate) fn node(value: Value) -> Node {
-    serde_json::from_value(value).unwrap_or_default()
+    // YAML is read anyway, so that no other reader of trees is needed.
+    parse(&value.to_string(), "").0.pop().unwrap_or_default()
 }
 
 /// A map; its places are not known.

@@ -34,7 +34,15 @@ pub(crate) fn diff(workspace: &Workspace, write: bool) -> Result<(), Failure> {
             Vec::new()
         }
     };
-    let table = table(&native, &in_v8);
+    heading("the same question to Cedar's symbolic compiler and cvc5 (the first build takes minutes)");
+    setup::python_package(workspace, "cvc5", &[CVC5], "cvc5/__init__.py")?;
+    let python = workspace.installed().join("cvc5/bin/python");
+    let script = workspace.root.join("benches/interactive_cvc5.py");
+    let mut cedar = benches(workspace, "bench");
+    cedar.args(["--bench", "compare_cedar"]);
+    cedar.env("GNOMON_SOLVER", format!("{}\n{}", python.display(), script.display()));
+    let beside = read(&mut cedar)?;
+    let table = table(&native, &in_v8, &beside);
     println!("\n{table}");
     if write {
         let path = workspace.root.join("docs/performance.md");
@@ -43,7 +51,10 @@ pub(crate) fn diff(workspace: &Workspace, write: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn table(native: &[Figure], in_v8: &[Figure]) -> String {
+/// Its wheel has no program; a script makes one of it.
+const CVC5: &str = "cvc5==1.4.2";
+
+fn table(native: &[Figure], in_v8: &[Figure], beside: &[Figure]) -> String {
     let mut text = String::from("| policies | changed | native | in V8 | |\n|---|---|---|---|---|\n");
     for one in native {
         let other = in_v8.iter().find(|other| (&other.what, other.count) == (&one.what, one.count));
@@ -57,6 +68,20 @@ fn table(native: &[Figure], in_v8: &[Figure]) -> String {
             thousands(one.count),
             one.what,
             milliseconds(one.value)
+        );
+    }
+    text.push_str("\nBeside Cedar, one policy changed, both directions with a request:\n\n");
+    text.push_str("| policies | here | Cedar's symbolic compiler and cvc5 | |\n|---|---|---|---|\n");
+    for one in beside.iter().filter(|one| one.engine == "native") {
+        let other = beside.iter().find(|other| other.engine == "cedar" && other.count == one.count);
+        let Some(other) = other else { continue };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {:.0} × |",
+            thousands(one.count),
+            milliseconds(one.value),
+            milliseconds(other.value),
+            other.value / one.value
         );
     }
     text

@@ -18,7 +18,7 @@ use gnomon_engine::{Attribute, attribute::Key};
 pub type File = (&'static str, fn() -> String);
 
 /// What is generated.
-pub const FILES: [File; 18] = [
+pub const FILES: [File; 19] = [
     ("docs/attributes.md", document::text),
     ("web-playground/app/src/editor/attributes.ts", page::text),
     ("schemas/authorization-policy-rules.json", schema::text),
@@ -36,6 +36,7 @@ pub const FILES: [File; 18] = [
     ("schemas/check.json", printed::check),
     ("schemas/matrix.json", printed::matrix),
     ("schemas/findings.json", lint::findings),
+    ("schemas/simplification.json", lint::simplification),
     ("schemas/gnomon-toml.json", lint::configuration),
 ];
 

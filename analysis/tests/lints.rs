@@ -683,6 +683,74 @@ const CASES: &[(&str, usize, &[&str])] = &[
     // Without normalization a path may look like that.
     ("idle-rule", 0, &["ALLOW to: paths: ['/a/../b']"]),
     ("idle-rule", 1, &["ALLOW to: paths: ['/a/../b']", "ConfigMap istio-system/istio {trustDomain: a.test}"]),
+    // Another rule decides the same about the value, a list excepts what the rule does not match, a condition repeats one.
+    (
+        "idle-value",
+        1,
+        &[
+            "AP p {rules: [{to: [{operation: {methods: [GET]}}]}, {to: [{operation: {methods: [GET, POST], paths: [/a]}}]}]}",
+        ],
+    ),
+    ("idle-value", 1, &["ALLOW from: namespaces: [a], notNamespaces: [b]"]),
+    (
+        "idle-value",
+        1,
+        &[
+            "AP p {rules: [{from: [{source: {namespaces: [a]}}, {source: {namespaces: [a], principals: ['cluster.local/ns/a/sa/x']}}]}]}",
+        ],
+    ),
+    (
+        "idle-value",
+        1,
+        &[
+            "AP p {action: DENY, rules: [{to: [{operation: {ports: ['80']}}], when: [{key: destination.port, values: ['80', '81']}]}]}",
+        ],
+    ),
+    // A policy of all the namespace applies wherever it does; the other way round it does not.
+    (
+        "idle-value",
+        1,
+        &[
+            "AP p {rules: [{to: [{operation: {methods: [GET]}}]}]}",
+            "AP q {selector: {matchLabels: {app: a}}, rules: [{to: [{operation: {methods: [GET, PUT]}}]}]}",
+        ],
+    ),
+    (
+        "idle-value",
+        0,
+        &[
+            "AP p {selector: {matchLabels: {app: a}}, rules: [{to: [{operation: {methods: [GET]}}]}]}",
+            "AP q {rules: [{to: [{operation: {methods: [GET, PUT]}}]}]}",
+        ],
+    ),
+    // What is denied anyway, what another action decides, and what is needed.
+    (
+        "idle-value",
+        0,
+        &[
+            "ALLOW to: methods: [GET, PUT]",
+            "AP q {action: DENY, rules: [{to: [{operation: {methods: [PUT]}}]}]}",
+        ],
+    ),
+    ("idle-value", 0, &["ALLOW to: methods: [GET, PUT], notPaths: [/a]"]),
+    // Whole rules are the matter of idle-rule, and what one list says twice of covered-value.
+    (
+        "idle-value",
+        0,
+        &[
+            "AP p {rules: [{to: [{operation: {methods: [GET]}}]}, {to: [{operation: {methods: [GET], paths: [/a]}}]}]}",
+        ],
+    ),
+    ("idle-value", 0, &["ALLOW to: paths: ['/a*', /ab]"]),
+    // Somewhere other tokens may be checked.
+    (
+        "idle-value",
+        0,
+        &[
+            "AP p {rules: [{from: [{source: {requestPrincipals: ['https://issuer.test/*'], notRequestPrincipals: ['https://x.test/*']}}]}]}",
+            "RA r {selector: {matchLabels: {app: a}}, jwtRules: [{issuer: 'https://issuer.test'}]}",
+        ],
+    ),
     ("removed-kind", 1, &["ClusterRbacConfig default {mode: 'ON'}"]),
     ("dry-run-misspelled", 0, &["ALLOW {}"]),
 ];

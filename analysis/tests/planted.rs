@@ -20,6 +20,7 @@ use gnomon_engine::{
     decode::object,
     jwt::{Algorithm, Crypto, Key, Signature},
     prepare::{Prepared, RequestSpec},
+    request::ExtAuthzAnswer,
     resource::{Meta, Resources, manifest::manifests},
     verdict::Outcome,
     workload::ProxyKind,
@@ -349,11 +350,19 @@ fn check(place: &Place, change: &Planted, effort: usize, counts: &mut Counts) {
                 continue;
             };
             let space = &comparison.space;
-            for point in points(space, effort) {
+            for (number, point) in points(space, effort).into_iter().enumerate() {
                 if !space.has(comparison.consistent, &point) {
                     continue;
                 }
-                let spec = space.request(&point, kind);
+                let mut spec = space.request(&point, kind);
+                // A provider that this space does not have says something, too.
+                for provider in &place.mesh.extension_providers {
+                    if !spec.ext_authz.iter().any(|(name, _)| *name == provider.name) {
+                        let answer =
+                            if number % 2 == 0 { ExtAuthzAnswer::Allow } else { ExtAuthzAnswer::Deny };
+                        spec.ext_authz.push((provider.name.clone(), answer));
+                    }
+                }
                 let [before, after] = outcomes(&spec);
                 counts.requests += 1;
                 if before == after {

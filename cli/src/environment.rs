@@ -102,6 +102,11 @@ impl EnvironmentArgs {
         (workload, mesh)
     }
 
+    /// The mesh is as somebody says, not assumed.
+    pub(crate) fn knows_mesh(&self, loaded: &Loaded) -> bool {
+        self.mesh.is_some() || loaded.inventory.mesh(&mut Vec::new()).is_some()
+    }
+
     /// The labels and the proxy that the options say, over whatever else says them.
     pub(crate) fn lay_over(&self, workload: &mut Workload) {
         for (key, value) in &self.labels {

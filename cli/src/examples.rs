@@ -140,6 +140,16 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "simplify",
+        &[
+            ("gnomon simplify cli/tests/data/simplify/policies.yaml", "what would go, and why it can"),
+            (
+                "gnomon simplify cli/tests/data/simplify/policies.yaml -o markdown --exit-code",
+                "for a pull request; something can go: exits 1",
+            ),
+        ],
+    ),
+    (
         "test",
         &[
             ("gnomon test examples", "all suites below a folder"),

@@ -26,6 +26,7 @@ mod progress;
 mod proxy;
 mod request_args;
 mod sarif;
+mod simplify;
 mod sources;
 mod start;
 mod style;
@@ -65,6 +66,7 @@ enum Command {
     WhoCan(Box<who_can::Args>),
     Matrix(Box<matrix::Args>),
     Upgrade(Box<upgrade::Args>),
+    Simplify(Box<simplify::Args>),
     Test(test::Args),
     Lint(lint::Args),
     EnvoyConfig(envoy_config::Args),
@@ -100,6 +102,7 @@ fn main() -> ExitCode {
         Command::WhoCan(args) => who_can::run(&args),
         Command::Matrix(args) => matrix::run(&args),
         Command::Upgrade(args) => upgrade::run(&args),
+        Command::Simplify(args) => simplify::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::EnvoyConfig(args) => envoy_config::run(&args),

@@ -145,6 +145,14 @@ fn matrices() {
     assert_eq!(unseen(&schema), Vec::<String>::new());
 }
 
+#[test]
+fn simplifications() {
+    let mut schema = schema("simplification");
+    let found = printed(&["simplify", "cli/tests/data/simplify/policies.yaml", "-o", "json"]);
+    assert_eq!(schema.check(&found), Vec::<String>::new());
+    assert_eq!(unseen(&schema), Vec::<String>::new());
+}
+
 /// What `gnomon upgrade` prints is a difference.
 #[test]
 fn upgrades() {

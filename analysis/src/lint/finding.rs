@@ -42,8 +42,51 @@ pub struct Edit {
     pub at: Position,
     /// What the scalar says.
     pub old: String,
-    /// What it becomes; nothing: the whole element goes, which may be a map.
+    /// What it becomes; nothing: it goes.
     pub new: Vec<String>,
+    /// How much goes, where something does.
+    pub goes: Goes,
+}
+
+/// What is taken out of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Goes {
+    /// The element of a list that begins there: a scalar or a map.
+    #[default]
+    Element,
+    /// The element of a list around the map that begins there, which stands behind its only key: a `source`, an
+    /// `operation`.
+    Around,
+    /// The list whose first element begins there, with its key.
+    List,
+    /// The document that begins there.
+    Document,
+    /// Nothing: behind the element around the map that begins there come the elements of another list.
+    Nothing {
+        /// Where the map begins in the first of them.
+        takes: Position,
+    },
+}
+
+impl Goes {
+    /// In a word, as `gnomon lint -o json` prints it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Goes::Element => "element",
+            Goes::Around => "around",
+            Goes::List => "list",
+            Goes::Document => "document",
+            Goes::Nothing { .. } => "nothing",
+        }
+    }
+}
+
+impl Edit {
+    /// What begins there goes; `old` is what a scalar says.
+    pub(crate) fn removal(meta: &Meta, at: Position, old: &str, goes: Goes) -> Edit {
+        Edit { file: meta.file.clone(), at, old: old.to_owned(), new: Vec::new(), goes }
+    }
 }
 
 impl From<Diagnostic> for Finding {
@@ -84,14 +127,14 @@ impl Finding {
             at: old.at,
             old: old.text.clone(),
             new: new.iter().map(|text| (*text).to_owned()).collect(),
+            goes: Goes::default(),
         });
         self
     }
 
     /// A rule that goes.
     pub(crate) fn remove(&mut self, policy: &AuthorizationPolicy, rule: &Rule) -> &mut Self {
-        let file = policy.meta.file.clone();
-        self.fix.push(Edit { file, at: rule.at, old: String::new(), new: Vec::new() });
+        self.fix.push(Edit::removal(&policy.meta, rule.at, "", Goes::Element));
         self
     }
 }

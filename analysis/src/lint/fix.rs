@@ -2,7 +2,7 @@
 
 mod element;
 
-use super::{Edit, Finding};
+use super::{Edit, Finding, Goes};
 use gnomon_manifests::Source;
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
@@ -72,12 +72,22 @@ fn is_free(others: &BTreeMap<usize, Replacement>, range: &Range<usize>) -> bool 
         && !others.contains_key(&range.start)
 }
 
-/// What an edit does to the text; `None`: the value is not there as it is said to be.
+/// What an edit does to the text; `None`: the value is not there as it is said to be, or a comment would go with it.
 pub fn replacement(source: &Source, edit: &Edit) -> Option<Replacement> {
     let start = source.offset(edit.at)?;
     let (before, rest) = source.text().split_at_checked(start)?;
     if edit.new.is_empty() {
-        let range = element::extent(before, rest)?;
+        let range = match edit.goes {
+            Goes::Nothing { takes } => {
+                let (range, text) = element::taking(source.text(), start, source.offset(takes)?)?;
+                return Some(Replacement { range, text });
+            }
+            Goes::Element if edit.old.is_empty() => element::extent(before, rest)?,
+            Goes::Element => element::scalar(before, rest, scalar(rest, &edit.old)?)?,
+            Goes::Around => element::around(before, rest)?,
+            Goes::List => element::list(before, rest)?,
+            Goes::Document => element::document(before, rest)?,
+        };
         return Some(Replacement { range, text: String::new() });
     }
     let length = scalar(rest, &edit.old)?;
@@ -130,7 +140,7 @@ mod tests {
 
     fn edit(line: u32, column: u32, old: &str, new: &[&str]) -> Edit {
         let new = new.iter().map(|text| (*text).to_owned()).collect();
-        Edit { file: "f".into(), at: Position { line, column }, old: old.into(), new }
+        Edit { file: "f".into(), at: Position { line, column }, old: old.into(), new, goes: Goes::Element }
     }
 
     fn finding(edit: Edit) -> Finding {
@@ -147,6 +157,57 @@ mod tests {
             },
             related: Vec::new(),
             fix: vec![edit],
+        }
+    }
+
+    #[test]
+    fn what_goes_takes_its_commas_and_dashes_along() {
+        let at = |text: &str, of: &str| {
+            let (before, _) = text.split_at(text.find(of).unwrap());
+            let line = 1 + before.matches('\n').count() as u32;
+            let column = 1 + before.rsplit('\n').next().unwrap().chars().count() as u32;
+            Position { line, column }
+        };
+        for (goes, text, of, old, expected) in [
+            (Goes::Element, "a: [x, y]", "y", "y", Some("a: [x]")),
+            (Goes::Element, "a: [x, y] # why", "x", "x", Some("a: [y] # why")),
+            (Goes::Element, "a: ['x', \"y\", z]", "\"y\"", "y", Some("a: ['x', z]")),
+            (Goes::Element, "a:\n- x\n- y\n", "x", "x", Some("a:\n- y\n")),
+            (Goes::Element, "a:\n- x # why\n- y\n", "x", "x", None),
+            (Goes::Element, "a: [x]", "x", "x", None),
+            (
+                Goes::Around,
+                "f:\n- source:\n    p: [x]\n- source:\n    p: [y]\n",
+                "p: [x]",
+                "",
+                Some("f:\n- source:\n    p: [y]\n"),
+            ),
+            (
+                Goes::Around,
+                "f: [{source: {p: [x]}}, {source: {p: [y]}}]",
+                "{p: [y]",
+                "",
+                Some("f: [{source: {p: [x]}}]"),
+            ),
+            (Goes::List, "s: {p: [x], q: [y]}", "x", "x", Some("s: {q: [y]}")),
+            (Goes::List, "s: {p: [x], q: [y, z]}", "y", "y", Some("s: {p: [x]}")),
+            (Goes::List, "s:\n  p: [x]\n  q: [y]\n", "x", "x", Some("s:\n  q: [y]\n")),
+            (Goes::List, "s:\n  p:\n  - x\n  - z\n  q: [y]\n", "x", "x", Some("s:\n  q: [y]\n")),
+            (Goes::List, "- p: [x]\n  q: [y]\n", "x", "x", Some("- q: [y]\n")),
+            (Goes::List, "s:\n  # why\n  p: [x]\n  q: [y]\n", "x", "x", None),
+            (Goes::List, "- p: [x]\n- q: [y]\n", "x", "x", None),
+            (Goes::Document, "a: 1\n---\nb: 2\n---\nc: 3\n", "b", "", Some("a: 1\n---\nc: 3\n")),
+            (Goes::Document, "a: 1\n---\nb: 2\n", "b", "", Some("a: 1\n")),
+            (Goes::Document, "a: 1\n---\nb: 2\n", "a", "", Some("b: 2\n")),
+            (Goes::Document, "a: 1\n", "a", "", None),
+        ] {
+            let edit = Edit { at: at(text, of), goes, ..edit(0, 0, old, &[]) };
+            let made = replacement(&Source::from(text.to_owned()), &edit);
+            let after = made.map(|Replacement { range, text: new }| {
+                let (head, tail) = (text.get(..range.start).unwrap(), text.get(range.end..).unwrap());
+                format!("{head}{new}{tail}")
+            });
+            assert_eq!(after.as_deref(), expected, "{goes:?} {text}");
         }
     }
 

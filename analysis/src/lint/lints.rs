@@ -40,6 +40,8 @@ pub const LINTS: &[&Lint] = &[
     &attachment::http_on_tcp_service::LINT,
     #[cfg(feature = "proofs")]
     &shape::idle_rule::LINT,
+    #[cfg(feature = "reductions")]
+    &shape::idle_value::LINT,
     &tokens::issuer_pattern::LINT,
     &tokens::issuer_without_keys::LINT,
     &tokens::keys_from_discovery_document::LINT,

@@ -58,6 +58,10 @@ mod fix;
 mod gateways;
 mod holes;
 mod lints;
+#[cfg(feature = "proofs")]
+mod place;
+#[cfg(feature = "reductions")]
+pub mod redundant;
 mod shape;
 mod suppress;
 mod tokens;
@@ -65,7 +69,7 @@ mod values;
 mod walk;
 
 pub use catalogue::{Explanation, Origin, explain};
-pub use finding::{Edit, Finding, Related};
+pub use finding::{Edit, Finding, Goes, Related};
 pub use fix::{Fixed, Replacement, apply, replacement};
 pub use lints::LINTS;
 

@@ -1,10 +1,14 @@
 //! What `gnomon lint` prints for programs, and `gnomon.toml`.
 
 use super::shape::{Entries, Names, Object, PRINTED, Shape, TEXT, WRITTEN, document, field};
-use Shape::{Integer, List, Text, Words};
+use Shape::{Boolean, Integer, List, Text, Words};
 
 pub(super) fn findings() -> String {
     document("What gnomon lint -o json prints", List(&Shape::Object(&FINDING)))
+}
+
+pub(super) fn simplification() -> String {
+    document("What gnomon simplify -o json prints", Shape::Object(&SIMPLIFICATION))
 }
 
 pub(super) fn configuration() -> String {
@@ -34,6 +38,62 @@ const FINDING: Object = Object {
     ..PRINTED
 };
 
+const SIMPLIFICATION: Object = Object {
+    name: "simplification",
+    doc: "What can go of policies without a request faring otherwise.",
+    fields: &[
+        field("smaller", Boolean, "Something can go."),
+        field("workloads", PLACE, "For how many workloads it was proven that every request fares as before."),
+        field("steps", List(&Shape::Object(&STEP)), "What goes, with its proof."),
+        field("left", List(&Shape::Object(&STEP)), "What was left as it is, with the reason."),
+        field(
+            "files",
+            List(&Shape::Object(&Object {
+                name: "changedFile",
+                doc: "A file that changes.",
+                fields: &[
+                    field("file", FILE, "The file."),
+                    field("difference", TEXT, "What changes in it, as a unified difference."),
+                ],
+                required: &["file", "difference"],
+                ..PRINTED
+            })),
+            "The files that change.",
+        ),
+    ],
+    required: &["smaller", "workloads", "steps", "left", "files"],
+    ..PRINTED
+};
+
+const STEP: Object = Object {
+    name: "step",
+    doc: "A part of a policy.",
+    fields: &[
+        field("file", FILE, "The file."),
+        field("line", PLACE, "The line, in the file as it is."),
+        field("policy", Text("shop/orders"), "The AuthorizationPolicy."),
+        field("field", TEXT, "The field; rules are counted as in the file as it is."),
+        field("message", TEXT, "What becomes of it, and why nothing changes by that."),
+        field(
+            "coveredBy",
+            List(&Shape::Object(&Object {
+                name: "covering",
+                doc: "A rule that decides the same.",
+                fields: &[
+                    field("rule", Text("rule 0 of shop/read"), "Which rule."),
+                    field("file", FILE, "The file."),
+                    field("line", PLACE, "The line."),
+                ],
+                required: &["rule", "file", "line"],
+                ..PRINTED
+            })),
+            "The rules that decide the same about what it matters to.",
+        ),
+    ],
+    required: &["file", "line", "policy", "field", "message", "coveredBy"],
+    ..PRINTED
+};
+
 const RELATED: Object = Object {
     name: "related",
     doc: "Another place.",
@@ -56,6 +116,12 @@ const EDIT: Object = Object {
         field("column", PLACE, "The column."),
         field("old", TEXT, "What is there."),
         field("new", List(&TEXT), "What is written; nothing where it is taken out."),
+        field(
+            "goes",
+            Words(&["element", "around", "list", "document"]),
+            "How much goes where it is taken out: the element of a list that begins there, the one around the map that \
+             begins there, the list whose first element begins there with its key, or the document.",
+        ),
     ],
     required: &["file", "line", "column", "old", "new"],
     ..PRINTED

@@ -1,7 +1,7 @@
 //! `gnomon lint`.
 
 pub(crate) mod config;
-mod fixing;
+pub(crate) mod fixing;
 mod known;
 mod output;
 

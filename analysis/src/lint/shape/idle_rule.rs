@@ -1,22 +1,13 @@
 use super::print;
 use crate::{
-    diff::State,
     idle::{self, Why},
     lint::{
         Example, Group, Input, Lint,
-        context::asks_for_token,
+        place::{Place, counts, least},
         walk::{Findings, Looks, RuleAt},
     },
-    workloads::{referenced, selected},
 };
-use gnomon_engine::{
-    Mesh, Severity, Workload,
-    attach::{Attachment, Policy, Subject},
-    plan::Origin,
-    resource::{Action, AuthorizationPolicy, Resources, Target},
-    verdict::Stage,
-    workload::{PathNormalization, ProxyKind},
-};
+use gnomon_engine::{Severity, Workload, plan::Origin, resource::AuthorizationPolicy, verdict::Stage};
 use gnomon_symbolic::Limits;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -58,8 +49,6 @@ pub(in crate::lint) const LINT: Lint = Lint {
 
 /// Rules that are held against each other.
 const RULES: usize = 60;
-/// Policies of a namespace and the root namespace together.
-const POLICIES: usize = 300;
 /// Targets of policies.
 const TARGETS: usize = 250;
 const LIMITS: Limits = Limits { nodes: 100_000, states: 50_000 };
@@ -156,89 +145,9 @@ fn written<'l>(
     Some((policy, policy.rules.get(rule.index)?))
 }
 
-fn counts(policy: &AuthorizationPolicy) -> bool {
-    matches!(policy.action, Action::Allow | Action::Deny) && !policy.dry_run && !policy.rules.is_empty()
-}
-
-/// A workload to which no other policies apply than those that apply wherever this one does.
-fn least(policy: &AuthorizationPolicy) -> Option<Workload> {
-    let meta = &policy.meta;
-    match &policy.target {
-        Target::Namespace | Target::EmptySelector => {
-            Some(Workload { namespace: meta.namespace.clone(), ..Workload::default() })
-        }
-        Target::Selector(labels) => Some(selected(meta, labels)),
-        Target::Refs(refs) => match &refs[..] {
-            [one] => referenced(meta, one.kind, &one.name),
-            _ => None,
-        },
-    }
-}
-
 /// The rules that can never matter where all of these policies apply, of whatever kind the proxy is and whatever else
 /// applies there.
 fn find(input: Input<'_>, policy: &AuthorizationPolicy, workload: &Workload) -> Vec<idle::Finding> {
-    let Input { context, mesh, .. } = input;
-    let namespace = policy.meta.namespace.as_str();
-    let mut names = vec![namespace, mesh.root_namespace.as_str()];
-    names.dedup();
-    let near: usize = names.iter().filter_map(|name| context.authorization.get(name)).map(Vec::len).sum();
-    if near > POLICIES {
-        return Vec::new();
-    }
-    let nothing = Resources::default();
-    let subject = Subject::new(&nothing, workload, mesh);
-    let applies = |policy| matches!(subject.attachment(policy), Attachment::Applies(_));
-    let here = names.iter().filter_map(|name| context.authorization.get(name)).flatten();
-    let here = here.filter(|policy| counts(policy) && applies(Policy::Authorization(policy)));
-    // Neither CUSTOM nor mutual TLS: they refuse more, and let nothing in.
-    let authorization: Vec<AuthorizationPolicy> = here.map(|policy| (*policy).clone()).collect();
-    let mut rules = authorization.iter().flat_map(|policy| &policy.rules);
-    if rules.clone().count() > RULES {
-        return Vec::new();
-    }
-    let mut tokens = context.token_rules(&policy.meta, &policy.target).peekable();
-    let none = tokens.peek().is_none();
-    let (applying, other): (Vec<_>, Vec<_>) =
-        tokens.partition(|policy| applies(Policy::RequestAuthentication(policy)));
-    if rules.any(asks_for_token) && (none || !other.is_empty()) {
-        return Vec::new();
-    }
-    let resources = Resources {
-        authorization,
-        request_authentication: applying.into_iter().cloned().collect(),
-        unverified: input.resources.unverified.clone(),
-        ..Resources::default()
-    };
-    let mut meshes = vec![mesh.clone()];
-    if !input.mesh_is_known {
-        meshes.push(Mesh { path_normalization: PathNormalization::None, ..mesh.clone() });
-    }
-    let workloads: Vec<Workload> = kinds(input, policy, workload)
-        .into_iter()
-        .map(|proxy| Workload { proxy, ..workload.clone() })
-        .collect();
-    let states = meshes
-        .iter()
-        .flat_map(|mesh| workloads.iter().map(|workload| State { resources: &resources, workload, mesh }));
-    idle::rules_of_all(states, LIMITS).unwrap_or_default()
-}
-
-/// What the proxies can be that ask the policy.
-fn kinds(input: Input<'_>, policy: &AuthorizationPolicy, workload: &Workload) -> Vec<ProxyKind> {
-    let mut kinds = vec![workload.proxy];
-    if workload.proxy == ProxyKind::Sidecar {
-        kinds.push(ProxyKind::Ztunnel);
-    }
-    for known in input.context.meant(&policy.meta, &policy.target) {
-        if matches!(policy.target, Target::Refs(_)) {
-            break;
-        }
-        match known.proxy() {
-            ProxyKind::Agentgateway | ProxyKind::Waypoint => {}
-            proxy if !kinds.contains(&proxy) => kinds.push(proxy),
-            _ => {}
-        }
-    }
-    kinds
+    let Some(place) = Place::of(input, policy, workload, RULES) else { return Vec::new() };
+    idle::rules_of_all(place.states(), LIMITS).unwrap_or_default()
 }

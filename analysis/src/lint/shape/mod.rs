@@ -11,6 +11,8 @@ pub(in crate::lint) mod excluded_value;
 pub(in crate::lint) mod excludes_everything;
 #[cfg(feature = "proofs")]
 pub(in crate::lint) mod idle_rule;
+#[cfg(feature = "reductions")]
+pub(in crate::lint) mod idle_value;
 pub(in crate::lint) mod misplaced_field;
 pub(in crate::lint) mod nots_deny_everybody;
 pub(in crate::lint) mod split_rule;

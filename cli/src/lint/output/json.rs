@@ -25,7 +25,19 @@ fn entry(finding: &Finding) -> Value {
         json!({"file": place.file.as_ref(), "line": place.at.line, "column": place.at.column, "message": place.message})
     });
     let fix = finding.fix.iter().map(|edit| {
-        json!({"file": edit.file.as_ref(), "line": edit.at.line, "column": edit.at.column, "old": edit.old, "new": edit.new})
+        let mut written = json!({
+            "file": edit.file.as_ref(),
+            "line": edit.at.line,
+            "column": edit.at.column,
+            "old": edit.old,
+            "new": edit.new,
+        });
+        if edit.new.is_empty()
+            && let Some(fields) = written.as_object_mut()
+        {
+            fields.insert("goes".into(), edit.goes.name().into());
+        }
+        written
     });
     let mut set = |name: &str, list: Vec<Value>| {
         if let Some(fields) = entry.as_object_mut().filter(|_| !list.is_empty()) {

@@ -3,27 +3,31 @@ import sys
 
 import cvc5
 
-manager = cvc5.TermManager()
-solver = cvc5.Solver(manager)
-parser = cvc5.InputParser(solver)
-parser.setIncrementalStringInput(cvc5.InputLanguage.SMT_LIB_2_6, "standard input")
-open_parentheses, text = 0, ""
+
+def fresh():
+    """A solver, and what it calls things."""
+    manager = cvc5.TermManager()
+    return cvc5.Solver(manager), cvc5.SymbolManager(manager)
+
+
+solver, symbols = fresh()
+depth, quoted, text = 0, False, ""
 for line in sys.stdin:
     text += line
-    quoted = False
     for letter in line:
         if letter == '"':
             quoted = not quoted
         elif not quoted:
-            open_parentheses += (letter == "(") - (letter == ")")
-    if open_parentheses > 0:
+            depth += (letter == "(") - (letter == ")")
+    if depth > 0 or quoted:
         continue
-    parser.appendIncrementalStringInput(text)
+    if text.strip() == "(reset)":
+        solver, symbols = fresh()
+        text = ""
+        continue
+    parser = cvc5.InputParser(solver, symbols)
+    parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, text, "standard input")
     text = ""
-    while True:
-        command = parser.nextCommand()
-        if command.isNull():
-            break
-        answer = command.invoke(solver, parser.getSymbolManager())
-        sys.stdout.write(answer)
+    while not (command := parser.nextCommand()).isNull():
+        sys.stdout.write(command.invoke(solver, symbols))
         sys.stdout.flush()

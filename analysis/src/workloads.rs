@@ -6,8 +6,8 @@ use gnomon_engine::{
     resource::{Labels, Meta, Resources, Target, TargetKind},
     workload::ProxyKind,
 };
-use gnomon_manifests::inventory::{Inventory, Protocol};
-use std::{collections::BTreeMap, sync::Arc};
+use gnomon_manifests::inventory::Inventory;
+use std::sync::Arc;
 
 /// A workload, and what says that it exists.
 #[derive(Clone, Debug)]
@@ -22,8 +22,6 @@ pub struct Found {
     pub file: Arc<str>,
     /// Where in it the object begins; 0: not known.
     pub line: u32,
-    /// Its ports that Services lead to, and what they speak.
-    pub ports: BTreeMap<u16, Protocol>,
 }
 
 impl Found {
@@ -74,7 +72,6 @@ pub fn find(inventory: &Inventory, resources: &Resources, mesh: &Mesh) -> Vec<Fo
         file: candidate.meta.file.clone(),
         line: candidate.meta.at.line,
         has_proxy: candidate.has_proxy,
-        ports: candidate.ports(),
         workload: candidate.workload,
     };
     let mut found: Vec<Found> = inventory.workloads().into_iter().map(of_manifest).collect();
@@ -156,8 +153,7 @@ fn add(found: &mut Vec<Found>, workload: Workload, meta: &Meta, origin: String) 
     }
     found.retain(|known| !within(&known.workload, &workload));
     let (file, line) = (meta.file.clone(), meta.at.line);
-    let ports = BTreeMap::new();
-    found.push(Found { workload, has_proxy: true, origin, file, line, ports });
+    found.push(Found { workload, has_proxy: true, origin, file, line });
 }
 
 pub(crate) fn selected(meta: &Meta, labels: &Labels) -> Workload {

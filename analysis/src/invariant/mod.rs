@@ -101,7 +101,24 @@ impl Requests {
 /// Values as a tree; their places are not known.
 pub(crate) fn node(value: Value) -> Node {
     // YAML is read anyway, so that no other reader of trees is needed.
-    parse(&value.to_string(), "").0.pop().unwrap_or_default()
+    let mut node = parse(&value.to_string(), "").0.pop().unwrap_or_default();
+    nowhere(&mut node);
+    node
+}
+
+/// Takes its places away.
+fn nowhere(node: &mut Node) {
+    node.at = Position::default();
+    match &mut node.value {
+        Tree::List(items) => items.iter_mut().for_each(nowhere),
+        Tree::Map(fields) => {
+            for (key, inner) in fields {
+                key.at = Position::default();
+                nowhere(inner);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// A map; its places are not known.
@@ -174,7 +191,7 @@ impl std::fmt::Display for Unanswered {
 
 impl std::error::Error for Unanswered {}
 
-/// Those of the requests that are allowed: the lines of the summary, and a smallest one as what is newly allowed.
+/// Those of the requests that are allowed, exceptions included: the lines of the summary, and a smallest one as what is newly allowed.
 ///
 /// # Errors
 ///
@@ -185,15 +202,23 @@ pub fn allowed<'a>(
     now: i64,
     crypto: &dyn Crypto,
 ) -> Result<Changes, Unanswered> {
-    let there = || of.ready(None).map_err(Unanswered::Problem);
-    let ready = || requests.without_exceptions(there()?, of);
-    let (with, without) = (ready()?, ready()?);
+    let ready = || of.ready(None).map_err(Unanswered::Problem);
+    denied(of, requests, [ready()?, ready()?], now, crypto)
+}
+
+/// What the second side has no more once it denies the requests.
+fn denied<'a>(
+    of: impl Source<'a>,
+    requests: &Requests,
+    [with, without]: [Ready<'a>; 2],
+    now: i64,
+    crypto: &dyn Crypto,
+) -> Result<Changes, Unanswered> {
     let denying = requests.policy("DENY", with.workload)?;
     let [http, tcp] = compiled(denying, of.services(), with.workload, with.mesh);
     let without = without.also_denying(&http, &tcp);
     let changes = between(requests.kinds, &without, &with, now, crypto, Limits::default());
-    let changes = only(changes.map_err(Unanswered::Problem)?, Change::Allowed);
-    requests.as_it_is(changes, &there()?, now, crypto)
+    changes.map(|changes| only(changes, Change::Allowed)).map_err(Unanswered::Problem)
 }
 
 /// What breaks the invariant; nothing: it is proven.
@@ -208,10 +233,12 @@ pub fn violations<'a>(
     now: i64,
     crypto: &dyn Crypto,
 ) -> Result<Changes, Unanswered> {
-    if must == Must::Never {
-        return allowed(of, requests, now, crypto);
-    }
     let there = of.ready(None).map_err(Unanswered::Problem)?;
+    if must == Must::Never {
+        let ready = || requests.without_exceptions(of.ready(None).map_err(Unanswered::Problem)?, of);
+        let changes = denied(of, requests, [ready()?, ready()?], now, crypto)?;
+        return requests.as_it_is(changes, &there, now, crypto);
+    }
     let allowing = requests.policy("ALLOW", there.workload)?;
     let beside = |tokens: bool| {
         let just_these = of.allowing_only(&allowing, tokens).map_err(Unanswered::Problem)?;

@@ -25,7 +25,6 @@ use gnomon_engine::{
 };
 use gnomon_manifests::Loaded;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// Say who may do what: callers by workloads, each cell for all requests at once
 ///
@@ -150,7 +149,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     for one in asked.iter().filter(|one| concerns(one)) {
         let mut policies = applying(&loaded.resources, one, &mesh);
         policies.extend(old.iter().flat_map(|(old, mesh)| applying(&old.resources, one, mesh)));
-        for part in parts(args, one, &policies) {
+        for part in parts(args, one, &loaded, &policies) {
             match row(one, &callers, &part, (&loaded, &mesh), old.as_ref()) {
                 Ok(entries) => matrix.columns.push(Column { workload: one.name(), part, entries }),
                 Err(why) => {
@@ -192,12 +191,14 @@ fn applying<'r>(resources: &'r Resources, asked: &'r Asked, mesh: &'r Mesh) -> V
 }
 
 /// What the workload is asked, by part.
-fn parts(args: &Args, asked: &Asked, policies: &[&AuthorizationPolicy]) -> Vec<Part> {
+fn parts(args: &Args, asked: &Asked, loaded: &Loaded, policies: &[&AuthorizationPolicy]) -> Vec<Part> {
     let is_tcp = args.protocol == Protocol::Tcp || asked.workload.proxy == ProxyKind::Ztunnel;
-    let none = BTreeMap::new();
-    let known = asked.found.as_ref().map_or(&none, |found| &found.ports);
+    let known = || {
+        let all = loaded.inventory.workloads();
+        all.iter().find(|one| one.workload == asked.workload).map(|one| one.ports()).unwrap_or_default()
+    };
     let ports = match args.by.contains(&By::Port) {
-        true => by_port(known, policies, is_tcp),
+        true => by_port(&known(), policies, is_tcp),
         false => vec![Part::everything(is_tcp)],
     };
     match args.by.contains(&By::Path) {

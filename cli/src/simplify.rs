@@ -18,6 +18,7 @@ use gnomon_analysis::{
 use gnomon_engine::{
     Mesh, Workload,
     jwt::SoftwareCrypto,
+    resource::manifest::manifests,
     workload::{PathNormalization, ProxyKind},
 };
 use gnomon_manifests::{Loaded, Loader, read_file};
@@ -80,6 +81,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if findings::print(&loaded, &mut Default::default(), "nothing was made smaller") {
         return Outcome::Failed;
     }
+    if manifests(&loaded.resources) != manifests(&by_files(&args.paths, &Texts::new()).resources) {
+        eprintln!(
+            "error: what the policies say is not all in their files (a kustomization or a chart makes some of it); nothing \
+             was made smaller. Name the files themselves, or write out what is made of them first"
+        );
+        return Outcome::Failed;
+    }
     let mesh_is_known = args.environment.knows_mesh(&loaded);
     let all = if args.environment.tells_workload() { All::No } else { All::Yes };
     let Some(asked) = chosen_or_tell(&args.environment, told, all, &loaded, &mesh) else {
@@ -133,11 +141,17 @@ pub(crate) fn run(args: &Args) -> Outcome {
 
 /// The manifests, some of them with other texts.
 fn load(paths: &[PathBuf], texts: &Texts) -> Loaded {
-    let mut loader = Loader::new();
-    if texts.is_empty() {
-        paths.iter().for_each(|path| loader.path(path));
-        return loader.finish();
+    if !texts.is_empty() {
+        return by_files(paths, texts);
     }
+    let mut loader = Loader::new();
+    paths.iter().for_each(|path| loader.path(path));
+    loader.finish()
+}
+
+/// The same files, each by itself.
+fn by_files(paths: &[PathBuf], texts: &Texts) -> Loaded {
+    let mut loader = Loader::new();
     for file in &load(paths, &Texts::new()).files {
         match texts.get(file).cloned().or_else(|| read_file(Path::new(&**file)).ok()) {
             Some(text) => loader.text(&text, file),

@@ -200,6 +200,10 @@ mod tests {
             (Goes::Document, "a: 1\n---\nb: 2\n", "b", "", Some("a: 1\n")),
             (Goes::Document, "a: 1\n---\nb: 2\n", "a", "", Some("b: 2\n")),
             (Goes::Document, "a: 1\n", "a", "", None),
+            (Goes::Document, "# of a\na: 1\n---\n# of b\nb: 2\n", "b: 2", "", Some("# of a\na: 1\n")),
+            (Goes::Document, "kind: List\nitems:\n- a: 1\n- b: 2\n---\nc: 3\n", "a: 1", "", None),
+            (Goes::Document, "a: 1\n--- # next\nb: 2\n---\nc: 3\n", "b: 2", "", None),
+            (Goes::Document, "a: 1\r\n---\r\nb: 2\r\n---\r\nc: 3\r\n", "b: 2", "", None),
         ] {
             let edit = Edit { at: at(text, of), goes, ..edit(0, 0, old, &[]) };
             let made = replacement(&Source::from(text.to_owned()), &edit);

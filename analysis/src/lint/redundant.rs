@@ -731,8 +731,16 @@ pub fn steps(
                 }
                 for (key, what) in left {
                     let Some(policy) = named(&key) else { continue };
-                    let why = "makes no difference, and stays: it cannot be taken out without a comment, or without \
-                               rewriting more than itself";
+                    let why = match what {
+                        What::Gone(Part::Rule) if policy.rules.len() == 1 => {
+                            "makes no difference, and stays: it is the only object of its file, or one of a list; \
+                             take it away yourself"
+                        }
+                        _ => {
+                            "makes no difference, and stays: it cannot be taken out without a comment, or without \
+                             rewriting more than itself"
+                        }
+                    };
                     steps.left.push(told(policy, &key, &what, why, names));
                 }
             }

@@ -215,6 +215,11 @@ pub(super) fn document(before: &str, rest: &str) -> Option<Range<usize>> {
         Some(at) => Some(at.checked_add(1 + SEPARATOR.len())?),
         None => before.starts_with(SEPARATOR).then_some(SEPARATOR.len()),
     };
+    // What stands in a list is no document, and neither is what begins in another way.
+    let above = before.get(start.unwrap_or_default()..)?;
+    if !above.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return None;
+    }
     let mut end = 0;
     let mut followed = false;
     for line in rest.split_inclusive('\n') {

@@ -45,6 +45,7 @@ impl Discovery {
                 "type_urls": [
                     "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
                     "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
+                    "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
                 ],
             },
         })
@@ -58,7 +59,8 @@ impl Discovery {
             "resources": [{
                 "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
                 "name": NAME,
-                "typed_config": entry.get("typed_config"),
+                // Protobuf's JSON has both spellings.
+                "typed_config": entry.get("typed_config").or_else(|| entry.get("typedConfig")),
             }],
         });
         // Envoy sees files that are moved into place, never one that is half written.

@@ -286,9 +286,11 @@ fn is_outbound(asked: &Asked<'_>, reporter: &Reporter) -> bool {
 
 fn response(asked: &Asked<'_>) -> (Option<u16>, String) {
     let code = asked.count(asked.host().response_status()).ok().flatten();
-    let details = asked.property(Property::ResponseDetails).ok().flatten().unwrap_or_default();
+    let mut details = asked.property(Property::ResponseDetails).ok().flatten().unwrap_or_default();
     // Long enough for any policy id, so that what is compared is whole.
-    let details = String::from_utf8_lossy(details.get(..2048).unwrap_or(&details)).into_owned();
+    details.truncate(2048);
+    let details =
+        String::from_utf8(details).unwrap_or_else(|odd| String::from_utf8_lossy(odd.as_bytes()).into_owned());
     (code, details)
 }
 

@@ -82,6 +82,9 @@ pub(crate) fn release(
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     run(&mut command)?;
     let module = read(&folder.join(&triple).join("module").join(FILE))?;
+    if self::processor(&module) != Some(processor) {
+        return Err(Failure::new(format!("what was built is no 64-bit ELF file for {processor}")));
+    }
     match glibc(&module) {
         Some(needed) if needed > FLOOR => Err(Failure::new(format!(
             "the module for {processor} needs glibc {}.{}, newer than {major}.{minor}",
@@ -89,6 +92,48 @@ pub(crate) fn release(
         ))),
         _ => Ok(module),
     }
+}
+
+/// Which of the processors an ELF file is for.
+fn processor(module: &[u8]) -> Option<&'static str> {
+    // The magic number, 64 bits, little-endian; a shared object; the machine.
+    let [0x7F, b'E', b'L', b'F', 2, 1, .., 3, 0, low, high] = module.get(..20)? else { return None };
+    match u16::from_le_bytes([*low, *high]) {
+        62 => Some("x86_64"),
+        183 => Some("aarch64"),
+        _ => None,
+    }
+}
+
+/// The functions that it gives to Envoy and wants of it, sorted.
+pub(crate) fn interface(module: &[u8]) -> Vec<String> {
+    const PREFIX: &[u8] = b"\0envoy_dynamic_module_";
+    let begins = module.windows(PREFIX.len()).enumerate().filter(|(_, window)| *window == PREFIX);
+    let names = begins.filter_map(|(at, _)| {
+        let name = module.get(at + 1..)?.split(|byte| *byte == 0).next()?;
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        name.iter().all(is_name).then(|| String::from_utf8_lossy(name).into_owned())
+    });
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Puts a released module before a real Envoy, in which it allows and denies what Envoy's own filters do. `false`: it is for
+/// another processor than ours.
+pub(crate) fn tried(workspace: &Workspace, module: &Path) -> Result<bool, Failure> {
+    if processor(&read(module)?) != Some(std::env::consts::ARCH) {
+        return Ok(false);
+    }
+    let envoy = setup::envoy(workspace)?;
+    heading(&format!("{} in Envoy", workspace.show(module)));
+    let mut command = workspace.cargo();
+    command.args(["test", "--quiet", "--package", "gnomon-host-tests", "--test", "envoy_filter", "--"]);
+    command.args(["--exact", "enforced::answers_are_those_of_envoys_own_filters"]);
+    command.arg("written_connections::each_line_about_a_connection_fares_as_the_connection_did");
+    run(command.env("GNOMON_ENVOY", envoy).env("GNOMON_FILTER_WASM", module))?;
+    Ok(true)
 }
 
 /// The newest version of glibc that a function is taken from: a proxy with an older one does not load the module.
@@ -133,4 +178,30 @@ pub(crate) fn sanitize(workspace: &Workspace, sanitizer: &str, seconds: &str) ->
     command.env("GNOMON_FUZZ_SECONDS", seconds).env("RUST_BACKTRACE", "0");
     heading(&command_line(&command));
     run(&mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_says_what_it_is_for() {
+        let file = |machine: u16, kind: u8| {
+            let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+            bytes.extend([kind, 0]);
+            bytes.extend(machine.to_le_bytes());
+            bytes.extend(
+                b"\0envoy_dynamic_module_on_b\0envoy_dynamic_module_callback_a\0x\0GLIBC_2.17\0GLIBC_2.4\0",
+            );
+            bytes.extend(b"\0envoy_dynamic_module_on_b\0envoy_dynamic_module_ is no name\0");
+            bytes
+        };
+        assert_eq!(processor(&file(62, 3)), Some("x86_64"));
+        assert_eq!(processor(&file(183, 3)), Some("aarch64"));
+        assert_eq!(processor(&file(40, 3)), None, "32 bits of ARM");
+        assert_eq!(processor(&file(62, 2)), None, "a program");
+        assert_eq!(processor(b"\x7fELF"), None);
+        assert_eq!(interface(&file(62, 3)), ["envoy_dynamic_module_callback_a", "envoy_dynamic_module_on_b"]);
+        assert_eq!(glibc(&file(62, 3)), Some((2, 17)));
+    }
 }

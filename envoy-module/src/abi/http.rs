@@ -7,6 +7,8 @@ use gnomon_engine::request::Header;
 /// Header maps.
 const REQUEST: u32 = 0;
 const RESPONSE: u32 = 2;
+/// As many lines as most requests have: for these no memory is asked for.
+const FEW: usize = 32;
 /// What a callback answers that has done what was wanted.
 const SUCCESS: u32 = 0;
 
@@ -288,7 +290,12 @@ impl Stream<'_> {
         if count > MOST_LINES {
             return false;
         }
-        let mut lines = vec![Line::NONE; count];
+        let mut few = [Line::NONE; FEW];
+        let mut many = Vec::new();
+        let lines = few.get_mut(..count).unwrap_or_else(|| {
+            many.resize(count, Line::NONE);
+            &mut many
+        });
         if count > 0 {
             // SAFETY: there is room for as many lines as there are, and nothing has changed them since they were counted.
             let told = unsafe {
@@ -300,8 +307,17 @@ impl Stream<'_> {
         }
         let outer = self.reading.replace(true);
         // SAFETY: the texts live until the hook ends or a line is changed, which is refused meanwhile.
-        let headers = lines.iter().map(|line| unsafe { (line.name.bytes(), line.value.bytes()) });
-        read(&headers.collect::<Vec<_>>());
+        let shown = |line: &Line| unsafe { (line.name.bytes(), line.value.bytes()) };
+        let mut headers: [Header<'_>; FEW] = [(&[], &[]); FEW];
+        match headers.get_mut(..count) {
+            Some(headers) => {
+                for (header, line) in headers.iter_mut().zip(&*lines) {
+                    *header = shown(line);
+                }
+                read(headers);
+            }
+            None => read(&lines.iter().map(shown).collect::<Vec<_>>()),
+        }
         self.reading.set(outer);
         true
     }

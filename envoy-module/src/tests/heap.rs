@@ -1,6 +1,6 @@
 //! Nothing in the heap grows with traffic.
 
-use super::{allowing, alone, configure, pass, request, stand_ins::Fake, *};
+use super::{allowing, alone, configure, costs, pass, request, stand_ins::Fake, *};
 use core::cell::Cell;
 use std::alloc::{GlobalAlloc, Layout, System};
 
@@ -15,6 +15,7 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _gone = HELD.try_with(|held| held.set(held.get() + layout.size() as isize));
+        costs::allocated();
         // SAFETY: the caller's promise.
         unsafe { System.alloc(layout) }
     }

@@ -8,6 +8,7 @@
 )]
 
 mod any_order;
+mod costs;
 mod heap;
 mod life;
 mod requests;

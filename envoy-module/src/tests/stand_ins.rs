@@ -2,6 +2,7 @@
 //!
 //! What a callback lends lives until the hook ends, as in Envoy, so that a sanitizer sees whoever looks at it later.
 
+use super::costs;
 use crate::abi::{Buffer, Line, access::Bytes};
 use core::{cell::Cell, ffi::c_void};
 use std::{
@@ -178,7 +179,10 @@ type At = *mut c_void;
 macro_rules! callbacks {
     ($($name:ident($($argument:ident: $kind:ty),*) $(-> $answer:ty)? $body:block)*) => {$(
         #[unsafe(no_mangle)]
-        extern "C" fn $name($($argument: $kind),*) $(-> $answer)? $body
+        extern "C" fn $name($($argument: $kind),*) $(-> $answer)? {
+            let _envoy = costs::Envoys::call(stringify!($name));
+            $body
+        }
     )*};
 }
 

@@ -9,12 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// A pause that is worth a sleep, from which one wakes up somewhat late.
+const LONG: Duration = Duration::from_millis(1);
+
 /// Sends so many requests a second over all the connections, for this time, and gives what each answer took, the shortest
 /// first.
 ///
 /// Each connection sends one request at a random moment of each of its intervals. A request that had to wait for the
 /// answer before it has waited from when it was due: who is slow is not asked less. One thread looks after all
-/// connections and never sleeps: threads that wait for their turn to run would measure just that.
+/// connections and sleeps only where nothing is due for long: threads that wait for their turn to run would measure just
+/// that.
 ///
 /// # Errors
 ///
@@ -68,7 +72,10 @@ fn send(
                 client.due = Some(due);
             }
         }
-        thread::yield_now();
+        let next = clients.iter().map(|client| client.due).min().flatten();
+        // `None` is the least: an answer is awaited, or a connection is done with its requests.
+        let pause = next.map_or(Duration::ZERO, |due| due.saturating_duration_since(Instant::now()));
+        if pause > LONG { thread::sleep(pause - LONG) } else { thread::yield_now() }
     }
     took.sort_unstable();
     Ok(took)

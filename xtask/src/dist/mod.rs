@@ -102,17 +102,29 @@ fn native(workspace: &Workspace, source: &Source) -> Result<Vec<Artefact>, Failu
         artefacts.push(Artefact { path: format!("{name}.so"), bytes: bytes.clone() });
         modules.push((processor, bytes));
     }
+    // Only one of them can be tried where this runs.
+    let mut interfaces = modules.iter().map(|(_, bytes)| module::interface(bytes));
+    let first = interfaces.next().unwrap_or_default();
+    if first.is_empty() || interfaces.any(|other| other != first) {
+        return Err(Failure::new("the modules for different processors have different functions for Envoy"));
+    }
     artefacts.extend(image::module("gnomon-envoy-module", &modules, source));
     Ok(artefacts)
 }
 
-/// This part of a release alone, in `target/dist-module`.
+/// This part of a release alone, in `target/dist-module`; the one for our own processor is tried in Envoy.
 pub(crate) fn module_alone(workspace: &Workspace) -> Result<(), Failure> {
     let mut artefacts = native(workspace, &Source::of(workspace)?)?;
     artefacts.push(sums(&artefacts));
     let folder = workspace.target.join("dist-module");
     write(&folder, &artefacts)?;
     list(workspace, &folder, &artefacts);
+    for processor in module::PROCESSORS {
+        let name = format!("gnomon-envoy-module-{processor}.so");
+        if !module::tried(workspace, &folder.join(&name))? {
+            println!("    {name} is for another processor than this one, and has not been run");
+        }
+    }
     Ok(())
 }
 

@@ -37,6 +37,7 @@ pub(crate) const JWT_NEW: &str = "the same, new tokens";
 pub(crate) const MODULE_JWT_NONE: &str = "native module with RequestAuthentication, 20 policies, no token";
 pub(crate) const MODULE_JWT_SEEN: &str = "native module, a token seen before";
 pub(crate) const MODULE_JWT_NEW: &str = "native module, new tokens";
+pub(crate) const MODULE_EMPTY: &str = "native module, no policies";
 pub(crate) const MODULE_STATE: &str = "native module, 20 policies, filter state for every request";
 
 /// The title of Envoy's own RBAC filter with so many policies.
@@ -184,6 +185,7 @@ impl Chains {
         let mut listeners = vec![
             Listener::http(NONE, Vec::new()),
             makes.module(MODULE_JWT_NONE, &makes.with_jwt),
+            makes.module(MODULE_EMPTY, &[]),
             Makes::envoys(&native(20), &measured::resources(20)),
             Makes::ours(MODULE_STATE, &makes.so, &measured::manifests(20), json!({"filterState": "all"})),
         ];
@@ -194,6 +196,7 @@ impl Chains {
         let tokens = chains.tokens()?;
         chains.add(NONE, NONE, NONE, 20, &[])?;
         chains.add(&native(20), NONE, &native(20), 20, &[])?;
+        chains.add(MODULE_EMPTY, NONE, MODULE_EMPTY, 20, &[])?;
         for count in MODULE_COUNTS {
             chains.add(&module(count), NONE, &module(count), count, &[])?;
         }

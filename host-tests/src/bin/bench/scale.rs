@@ -110,6 +110,9 @@ pub(crate) fn wait_for(envoy: &Envoy, start: Instant) -> Result<Duration> {
     Err(Error::new(format!("the policies were not loaded; Envoy's log:\n{}", envoy.log())))
 }
 
+/// How often a configuration comes once more.
+const TIMES: usize = 5;
+
 /// The longest that a request waits while the configuration comes once more, of 200 a second; the least of five
 /// times, since others make requests wait too.
 pub(crate) fn longest(
@@ -118,14 +121,30 @@ pub(crate) fn longest(
     discovery: &Discovery,
     candidate: &Value,
 ) -> Result<Duration> {
-    let shot = Shot::learn(envoy.address("web")?, &RequestBytes::get("/").header("host", "web"))?;
+    let mut number: usize = 0;
+    waits(envoy, "/", TIMES, Duration::from_secs(4), || {
+        number = number.saturating_add(1);
+        discovery.publish(&entry(candidate, number))
+    })
+}
+
+/// The longest that a request for this path waits of 200 a second in this time, in which something happens; the least of so
+/// many times.
+pub(crate) fn waits(
+    envoy: &Envoy,
+    path: &str,
+    times: usize,
+    time: Duration,
+    mut happens: impl FnMut() -> Result<()>,
+) -> Result<Duration> {
+    let to = envoy.address("web")?;
+    let shot = Shot::learn(to, &RequestBytes::get(path).header("host", "web"))?;
     let mut all = Vec::new();
-    for number in 1..=5 {
-        let to = envoy.address("web")?;
+    for _ in 0..times {
         let took = std::thread::scope(|scope| {
-            let load = scope.spawn(|| load::paced(to, &shot, 4, 200.0, Duration::from_secs(4)));
+            let load = scope.spawn(|| load::paced(to, &shot, 4, 200.0, time));
             std::thread::sleep(Duration::from_millis(500));
-            discovery.publish(&entry(candidate, number))?;
+            happens()?;
             load.join().map_err(|_| Error::new("the load broke off"))?
         })?;
         all.extend(took.last().copied());

@@ -1,6 +1,6 @@
 //! One value of a tree, read as one type or another.
 
-use super::{Fields, Problem, Reader, quoted, short};
+use super::{Fields, Problem, Reader, quoted, reader::advised, short};
 use crate::{
     Node, Severity, Value, decimal,
     node::{Key, Position},
@@ -98,7 +98,12 @@ impl<'a> Cursor<'a> {
     /// Records `wrong-type`. `expected` reads like `a string`.
     pub fn wrong_type(&self, expected: &str) {
         let got = self.node.value.kind();
-        let help = match (&self.node.value, expected) {
+        let help = advised(|| self.right_type(expected));
+        self.error("wrong-type", format_args!("expected {expected}, got {got}"), help);
+    }
+
+    fn right_type(&self, expected: &str) -> String {
+        match (&self.node.value, expected) {
             (Value::Number(text), "a string") => format!("put it in quotes: \"{}\"", short(text)),
             (Value::Bool(_), "a string") => {
                 "put it in quotes (Kubernetes reads yes, no, on, off, y and n as booleans, too)".into()
@@ -116,8 +121,7 @@ impl<'a> Cursor<'a> {
             }
             (Value::Null, _) => "give it a value or remove it".into(),
             _ => String::new(),
-        };
-        self.error("wrong-type", format_args!("expected {expected}, got {got}"), help);
+        }
     }
 
     /// The fields of a map; anything else is `wrong-type`.

@@ -118,7 +118,8 @@ impl core::error::Error for Problem {}
 impl Problem {
     /// A problem with a message and what to do about it; `help` may be empty.
     pub fn new(code: &'static str, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Problem { code, message: message.into(), help: help.into() }
+        let help = if cfg!(feature = "advice") { help.into() } else { String::new() };
+        Problem { code, message: message.into(), help }
     }
 }
 
@@ -139,4 +140,9 @@ pub fn short(text: &str) -> String {
 /// [`short`] in double quotes.
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", short(text))
+}
+
+/// What to do about a mistake, where somebody is there who writes policies.
+pub(super) fn advised(text: impl FnOnce() -> String) -> String {
+    if cfg!(feature = "advice") { text() } else { String::new() }
 }

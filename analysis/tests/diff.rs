@@ -213,6 +213,15 @@ fn equivalent() {
             policy("a", "ALLOW", "[{to: [{operation: {paths: ['/a*']}}]}]"),
         ),
         (
+            "a header that no request can have",
+            policy("a", "ALLOW", "[{to: [{operation: {paths: [/a]}}]}]"),
+            policy(
+                "a",
+                "ALLOW",
+                "[{to: [{operation: {paths: [/a]}}]}, {when: [{key: 'request.headers[x-:method]', values: [GET]}]}]",
+            ),
+        ),
+        (
             "hosts have no case",
             policy("a", "ALLOW", "[{to: [{operation: {hosts: [A.example.com]}}]}]"),
             policy("a", "ALLOW", "[{to: [{operation: {hosts: [a.EXAMPLE.com]}}]}]"),

@@ -242,6 +242,12 @@ pub(crate) fn is_authority(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=@[]_~".contains(byte)
 }
 
+/// Can a header have this name? Envoy refuses a request with another one; pseudo headers are apart.
+pub fn is_name(name: &[u8]) -> bool {
+    let symbol = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !name.is_empty() && name.iter().all(symbol)
+}
+
 /// Would Envoy let these header lines as far as its filters?
 ///
 /// Looks at the bytes of names and values only. Not at the method, which HTTP/1.1 wants to know and
@@ -253,12 +259,11 @@ pub(crate) fn is_authority(byte: &u8) -> bool {
 /// How Envoy refuses them.
 pub fn check(lines: &[(&[u8], &[u8])], underscores: Underscores) -> Result<(), Rejected> {
     for (name, value) in lines {
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
         let is_line_end = |byte: &u8| *byte == b'\n';
         if name.iter().chain(*value).any(|byte| is_control(*byte)) {
             return Err(CHARACTERS);
         }
-        if name.is_empty() || !name.iter().all(is_name) || value.iter().any(is_line_end) {
+        if !is_name(name) || value.iter().any(is_line_end) {
             return Err(CODEC);
         }
         if underscores == Underscores::Reject && name.contains(&b'_') {

@@ -1,7 +1,10 @@
 //! Which headers a client decides about, and which the proxy.
 
 use crate::{space::Setting, undecided::Undecided};
-use gnomon_engine::{headers::is_inline, workload::Underscores};
+use gnomon_engine::{
+    headers::{is_inline, is_name},
+    workload::Underscores,
+};
 
 /// How a header can be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +79,8 @@ pub(crate) fn presence(name: &str, setting: Setting<'_>) -> Result<Presence, Und
         ":scheme" => {
             return Err(Undecided::Unsupported("a condition on :scheme, which follows from the connection"));
         }
-        _ if name.starts_with(':') => Presence::Never,
+        // Another pseudo header, or what is no name: no request has it.
+        _ if !is_name(name.as_bytes()) => Presence::Never,
         "x-forwarded-proto" | "x-request-id" => Presence::Always,
         _ if setting.joins_lines || is_inline(name.as_bytes()) => Presence::Single,
         _ => Presence::Lines,

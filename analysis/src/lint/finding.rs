@@ -90,8 +90,13 @@ impl Finding {
 
     /// A rule that goes.
     pub(crate) fn remove(&mut self, policy: &AuthorizationPolicy, rule: &Rule) -> &mut Self {
+        self.take_out(policy, rule.at)
+    }
+
+    /// An element of a list that goes.
+    pub(crate) fn take_out(&mut self, policy: &AuthorizationPolicy, at: Position) -> &mut Self {
         let file = policy.meta.file.clone();
-        self.fix.push(Edit { file, at: rule.at, old: String::new(), new: Vec::new() });
+        self.fix.push(Edit { file, at, old: String::new(), new: Vec::new() });
         self
     }
 }

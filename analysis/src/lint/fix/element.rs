@@ -7,7 +7,7 @@ use std::ops::Range;
 pub(super) fn extent(before: &str, rest: &str) -> Option<Range<usize>> {
     match rest.chars().next()? {
         '{' => flow(before, rest),
-        _ => block(before, rest),
+        _ => block(before, rest).or_else(|| flow(before, rest)),
     }
 }
 
@@ -52,8 +52,12 @@ fn flow(before: &str, rest: &str) -> Option<Range<usize>> {
     kept.ends_with('[').then_some(before.len()..end)
 }
 
-/// How long the map is that the text begins with.
+/// How long the map or the scalar is that the text begins with.
 fn closing(text: &str) -> Option<usize> {
+    if !text.starts_with(['{', '[', '"', '\'']) {
+        let plain = text.split([',', ']', '}', '\n']).next()?;
+        return Some(plain.trim_end().len());
+    }
     let (mut depth, mut quote, mut escaped) = (0_usize, None, false);
     for (at, letter) in text.char_indices() {
         match (quote, letter) {
@@ -66,7 +70,7 @@ fn closing(text: &str) -> Option<usize> {
             (None, '}' | ']') => depth = depth.checked_sub(1)?,
             _ => {}
         }
-        if depth == 0 {
+        if depth == 0 && quote.is_none() {
             return Some(at + letter.len_utf8());
         }
     }

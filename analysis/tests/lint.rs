@@ -257,16 +257,16 @@ fn tls_towards_peers() {
         "{selector: {matchLabels: {version: v1}}, portLevelMtls: {80: {mode: PERMISSIVE}}}",
     );
     let loaded = load_text(&(strict + &exception + &destination("web", parts)), "p.yaml").unwrap();
-    let told = lint::check(&loaded, &Mesh::default(), &|_| None);
-    let fields: Vec<&str> = told.iter().map(|found| found.field.as_str()).collect();
+    let told = lint::findings(&loaded, &Settings::new(&Mesh::default()), &|_| None);
+    let fields: Vec<&str> = told.iter().map(|found| found.diagnostic.field.as_str()).collect();
     assert_eq!(
         fields,
         ["spec.trafficPolicy.portLevelSettings[0].tls.mode", "spec.subsets[0].trafficPolicy.tls.mode"]
     );
     assert!(
-        told[0].help.ends_with("only what PeerAuthentication v1 (p.yaml:7) selects may differ"),
+        told[0].diagnostic.help.ends_with("only what PeerAuthentication v1 (p.yaml:7) selects may differ"),
         "{}",
-        told[0].help
+        told[0].diagnostic.help
     );
     // What `kubectl get -o yaml` prints.
     let list =
@@ -285,10 +285,11 @@ fn peers_of_other_folders_and_the_control_plane() {
     let rule = destination("web", "trafficPolicy: {tls: {mode: DISABLE}}").replace(", namespace: shop", "");
     loader.text(&rule, "two/dr.yaml");
     loader.text(&rule.replace("name: d", "name: e"), "one/dr.yaml");
-    let found = lint::check(&loader.finish(), &Mesh::default(), &|_| None);
-    let files: Vec<&str> = found.iter().map(|finding| &*finding.file).collect();
+    let found = lint::findings(&loader.finish(), &Settings::new(&Mesh::default()), &|_| None);
+    let files: Vec<&str> = found.iter().map(|finding| &*finding.diagnostic.file).collect();
     assert_eq!(files, ["one/dr.yaml"], "objects without a namespace meet within a folder only");
-    assert!(found[0].message.contains("(one/pa.yaml:2)"), "{}", found[0].message);
+    let message = &found[0].diagnostic.message;
+    assert!(message.contains("(one/pa.yaml:2)"), "{message}");
 
     let mesh = peer("default", "istio-system", "{mtls: {mode: STRICT}}");
     for (host, wanted) in

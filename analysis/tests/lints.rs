@@ -14,6 +14,9 @@ fn count(code: &str, text: &str) -> usize {
     let mesh = mesh.unwrap_or_default();
     let mut settings = Settings::new(&mesh);
     settings.mesh_is_known = is_known;
+    // By itself: what another one says better is taken away.
+    let only = |lint: &lint::Lint| lint.code == code;
+    settings.wanted = &only;
     let found = lint::findings(&loaded, &settings, &|_| Some(text.to_owned()));
     found.iter().filter(|found| found.diagnostic.code == code).count()
 }
@@ -111,6 +114,86 @@ const CASES: &[(&str, usize, &[&str])] = &[
         2,
         &["AP p {rules: [{to: [{operation: {methods: [GET], requestPrincipals: ['*']}, from: []}]}]}"],
     ),
+    ("misspelt-field", 1, &["PA a {mTLS: {mode: STRICT}}"]),
+    ("misspelt-field", 1, &["PA a {peers: [{mtls: {}}]}"]),
+    (
+        "misspelt-field",
+        1,
+        &["RA r {jwtRules: [{issuer: 'https://issuer.test', jwksURI: 'https://issuer.test/k'}]}"],
+    ),
+    ("misspelt-field", 1, &["RA r {jwtRules: [{issuer: 'https://issuer.test', forward: true}]}"]),
+    ("misspelt-field", 1, &["ALLOW to: methods: [GET], path: [/]"]),
+    ("misspelt-field", 1, &["AP p {rules: [{conditions: [{key: source.ip, values: [10.0.0.1]}]}]}"]),
+    ("misspelt-field", 1, &["AP p {rules: [{operations: [{methods: [GET]}]}]}"]),
+    ("misspelt-field", 0, &["ALLOW to: methods: [GET], colour: [red]", "AP q {selector: {app: web}}"]),
+    ("misplaced-field", 1, &["AP p {jwtRules: []}"]),
+    ("misplaced-field", 1, &["RA r {rules: []}"]),
+    (
+        "misplaced-field",
+        1,
+        &["AP p {selector: {matchExpressions: [{key: app, operator: In, values: [web]}]}}"],
+    ),
+    (
+        "nots-allow-everybody",
+        1,
+        &["AP p {rules: [{to: [{operation: {notPaths: [/a]}}, {operation: {notPaths: [/b]}}]}]}"],
+    ),
+    (
+        "nots-allow-everybody",
+        0,
+        &["AP p {rules: [{to: [{operation: {notPaths: ['/a*']}}]}, {to: [{operation: {notPaths: [/ab]}}]}]}"],
+    ),
+    (
+        "nots-allow-everybody",
+        0,
+        &[
+            "AP p {rules: [{to: [{operation: {notPaths: [/a], methods: [GET]}}]}, {to: [{operation: {notPaths: [/b]}}]}]}",
+        ],
+    ),
+    (
+        "nots-deny-everybody",
+        1,
+        &[
+            "AP p {action: DENY, rules: [{to: [{operation: {notPaths: [/a]}}]}, {to: [{operation: {notPaths: [/b]}}]}]}",
+        ],
+    ),
+    (
+        "nots-deny-everybody",
+        0,
+        &[
+            "AP p {action: DENY, rules: [{from: [{source: {notIpBlocks: [10.0.0.0/8]}}]}, {from: [{source: {notIpBlocks: [10.1.0.0/16]}}]}]}",
+        ],
+    ),
+    ("padded-value", 2, &["ALLOW to: methods: ['GET '], paths: [' /a']"]),
+    ("padded-value", 1, &["ALLOW from: namespaces: [\"web\\n\"]"]),
+    ("padded-value", 0, &["ALLOW to: methods: [GET], paths: ['/a b']"]),
+    ("list-in-value", 3, &["ALLOW to: methods: ['GET,POST', 'GET|PUT', 'GET PUT']"]),
+    ("list-in-value", 2, &["ALLOW to: paths: ['/a,/b'], hosts: ['a.test, b.test']"]),
+    ("list-in-value", 1, &["ALLOW from: namespaces: ['a;b']"]),
+    ("list-in-value", 0, &["ALLOW to: paths: ['/a,b', '/x;v=1', '/a|b']"]),
+    ("list-in-value", 0, &["ALLOW when: key: 'request.headers[accept]', values: ['a, b']"]),
+    ("negated-value", 3, &["DENY to: methods: ['!GET'], paths: ['!/a'], notHosts: ['!a.test']"]),
+    ("negated-value", 1, &["ALLOW when: key: 'request.headers[x]', values: ['!a']"]),
+    ("negated-value", 0, &["ALLOW to: paths: ['/a!', '/!/b']"]),
+    ("path-parameter", 3, &["ALLOW to: paths: ['/a/:id/b', '/a/<id>', '/a/:id/*']"]),
+    ("path-parameter", 0, &["ALLOW to: paths: ['/v1/users:list', '/a/:', '/a/:9x-y', '/a/{*}']"]),
+    ("placeholder", 3, &["ALLOW from: namespaces: ['${NS}', '{{ .Values.ns }}', '<namespace>']"]),
+    ("placeholder", 2, &["ALLOW from: principals: ['cluster.local/ns/$NS/sa/a', 'td/ns/__NS__/sa/a']"]),
+    (
+        "placeholder",
+        2,
+        &[
+            "RA r {jwtRules: [{issuer: 'https://YOUR_DOMAIN.auth0.com/', jwksUri: 'https://<tenant>.auth0.com/k'}]}",
+        ],
+    ),
+    ("placeholder", 0, &["ALLOW to: paths: ['/$metadata', '/a/<id>', '/user@a.test'], hosts: ['todo.test']"]),
+    ("namespace-shape", 0, &["ALLOW from: namespaces: ['${NS}', 'a, b', 'a ']"]),
+    ("principal-shape", 1, &["ALLOW from: principals: ['cluster.local/ns/Web/sa/a']"]),
+    ("url-in-hosts", 2, &["ALLOW when: key: connection.sni, values: ['a.test:443', 'https://a.test']"]),
+    ("url-in-hosts", 0, &["ALLOW when: key: connection.sni, values: [a.test, '*.a.test']"]),
+    ("url-in-hosts", 0, &["ALLOW to: hosts: ['a.test:8443']"]),
+    ("unknown-method", 4, &["ALLOW to: methods: [ANY, grpc, READ, OPTION]"]),
+    ("regular-expression", 0, &["ALLOW to: hosts: ['*.*.test']"]),
     ("misplaced-field", 1, &["RA r {issuer: 'https://issuer.test'}"]),
     (
         "misplaced-field",
@@ -860,6 +943,87 @@ fn misplaced_fields() {
         assert_eq!(unknown(&loaded), 1, "{line}");
         lint::supersede(&mut loaded.diagnostics, &all);
         assert_eq!(unknown(&loaded), 0, "{line}");
+    }
+}
+
+/// A rule that matches nothing because of a value is told so by the value alone, and each other one by itself.
+#[test]
+fn a_cause_is_told_and_not_its_consequence() {
+    for (line, wanted) in [
+        ("ALLOW to: methods: [get]", &["method-case"][..]),
+        ("ALLOW to: hosts: ['<<__name__>>.<<__domain__>>']", &["placeholder"]),
+        ("ALLOW from: principals: ['td/ns/a/sa/b'], namespaces: [c]", &["idle-rule"]),
+        (
+            "AP p {rules: [{to: [{operation: {methods: [get]}}]}, {from: [{source: {principals: ['td/ns/a/sa/b'], namespaces: [c]}}]}]}",
+            &["method-case", "idle-rule"],
+        ),
+    ] {
+        let loaded = load_text(&text(&[line]), "p.yaml").map_err(|wrong| wrong.to_string()).unwrap();
+        let found = lint::findings(&loaded, &Settings::new(&Mesh::default()), &|_| None);
+        let codes: Vec<&str> = found.iter().map(|found| found.diagnostic.code).collect();
+        let codes: Vec<&str> = codes.into_iter().filter(|code| *code != "split-rule").collect();
+        assert_eq!(codes, wanted, "{line}");
+    }
+}
+
+/// What a fix makes of a policy. By it the finding is gone, and nothing is wrong that was not.
+#[test]
+fn fixes() {
+    let issuer = "RA r {jwtRules: [{issuer: 'https://issuer.test', forward: true}]}";
+    for (code, line, expected) in [
+        ("path-without-slash", "DENY to: paths: ['api/*']", "paths: ['/api/*']"),
+        ("method-case", "ALLOW to: methods: [get]", "methods: [GET]"),
+        (
+            "spiffe-prefix",
+            "ALLOW from: principals: ['spiffe://td/ns/a/sa/b']",
+            "principals: ['td/ns/a/sa/b']",
+        ),
+        ("literal-star", "ALLOW to: paths: ['/a/**']", "paths: ['/a/*']"),
+        ("literal-star", "ALLOW to: paths: ['/a/*/b']", ""),
+        ("url-in-hosts", "ALLOW to: hosts: ['https://a.test']", "hosts: ['a.test']"),
+        ("url-in-hosts", "ALLOW to: hosts: ['a.test/']", "hosts: ['a.test']"),
+        ("url-in-hosts", "ALLOW to: hosts: ['a.test/admin']", ""),
+        ("url-in-hosts", "ALLOW when: key: connection.sni, values: ['a.test:443']", "values: ['a.test']"),
+        ("query-in-path", "ALLOW to: paths: ['/a?*']", "paths: ['/a']"),
+        ("query-in-path", "ALLOW to: paths: ['/a?admin=1']", ""),
+        ("host-without-port", "DENY to: hosts: [a.test]", "hosts: [a.test, \"a.test:*\"]"),
+        ("subtree-without-root", "DENY to: paths: [/a/*]", "paths: [/a, \"/a/*\"]"),
+        ("exact-path", "DENY to: paths: [/a]", "paths: [/a, \"/a/*\"]"),
+        ("duplicate-value", "ALLOW to: methods: [GET, PUT, GET]", "methods: [GET, PUT]"),
+        ("padded-value", "ALLOW to: methods: ['GET ']", "methods: ['GET']"),
+        ("list-in-value", "ALLOW to: methods: ['GET,PUT']", "methods: ['GET', 'PUT']"),
+        ("path-parameter", "ALLOW to: paths: ['/a/:id/b']", "paths: ['/a/{*}/b']"),
+        (
+            "dotted-claim",
+            "ALLOW when: key: 'request.auth.claims[a.b]', values: [x]",
+            "key: 'request.auth.claims[a][b]'",
+        ),
+        ("misspelt-field", "PA a {mTLS: {mode: STRICT}}", "{mtls: {mode: STRICT}}"),
+        (
+            "misspelt-field",
+            "ALLOW from: namespaces: [web], notIPBlocks: [10.0.0.0/8]",
+            "notIpBlocks: [10.0.0.0/8]",
+        ),
+        ("misspelt-field", issuer, "forwardOriginalToken: true"),
+    ] {
+        let before = text(&[line]);
+        let look = |text: &str| {
+            let mut loaded = load_text(text, "p.yaml").map_err(|wrong| wrong.to_string()).unwrap();
+            lint::check(&mut loaded, &Settings::new(&Mesh::default()), &|_| None)
+        };
+        let found: Vec<_> = look(&before).into_iter().filter(|found| found.diagnostic.code == code).collect();
+        assert_eq!(found.len(), 1, "{line}: {found:?}");
+        let fixed = lint::apply(&found, &|_| Some(before.clone()));
+        let Some(after) = fixed.texts.get("p.yaml") else {
+            assert_eq!(expected, "", "{line}: no fix");
+            continue;
+        };
+        assert!(!expected.is_empty() && after.contains(expected), "{line}: {after}");
+        let left = look(after);
+        let wrong = |found: &&lint::Finding| {
+            found.diagnostic.code == code || found.diagnostic.severity == gnomon_engine::Severity::Error
+        };
+        assert!(!left.iter().any(|found| wrong(&found)), "{line}: {left:?}");
     }
 }
 

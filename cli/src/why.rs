@@ -75,6 +75,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if args.output == Format::Text {
         findings::print_unread(&loaded, Some(args.verbose));
     }
+    // Policies with mistakes leave out what they are about; a path that leads nowhere, everything.
+    let unreadable = loaded.diagnostics.iter().filter(|found| found.code == "unreadable").count();
+    if unreadable > 0 {
+        findings::conclude(unreadable, "nothing was evaluated");
+        return Outcome::Failed;
+    }
     let judged = match inquiry.request.is_some() && !args.sources.is_empty() {
         true => match judged(args, &environment, &inquiry, told, &loaded, &mesh) {
             Ok(judged) => Some(judged),

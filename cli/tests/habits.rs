@@ -151,6 +151,131 @@ fn exit_codes_are_those_of_the_documentation() {
     assert_eq!(tried, 9, "commands of the table");
 }
 
+/// Options of a command, each time it is called.
+type Lines = &'static [&'static str];
+
+/// What each command exits with, and what makes it: nothing fails, a difference or finding, what cannot be read or asked.
+/// Completions and manual pages find nothing; `playground` serves until it is stopped, and only has the last.
+const CODES: &[(&str, Lines, Lines, Lines)] = &[
+    (
+        "eval",
+        &["-p docs/first/orders.yaml -X POST"],
+        &["-p docs/first/orders.yaml -X POST --exit-code"],
+        &["-p nowhere", "-p docs/first -r nowhere"],
+    ),
+    (
+        "why",
+        &[
+            "rbac_access_denied_matched_policy[none]",
+            "-p cli/tests/data/shop -w orders rbac_access_denied_matched_policy[none]",
+        ],
+        &[],
+        &["-p nowhere rbac_access_denied_matched_policy[none]", "nothing-that-is-known"],
+    ),
+    (
+        "describe",
+        &["-p cli/tests/data/shop"],
+        &[],
+        &["-p nowhere", "-p cli/tests/data/shop no-such-workload"],
+    ),
+    (
+        "diff",
+        &["cli/tests/data/diff/old.yaml cli/tests/data/diff/new.yaml"],
+        &["cli/tests/data/diff/old.yaml cli/tests/data/diff/new.yaml --deny-new-access"],
+        &["nowhere docs/first", "git:no-such-commit docs/first", "docs/first docs/first --allow nowhere"],
+    ),
+    (
+        "drift",
+        &[],
+        &["-p cli/tests/data/drift/policies.yaml --envoy-config cli/tests/data/drift/config_dump.json"],
+        &[
+            "-p docs/first --envoy-config nowhere",
+            "-p nowhere --envoy-config cli/tests/data/drift/config_dump.json",
+        ],
+    ),
+    ("init", &["-p docs/first/orders.yaml -o -"], &[], &["-p nowhere -o -"]),
+    (
+        "check",
+        &["cli/tests/data/diff/invariants.yaml -p cli/tests/data/diff/old.yaml"],
+        &["cli/tests/data/diff/invariants.yaml -p cli/tests/data/diff/new.yaml"],
+        &["nowhere -p docs/first", "cli/tests/data/diff/invariants.yaml -p nowhere"],
+    ),
+    ("who-can", &["GET /reports/x -p cli/tests/data/diff/new.yaml"], &[], &["GET / -p nowhere"]),
+    ("matrix", &["-p cli/tests/data/diff/new.yaml"], &[], &["-p nowhere"]),
+    (
+        "upgrade",
+        &["1.28 1.32 -p cli/tests/data/diff/dotted.yaml"],
+        &["1.28 1.32 -p cli/tests/data/diff/dotted.yaml --exit-code"],
+        &["1.28 1.32 -p nowhere", "1.28 later -p docs/first"],
+    ),
+    (
+        "test",
+        &["examples/end-user-jwt"],
+        &["cli/tests/data/failing.suite.yaml"],
+        &["nowhere", "docs/first", "cli/tests/data/broken.suite.yaml"],
+    ),
+    (
+        "lint",
+        &["docs/first"],
+        &["cli/tests/data/lower-case.yaml", "cli/tests/data/bad-policies.yaml"],
+        &["nowhere", "docs/first --only no-such-lint", "docs/first --config nowhere"],
+    ),
+    ("envoy-config", &["-p docs/first/orders.yaml -n shop -l app=orders"], &[], &["-p nowhere"]),
+    (
+        "bundle",
+        &[
+            "-p examples/service-to-service/5-catalog-viewer -n istioinaction -l app=catalog --image oci://registry.example.com/filter:1",
+        ],
+        &[],
+        &["-p nowhere -n shop --image oci://registry.example.com/filter:1"],
+    ),
+    ("playground", &[], &[], &["--port none"]),
+    ("completions", &["bash"], &[], &["no-such-shell"]),
+    ("man", &["eval"], &[], &["no-such-command"]),
+];
+
+#[test]
+fn every_command_exits_as_documented() {
+    let named: Vec<&str> = CODES.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(named, subcommands(), "a command without its codes");
+    for (name, good, failing, wrong) in CODES {
+        for (expected, all) in [(0, good), (1, failing), (2, wrong)] {
+            for rest in *all {
+                assert_eq!(code(&format!("{name} {rest}")), Some(expected), "gnomon {name} {rest}");
+            }
+        }
+        assert_eq!(code(&format!("{name} --no-such-option")), Some(2), "{name}");
+    }
+}
+
+/// Of every command, on a terminal: what it finds, and what it says when it cannot.
+#[test]
+fn no_command_colours_where_none_is_wanted() {
+    let script = "
+import pty, sys, shlex
+for line in sys.stdin:
+    sys.stdout.write('\\n@@ ' + line); sys.stdout.flush()
+    pty.spawn(shlex.split(line), lambda fd: __import__('os').read(fd, 65536), lambda fd: b'')
+";
+    let all = CODES.iter().flat_map(|(name, good, failing, wrong)| {
+        let lines = good.iter().chain(*failing).chain(wrong.first());
+        lines.map(move |rest| format!("{GNOMON} {name} '{}'\n", rest.replace(' ', "' '")))
+    });
+    let all: String = all.collect();
+    let mut python = Command::new("python3");
+    python.args(["-c", script]).current_dir(ROOT).env("NO_COLOR", "1").env("TERM", "xterm-256color");
+    python.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut running = python.spawn().unwrap();
+    std::io::Write::write_all(&mut running.stdin.take().unwrap(), all.as_bytes()).unwrap();
+    let output = running.wait_with_output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && out.matches("\n@@ ").count() >= 30, "{out}");
+    for part in out.split("\n@@ ").skip(1) {
+        assert!(part.lines().count() > 1, "nothing was printed: {part}");
+        assert!(!part.contains('\u{1b}'), "{part:?}");
+    }
+}
+
 /// On a terminal, which Python makes.
 #[test]
 fn colour_is_for_terminals_and_for_those_who_want_it() {

@@ -329,7 +329,14 @@ impl<'f> Builder<'f> {
         if let Some(first) = seen.get(&name) {
             let message =
                 format!("duplicate key `{}`, first at {}:{}", short(&name), first.line, first.column);
-            self.problem("duplicate-key", at, message, "remove one of them");
+            // Two objects one after the other, of which all but the first key would be told as well.
+            let help = match name.as_str() {
+                "apiVersion" | "kind" if at.column == 1 => {
+                    "put a line with `---` between two objects; else remove one of them"
+                }
+                _ => "remove one of them",
+            };
+            self.problem("duplicate-key", at, message, help);
             return MapKey::Bad;
         }
         seen.insert(name.clone(), at);

@@ -105,11 +105,11 @@ impl Session {
 
 /// Rules that can never matter, each with what covers it. Nothing where the policies have errors.
 pub fn idle_rules(sources: &[Source]) -> Vec<Finding> {
-    let loaded = read(sources);
+    let mut loaded = read(sources);
     if loaded.has_errors() {
         return Vec::new();
     }
-    findings(lints(&loaded, &|lint| lint.code == IDLE, sources))
+    findings(lints(&mut loaded, &|lint| lint.code == IDLE, sources))
 }
 
 /// The operation of a request as a rule has it, as far as the request says.

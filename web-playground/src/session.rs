@@ -210,7 +210,7 @@ pub(crate) fn read(sources: &[Source]) -> Loaded {
 fn load(sources: &[Source]) -> Loaded {
     let mut loaded = read(sources);
     if !loaded.has_errors() {
-        let found = lints(&loaded, &|lint| lint.code != IDLE, sources);
+        let found = lints(&mut loaded, &|lint| lint.code != IDLE, sources);
         loaded.diagnostics.extend(found);
     }
     loaded
@@ -218,13 +218,17 @@ fn load(sources: &[Source]) -> Loaded {
 
 /// What lints find in what was read from these texts. What they call an error Istio takes all the same, so that there is
 /// something to evaluate.
-pub(crate) fn lints(loaded: &Loaded, wanted: &dyn Fn(&Lint) -> bool, sources: &[Source]) -> Vec<Diagnostic> {
+pub(crate) fn lints(
+    loaded: &mut Loaded,
+    wanted: &dyn Fn(&Lint) -> bool,
+    sources: &[Source],
+) -> Vec<Diagnostic> {
     let text =
         |name: &str| sources.iter().find(|source| source.name == name).map(|source| source.text.clone());
     let mesh = Mesh::default();
     let mut settings = Settings::new(&mesh);
     settings.wanted = wanted;
-    let found = lint::findings(loaded, &settings, &text);
+    let found = lint::check(loaded, &settings, &text);
     let mut found: Vec<Diagnostic> = found.into_iter().map(|finding| finding.diagnostic).collect();
     let errors = found.iter_mut().filter(|found| found.severity == Severity::Error);
     errors.for_each(|found| found.severity = Severity::Warning);

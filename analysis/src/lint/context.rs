@@ -284,6 +284,7 @@ impl<'l> Context<'l> {
     }
 
     /// The PeerAuthentications of a namespace and of the root namespace.
+    #[cfg(feature = "neighbours")]
     pub(crate) fn peers(&self, namespace: &str) -> impl Iterator<Item = &'l PeerAuthentication> {
         let root = (namespace != self.root).then_some(self.root);
         let namespaces = [Some(namespace), root].into_iter().flatten();

@@ -134,7 +134,12 @@ impl Finding {
 
     /// A rule that goes.
     pub(crate) fn remove(&mut self, policy: &AuthorizationPolicy, rule: &Rule) -> &mut Self {
-        self.fix.push(Edit::removal(&policy.meta, rule.at, "", Goes::Element));
+        self.take_out(policy, rule.at)
+    }
+
+    /// An element of a list that goes.
+    pub(crate) fn take_out(&mut self, policy: &AuthorizationPolicy, at: Position) -> &mut Self {
+        self.fix.push(Edit::removal(&policy.meta, at, "", Goes::Element));
         self
     }
 }

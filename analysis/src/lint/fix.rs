@@ -116,8 +116,10 @@ fn scalar(rest: &str, says: &str) -> Option<usize> {
     };
     let behind = rest.strip_prefix(&whole)?;
     // A longer scalar is another one.
-    let ends = behind.is_empty() || behind.starts_with([',', ']', '}', '\n', '\r', ' ', '\t']);
-    ends.then_some(whole.len())
+    let ends = |text: &str| text.is_empty() || text.starts_with([',', ']', '}', '\n', '\r', ' ', '\t']);
+    // A key stands before its colon.
+    let is_key = behind.strip_prefix(':').is_some_and(ends);
+    (ends(behind) || is_key).then_some(whole.len())
 }
 
 /// A value in the quotes of the one that it replaces, or in quotes where it needs them.
@@ -223,6 +225,13 @@ mod tests {
             ("a: [\"x\"]", edit(1, 5, "x", &["y:*"]), Some("a: [\"y:*\"]")),
             ("a:\n  - x # c\n", edit(2, 5, "x", &["x", "x:*"]), Some("a:\n  - x\n  - \"x:*\" # c\n")),
             ("é: [x]", edit(1, 5, "x", &["y"]), Some("é: [y]")),
+            ("a: [x, 'x, y', x] # c", edit(1, 8, "x", &[]), Some("a: [x, x] # c")),
+            ("a: [x, y, x]", edit(1, 11, "x", &[]), Some("a: [x, y]")),
+            ("a: [x, y]", edit(1, 5, "x", &[]), Some("a: [y]")),
+            ("a:\n- x\n- x\n", edit(3, 3, "x", &[]), Some("a:\n- x\n")),
+            ("ab: {c: d}", edit(1, 1, "ab", &["a"]), Some("a: {c: d}")),
+            ("a: {'b': c}", edit(1, 5, "b", &["d"]), Some("a: {'d': c}")),
+            ("a: x:y", edit(1, 4, "x", &["y"]), None),
             ("a: xy", edit(1, 4, "x", &["y"]), None),
             ("a: x", edit(1, 4, "x", &["y", "z"]), None),
             ("a: x", edit(2, 1, "x", &["y"]), None),

@@ -11,6 +11,7 @@ use gnomon_manifests::inventory::Inventory;
 const GATEWAY_LABELS: [&str; 2] = [GATEWAY_NAME_LABEL, "istio.io/gateway-name"];
 
 /// The policy names workloads that this selector names as well: at least one label is the same, none differs.
+#[cfg(feature = "neighbours")]
 pub(crate) fn meets(policy: &AuthorizationPolicy, selector: &Labels) -> bool {
     matches!(&policy.target, Target::Selector(own) if overlap(own, selector))
 }

@@ -188,17 +188,23 @@ impl<'s> Settings<'s> {
     }
 }
 
-/// What all lints find in manifests, in the order of the files, then of the text.
+/// What all lints find in manifests, in the order of the files, then of the text; and takes out of what was said when they
+/// were read what a lint says better ([`supersede`]).
+pub fn check(
+    loaded: &mut Loaded,
+    settings: &Settings<'_>,
+    texts: &dyn Fn(&str) -> Option<String>,
+) -> Vec<Finding> {
+    let found = findings(loaded, settings, texts);
+    supersede(&mut loaded.diagnostics, &found);
+    found
+}
+
+/// What lints find, with the places beside each finding and what would mend it.
 ///
 /// A comment `# gnomon-ignore: CODE reason` on the line of a finding, or on lines of its own above it, takes the finding
 /// away; `texts` gives the text of a file by its name, for these comments. One without a reason, and one that takes
 /// nothing away, is a finding itself.
-pub fn check(loaded: &Loaded, mesh: &Mesh, texts: &dyn Fn(&str) -> Option<String>) -> Vec<Diagnostic> {
-    let found = findings(loaded, &Settings::new(mesh), texts);
-    found.into_iter().map(|finding| finding.diagnostic).collect()
-}
-
-/// The same with the places beside each finding, what would mend it, and a choice of lints.
 pub fn findings(
     loaded: &Loaded,
     settings: &Settings<'_>,
@@ -213,6 +219,8 @@ pub fn findings(
     let input = Input { resources, inventory, diagnostics, mesh, mesh_is_known, context: &context };
     let looks = |lint: &Lint| lint.since.is_none_or(|since| since <= mesh.istio_version) && wanted(lint);
     let mut found = walk::walk(input, LINTS.iter().copied().filter(|lint| looks(lint)));
+    #[cfg(feature = "proofs")]
+    without_consequences(&mut found);
     let files = judged(loaded, &found);
     suppress::apply(&files, texts, &looks, &mut found);
     let ranks: HashMap<&str, usize> = loaded.files.iter().map(|file| &**file).zip(0..).collect();
@@ -221,15 +229,50 @@ pub fn findings(
     found
 }
 
-/// Takes away what was said when manifests were read and a lint says better.
+/// Takes away what was said when manifests were read and a lint says better: that a field is unknown, where it is known
+/// what it was to be, and that a selector has no labels, where they are in a field that is cut away.
 pub fn supersede(read: &mut Vec<Diagnostic>, found: &[Finding]) {
-    let better: BTreeSet<(&Arc<str>, Position)> = found
+    let cut_away = [shape::misplaced_field::LINT.code, shape::misspelt_field::LINT.code];
+    let better: Vec<&Diagnostic> = found
         .iter()
         .map(|finding| &finding.diagnostic)
-        .filter(|better| better.code == shape::misplaced_field::LINT.code)
-        .map(|better| (&better.file, better.at))
+        .filter(|better| cut_away.contains(&better.code))
         .collect();
-    read.retain(|said| said.code != "unknown-field" || !better.contains(&(&said.file, said.at)));
+    let fields: BTreeSet<(&Arc<str>, Position)> =
+        better.iter().map(|better| (&better.file, better.at)).collect();
+    let selectors: BTreeSet<(&Arc<str>, &str)> = better
+        .iter()
+        .filter(|better| better.field.starts_with("spec.selector."))
+        .map(|better| (&better.file, better.object.as_str()))
+        .collect();
+    read.retain(|said| match said.code {
+        "unknown-field" => !fields.contains(&(&said.file, said.at)),
+        "empty-selector" => !selectors.contains(&(&said.file, said.object.as_str())),
+        _ => true,
+    });
+}
+
+/// A rule that matches nothing is told so by what its values are told, where that is the reason.
+#[cfg(feature = "proofs")]
+fn without_consequences(found: &mut Vec<Finding>) {
+    let idle = shape::idle_rule::LINT.code;
+    let explains = |cause: &Diagnostic| {
+        cause.severity == Severity::Error || cause.code == values::placeholder::LINT.code
+    };
+    let causes: BTreeSet<(Arc<str>, String, String)> = found
+        .iter()
+        .map(|finding| &finding.diagnostic)
+        .filter(|cause| cause.code != idle && explains(cause))
+        .filter_map(|cause| {
+            let (rule, _) = cause.field.split_once(']')?;
+            Some((cause.file.clone(), cause.object.clone(), format!("{rule}]")))
+        })
+        .collect();
+    found.retain(|finding| {
+        let Diagnostic { code, file, object, field, .. } = &finding.diagnostic;
+        let is_consequence = || causes.contains(&(file.clone(), object.clone(), field.clone()));
+        *code != idle || finding.diagnostic.message != shape::idle_rule::MATCHES_NOTHING || !is_consequence()
+    });
 }
 
 /// The files that hold something that lints look at, where comments count: of a tree they are few.

@@ -89,6 +89,14 @@ impl ValuesAt<'_> {
         }
     }
 
+    /// The key of `when`, where they stand in one.
+    pub(crate) fn key(&self) -> Option<&Text> {
+        match self.place {
+            Place::When(index, _) => self.of.when.get(index).map(|condition| &condition.key),
+            _ => None,
+        }
+    }
+
     /// The source or operation, where they are in one.
     pub(crate) fn set(&self) -> Option<&FieldSet> {
         match self.place {

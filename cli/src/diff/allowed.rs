@@ -19,7 +19,7 @@ struct Entry {
 /// Reads the file.
 pub(super) fn read(path: &Path) -> Result<Intended, String> {
     let place = path.to_string_lossy().into_owned();
-    let text = read_file(path).map_err(|unread| unread.message.clone())?;
+    let text = read_file(path).map_err(|unread| format!("{place}: {}", unread.message))?;
     let (documents, problems) = parse(&text, &Arc::from(place.as_str()));
     if let Some(problem) = problems.first() {
         return Err(format!("{place}: {}", problem.message));

@@ -229,6 +229,8 @@ fn below(folder: &Path, files: &mut BTreeMap<String, String>, depth: usize) {
 
 /// A unified difference.
 pub(crate) fn difference(file: &str, before: &str, after: &str) -> String {
+    // `git apply` takes no `./`.
+    let file = file.trim_start_matches("./");
     let (old, new) = (format!("a/{file}"), format!("b/{file}"));
     similar::TextDiff::from_lines(before, after).unified_diff().header(&old, &new).to_string()
 }

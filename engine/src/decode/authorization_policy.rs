@@ -50,13 +50,15 @@ pub(super) fn policy(
 fn provider(spec: &mut Fields<'_>, action: Action, no_rules: bool) -> Option<Text> {
     let cursor = spec.get("provider");
     let name = cursor.clone().and_then(|cursor| {
-        let mut fields = cursor.fields()?;
+        let mut fields = cursor.fields_of("name")?;
         let name = fields.string("name");
         fields.finish();
         name.filter(|name| !name.text.is_empty())
     });
     match (action, cursor) {
         (Action::Custom, _) if name.is_some() || no_rules => {}
+        // What is no map has been reported as such.
+        (Action::Custom, Some(cursor)) if cursor.node().as_map().is_none() => {}
         (Action::Custom, cursor) => cursor.unwrap_or_else(|| spec.cursor().clone()).error(
             "custom-without-provider",
             "`provider.name` must not be empty",
@@ -292,7 +294,7 @@ fn condition(cursor: Cursor<'_>, action: Action) -> Option<Condition> {
     if text.is_empty() {
         // A key of the wrong type has been reported as such.
         if key_cursor.is_none_or(|cursor| cursor.node().as_str().is_some()) {
-            place.error("missing-key", "`key` must not be empty", "");
+            place.error("missing-key", "`key` must not be empty", "name what is compared: `key: source.ip`");
         }
     } else {
         match values::condition_key(text) {
@@ -322,7 +324,7 @@ fn condition(cursor: Cursor<'_>, action: Action) -> Option<Condition> {
     }
     if !text.is_empty() && !says(&fields, ["values", "notValues"].into_iter()) {
         let message = format!("at least one of `values` or `notValues` must be set for key {}", short(text));
-        fields.cursor().error("missing-values", message, "");
+        fields.cursor().error("missing-values", message, "list what it is compared with under `values`");
     }
     fields.finish();
     Some(Condition { at, key: key?, values })

@@ -115,13 +115,25 @@ impl<'a> Cursor<'a> {
                 format!("put it in brackets and quotes: [\"{}\"]", short(text))
             }
             (Value::Map(_), "a list") => "begin each element with a dash".into(),
-            (Value::List(_), "a map") => "remove the dash, or the brackets".into(),
+            (Value::List(_), "a map" | "a string") => "remove the dash, or the brackets".into(),
+            (Value::Map(_), "a string") => "write the text alone, without a key".into(),
             (Value::String(text), "a boolean" | "a number") if !text.is_empty() => {
                 format!("write it without quotes if {} is what you mean", short(text))
             }
             (Value::Null, _) => "give it a value or remove it".into(),
             _ => String::new(),
         }
+    }
+
+    /// The fields of a map with one field that matters: of a text in its place, which is `wrong-type`, the advice says
+    /// under which name to write it.
+    pub(super) fn fields_of(self, name: &str) -> Option<Fields<'a>> {
+        if let Value::String(text) = &self.node.value {
+            let help = format!("write `{{{name}: {}}}`", short(text));
+            self.error("wrong-type", "expected a map, got a string", help);
+            return None;
+        }
+        self.fields()
     }
 
     /// The fields of a map; anything else is `wrong-type`.
@@ -274,7 +286,15 @@ impl<'a> Cursor<'a> {
     }
 
     fn unknown_word(&self, text: &str, words: &[&str]) {
-        let help = match super::nearest(text, words.iter().copied()) {
+        // What other systems call the same.
+        let said = match text.to_ascii_uppercase().as_str() {
+            "BLOCK" | "REJECT" | "FORBID" => "DENY",
+            "PERMIT" | "ACCEPT" => "ALLOW",
+            "ENABLE" | "ENABLED" | "MUTUAL" | "ISTIO_MUTUAL" => "STRICT",
+            "DISABLED" | "NONE" => "DISABLE",
+            _ => text,
+        };
+        let help = match super::nearest(said, words.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => String::new(),
         };

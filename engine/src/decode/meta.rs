@@ -10,6 +10,22 @@ use alloc::{format, string::String, sync::Arc};
 /// The annotation that turns an AuthorizationPolicy into a shadow.
 pub(super) const DRY_RUN: &str = "istio.io/dry-run";
 
+/// The other fields of Kubernetes' `ObjectMeta`.
+const OTHERS: [&str; 12] = [
+    "generateName",
+    "labels",
+    "uid",
+    "selfLink",
+    "clusterName",
+    "resourceVersion",
+    "generation",
+    "finalizers",
+    "managedFields",
+    "ownerReferences",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+];
+
 /// Namespace and name of an object of which nothing else is checked.
 pub(super) fn names(object: &Node) -> Option<(&str, &str)> {
     let text = |name: &str| object.get("metadata")?.get(name)?.as_str().filter(|text| !text.is_empty());
@@ -61,6 +77,8 @@ pub(super) fn meta<'a>(object: &mut Fields<'a>, file: &Arc<str>) -> (Meta, Optio
         let found = annotations.entries().into_iter().find(|(key, _)| key.name == DRY_RUN);
         dry_run = found.and_then(|(_, cursor)| cursor.string().map(|text| (cursor, text)));
     }
+    fields.ignore(&OTHERS);
+    fields.finish();
     (meta, dry_run)
 }
 

@@ -59,7 +59,7 @@ fn mtls(cursor: Cursor<'_>) -> Option<MtlsMode> {
         ("PERMISSIVE", Some(MtlsMode::Permissive)),
         ("STRICT", Some(MtlsMode::Strict)),
     ];
-    let mut fields = cursor.fields()?;
+    let mut fields = cursor.fields_of("mode")?;
     let mode = fields.word("mode", &words);
     fields.finish();
     mode.flatten()

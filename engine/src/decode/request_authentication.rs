@@ -129,7 +129,7 @@ fn header_location(cursor: Cursor<'_>) -> Option<HeaderLocation> {
         cursor.error("null-element", "location header name must be non-null", "remove the dash");
         return None;
     }
-    let mut fields = cursor.fields()?;
+    let mut fields = cursor.fields_of("name")?;
     let name = fields.string_checked("name", |text| refuse_empty(text, "location header name"));
     if fields.get("name").is_none() {
         let message = "location header name must be non-empty string";

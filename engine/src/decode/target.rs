@@ -2,7 +2,7 @@
 
 use super::{Cursor, Fields, quoted, short};
 use crate::resource::{Labels, Target, TargetKind, TargetRef};
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, vec::Vec};
 
 /// The kinds a reference may name, with their groups.
 const KINDS: [(&str, &str, TargetKind); 4] = [
@@ -126,9 +126,15 @@ fn target_ref(cursor: Cursor<'_>) -> Option<TargetRef> {
         let place = ["kind", "group"].into_iter().find_map(|name| fields.get(name)).unwrap_or(whole);
         let right_group = KINDS.iter().find(|(_, k, _)| *k == kind).map(|(group, _, _)| *group);
         let help = match right_group {
+            Some(_) if group == "networking.istio.io" => {
+                "only a gateway of the Gateway API is a target; a gateway of Istio's own is named by `selector`, with the \
+                 labels of its pods"
+                    .into()
+            }
             Some("") => "a Service has the group \"\"".into(),
             Some(group) => format!("a {kind} has the group {group}"),
-            None => String::new(),
+            None if kind.ends_with("Route") => "name the Gateway or the Service that the route belongs to".into(),
+            None => "name workloads by `selector`, with the labels of their pods".into(),
         };
         let message = format!(
             "targetRef must be to one of Service, networking.istio.io/ServiceEntry, \

@@ -8,7 +8,7 @@ use crate::{
     attribute::{Attribute, Key, Kind},
     template::is_template,
 };
-use alloc::{format, string::String};
+use alloc::{format, string::String, vec::Vec};
 use core::net::IpAddr;
 
 /// The result of checking one value.
@@ -33,7 +33,14 @@ pub(super) fn ip_block(value: &str) -> Check {
     let Some((address, bits)) = value.split_once('/') else {
         return match parse_ip(value) {
             Some(_) => Ok(()),
-            None => Err(Problem::new("bad-ip", format!("bad IP address ({})", short(value)), "")),
+            None => {
+                let help = if value.contains(['*', '-']) {
+                    "write a range as `ADDRESS/BITS`: 10.0.0.0/24"
+                } else {
+                    "write an address or a range; names are not looked up"
+                };
+                Err(Problem::new("bad-ip", format!("bad IP address ({})", short(value)), help))
+            }
         };
     };
     let bad =
@@ -86,7 +93,13 @@ pub(super) fn service_account(value: &str) -> Check {
         );
     }
     if value.matches('/').count() > 1 {
-        return bad(format!("{FORM}, found {}", quoted(value)), "");
+        let help = match value.split('/').collect::<Vec<_>>().as_slice() {
+            [_, "ns", namespace, "sa", account] => {
+                format!("write `{namespace}/{account}`; whole identities belong into `principals`")
+            }
+            _ => String::new(),
+        };
+        return bad(format!("{FORM}, found {}", quoted(value)), &help);
     }
     if value.len() > 320 {
         return bad(format!("value cannot exceed 320 characters, found {}", quoted(value)), "");
@@ -218,7 +231,11 @@ pub(super) fn condition_key(key: &str) -> Result<Attribute, Problem> {
         return match (attribute.row().key, named) {
             (Some(Key::Bracketed(_)), None | Some((_, ""))) => {
                 let message = format!("bad key ({}): should have format a[b]", short(key));
-                Err(Problem::new("bad-attribute-key", message, "put the name in brackets"))
+                let name = rest.trim_matches(['.', '[', ']', ' ']);
+                let known = key.strip_suffix(rest).unwrap_or_default();
+                let name = if name.is_empty() || name.contains(['[', ']']) { "NAME" } else { name };
+                let help = format!("put the name in brackets: `{known}[{}]`", short(name));
+                Err(Problem::new("bad-attribute-key", message, help))
             }
             _ => Ok(attribute),
         };
@@ -240,10 +257,17 @@ pub(super) fn condition_key(key: &str) -> Result<Attribute, Problem> {
         "request.path" | "request.url_path" => "use to.operation.paths".into(),
         "request.host" => "use to.operation.hosts".into(),
         "source.user" => "did you mean `source.principal`?".into(),
-        _ => match super::nearest(key, condition_keys()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => String::new(),
-        },
+        _ => {
+            // What stands in brackets is a name of somebody's own.
+            let (start, name) = key.split_at(key.find('[').unwrap_or(key.len()));
+            match super::nearest(start, condition_keys()) {
+                Some(near) => format!("did you mean `{near}{}`?", short(name)),
+                None => {
+                    let known: Vec<&str> = condition_keys().collect();
+                    format!("the keys are {}", known.join(", "))
+                }
+            }
+        }
     };
     Err(Problem::new("unknown-attribute", format!("unknown attribute: {}", short(key)), help))
 }

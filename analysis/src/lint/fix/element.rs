@@ -7,7 +7,7 @@ use std::ops::Range;
 pub(super) fn extent(before: &str, rest: &str) -> Option<Range<usize>> {
     match rest.chars().next()? {
         '{' if before.rsplit('\n').next()?.trim() != "-" => flow(before, rest),
-        _ => block(before, rest),
+        _ => block(before, rest).or_else(|| flow(before, rest)),
     }
 }
 
@@ -237,8 +237,12 @@ pub(super) fn document(before: &str, rest: &str) -> Option<Range<usize>> {
     (!kept.trim().is_empty()).then_some(kept.len()..before.len().checked_add(rest.len())?)
 }
 
-/// How long the map or list is that the text begins with.
+/// How long the map or the scalar is that the text begins with.
 fn closing(text: &str) -> Option<usize> {
+    if !text.starts_with(['{', '[', '"', '\'']) {
+        let plain = text.split([',', ']', '}', '\n']).next()?;
+        return Some(plain.trim_end().len());
+    }
     let (mut depth, mut quote, mut escaped) = (0_usize, None, false);
     for (at, letter) in text.char_indices() {
         match (quote, letter) {
@@ -251,7 +255,7 @@ fn closing(text: &str) -> Option<usize> {
             (None, '}' | ']') => depth = depth.checked_sub(1)?,
             _ => {}
         }
-        if depth == 0 {
+        if depth == 0 && quote.is_none() {
             return Some(at + letter.len_utf8());
         }
     }

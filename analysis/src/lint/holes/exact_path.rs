@@ -51,7 +51,8 @@ fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
         if values.texts.iter().any(below) {
             continue;
         }
-        let message = format!("`{}` does not mean `{path}/` nor what is below it", text.text);
+        let other = if text.text == path { &slashed } else { path };
+        let message = format!("`{}` does not mean `{other}` nor what is below it", text.text);
         let all = format!("{slashed}*");
         let help = format!("list `{path}` and `{all}`");
         let found = findings.at_value(values, index, message, help);

@@ -28,7 +28,8 @@ fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
     for (index, text) in values.texts.iter().enumerate() {
         if !seen.insert(text.text.as_str()) {
             let message = format!("`{}` stands in the list already", text.text);
-            findings.at_value(values, index, message, "remove it, or write what was meant");
+            let found = findings.at_value(values, index, message, "remove it, or write what was meant");
+            found.take_out(values.policy, text.at);
         }
     }
 }

@@ -55,6 +55,9 @@ const LIMITS: Limits = Limits { nodes: 100_000, states: 50_000 };
 /// Other places that a finding names.
 const NAMED: usize = 5;
 
+/// What is said of a rule that cannot match: of one whose values are told so, the frame takes it away.
+pub(in crate::lint) const MATCHES_NOTHING: &str = "no request and no connection matches this rule";
+
 /// A rule: namespace and name of its policy, and its index.
 type Key = (String, String, usize);
 
@@ -96,8 +99,9 @@ fn all(findings: &mut Findings<'_>) {
                         .severity(Severity::Warning);
                 }
                 Why::MatchesNothing => {
-                    let message = "no request and no connection matches this rule";
-                    findings.at_rule(&at, message, "correct it, or remove it").severity(Severity::Warning);
+                    findings
+                        .at_rule(&at, MATCHES_NOTHING, "correct it, or remove it")
+                        .severity(Severity::Warning);
                 }
                 Why::CoveredBy(by) if !by.iter().any(|rule| gone.contains(&key(rule))) => {
                     gone.insert(own);

@@ -3,6 +3,7 @@
 pub(in crate::lint) mod allows_nothing;
 pub(in crate::lint) mod contradiction;
 pub(in crate::lint) mod covered_value;
+mod cut_away;
 pub(in crate::lint) mod denies_everything;
 pub(in crate::lint) mod duplicate_policy;
 pub(in crate::lint) mod duplicate_rule;
@@ -14,6 +15,8 @@ pub(in crate::lint) mod idle_rule;
 #[cfg(feature = "reductions")]
 pub(in crate::lint) mod idle_value;
 pub(in crate::lint) mod misplaced_field;
+pub(in crate::lint) mod misspelt_field;
+pub(in crate::lint) mod nots_allow_everybody;
 pub(in crate::lint) mod nots_deny_everybody;
 pub(in crate::lint) mod split_rule;
 pub(in crate::lint) mod star_says_nothing;

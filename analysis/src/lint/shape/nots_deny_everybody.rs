@@ -3,8 +3,9 @@ use crate::lint::{
     walk::{Findings, Looks},
 };
 use gnomon_engine::{
-    Attribute, Severity,
-    resource::{Action, AuthorizationPolicy, Rule, Text},
+    Attribute, Position, Severity,
+    attribute::Kind,
+    resource::{Action, AuthorizationPolicy, FieldSet, Rule, Text},
 };
 use std::collections::HashMap;
 
@@ -19,7 +20,9 @@ pub(in crate::lint) const LINT: Lint = Lint {
         `notNamespaces: [a]` and `notNamespaces: [b]` refuse everything."
     ),
     instead: documented!("Put all exceptions into one list, or both conditions into one rule."),
-    limits: documented!("Only rules of one policy that consist of the one condition, without wildcards."),
+    limits: documented!(
+        "Only rules, sources and operations of one policy that consist of the one condition, without wildcards and ranges."
+    ),
     source: documented!("https://github.com/istio/istio/issues/39297"),
     example: documented!(example: Example {
         bad: policy!(
@@ -34,37 +37,51 @@ pub(in crate::lint) const LINT: Lint = Lint {
 };
 
 fn policy(findings: &mut Findings<'_>, policy: &AuthorizationPolicy) {
-    if policy.action != Action::Deny {
-        return;
-    }
-    let mut seen: HashMap<Attribute, (&Rule, &[Text])> = HashMap::new();
-    for (index, rule) in policy.rules.iter().enumerate() {
-        let Some((attribute, not)) = only_not(rule) else { continue };
-        let (first, other) = *seen.entry(attribute).or_insert((rule, not));
-        let shared = not.iter().any(|text| other.iter().any(|other| other.text == text.text));
-        let wild = not.iter().chain(other).any(|text| text.text.contains('*') || text.text.contains('/'));
-        if std::ptr::eq(first, rule) || shared || wild {
-            continue;
-        }
-        let message = "whoever this rule excepts another one denies: together they deny everybody".to_owned();
-        findings
-            .in_policy(
-                policy,
-                rule.at,
-                format!("spec.rules[{index}]"),
-                message,
-                "put all exceptions into one list",
-            )
-            .beside(&policy.meta.file, first.at, "the other rule".to_owned());
+    if policy.action == Action::Deny {
+        look(findings, policy, "whoever this one excepts another one denies: together they deny everybody");
     }
 }
 
-/// The values of a rule that excepts some and says nothing else.
-fn only_not(rule: &Rule) -> Option<(Attribute, &[Text])> {
-    let [set] = (if rule.to.is_empty() { &rule.from } else { &rule.to }).as_slice() else { return None };
-    let one = rule.from.len() + rule.to.len() == 1 && rule.when.is_empty() && rule.pruned.is_empty();
-    let mut fields = set.iter();
-    let (attribute, values) = fields.next().filter(|_| one)?;
-    let only = fields.next().is_none() && values.values.is_empty();
-    only.then_some((attribute, values.not_values.as_slice()))
+/// Tells of alternatives in a policy that each except something else.
+pub(super) fn look(findings: &mut Findings<'_>, policy: &AuthorizationPolicy, message: &str) {
+    let mut seen: HashMap<Attribute, (Position, &[Text])> = HashMap::new();
+    let mut told = false;
+    for (index, rule) in policy.rules.iter().enumerate() {
+        for (attribute, not) in only_nots(rule) {
+            let at = not.first().map_or(rule.at, |text| text.at);
+            let (first, other) = *seen.entry(attribute).or_insert((at, not));
+            let shared = not.iter().any(|text| other.iter().any(|other| other.text == text.text));
+            // Ranges meet; paths without a star do not.
+            let is_wild = |text: &Text| {
+                text.text.contains('*') || (text.text.contains('/') && attribute.row().kind == Kind::Cidr)
+            };
+            if told || first == at || shared || not.iter().chain(other).any(is_wild) {
+                continue;
+            }
+            told = true;
+            let field = format!("spec.rules[{index}]");
+            findings
+                .in_policy(policy, at, field, message.to_owned(), "put all exceptions into one list")
+                .beside(&policy.meta.file, first, "the other exception".to_owned());
+        }
+    }
+}
+
+/// The alternatives of a rule that each except some values and say nothing else: its sources, or its operations.
+fn only_nots(rule: &Rule) -> Vec<(Attribute, &[Text])> {
+    let sets = match (rule.from.as_slice(), rule.to.as_slice()) {
+        ([], to) => to,
+        (from, []) => from,
+        _ => return Vec::new(),
+    };
+    if !rule.when.is_empty() || !rule.pruned.is_empty() {
+        return Vec::new();
+    }
+    let only = |set| -> Option<(Attribute, &[Text])> {
+        let mut fields = FieldSet::iter(set);
+        let (attribute, values) = fields.next()?;
+        let only = fields.next().is_none() && values.values.is_empty();
+        only.then_some((attribute, values.not_values.as_slice()))
+    };
+    sets.iter().filter_map(only).collect()
 }

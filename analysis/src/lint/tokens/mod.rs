@@ -1,6 +1,7 @@
 //! Tokens that are not asked for, or cannot be had.
 
 pub(in crate::lint) mod authorization_without_prefix;
+#[cfg(feature = "neighbours")]
 pub(in crate::lint) mod claim_route_without_authentication;
 pub(in crate::lint) mod custom_before_token;
 pub(in crate::lint) mod issuer_pattern;

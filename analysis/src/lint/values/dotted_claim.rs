@@ -47,6 +47,11 @@ fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
     }
     let Some(first) = values.texts.first() else { return };
     let message = format!("`{name}` is one claim with dots in its name, not a claim inside a claim");
-    let help = format!("write `request.auth.claims[{}]`", parts.join("]["));
-    findings.in_policy(values.policy, first.at, values.field(), message, help);
+    let nested = format!("request.auth.claims[{}]", parts.join("]["));
+    let help = format!("write `{nested}`");
+    let found = findings.in_policy(values.policy, first.at, values.field(), message, help);
+    // Once for the key, which `values` and `notValues` share.
+    if let Some(key) = values.key().filter(|_| !values.negated) {
+        found.replace(values.policy, key, &[&nested]);
+    }
 }

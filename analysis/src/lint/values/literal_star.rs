@@ -59,7 +59,17 @@ fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
         };
         let message = format!("`{value}` means what {means}: only one `*`, at one end, is a wildcard");
         let help = "use one star at one end, or list the values";
-        let found = findings.at_value(values, index, message, help);
+        // `/a/**` says what `/a/*` says.
+        let one = value.trim_end_matches('*');
+        let several = !one.is_empty() && !one.contains('*') && value.len() > one.len() + 1;
+        let one = format!("{one}*");
+        let found = match several {
+            true => {
+                let found = findings.at_value(values, index, message, format!("write `{one}`"));
+                found.replace(values.policy, text, &[&one])
+            }
+            false => findings.at_value(values, index, message, help),
+        };
         if !certain {
             found.severity(Severity::Warning);
         }

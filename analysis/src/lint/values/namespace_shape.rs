@@ -1,3 +1,4 @@
+use super::is_told;
 use crate::lint::{
     Example, Group, Lint,
     walk::{Findings, Looks, ValuesAt},
@@ -37,7 +38,7 @@ fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '*';
         // What is a regular expression is told so.
         let expression = text.text.contains(".*") || text.text.starts_with('^') || text.text.contains('[');
-        if text.text.chars().all(fits) || expression {
+        if text.text.chars().all(fits) || expression || is_told(values.attribute, &text.text) {
             continue;
         }
         let message = format!("no namespace is called `{}`: {}", text.text, values.void());

@@ -1,3 +1,4 @@
+use super::is_told;
 use crate::lint::{
     Example, Group, Lint,
     walk::{Findings, Looks, ValuesAt},
@@ -31,7 +32,8 @@ fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
     if values.attribute != Attribute::Method {
         return;
     }
-    for (index, text) in values.texts.iter().enumerate().filter(|(_, text)| text.text.contains('/')) {
+    let is_path = |text: &str| text.contains('/') && !is_told(values.attribute, text);
+    for (index, text) in values.texts.iter().enumerate().filter(|(_, text)| is_path(&text.text)) {
         let message = format!("`{}` is a path, and no method: {}", text.text, values.void());
         findings.at_value(values, index, message, "put it into `paths`; the method of gRPC is always POST");
     }

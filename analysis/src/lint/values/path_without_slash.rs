@@ -1,3 +1,4 @@
+use super::is_told;
 use crate::lint::{
     Example, Group, Lint,
     walk::{Findings, Looks, ValuesAt},
@@ -33,7 +34,10 @@ fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
     for (index, text) in values.texts.iter().enumerate() {
         let value = text.text.as_str();
         // The others have lints of their own, or are refused.
-        if value.starts_with(['/', '*', '{', '^', '?', '(', '.']) || is_template(value) {
+        if value.starts_with(['/', '*', '{', '^', '?', '(', '.'])
+            || is_template(value)
+            || is_told(values.attribute, value)
+        {
             continue;
         }
         let message = format!("no path begins as `{value}` does: {}", values.void());

@@ -1,3 +1,4 @@
+use super::is_told;
 use crate::lint::{
     Example, Group, Lint,
     walk::{Findings, Looks, ValuesAt},
@@ -44,12 +45,15 @@ fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
     }
     for (index, text) in values.texts.iter().enumerate() {
         let value = text.text.as_str();
-        if value.starts_with('*') || value.starts_with("spiffe://") {
+        let told = is_told(values.attribute, value);
+        if value.starts_with('*') || value.starts_with("spiffe://") || told {
             continue;
         }
         let prefix = value.strip_suffix('*');
         let parts: Vec<&str> = value.split('/').collect();
-        let whole = matches!(parts.as_slice(), [domain, "ns", namespace, "sa", account] if ![*domain, *namespace, *account].contains(&""));
+        let whole = matches!(parts.as_slice(), [domain, "ns", namespace, "sa", account]
+            if ![*domain, *namespace, *account].contains(&"")
+                && ![*namespace, *account].iter().any(|name| name.contains(|c: char| c.is_ascii_uppercase())));
         let written = parts.len().saturating_sub(1);
         let fits = match prefix {
             // As far as whole parts go.

@@ -39,6 +39,11 @@ fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
             text.text,
             values.void()
         );
-        findings.at_value(values, index, message, format!("write `{path}`"));
+        let found = findings.at_value(values, index, message, format!("write `{path}`"));
+        // A query that is asked for is lost by it: only an empty one goes by itself.
+        let asked = text.text.get(at + 1..).unwrap_or_default();
+        if asked.trim_matches('*').is_empty() && path.starts_with('/') {
+            found.replace(values.policy, text, &[path]);
+        }
     }
 }

@@ -40,7 +40,11 @@ fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
     };
     for (index, text) in values.texts.iter().enumerate() {
         let value = text.text.as_str();
-        let marked = MARKS.iter().find(|mark| value.contains(**mark)).copied();
+        // `*.*.com` is a star too many, and told so.
+        let own = value.trim_start_matches('*');
+        let marked = MARKS.iter().find(|mark| own.contains(**mark)).copied();
+        let star = own.len() < value.len() && own.starts_with(".*.");
+        let marked = marked.filter(|mark| *mark != ".*" || !star);
         let group = || (value.contains('(') && value.contains('|') && value.contains(')')).then_some("|");
         let start = || value.starts_with('^').then_some("^");
         let end = || (value.len() > 1 && value.ends_with('$')).then_some("$");

@@ -1,3 +1,4 @@
+use super::is_told;
 use crate::lint::{
     Example, Group, Lint,
     walk::{Findings, Looks, ValuesAt},
@@ -43,7 +44,7 @@ fn values<'l>(findings: &mut Findings<'l>, values: &ValuesAt<'l>) {
     }
     for (index, text) in values.texts.iter().enumerate() {
         let value = text.text.as_str();
-        if value == "*" {
+        if value == "*" || is_told(values.attribute, value) {
             continue;
         }
         let what = match (value.strip_prefix('*'), value.rsplit_once('/')) {

@@ -26,12 +26,30 @@ pub(in crate::lint) const LINT: Lint = Lint {
 
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
 
+/// What other systems call methods.
+const OF_OTHERS: [(&str, &str); 10] = [
+    ("ALL", "remove the field: it means any"),
+    ("ANY", "remove the field: it means any"),
+    ("GRPC", "calls of gRPC are `POST`; name them in `paths`"),
+    ("WEBSOCKET", "a WebSocket begins with `GET`"),
+    ("WS", "a WebSocket begins with `GET`"),
+    ("READ", "write `GET` and `HEAD`"),
+    ("WRITE", "write `POST`, `PUT`, `PATCH` and `DELETE`"),
+    ("LIST", "write `GET`"),
+    ("CREATE", "write `POST`"),
+    ("UPDATE", "write `PUT` and `PATCH`"),
+];
+
 fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
     if values.attribute != Attribute::Method {
         return;
     }
     for (index, text) in values.texts.iter().enumerate() {
         let value = text.text.as_str();
+        if let Some((_, help)) = OF_OTHERS.iter().find(|(name, _)| name.eq_ignore_ascii_case(value)) {
+            findings.at_value(values, index, format!("HTTP has no method `{value}`"), *help);
+            continue;
+        }
         let Some(near) = METHODS.iter().find(|method| one_off(value, method)) else { continue };
         let message = format!("HTTP has no method `{value}`");
         findings.at_value(values, index, message, format!("did you mean `{near}`?"));

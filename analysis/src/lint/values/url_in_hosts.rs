@@ -1,3 +1,4 @@
+use super::is_told;
 use crate::lint::{
     Example, Group, Lint,
     walk::{Findings, Looks, ValuesAt},
@@ -27,13 +28,34 @@ pub(in crate::lint) const LINT: Lint = Lint {
 };
 
 fn values(findings: &mut Findings<'_>, values: &ValuesAt<'_>) {
-    if values.attribute != Attribute::Host {
+    let is_name = values.attribute == Attribute::Sni;
+    if values.attribute != Attribute::Host && !is_name {
         return;
     }
-    for (index, text) in values.texts.iter().enumerate().filter(|(_, text)| text.text.contains('/')) {
+    for (index, text) in
+        values.texts.iter().enumerate().filter(|(_, text)| !is_told(values.attribute, &text.text))
+    {
         let behind = text.text.split_once("://").map_or(text.text.as_str(), |(_, rest)| rest);
         let host = behind.split('/').next().unwrap_or_default();
-        let message = format!("`{}` is no host: {}", text.text, values.void());
-        findings.at_value(values, index, message, format!("write `{host}`, and paths into `paths`"));
+        let port = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let (host, what) = match port {
+            Some((host, _)) if is_name => (host, "no server name, which has no port"),
+            _ if is_name => (host, "no server name"),
+            _ => (host, "no host"),
+        };
+        if host == text.text {
+            continue;
+        }
+        let path = behind.split_once('/').is_some_and(|(_, path)| !path.trim_matches(['/', '*']).is_empty());
+        let message = format!("`{}` is {what}: {}", text.text, values.void());
+        let help = match path {
+            true => format!("write `{host}`, and paths into `paths`"),
+            false => format!("write `{host}`"),
+        };
+        let found = findings.at_value(values, index, message, help);
+        // A path that is lost would make the rule mean more.
+        if !path && !host.is_empty() {
+            found.replace(values.policy, text, &[host]);
+        }
     }
 }

@@ -129,7 +129,7 @@ impl<'a> Cursor<'a> {
     /// under which name to write it.
     pub(super) fn fields_of(self, name: &str) -> Option<Fields<'a>> {
         if let Value::String(text) = &self.node.value {
-            let help = format!("write `{{{name}: {}}}`", short(text));
+            let help = advised(|| format!("write `{{{name}: {}}}`", short(text)));
             self.error("wrong-type", "expected a map, got a string", help);
             return None;
         }
@@ -287,7 +287,7 @@ impl<'a> Cursor<'a> {
 
     fn unknown_word(&self, text: &str, words: &[&str]) {
         // What other systems call the same.
-        let said = match text.to_ascii_uppercase().as_str() {
+        let said = match advised(|| text.to_ascii_uppercase()).as_str() {
             "BLOCK" | "REJECT" | "FORBID" => "DENY",
             "PERMIT" | "ACCEPT" => "ALLOW",
             "ENABLE" | "ENABLED" | "MUTUAL" | "ISTIO_MUTUAL" => "STRICT",

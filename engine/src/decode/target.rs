@@ -1,6 +1,6 @@
 //! `selector`, `targetRef` and `targetRefs`: the workloads that a policy names.
 
-use super::{Cursor, Fields, quoted, short};
+use super::{Cursor, Fields, quoted, reader::advised, short};
 use crate::resource::{Labels, Target, TargetKind, TargetRef};
 use alloc::{format, vec::Vec};
 
@@ -125,7 +125,8 @@ fn target_ref(cursor: Cursor<'_>) -> Option<TargetRef> {
     if known.is_none() {
         let place = ["kind", "group"].into_iter().find_map(|name| fields.get(name)).unwrap_or(whole);
         let right_group = KINDS.iter().find(|(_, k, _)| *k == kind).map(|(group, _, _)| *group);
-        let help = match right_group {
+        let help = advised(|| {
+            match right_group {
             Some(_) if group == "networking.istio.io" => {
                 "only a gateway of the Gateway API is a target; a gateway of Istio's own is named by `selector`, with the \
                  labels of its pods"
@@ -135,7 +136,8 @@ fn target_ref(cursor: Cursor<'_>) -> Option<TargetRef> {
             Some(group) => format!("a {kind} has the group {group}"),
             None if kind.ends_with("Route") => "name the Gateway or the Service that the route belongs to".into(),
             None => "name workloads by `selector`, with the labels of their pods".into(),
-        };
+        }
+        });
         let message = format!(
             "targetRef must be to one of Service, networking.istio.io/ServiceEntry, \
              gateway.networking.k8s.io/Gateway, gateway.networking.k8s.io/GatewayClass but was {}/{}",

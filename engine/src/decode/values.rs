@@ -2,7 +2,7 @@
 //!
 //! The rules are those of `pkg/config/security` and `pkg/config/validation` of Istio 1.32.
 
-use super::{Problem, quoted, short};
+use super::{Problem, quoted, reader::advised, short};
 use crate::{
     address::parse_ip,
     attribute::{Attribute, Key, Kind},
@@ -93,12 +93,12 @@ pub(super) fn service_account(value: &str) -> Check {
         );
     }
     if value.matches('/').count() > 1 {
-        let help = match value.split('/').collect::<Vec<_>>().as_slice() {
+        let help = advised(|| match value.split('/').collect::<Vec<_>>().as_slice() {
             [_, "ns", namespace, "sa", account] => {
                 format!("write `{namespace}/{account}`; whole identities belong into `principals`")
             }
             _ => String::new(),
-        };
+        });
         return bad(format!("{FORM}, found {}", quoted(value)), &help);
     }
     if value.len() > 320 {
@@ -231,10 +231,12 @@ pub(super) fn condition_key(key: &str) -> Result<Attribute, Problem> {
         return match (attribute.row().key, named) {
             (Some(Key::Bracketed(_)), None | Some((_, ""))) => {
                 let message = format!("bad key ({}): should have format a[b]", short(key));
-                let name = rest.trim_matches(['.', '[', ']', ' ']);
-                let known = key.strip_suffix(rest).unwrap_or_default();
-                let name = if name.is_empty() || name.contains(['[', ']']) { "NAME" } else { name };
-                let help = format!("put the name in brackets: `{known}[{}]`", short(name));
+                let help = advised(|| {
+                    let name = rest.trim_matches(['.', '[', ']', ' ']);
+                    let known = key.strip_suffix(rest).unwrap_or_default();
+                    let name = if name.is_empty() || name.contains(['[', ']']) { "NAME" } else { name };
+                    format!("put the name in brackets: `{known}[{}]`", short(name))
+                });
                 Err(Problem::new("bad-attribute-key", message, help))
             }
             _ => Ok(attribute),
@@ -252,7 +254,7 @@ pub(super) fn condition_key(key: &str) -> Result<Attribute, Problem> {
         let message = format!("deprecated attribute {key}: only supported in v1alpha1");
         return Err(Problem::new("replaced-attribute", message, ""));
     }
-    let help = match key {
+    let help = advised(|| match key {
         "request.method" => "use to.operation.methods".into(),
         "request.path" | "request.url_path" => "use to.operation.paths".into(),
         "request.host" => "use to.operation.hosts".into(),
@@ -268,6 +270,6 @@ pub(super) fn condition_key(key: &str) -> Result<Attribute, Problem> {
                 }
             }
         }
-    };
+    });
     Err(Problem::new("unknown-attribute", format!("unknown attribute: {}", short(key)), help))
 }

@@ -323,6 +323,18 @@ fn lists_in_words() {
     assert_eq!(told, ["HTTP requests with a header x-a v* but not v and without header x-a v"]);
 }
 
+/// What is no token is refused at each place where a rule looks, be it the first one or another.
+#[test]
+fn places_of_tokens() {
+    let of = |headers: &str| {
+        tokens(&format!("{{issuer: 'https://i', jwksUri: 'https://i/keys', fromHeaders: {headers}}}"))
+    };
+    let changes = changes_for(&of("[{name: x-a}, {name: x-b}]"), &of("[{name: x-a}]"), ProxyKind::Sidecar);
+    let witness = changes.newly_allowed.unwrap().request;
+    assert_eq!(document(&witness)["headers"], serde_json::json!({"x-b": "malformed"}));
+    assert!(changes.newly_denied.is_none());
+}
+
 /// Every planted change is found, in the direction that it has.
 #[test]
 fn planted_changes() {

@@ -63,7 +63,7 @@ pub(crate) fn signature(authenticator: &Authenticator) -> Vec<String> {
         .map(|rule| {
             let seen: Vec<Sight> = places.iter().map(|place| rule.sees(place)).collect();
             format!(
-                "{:?} {:?} {} {} {:?} {} {:?} {:?}",
+                "{:?} {:?} {} {} {:?} {} {:?} {:?} {:?}",
                 rule.issuer(),
                 rule.audiences(),
                 rule.is_required(),
@@ -72,6 +72,8 @@ pub(crate) fn signature(authenticator: &Authenticator) -> Vec<String> {
                 places.iter().any(|place| rule.removes_from(place)),
                 rule.space_delimited(),
                 place(&rule),
+                // What is no token is refused wherever a rule looks.
+                rule.places(),
             )
         })
         .collect()

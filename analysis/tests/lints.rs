@@ -919,6 +919,11 @@ fn misplaced_fields() {
             "spec.action",
         ),
         (
+            "AP p {selector: {labels: {app: web}}, rules: [{}]}",
+            "the policy applies to every workload of shop",
+            "spec.selector.matchLabels",
+        ),
+        (
             "RA r {issuer: 'https://issuer.test'}",
             "the policy has no rules, and no token is looked at",
             "spec.jwtRules[].issuer",

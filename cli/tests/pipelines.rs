@@ -124,3 +124,75 @@ fn the_inputs_of_the_action_are_those_of_its_script() {
         .collect();
     assert_eq!(declared, given);
 }
+
+/// The commands after `word` in a text, each with the words behind it up to something that no argument is.
+fn commands<'t>(text: &'t str, word: &str) -> Vec<Vec<&'t str>> {
+    let plain = |part: &&str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let behind = text.split(word).skip(1);
+    behind
+        .map(|rest| {
+            let rest = rest.split(['\n', '`', ';', '|', '&', '"', '}', ',']).next().unwrap_or_default();
+            rest.split_whitespace().take_while(plain).collect()
+        })
+        .collect()
+}
+
+/// The workflow and the Containerfile call what there is: tasks of `cargo xtask`, packages, jobs, paths.
+#[test]
+fn the_workflow_and_the_container_name_what_is_there() {
+    let path = ".github/workflows/release.yml";
+    let (workflow, container) = (text(path), text("Containerfile"));
+    let document = document(path);
+    let Value::Map(jobs) = &document.get("jobs").unwrap().value else { panic!("no jobs") };
+    let names: BTreeSet<&str> = jobs.iter().map(|(key, _)| key.name.as_str()).collect();
+    for (key, job) in jobs {
+        if let Some(Value::String(needs)) = job.get("needs").map(|node| &node.value) {
+            assert!(names.contains(needs.as_str()), "{}: needs {needs}", key.name);
+        }
+        let steps = job.get("steps").unwrap().as_list().unwrap();
+        for step in steps {
+            let does = ["uses", "run"].iter().filter(|word| step.get(word).is_some()).count();
+            assert_eq!(does, 1, "{}: a step uses an action or runs a script", key.name);
+        }
+    }
+    let tasks = text("xtask/src/main.rs");
+    let known = |task: &[&str]| {
+        let arm: Vec<String> = task.iter().map(|word| format!("\"{word}\"")).collect();
+        let arm = format!("[{}", arm.join(", "));
+        tasks.contains(&format!("{arm}]")) || tasks.contains(&format!("{arm}, "))
+    };
+    let mut called = 0;
+    // A strategy names its tasks by themselves.
+    let of_matrix = commands(&workflow, "command: ");
+    for task in commands(&workflow, "cargo xtask ").into_iter().chain(of_matrix) {
+        if !task.is_empty() {
+            assert!(known(&task), "cargo xtask {task:?}");
+            called += 1;
+        }
+    }
+    assert_eq!(called, 4, "tasks that the workflow names");
+    assert!(!known(&["no-such-task"]) && !known(&["dist", "--no-such-option"]));
+    let manifest = text("Cargo.toml");
+    for package in commands(&(workflow.clone() + &container), " -p ")
+        .into_iter()
+        .chain(commands(&container, "--package "))
+    {
+        let folder = package[0].strip_prefix("gnomon-").unwrap_or("cli");
+        assert!(manifest.contains(&format!("\"{folder}\"")), "{package:?} is no member");
+        let own = text(&format!("{folder}/Cargo.toml"));
+        assert!(own.contains(&format!("name = \"{}\"", package[0])), "{package:?}");
+    }
+    let file = workflow.split("file: ").nth(1).unwrap().split_whitespace().next().unwrap();
+    assert!(root().join(file).is_file(), "{file}");
+    let stages: Vec<&str> =
+        container.split(" AS ").skip(1).filter_map(|rest| rest.split_whitespace().next()).collect();
+    assert_eq!(stages, ["build", "ci"]);
+    for line in container.lines().filter(|line| line.starts_with("COPY ")) {
+        let mut words = line.split_whitespace().skip(1);
+        let first = words.next().unwrap();
+        match first.strip_prefix("--from=") {
+            Some(stage) => assert!(stages.contains(&stage), "{line}"),
+            None => assert!(root().join(first).exists(), "{line}"),
+        }
+    }
+}

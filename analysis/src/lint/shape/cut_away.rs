@@ -226,7 +226,9 @@ fn of_authorization(parent: &str, key: &str) -> Option<Home> {
 fn left(policy: Found<'_>, parent: &str, key: &str) -> String {
     let everywhere = |namespace: &str| format!("the policy applies to every workload of {namespace}");
     match policy {
-        _ if ["name", "labels", "annotations"].contains(&key) => "it has no effect".into(),
+        _ if ["name", "labels", "annotations"].contains(&key) && parent != "spec.selector" => {
+            "it has no effect".into()
+        }
         Found::Authorization(policy) => {
             let bare = matches!(policy.target, Target::Namespace | Target::EmptySelector);
             let bare = bare || matches!(&policy.target, Target::Selector(labels) if labels.is_empty());

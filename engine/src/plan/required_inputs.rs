@@ -1,6 +1,6 @@
 //! What a plan asks of a request: a proxy filter reads nothing else from its host.
 
-use super::{Plan, matcher::Matcher, rule::Rule};
+use super::{Plan, custom::CustomStage, matcher::Matcher, rule::Rule};
 use crate::attribute::Input;
 
 /// What a request must tell. The flags are exact: what no rule asks for is false.
@@ -49,6 +49,8 @@ impl RequiredInputs {
             needs.peer = mtls.needs_peer();
             needs.destination_port = mtls.needs_port();
         }
+        // No provider is asked about a CONNECT without a path.
+        needs.headers |= matches!(plan.http.custom, CustomStage::Ask(_));
         for chain in [&plan.http, &plan.tcp] {
             let sets = [&chain.audit, &chain.deny, &chain.allow];
             let rules = sets.into_iter().flat_map(|set| set.rules.iter().chain(set.shadow.iter().flatten()));

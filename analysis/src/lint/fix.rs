@@ -225,7 +225,7 @@ mod tests {
             ("a: [\"x\"]", edit(1, 5, "x", &["y:*"]), Some("a: [\"y:*\"]")),
             ("a:\n  - x # c\n", edit(2, 5, "x", &["x", "x:*"]), Some("a:\n  - x\n  - \"x:*\" # c\n")),
             ("é: [x]", edit(1, 5, "x", &["y"]), Some("é: [y]")),
-            ("a: [x, 'x, y', x] # c", edit(1, 8, "x", &[]), Some("a: [x, x] # c")),
+            ("a: [x, 'x, y', x] # c", edit(1, 8, "x, y", &[]), Some("a: [x, x] # c")),
             ("a: [x, y, x]", edit(1, 11, "x", &[]), Some("a: [x, y]")),
             ("a: [x, y]", edit(1, 5, "x", &[]), Some("a: [y]")),
             ("a:\n- x\n- x\n", edit(3, 3, "x", &[]), Some("a:\n- x\n")),

@@ -209,6 +209,12 @@ const CODES: &[(&str, Lines, Lines, Lines)] = &[
         &["1.28 1.32 -p nowhere", "1.28 later -p docs/first"],
     ),
     (
+        "simplify",
+        &["cli/tests/data/simplify/policies.yaml", "cli/tests/data/diff/new.yaml --exit-code"],
+        &["cli/tests/data/simplify/policies.yaml --exit-code"],
+        &["nowhere"],
+    ),
+    (
         "test",
         &["examples/end-user-jwt"],
         &["cli/tests/data/failing.suite.yaml"],

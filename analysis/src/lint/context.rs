@@ -179,12 +179,14 @@ impl<'l> Context<'l> {
     }
 
     /// A workload of the policy's namespace that its labels select, and that no proxy stands before.
+    #[cfg(feature = "neighbours")]
     pub(crate) fn unproxied(&self, meta: &Meta, labels: &Labels) -> Option<&'l Candidate<'l>> {
         let mut all = self.unproxied.get(meta.namespace.as_str())?.iter().copied();
         all.find(|one| labels.iter().all(|label| one.workload.labels.contains(label)))
     }
 
     /// The workloads at hand in a namespace; of the root namespace's policies, all.
+    #[cfg(feature = "neighbours")]
     pub(crate) fn near(&self, namespace: &str) -> impl Iterator<Item = &'l Known<'l>> {
         let workloads = self.workloads;
         let numbers: Vec<usize> = match namespace == self.root {

@@ -5,6 +5,7 @@ use super::{Lint, attachment, holes, shape, tokens, values};
 /// All lints, by code. A new one is its file, a `mod` line in the folder of its group, and its line here.
 pub const LINTS: &[&Lint] = &[
     &holes::absent_claim_passes::LINT,
+    #[cfg(feature = "neighbours")]
     &attachment::agentgateway_target::LINT,
     &shape::allows_nothing::LINT,
     &holes::authorization_header::LINT,
@@ -62,6 +63,7 @@ pub const LINTS: &[&Lint] = &[
     #[cfg(feature = "neighbours")]
     &attachment::namespace_without_workloads::LINT,
     &values::negated_value::LINT,
+    #[cfg(feature = "neighbours")]
     &holes::node_port::LINT,
     &attachment::not_at_ztunnel::LINT,
     &holes::not_identity_in_plaintext::LINT,
@@ -76,6 +78,7 @@ pub const LINTS: &[&Lint] = &[
     &values::path_parameter::LINT,
     &values::path_without_slash::LINT,
     &holes::paths_not_normalized_by_mesh::LINT,
+    #[cfg(feature = "neighbours")]
     &attachment::peer_authentication_on_gateway::LINT,
     &attachment::peer_selector_in_root::LINT,
     &values::placeholder::LINT,
@@ -88,14 +91,17 @@ pub const LINTS: &[&Lint] = &[
     &values::query_in_path::LINT,
     &holes::raw_path_header::LINT,
     &values::regular_expression::LINT,
+    #[cfg(feature = "neighbours")]
     &attachment::removed_kind::LINT,
     &values::request_principal_shape::LINT,
     &attachment::selector_on_waypoint::LINT,
+    #[cfg(feature = "neighbours")]
     &attachment::selector_selects_nothing::LINT,
     #[cfg(feature = "neighbours")]
     &holes::service_port::LINT,
     &tokens::shared_issuer_any_audience::LINT,
     &attachment::source_ip_at_waypoint::LINT,
+    #[cfg(feature = "neighbours")]
     &holes::source_nat::LINT,
     &values::spiffe_prefix::LINT,
     &shape::split_rule::LINT,
@@ -104,6 +110,7 @@ pub const LINTS: &[&Lint] = &[
     &holes::suffix_without_dot::LINT,
     #[cfg(feature = "neighbours")]
     &attachment::target_not_found::LINT,
+    #[cfg(feature = "neighbours")]
     &attachment::target_without_waypoint::LINT,
     #[cfg(feature = "neighbours")]
     &attachment::tcp_port_refused::LINT,

@@ -169,10 +169,7 @@ pub fn of_versions<'a>(
     crypto: &dyn Crypto,
     limits: Limits,
 ) -> Result<Changes, Problem> {
-    let mut ready = [old.ready(new.policies())?, new.ready(old.policies())?];
-    let [a, b] = &mut ready;
-    agree_on_scope(a, b)?;
-    let [a, b] = &ready;
+    let [a, b] = &both(old, new)?;
     let mut changes = between(&KINDS, a, b, now, crypto, limits)?;
     if a.plan.version() != b.plan.version() {
         otherwise::read(&mut changes, (old, a), (new, b), now, crypto);
@@ -189,11 +186,16 @@ pub(crate) fn of_kinds<'a>(
     crypto: &dyn Crypto,
     limits: Limits,
 ) -> Result<Changes, Problem> {
+    let [a, b] = &both(old, new)?;
+    between(kinds, a, b, now, crypto, limits)
+}
+
+/// The sides, made ready and asked about the same.
+fn both<'a>(old: impl Source<'a>, new: impl Source<'a>) -> Result<[Ready<'a>; 2], Problem> {
     let mut ready = [old.ready(new.policies())?, new.ready(old.policies())?];
     let [a, b] = &mut ready;
     agree_on_scope(a, b)?;
-    let [a, b] = &ready;
-    between(kinds, a, b, now, crypto, limits)
+    Ok(ready)
 }
 
 /// As [`of_kinds`], for sides that are made ready.

@@ -98,9 +98,13 @@ fn own_folder() -> io::Result<PathBuf> {
     let name = format!("gnomon-{}-{}-{number}", std::process::id(), since.as_nanos());
     // Links on the way there would make two names of one file.
     let folder = fs::canonicalize(env::temp_dir())?.join(name);
-    let mut builder = fs::DirBuilder::new();
+    let builder = fs::DirBuilder::new();
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let builder = {
+        let mut builder = builder;
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+    };
     builder.create(&folder)?;
     Ok(folder)
 }

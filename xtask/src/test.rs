@@ -55,6 +55,16 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
         }
     });
 
+    steps.step("the command line for Apple and Windows", || {
+        for target in setup::OTHER_SYSTEMS {
+            match setup::rust_target(workspace, target) {
+                Ok(()) => cargo(&["check", "--quiet", "--package", "gnomon", "--target", target])?,
+                Err(failure) => println!("    not checked for {target}: {failure}"),
+            }
+        }
+        Ok(())
+    });
+
     let mut wasm = None;
     steps.step("the filter for Envoy", || {
         wasm = Some(filter::build(workspace)?);

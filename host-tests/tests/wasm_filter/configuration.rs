@@ -16,11 +16,11 @@ fn a_bad_configuration_is_refused_with_every_diagnostic() {
     let mut host = WasmHost::start();
     let text = configuration(json!([policy])).to_string();
     assert!(!host.configure(text.as_bytes()).expect("no trap"));
-    // Word for word what the command line says.
+    // Word for word what the command line says; of what to do about it, not all.
     for diagnostic in &found {
-        let line = format!("gnomon: {diagnostic}");
+        let line = format!("gnomon: {}", Diagnostic { help: String::new(), ..diagnostic.clone() });
         assert!(
-            host.state().logs.iter().any(|(_, logged)| *logged == line),
+            host.state().logs.iter().any(|(_, logged)| logged.starts_with(&line)),
             "{line}\n{:#?}",
             host.state().logs
         );

@@ -25,7 +25,7 @@ mod support;
 mod verdicts;
 
 use gnomon_engine::{
-    Node, Plan, Request, decode,
+    Diagnostic, Node, Plan, Request, decode,
     jwt::SoftwareCrypto,
     request::{Input, Peer},
     resource::Resources,

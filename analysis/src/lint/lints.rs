@@ -101,7 +101,6 @@ pub const LINTS: &[&Lint] = &[
     &holes::service_port::LINT,
     &tokens::shared_issuer_any_audience::LINT,
     &attachment::source_ip_at_waypoint::LINT,
-    #[cfg(feature = "neighbours")]
     &holes::source_nat::LINT,
     &values::spiffe_prefix::LINT,
     &shape::split_rule::LINT,

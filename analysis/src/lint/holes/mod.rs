@@ -18,7 +18,6 @@ pub(in crate::lint) mod paths_not_normalized_by_mesh;
 pub(in crate::lint) mod raw_path_header;
 #[cfg(feature = "neighbours")]
 pub(in crate::lint) mod service_port;
-#[cfg(feature = "neighbours")]
 pub(in crate::lint) mod source_nat;
 pub(in crate::lint) mod subtree_without_root;
 pub(in crate::lint) mod suffix_without_dot;

@@ -3,7 +3,9 @@
 //! Requests are compared as in [`diff`](crate::diff), objects by the names that istiod gives to what it makes of them.
 
 use crate::{
-    diff::{Changes, Problem, Ready, Source, State, agree_on_scope, between, rule_change, witness},
+    diff::{
+        Changes, Problem, Ready, Source, State, agree_on_scope, between, rule_change, version_skew, witness,
+    },
     imported::Proxy,
 };
 use gnomon_engine::{
@@ -93,7 +95,9 @@ pub fn drift<'a>(
     let mut changes = None;
     if settings.is_empty() {
         let kinds = [Kind::Http, Kind::Connect, Kind::Tcp];
-        changes = Some(between(&kinds, &before, &after, now, crypto, Limits::default())?);
+        let mut found = between(&kinds, &before, &after, now, crypto, Limits::default())?;
+        version_skew::add(&mut found, (declared, &before), (loaded, &after), now, crypto);
+        changes = Some(found);
     }
     let differs = changes.as_ref().is_none_or(|changes| !changes.is_equivalent());
     let (mut objects, complete) = policies(&before, loaded, declared.workload, differs, now, crypto)?;

@@ -100,3 +100,15 @@ fn what_concerns_policies() {
     assert_eq!(told("{to: [{operation: {methods: [GET]}}]}", "1.24", "1.32"), []);
     assert_eq!(told(plain, "1.24", "1.25"), [("", Stands::New), (names, Stands::Open)]);
 }
+
+/// What was found by examples stands in the summary, at the rules that decide, and the summary says that it is not all.
+#[test]
+fn examples_are_lines_of_the_summary() {
+    let denied = policy("DENY", "{to: [{operation: {paths: [/internal, /internal/*]}}]}");
+    let changes = upgraded(&denied, "1.29.6", "1.29.7");
+    let lines: Vec<(&str, u32, u32)> =
+        changes.summary.iter().map(|line| (line.requests.as_str(), line.old.line, line.new.line)).collect();
+    let paths = "paths with a segment such as `/..;x`";
+    assert_eq!(lines, [(paths, 0, 6), (paths, 6, 0)]);
+    assert!(!changes.complete);
+}

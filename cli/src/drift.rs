@@ -2,7 +2,10 @@
 
 use crate::{
     Outcome,
-    diff::{formats, text::deciding},
+    diff::{
+        formats,
+        text::{deciding, except},
+    },
     environment, eval, findings,
     loaded::{self, workload_beside},
     sources::SourceArgs,
@@ -146,6 +149,9 @@ fn text(name: &str, found: &Drift) -> String {
     if !changes.complete {
         out.push_str("  and more, of which only the first are told\n");
     }
+    if let Some(except) = except([changes]) {
+        let _ = writeln!(out, "  not wholly compared: {except}");
+    }
     for witness in
         [&changes.newly_allowed, &changes.newly_denied, &changes.newly_undecided].into_iter().flatten()
     {
@@ -194,6 +200,9 @@ fn markdown(name: &str, found: &Drift) -> String {
         );
     }
     let Some(changes) = &found.changes else { return out };
+    if let Some(except) = except([changes]) {
+        let _ = writeln!(out, "\nNot wholly compared: {}.", cell(&except));
+    }
     if !changes.summary.is_empty() {
         out.push_str("\n| requests | are | declared | loaded |\n|---|---|---|---|\n");
         for line in &changes.summary {

@@ -289,7 +289,7 @@ impl<'p> Comparing<'p> {
             kind: self.kind,
             proxy,
             trust_domain: &self.new.mesh.trust_domain,
-            // What only one side does is left out: see `otherwise`.
+            // What only one side does is left out: see `version_skew`.
             joins_lines: !(lines(self.old.plan) && lines(self.new.plan)),
             strips_parameters: [self.old, self.new]
                 .into_iter()

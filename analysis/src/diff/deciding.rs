@@ -6,6 +6,7 @@ use gnomon_engine::{
     plan::{Origin, Rule},
     request::Protocol,
     resource::MtlsMode,
+    verdict::Report,
 };
 use gnomon_symbolic::Reason;
 use serde::Serialize;
@@ -43,6 +44,22 @@ pub(super) fn deciding(reason: Reason<'_>, plan: &Plan) -> Deciding {
         Reason::Denied(rule) => of("DENY", rule),
         Reason::Allowed(rule) => of("ALLOW", rule),
         _ => plain("it is not known"),
+    }
+}
+
+/// What a verdict on one request names as its reason.
+pub(super) fn decided(report: &Report, plan: &Plan) -> Deciding {
+    let stages = plan.stages(Protocol::Http);
+    let found = stages.iter().flat_map(|stage| stage.rules.iter().map(move |rule| (stage.stage, rule)));
+    let mut named =
+        found.filter(|(_, rule)| report.policy.as_deref() == Some(&*rule.id) && !is_unnamed(&rule.origin));
+    match named.next() {
+        Some((stage, rule)) => Deciding {
+            what: format!("{} {}", stage.name().to_uppercase(), rule.origin),
+            file: rule.origin.policy.file.to_string(),
+            line: rule.origin.at.line,
+        },
+        None => Deciding { what: report.reason.clone(), file: String::new(), line: 0 },
     }
 }
 

@@ -5,10 +5,10 @@
 //! such ([`Problem::Unconfirmed`]).
 
 mod deciding;
-mod otherwise;
 mod printed;
 mod request;
 mod side;
+pub(crate) mod version_skew;
 mod words;
 
 pub use deciding::Deciding;
@@ -171,9 +171,7 @@ pub fn of_versions<'a>(
 ) -> Result<Changes, Problem> {
     let [a, b] = &both(old, new)?;
     let mut changes = between(&KINDS, a, b, now, crypto, limits)?;
-    if a.plan.version() != b.plan.version() {
-        otherwise::read(&mut changes, (old, a), (new, b), now, crypto);
-    }
+    version_skew::add(&mut changes, (old, a), (new, b), now, crypto);
     Ok(changes)
 }
 

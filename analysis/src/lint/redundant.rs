@@ -336,8 +336,11 @@ pub(crate) fn at_place(
             }
         }
     }
-    if trials.is_empty() || trials.len() > bounds.parts {
+    if trials.is_empty() {
         return Ok(Vec::new());
+    }
+    if trials.len() > bounds.parts {
+        return Err(Undecided::Unsupported("so many values and conditions in the rules that apply together"));
     }
     let states: Vec<State<'_>> =
         place.states().map(|state| State { resources: &resources, ..state }).collect();

@@ -75,9 +75,14 @@ pub(crate) fn cell(text: &str) -> String {
 pub(super) fn markdown(compared: &[Compared]) -> String {
     let different: Vec<&Compared> = compared.iter().filter(|one| !one.changes.is_equivalent()).collect();
     let mut out = String::from("## What these policies change\n\n");
+    let except = text::except(compared.iter().map(|one| &one.changes));
     if different.is_empty() {
-        out.push_str("Nothing: every request fares as before.\n");
+        let but = except.map_or_else(String::new, |except| format!(", except {}", cell(&except)));
+        let _ = writeln!(out, "Nothing: every request fares as before{but}.");
         return out;
+    }
+    if let Some(except) = except {
+        let _ = writeln!(out, "Not wholly compared: {}.\n", cell(&except));
     }
     for one in different {
         let _ = writeln!(out, "### {}\n", cell(&one.name));
@@ -167,6 +172,9 @@ pub(super) fn html(compared: &[Compared]) -> String {
     let different: Vec<&Compared> = compared.iter().filter(|one| !one.changes.is_equivalent()).collect();
     if different.is_empty() {
         body.push_str("<p>Nothing: every request fares as before.</p>\n");
+    }
+    if let Some(except) = text::except(compared.iter().map(|one| &one.changes)) {
+        let _ = writeln!(body, "<p>Not wholly compared: {}.</p>", text::escaped(&except));
     }
     for one in different {
         let _ = writeln!(body, "<h2>{}</h2>\n<table>", text::escaped(&one.name));

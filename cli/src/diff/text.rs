@@ -18,11 +18,8 @@ pub(crate) fn write(curl: bool, compared: &[Compared]) -> String {
         if !one.changes.complete {
             out.push_str("  and more, of which only the first are told\n");
         }
-        if let Some(except) = except(&one.changes) {
-            let _ = writeln!(
-                out,
-                "  left out, since the versions read it differently, but for some that were tried: {except}"
-            );
+        if let Some(except) = except([&one.changes]) {
+            let _ = writeln!(out, "  not wholly compared: {except}");
         }
         let witnesses = [
             ("newly allowed", &one.changes.newly_allowed),
@@ -39,21 +36,9 @@ pub(crate) fn write(curl: bool, compared: &[Compared]) -> String {
         }
         out.push('\n');
     }
+    let same = compared.iter().filter(|one| one.changes.is_equivalent()).map(|one| &one.changes);
+    let but = except(same).map_or_else(String::new, |except| format!(", except {except}"));
     let same = compared.len() - different.len();
-    let same_but: Vec<&str> = compared
-        .iter()
-        .filter(|one| one.changes.is_equivalent())
-        .flat_map(|one| one.changes.except.iter().copied())
-        .fold(Vec::new(), |mut all, one| {
-            if !all.contains(&one) {
-                all.push(one);
-            }
-            all
-        });
-    let but = match &same_but[..] {
-        [] => String::new(),
-        all => format!(", but for what the versions read differently: {}", all.join(", ")),
-    };
     let _ = match (compared.len(), different.len()) {
         (0, _) => writeln!(out, "no workload was compared"),
         (1, 0) => writeln!(out, "equivalent: every request fares as before{but}"),
@@ -70,9 +55,20 @@ pub(crate) fn write(curl: bool, compared: &[Compared]) -> String {
     out
 }
 
-/// What was left out, in one line.
-fn except(changes: &Changes) -> Option<String> {
-    (!changes.except.is_empty()).then(|| changes.except.join(", "))
+/// What two versions of Istio parse differently, in one line; `None`: nothing.
+pub(crate) fn except<'c>(changes: impl IntoIterator<Item = &'c Changes>) -> Option<String> {
+    let mut all: Vec<&str> = Vec::new();
+    for one in changes.into_iter().flat_map(|changes| &changes.except) {
+        if !all.contains(one) {
+            all.push(one);
+        }
+    }
+    (!all.is_empty()).then(|| {
+        format!(
+            "what the two versions parse differently, of which at most examples were tried: {}",
+            all.join(", ")
+        )
+    })
 }
 
 fn line(out: &mut String, style: Style, line: &Line) {

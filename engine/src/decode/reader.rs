@@ -116,7 +116,8 @@ impl fmt::Display for Problem {
 impl core::error::Error for Problem {}
 
 impl Problem {
-    /// A problem with a message and what to do about it; `help` may be empty.
+    /// A problem with a message and what to do about it; `help` may be empty, and is dropped where the feature `advice` is
+    /// off.
     pub fn new(code: &'static str, message: impl Into<String>, help: impl Into<String>) -> Self {
         let help = if cfg!(feature = "advice") { help.into() } else { String::new() };
         Problem { code, message: message.into(), help }

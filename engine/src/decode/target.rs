@@ -128,9 +128,7 @@ fn target_ref(cursor: Cursor<'_>) -> Option<TargetRef> {
         let help = advised(|| {
             match right_group {
             Some(_) if group == "networking.istio.io" => {
-                "only a gateway of the Gateway API is a target; a gateway of Istio's own is named by `selector`, with the \
-                 labels of its pods"
-                    .into()
+                "only a Gateway of the Gateway API is a target; select one of Istio's own by the labels of its pods".into()
             }
             Some("") => "a Service has the group \"\"".into(),
             Some(group) => format!("a {kind} has the group {group}"),

@@ -1,4 +1,5 @@
-//! What reaches the filters of two versions of Istio as different requests, so that no set of requests holds both.
+//! Requests that two versions of Istio parse differently before any policy is asked: the filters of the two see different
+//! requests, so that no set of requests can hold both.
 
 use crate::{
     compare::Side,
@@ -12,7 +13,7 @@ use gnomon_engine::{headers::is_inline, versions};
 /// Requests that [`compare`](crate::compare()) leaves out, since two versions read them differently; with the texts that
 /// policies have about them, to try some.
 #[derive(Clone, Debug, Default)]
-pub struct Otherwise {
+pub struct VersionSkew {
     /// Paths with a segment such as `/..;x`
     /// ([`versions::strips_parameters_of_dot_segments`](gnomon_engine::versions::strips_parameters_of_dot_segments)): the
     /// paths that conditions name. `None`: no condition is on paths, or both read them alike.
@@ -25,7 +26,7 @@ pub struct Otherwise {
 }
 
 /// What the two sides read differently.
-pub fn otherwise(old: Side<'_>, new: Side<'_>) -> Otherwise {
+pub fn version_skew(old: Side<'_>, new: Side<'_>) -> VersionSkew {
     let differ = |reads: fn(gnomon_engine::workload::IstioVersion) -> bool| {
         reads(old.plan.version()) != reads(new.plan.version())
     };
@@ -42,7 +43,7 @@ pub fn otherwise(old: Side<'_>, new: Side<'_>) -> Otherwise {
             Value::Net(_) | Value::Port(_) => None,
         })
     };
-    let mut found = Otherwise { query: differ(versions::checks_query), ..Otherwise::default() };
+    let mut found = VersionSkew { query: differ(versions::checks_query), ..VersionSkew::default() };
     for (axis, subject) in vocabulary.subjects.iter().enumerate() {
         match subject {
             Subject::Path if differ(versions::strips_parameters_of_dot_segments) => {

@@ -1,10 +1,10 @@
-//! Requests that two versions of Istio read differently before any policy is asked: they are not in the comparison, and
+//! Requests that two versions of Istio parse differently before any policy is asked: the comparison leaves them out, and
 //! some of them are tried.
 
-use super::{Changes, Ready, Source, Witness};
+use super::{Change, Changes, Line, Ready, Source, Witness, deciding::decided};
 use crate::invariant::{Requests, allowed};
 use gnomon_engine::{jwt::Crypto, prepare::RequestSpec, request::Protocol, verdict::Outcome};
-use gnomon_symbolic::{Kind, otherwise};
+use gnomon_symbolic::{Kind, version_skew};
 use serde_json::{Value, json};
 
 /// No more requests than this are tried.
@@ -13,18 +13,23 @@ const TRIED: usize = 2_000;
 const TEXTS: usize = 12;
 
 /// Adds to the changes what the two sides read differently: in words, and with requests that show it where some are found.
-pub(super) fn read<'a>(
+pub(crate) fn add<'a>(
     changes: &mut Changes,
     (old, a): (impl Source<'a>, &Ready<'_>),
     (new, b): (impl Source<'a>, &Ready<'_>),
     now: i64,
     crypto: &dyn Crypto,
 ) {
+    if a.plan.version() == b.plan.version() {
+        return;
+    }
     if !(a.has(Kind::Http) && b.has(Kind::Http)) || a.plan.is_ztunnel() {
         return;
     }
-    let differ = otherwise(a.side(), b.side());
-    let mut tries: Vec<RequestSpec> = Vec::new();
+    let differ = version_skew(a.side(), b.side());
+    const PATHS: &str = "paths with a segment such as `/..;x`";
+    const HEADERS: &str = "headers of several lines";
+    let mut tries: Vec<(&'static str, RequestSpec)> = Vec::new();
     // What either side allows is where a change of reading shows: a request for each rule that allows some.
     let bases = |rule: Value| {
         let found = |answer: Option<Changes>| {
@@ -38,14 +43,14 @@ pub(super) fn read<'a>(
         of_old.into_iter().flatten().chain(of_new.into_iter().flatten())
     };
     if let Some(paths) = &differ.paths {
-        changes.except.push("paths with a segment such as `/..;x`");
+        changes.except.push(PATHS);
         let members: Vec<String> = paths.iter().take(TEXTS).map(|path| absolute(path)).collect();
         for inner in members.iter().map(String::as_str).chain(["/x", "/"]) {
             for outer in members.iter().map(String::as_str).chain(["/x"]) {
                 let up = "/..;".repeat(outer.split('/').skip(1).count());
                 let raw = format!("{}{up}{inner}", outer.trim_end_matches('/'));
                 for base in [outer, inner].into_iter().flat_map(|path| bases(to(json!({"paths": [path]})))) {
-                    tries.push(RequestSpec { path: raw.clone(), ..base });
+                    tries.push((PATHS, RequestSpec { path: raw.clone(), ..base }));
                 }
             }
             if tries.len() > TRIED {
@@ -54,7 +59,7 @@ pub(super) fn read<'a>(
         }
     }
     if !differ.headers.is_empty() {
-        changes.except.push("headers of several lines");
+        changes.except.push(HEADERS);
     }
     for (name, values) in &differ.headers {
         let values: Vec<&str> = values.iter().take(TEXTS).map(String::as_str).chain(["x"]).collect();
@@ -66,7 +71,7 @@ pub(super) fn read<'a>(
                         let mut headers = base.headers.clone();
                         headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
                         headers.extend(pair.map(|value| (name.clone(), (*value).to_owned())));
-                        tries.push(RequestSpec { headers, ..base.clone() });
+                        tries.push((HEADERS, RequestSpec { headers, ..base.clone() }));
                     }
                 }
             }
@@ -75,14 +80,30 @@ pub(super) fn read<'a>(
     if differ.query {
         changes.except.push("the method QUERY without a content-type");
     }
-    for request in tries.into_iter().take(TRIED) {
+    for (requests, request) in tries.into_iter().take(TRIED) {
         let reports = (a.report(&request, now, crypto), b.report(&request, now, crypto));
         let (Ok(old), Ok(new)) = reports else { continue };
-        let place = match (old.verdict, new.verdict) {
-            (Outcome::Deny, Outcome::Allow) => &mut changes.newly_allowed,
-            (Outcome::Allow, Outcome::Deny) => &mut changes.newly_denied,
+        let (change, place) = match (old.verdict, new.verdict) {
+            (Outcome::Deny, Outcome::Allow) => (Change::Allowed, &mut changes.newly_allowed),
+            (Outcome::Allow, Outcome::Deny) => (Change::Denied, &mut changes.newly_denied),
             _ => continue,
         };
+        let told = |line: &Line| line.change == change && line.requests == requests;
+        if changes.summary.iter().any(told) {
+            continue;
+        }
+        // One line for all of them: which others fare so is not known.
+        changes.complete = false;
+        changes.summary.push(Line {
+            change,
+            protocol: Protocol::Http,
+            requests: requests.to_owned(),
+            operation: requests.to_owned(),
+            old: decided(&old, &a.plan),
+            new: decided(&new, &b.plan),
+            because: Vec::new(),
+            example: request.clone(),
+        });
         place.get_or_insert(Witness { request, old, new });
     }
 }

@@ -1,6 +1,6 @@
 //! For people and for programs.
 
-use super::{Checked, Result};
+use super::{Answer, Checked};
 use crate::{
     diff::formats::{cell, workload},
     style::{Style, plural, safe},
@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 /// How many kinds of requests are told of an invariant that does not hold.
 const LINES: usize = 10;
 
-pub(super) fn text(results: &[Result]) -> String {
+pub(super) fn text(results: &[Answer]) -> String {
     let style = Style::of_stdout();
     let mut out = String::new();
     for result in results {
@@ -48,14 +48,14 @@ pub(super) fn text(results: &[Result]) -> String {
 }
 
 /// Why there is no workload for it.
-fn absent(result: &Result) -> String {
+fn absent(result: &Answer) -> String {
     match &result.invariant.workloads[..] {
         [] => "no workload has a proxy that asks policies".to_owned(),
         wanted => format!("there is no workload {}", wanted.join(", ")),
     }
 }
 
-pub(super) fn json(results: &[Result]) -> String {
+pub(super) fn json(results: &[Answer]) -> String {
     let at = |one: &Checked| {
         let witness = one.witness();
         json!({
@@ -70,7 +70,7 @@ pub(super) fn json(results: &[Result]) -> String {
             "complete": one.changes.complete,
         })
     };
-    let of = |result: &Result| {
+    let of = |result: &Answer| {
         let invariant = &result.invariant;
         json!({
             "name": invariant.name,
@@ -82,13 +82,13 @@ pub(super) fn json(results: &[Result]) -> String {
         })
     };
     let value = json!({
-        "holds": results.iter().all(Result::holds),
+        "holds": results.iter().all(Answer::holds),
         "invariants": results.iter().map(of).collect::<Vec<Value>>(),
     });
     serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
 }
 
-pub(super) fn markdown(results: &[Result]) -> String {
+pub(super) fn markdown(results: &[Answer]) -> String {
     let mut out = String::from("| invariant | holds | for example | |\n|---|---|---|---|\n");
     for result in results {
         let name = cell(&result.invariant.name);

@@ -70,12 +70,12 @@ impl Checked {
 }
 
 /// An invariant, and what came of it; nothing: there is none of its workloads.
-struct Result {
+struct Answer {
     invariant: Invariant,
     at: Vec<Checked>,
 }
 
-impl Result {
+impl Answer {
     fn holds(&self) -> bool {
         !self.at.is_empty() && self.at.iter().all(|one| one.witness().is_none())
     }
@@ -146,18 +146,18 @@ pub(crate) fn run(args: &Args) -> Outcome {
                 }
             }
         }
-        results.push(Result { invariant, at });
+        results.push(Answer { invariant, at });
     }
     style::print(&match args.output {
         Format::Text => formats::text(&results),
         Format::Json => formats::json(&results),
         Format::Markdown => formats::markdown(&results),
     });
-    if results.iter().all(Result::holds) { Outcome::Good } else { Outcome::Bad }
+    if results.iter().all(Answer::holds) { Outcome::Good } else { Outcome::Bad }
 }
 
 /// Those of the file, then those of the library; or all that is wrong with them.
-fn read(args: &Args) -> std::result::Result<Vec<Invariant>, String> {
+fn read(args: &Args) -> Result<Vec<Invariant>, String> {
     let mut all = match &args.invariants {
         Some(path) => of_file(path)?,
         None => Vec::new(),
@@ -168,7 +168,7 @@ fn read(args: &Args) -> std::result::Result<Vec<Invariant>, String> {
     Ok(all)
 }
 
-fn of_file(path: &Path) -> std::result::Result<Vec<Invariant>, String> {
+fn of_file(path: &Path) -> Result<Vec<Invariant>, String> {
     let text = read_file(path).map_err(|unread| format!("error: {}", unread.message))?;
     let place = path.to_string_lossy();
     let (documents, problems) = parse(&text, &place);

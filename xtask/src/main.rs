@@ -45,7 +45,7 @@ cargo xtask <command>
                   what the native module costs: processor time, latency, memory, updates (eight minutes)
                   --write puts the tables into docs/performance.md
   bench diff [--write]
-                  what it costs to compare two sets of policies over all requests, natively and in V8: a table
+                  what it costs to compare two sets of policies over all requests, natively, in V8 and in Cedar: tables
                   --write puts it into docs/performance.md
   bench scale     how long, how large, how fast large policy sets are: a table
   bench coverage  how long it takes to change each part of 100 policies under 1,000 cases

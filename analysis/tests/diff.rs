@@ -1,7 +1,7 @@
 //! What a change of policies changes: pairs whose answer is known.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests may be blunt")]
 
-use gnomon_analysis::diff::{Change, Changes, State, document, of_workload};
+use gnomon_analysis::diff::{Change, Changes, Problem, State, document, of_workload};
 use gnomon_engine::{
     Mesh, Workload,
     jwt::{Algorithm, Crypto, Key, Signature},
@@ -19,6 +19,10 @@ impl Crypto for NoKeys {
 }
 
 fn changes_for(old: &str, new: &str, proxy: ProxyKind) -> Changes {
+    changes_of(old, new, proxy).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+fn changes_of(old: &str, new: &str, proxy: ProxyKind) -> Result<Changes, Problem> {
     let workload = Workload {
         namespace: "shop".into(),
         labels: vec![("app".into(), "orders".into())],
@@ -29,7 +33,6 @@ fn changes_for(old: &str, new: &str, proxy: ProxyKind) -> Changes {
     let [old, new] = [old, new].map(|text| load_text(text, "policies.yaml").unwrap().resources);
     let state = |resources| State { resources, workload: &workload, mesh: &mesh };
     of_workload(state(&old), state(&new), 1_900_000_000, &NoKeys, Default::default())
-        .unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 /// An AuthorizationPolicy of this action with these rules, in YAML's flow style.
@@ -333,6 +336,65 @@ fn places_of_tokens() {
     let witness = changes.newly_allowed.unwrap().request;
     assert_eq!(document(&witness)["headers"], serde_json::json!({"x-b": "malformed"}));
     assert!(changes.newly_denied.is_none());
+}
+
+/// Tokens that other keys have signed than before: there is no request to show, and it is not equivalent all the same.
+#[test]
+fn keys() {
+    const A: &str = "AQAB";
+    let inline = |kid: &str, n: &str| {
+        let modulus = format!("{n}{}Q", "A".repeat(341 - n.len()));
+        let jwks = format!(r#"{{"keys":[{{"kty":"RSA","kid":"{kid}","e":"{A}","n":"{modulus}"}}]}}"#);
+        format!("{{issuer: 'https://i', jwks: '{jwks}'}}")
+    };
+    let remote = |address: &str| format!("{{issuer: 'https://i', jwksUri: 'https://{address}'}}");
+    let one = |audience: &str, address: &str| {
+        format!("{{issuer: 'https://i', audiences: [{audience}], jwksUri: 'https://{address}'}}")
+    };
+    for (old, new, told) in [
+        (remote("a"), remote("a"), None),
+        (remote("a"), remote("b"), Some(("https://a", "https://b"))),
+        (inline("k", "zb"), inline("k", "zb"), None),
+        (inline("k", "zb"), inline("k", "zc"), Some(("jwks with k", "jwks with k"))),
+        (inline("k", "zb"), inline("l", "zb"), Some(("jwks with k", "jwks with l"))),
+        (remote("a"), inline("k", "zb"), Some(("https://a", "jwks with k"))),
+        ("{issuer: 'https://i'}".into(), remote("b"), Some(("its discovery document", "https://b"))),
+        // The keys of two audiences change places.
+        (
+            format!("{}, {}", one("x", "a"), one("z", "b")),
+            format!("{}, {}", one("x", "b"), one("z", "a")),
+            Some(("https://a and https://b", "https://b and https://a")),
+        ),
+    ] {
+        let changes = changes_for(&tokens(&old), &tokens(&new), ProxyKind::Sidecar);
+        let found: Vec<_> = changes.keys.iter().map(|keys| (keys.old.as_str(), keys.new.as_str())).collect();
+        assert_eq!(found, told.into_iter().collect::<Vec<_>>(), "{old} {new}");
+        assert_eq!(changes.is_equivalent(), told.is_none());
+        assert!(changes.summary.is_empty() && changes.complete);
+        // ztunnel reads no tokens.
+        assert!(changes_for(&tokens(&old), &tokens(&new), ProxyKind::Ztunnel).is_equivalent());
+    }
+    // An issuer that only one side knows is a change that requests show.
+    let all = policy("a", "ALLOW", "[{}]");
+    let changes = changes_for(&all, &(all.clone() + &tokens(&remote("a"))), ProxyKind::Sidecar);
+    assert!(changes.keys.is_empty() && changes.newly_denied.is_some());
+}
+
+/// What a rule writes from a token is not what a client sends: conditions on it are refused by name.
+#[test]
+fn headers_written_from_tokens() {
+    let of = |output: &str| {
+        tokens(&format!("{{issuer: 'https://i', jwksUri: 'https://i/keys'{output}}}"))
+            + &policy("a", "ALLOW", "[{when: [{key: 'request.headers[x-group]', values: [admin]}]}]")
+    };
+    let from = |claim: &str| of(&format!(", outputClaimToHeaders: [{{header: X-Group, claim: {claim}}}]"));
+    for (old, new) in [(from("group"), of("")), (of(""), from("group")), (from("group"), from("role"))] {
+        let found = changes_of(&old, &new, ProxyKind::Sidecar);
+        assert!(matches!(found, Err(Problem::Undecided(_))), "{found:?}");
+    }
+    // What no condition looks at makes no difference.
+    let unread = |claim: &str| from(claim).replace("X-Group", "x-other");
+    assert!(changes_for(&unread("group"), &unread("role"), ProxyKind::Sidecar).is_equivalent());
 }
 
 /// Every planted change is found, in the direction that it has.

@@ -146,6 +146,9 @@ fn text(name: &str, found: &Drift) -> String {
         let _ = writeln!(out, "  {}: {}", style.bad(title(line.change)), style::safe(&line.requests));
         let _ = writeln!(out, "      declared: {}; loaded: {}", deciding(&line.old), deciding(&line.new));
     }
+    for keys in &changes.keys {
+        let _ = writeln!(out, "  {}", style.bad(&style::safe(&keys.to_string())));
+    }
     if !changes.complete {
         out.push_str("  and more, of which only the first are told\n");
     }
@@ -202,6 +205,9 @@ fn markdown(name: &str, found: &Drift) -> String {
     let Some(changes) = &found.changes else { return out };
     if let Some(except) = except([changes]) {
         let _ = writeln!(out, "\nNot wholly compared: {}.", cell(&except));
+    }
+    for keys in &changes.keys {
+        let _ = writeln!(out, "\nOther keys: {}.", cell(&keys.to_string()));
     }
     if !changes.summary.is_empty() {
         out.push_str("\n| requests | are | declared | loaded |\n|---|---|---|---|\n");

@@ -62,8 +62,10 @@ pub(crate) fn signature(authenticator: &Authenticator) -> Vec<String> {
         .rules()
         .map(|rule| {
             let seen: Vec<Sight> = places.iter().map(|place| rule.sees(place)).collect();
+            // Rules of policies may look at what it writes.
+            let writes: Vec<_> = rule.writes().collect();
             format!(
-                "{:?} {:?} {} {} {:?} {} {:?} {:?} {:?}",
+                "{:?} {:?} {} {} {:?} {} {:?} {:?} {:?} {writes:?}",
                 rule.issuer(),
                 rule.audiences(),
                 rule.is_required(),

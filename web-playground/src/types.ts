@@ -257,6 +257,8 @@ export interface Changes {
   summary: ChangedRequests[];
   /** False: these are the first ones only. */
   complete: boolean;
+  /** Issuers whose tokens are checked with other keys; absent: none. */
+  keys?: { issuer: string; old: string; new: string }[];
 }
 
 /** What {@link compare} and {@link whoCan} answer; of the latter the summary says who may, and `new` by which rule. */

@@ -5,6 +5,7 @@
 //! such ([`Problem::Unconfirmed`]).
 
 mod deciding;
+mod keys;
 mod printed;
 mod request;
 mod side;
@@ -12,6 +13,7 @@ pub(crate) mod version_skew;
 mod words;
 
 pub use deciding::Deciding;
+pub use keys::KeyChange;
 pub use printed::{change_name, printed};
 pub use request::document;
 pub use side::Source;
@@ -62,12 +64,17 @@ pub struct Changes {
     pub complete: bool,
     /// Requests that two versions of Istio read differently, of which only some were tried ([`of_versions`]).
     pub except: Vec<&'static str>,
+    /// Issuers whose tokens are checked with other keys.
+    pub keys: Vec<KeyChange>,
 }
 
 impl Changes {
     /// Every request fares as before.
     pub fn is_equivalent(&self) -> bool {
-        self.newly_allowed.is_none() && self.newly_denied.is_none() && self.newly_undecided.is_none()
+        self.newly_allowed.is_none()
+            && self.newly_denied.is_none()
+            && self.newly_undecided.is_none()
+            && self.keys.is_empty()
     }
 }
 
@@ -207,6 +214,9 @@ pub(crate) fn between(
 ) -> Result<Changes, Problem> {
     let asking = Asking { sides: [old, new], now, crypto };
     let mut changes = Changes { complete: true, ..Changes::default() };
+    if kinds.contains(&Kind::Http) {
+        changes.keys = keys::changed(old, new);
+    }
     for kind in asking.kinds(kinds) {
         if let Some(mut comparison) = compare(old.side(), new.side(), kind, limits)? {
             asking.show(&mut changes, &mut comparison)?;

@@ -16,7 +16,8 @@ pub fn printed(changes: &Changes) -> Map<String, Value> {
         ("summary", changes.summary.iter().map(line).collect()),
     ];
     let except = (!changes.except.is_empty()).then(|| ("except", json!(changes.except)));
-    fields.into_iter().chain(except).map(|(name, value)| (name.to_owned(), value)).collect()
+    let keys = (!changes.keys.is_empty()).then(|| ("keys", json!(changes.keys)));
+    fields.into_iter().chain(except).chain(keys).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Which way, in one word.

@@ -153,6 +153,11 @@ impl<'a> Ready<'a> {
         Side { plan: &self.plan, workload: self.workload, mesh: self.mesh }
     }
 
+    /// It is what a proxy has loaded.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.outside.is_some()
+    }
+
     /// Is it asked about these?
     pub(crate) fn has(&self, kind: Kind) -> bool {
         let [http, tcp] = self.kinds;

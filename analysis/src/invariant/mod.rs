@@ -269,5 +269,6 @@ fn only(changes: Changes, change: Change) -> Changes {
             .collect(),
         complete: changes.complete,
         except: changes.except,
+        keys: changes.keys,
     }
 }

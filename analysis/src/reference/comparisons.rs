@@ -130,6 +130,11 @@ const COMPARED: Object = {
                  tried; absent: nothing.",
             ),
             field(
+                "keys",
+                List(&Shape::Object(&KEY_CHANGE)),
+                "Issuers whose tokens are checked with other keys than before; absent: none.",
+            ),
+            field(
                 "link",
                 Text("http://localhost:4321/#s=q1a"),
                 "With --link, where there is a difference, the address that opens it in the playground.",
@@ -146,6 +151,19 @@ const COMPARED: Object = {
         ],
         ..PRINTED
     }
+};
+
+const KEY_CHANGE: Object = Object {
+    name: "keyChange",
+    doc: "An issuer whose tokens both sides check, with other keys: of what only one side's keys have signed, the other \
+          refuses. No request shows it, for want of the private keys.",
+    fields: &[
+        field("issuer", Text("https://accounts.example.com"), "The issuer; empty: a rule for any."),
+        field("old", Text("https://accounts.example.com/jwks.json"), "Where the old side has its keys from."),
+        field("new", Text("jwks with kid-2"), "Where the new side has them from."),
+    ],
+    required: &["issuer", "old", "new"],
+    ..PRINTED
 };
 
 const SAID: Object = Object {

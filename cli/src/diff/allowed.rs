@@ -14,6 +14,8 @@ pub(super) struct Intended(Vec<Entry>);
 struct Entry {
     policy: Option<String>,
     workload: Option<String>,
+    /// Whose keys may change.
+    issuer: Option<String>,
 }
 
 /// Reads the file.
@@ -27,7 +29,8 @@ pub(super) fn read(path: &Path) -> Result<Intended, String> {
     let list = documents.first().and_then(|document| document.get("allow")).and_then(Node::as_list);
     let Some(list) = list else {
         return Err(format!(
-            "{place}: write a list `allow:` of `policy: NAMESPACE/NAME` and `workload: NAME`"
+            "{place}: write a list `allow:` of `policy: NAMESPACE/NAME`, `issuer: ISSUER` and `workload: \
+             NAME`"
         ));
     };
     let mut entries = Vec::new();
@@ -35,11 +38,12 @@ pub(super) fn read(path: &Path) -> Result<Intended, String> {
         let Value::Map(fields) = &node.value else {
             return Err(format!("{place}:{}: an entry is a map", node.at.line));
         };
-        let mut entry = Entry { policy: None, workload: None };
+        let mut entry = Entry { policy: None, workload: None, issuer: None };
         for (key, value) in fields {
             let field = match key.name.as_str() {
                 "policy" => &mut entry.policy,
                 "workload" => &mut entry.workload,
+                "issuer" => &mut entry.issuer,
                 other => return Err(format!("{place}:{}: `{other}` is no field of an entry", key.at.line)),
             };
             let Value::String(text) = &value.value else {
@@ -47,11 +51,20 @@ pub(super) fn read(path: &Path) -> Result<Intended, String> {
             };
             *field = Some(text.clone());
         }
-        if entry.policy.is_none() && entry.workload.is_none() {
-            return Err(format!(
-                "{place}:{}: an entry without `policy` and `workload` allows all",
-                node.at.line
-            ));
+        match (&entry.policy, &entry.workload, &entry.issuer) {
+            (None, None, None) => {
+                return Err(format!(
+                    "{place}:{}: an entry without `policy`, `issuer` and `workload` allows all",
+                    node.at.line
+                ));
+            }
+            (Some(_), _, Some(_)) => {
+                return Err(format!(
+                    "{place}:{}: `policy` is about rules, `issuer` about keys: make two entries of them",
+                    node.at.line
+                ));
+            }
+            _ => {}
         }
         entries.push(entry);
     }
@@ -63,12 +76,23 @@ impl Intended {
     pub(super) fn leaves(&self, workload: &str, changes: &Changes) -> bool {
         let newly = || changes.summary.iter().filter(|line| line.change == Change::Allowed);
         let all_told = changes.complete || newly().next().is_none() && changes.newly_allowed.is_none();
+        let here =
+            || self.0.iter().filter(|entry| entry.workload.as_deref().is_none_or(|name| name == workload));
         let intended = |what: &str| {
-            self.0.iter().any(|entry| {
-                entry.workload.as_deref().is_none_or(|name| name == workload)
+            here().any(|entry| {
+                entry.issuer.is_none()
                     && entry.policy.as_deref().is_none_or(|policy| what.contains(&format!(" {policy} rule ")))
             })
         };
-        !all_told || newly().any(|line| !intended(&line.new.what) && !intended(&line.old.what))
+        // Whoever has the new keys makes tokens that were refused before.
+        let known = |issuer: &str| {
+            let named = |entry: &Entry| {
+                entry.policy.is_none() && entry.issuer.as_deref().is_none_or(|name| name == issuer)
+            };
+            here().any(named)
+        };
+        !all_told
+            || changes.keys.iter().any(|keys| !known(&keys.issuer))
+            || newly().any(|line| !intended(&line.new.what) && !intended(&line.old.what))
     }
 }

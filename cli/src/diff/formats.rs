@@ -86,7 +86,12 @@ pub(super) fn markdown(compared: &[Compared]) -> String {
     }
     for one in different {
         let _ = writeln!(out, "### {}\n", cell(&one.name));
-        out.push_str("| change | requests | before | now | because |\n|---|---|---|---|---|\n");
+        for keys in &one.changes.keys {
+            let _ = writeln!(out, "Other keys: {}.\n", cell(&keys.to_string()));
+        }
+        if !one.changes.summary.is_empty() {
+            out.push_str("| change | requests | before | now | because |\n|---|---|---|---|---|\n");
+        }
         for line in &one.changes.summary {
             let _ = writeln!(
                 out,
@@ -116,6 +121,9 @@ pub(super) fn markdown(compared: &[Compared]) -> String {
     }
     out
 }
+
+/// What code scanning calls a change of keys.
+const KEYS: &str = "keys";
 
 /// SARIF: a result for each line of the summary, at the rule that decides now, or decided before; the other one is related.
 /// `file`: what has been compared, for changes that no rule stands behind, since code scanning takes no result without a
@@ -152,9 +160,24 @@ pub(super) fn sarif(compared: &[Compared], file: &str) -> String {
             }
             results.push(result);
         }
+        for keys in &one.changes.keys {
+            let mut at = whole_line(file, 0);
+            set(&mut at, "logicalLocations", json!([{"name": one.name}]));
+            results.push(json!({
+                "ruleId": KEYS,
+                "ruleIndex": changes.len(),
+                "level": "warning",
+                "message": {"text": format!("{}: {keys}", one.name)},
+                "locations": [at],
+            }));
+        }
     }
-    let rule = |change| json!({"id": change_name(change), "shortDescription": {"text": format!("Requests that are {}", title(change))}});
-    log(&changes.map(rule), &results)
+    let rule = |id: &str, text: &str| json!({"id": id, "shortDescription": {"text": text}});
+    let of_change =
+        |change: &Change| rule(change_name(*change), &format!("Requests that are {}", title(*change)));
+    let mut rules: Vec<Value> = changes.iter().map(of_change).collect();
+    rules.push(rule(KEYS, "Tokens that are checked with other keys"));
+    log(&rules, &results)
 }
 
 /// A line, all of it: no column is known.
@@ -177,10 +200,16 @@ pub(super) fn html(compared: &[Compared]) -> String {
         let _ = writeln!(body, "<p>Not wholly compared: {}.</p>", text::escaped(&except));
     }
     for one in different {
-        let _ = writeln!(body, "<h2>{}</h2>\n<table>", text::escaped(&one.name));
-        body.push_str(
-            "<tr><th>change</th><th>requests</th><th>before</th><th>now</th><th>because</th></tr>\n",
-        );
+        let _ = writeln!(body, "<h2>{}</h2>", text::escaped(&one.name));
+        for keys in &one.changes.keys {
+            let _ = writeln!(body, "<p>Other keys: {}</p>", text::escaped(&keys.to_string()));
+        }
+        if !one.changes.summary.is_empty() {
+            body.push_str("<table>\n");
+            body.push_str(
+                "<tr><th>change</th><th>requests</th><th>before</th><th>now</th><th>because</th></tr>\n",
+            );
+        }
         for line in &one.changes.summary {
             let cells = [
                 title(line.change).to_owned(),
@@ -193,7 +222,9 @@ pub(super) fn html(compared: &[Compared]) -> String {
                 cells.iter().map(|cell| format!("<td>{}</td>", text::escaped(cell))).collect();
             let _ = writeln!(body, "<tr>{}</tr>", cells.concat());
         }
-        body.push_str("</table>\n");
+        if !one.changes.summary.is_empty() {
+            body.push_str("</table>\n");
+        }
         let witnesses =
             [(Change::Allowed, &one.changes.newly_allowed), (Change::Denied, &one.changes.newly_denied)];
         for (change, witness) in witnesses {

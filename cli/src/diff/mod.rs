@@ -42,10 +42,11 @@ pub(crate) struct Args {
     /// Of objects of one name take the last one read, as `kubectl apply` does
     #[arg(long)]
     last_wins: bool,
-    /// Exit 1 where a request is newly allowed
+    /// Exit 1 where a request is newly allowed, or tokens are checked with other keys
     #[arg(long)]
     deny_new_access: bool,
-    /// New access that is intended: a file with a list `allow:` of `policy: NAMESPACE/NAME` and `workload: NAME`
+    /// New access that is intended: a file with a list `allow:` of `policy: NAMESPACE/NAME`, `issuer: ISSUER` and
+    /// `workload: NAME`
     #[arg(long, value_name = "FILE", requires = "deny_new_access")]
     allow: Option<PathBuf>,
     /// Print the requests as commands of curl too
@@ -168,7 +169,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Format::Sarif => {
             let files =
                 [(new, &args.new), (old, &args.old)].into_iter().find_map(|(side, named)| match side {
-                    Side::Policies(read) => read.loaded.sources.keys().min().map(AsRef::as_ref),
+                    Side::Policies(read) => {
+                        let read = read.loaded.sources.keys().min().map(AsRef::as_ref);
+                        read.or_else(|| (!named.contains(':')).then_some(named.as_str()))
+                    }
                     Side::Loaded(_) => Some(named.strip_prefix("envoy:").unwrap_or(named)),
                 });
             formats::sarif(&compared, files.unwrap_or("."))

@@ -15,6 +15,9 @@ pub(crate) fn write(curl: bool, compared: &[Compared]) -> String {
         for line in &one.changes.summary {
             self::line(&mut out, style, line);
         }
+        for keys in &one.changes.keys {
+            let _ = writeln!(out, "  {}", style.doubt(&safe(&keys.to_string())));
+        }
         if !one.changes.complete {
             out.push_str("  and more, of which only the first are told\n");
         }

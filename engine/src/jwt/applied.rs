@@ -1,7 +1,7 @@
 //! The rules of an [`Authenticator`], for whoever reasons about all tokens rather than asks about one.
 
 use super::{
-    Authenticator, Place,
+    Authenticator, Key, Place,
     verify::{Keys, Rule, bare_audience},
     view::View,
 };
@@ -11,6 +11,17 @@ use alloc::{format, string::String, vec::Vec};
 /// A rule as it is enforced.
 #[derive(Clone, Copy, Debug)]
 pub struct AppliedRule<'a>(&'a Rule);
+
+/// Where the keys of a rule come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySource<'a> {
+    /// They are written in the rule: those that can be used.
+    Inline(&'a [Key]),
+    /// They are fetched from this address; empty: from where the issuer's discovery document says.
+    Remote(&'a str),
+    /// None can be had.
+    Nowhere,
+}
 
 /// What a rule finds where a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +70,21 @@ impl<'a> AppliedRule<'a> {
     /// No key set can be had for it, so that it lets no token pass.
     pub fn has_no_keys(self) -> bool {
         matches!(self.0.keys, Keys::Nobodys)
+    }
+
+    /// Where its keys come from.
+    pub fn keys(self) -> KeySource<'a> {
+        match &self.0.keys {
+            Keys::Inline { keys, .. } => KeySource::Inline(keys),
+            Keys::Remote(address) => KeySource::Remote(address),
+            Keys::Nobodys => KeySource::Nowhere,
+        }
+    }
+
+    /// What it writes into headers, as far as it tells two rules apart: each header with the claim, split at its dots; no
+    /// claim: the whole payload.
+    pub fn writes(self) -> impl Iterator<Item = (&'a str, &'a [String])> {
+        self.0.outputs.written()
     }
 
     /// The claims that are split at spaces where they are strings.

@@ -24,7 +24,7 @@ mod trace;
 mod verify;
 mod view;
 
-pub use applied::{AppliedRule, Sight};
+pub use applied::{AppliedRule, KeySource, Sight};
 pub use der::der_signature;
 pub use edit::Edit;
 pub use json::Json;

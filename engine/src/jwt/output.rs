@@ -57,6 +57,12 @@ impl Outputs {
         self.payload_header.as_deref().into_iter().chain(self.claim_headers.iter().map(|(name, _)| &**name))
     }
 
+    /// Each header with the claim that is written into it; no claim: the whole payload.
+    pub(super) fn written(&self) -> impl Iterator<Item = (&str, &[String])> {
+        let payload = self.payload_header.as_deref().map(|name| (name, <&[String]>::default()));
+        payload.into_iter().chain(self.claim_headers.iter().map(|(name, claim)| (&**name, &claim[..])))
+    }
+
     /// What the rule writes into this header, where it does.
     pub(super) fn written_from(&self, header: &str) -> Option<String> {
         if self.payload_header.as_deref() == Some(header) {

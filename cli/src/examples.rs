@@ -112,6 +112,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("gnomon who-can GET /reports/x -p cli/tests/data/diff/new.yaml", "everybody who may read it"),
             ("gnomon who-can DELETE -p cli/tests/data/diff/new.yaml --port 8080 -o json", "for programs"),
+            (
+                "gnomon who-can GET /api/orders/7 --to orders.shop --via gateway -p cli/tests/data/hops",
+                "through the ingress gateway",
+            ),
         ],
     ),
     (

@@ -15,6 +15,7 @@ mod eval;
 mod examples;
 mod explanation;
 mod findings;
+mod gateway;
 mod init;
 mod lint;
 mod loaded;

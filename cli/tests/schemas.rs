@@ -119,6 +119,8 @@ fn who_may() {
         schema.check(&printed(&["who-can", "GET", "/api/orders", "-p", demo, "-o", "json"])),
         Vec::<String>::new()
     );
+    let through = printed(&["who-can", "--via", "gateway", "-p", "cli/tests/data/hops", "-o", "json"]);
+    assert_eq!(schema.check(&through), Vec::<String>::new());
     assert_eq!(unseen(&schema), Vec::<String>::new());
 }
 
@@ -142,6 +144,8 @@ fn matrices() {
         let matrix = printed(&[&["matrix", "-p", new, "-o", "json"], more].concat());
         assert_eq!(schema.check(&matrix), Vec::<String>::new());
     }
+    let through = printed(&["matrix", "--via", "gateway", "-p", "cli/tests/data/hops", "-o", "json"]);
+    assert_eq!(schema.check(&through), Vec::<String>::new());
     assert_eq!(unseen(&schema), Vec::<String>::new());
 }
 

@@ -71,8 +71,24 @@ pub fn compare<'p>(
     kind: Kind,
     limits: Limits,
 ) -> Result<Option<Comparison<'p>>, Undecided> {
+    compare_within(old, new, &[], kind, limits)
+}
+
+/// As [`compare`], of those requests only that each of `within` allows: proxies on the way, which see the same request as
+/// the two sides do.
+///
+/// # Errors
+///
+/// As [`compare`]; and where it is not certain what one of `within` allows.
+pub fn compare_within<'p>(
+    old: Side<'p>,
+    new: Side<'p>,
+    within: &[Side<'p>],
+    kind: Kind,
+    limits: Limits,
+) -> Result<Option<Comparison<'p>>, Undecided> {
     let settings = [old, new].map(Side::settings);
-    for side in [old, new] {
+    for side in [old, new].iter().chain(within) {
         if let Some(why) = side.plan.refused_configuration(kind.protocol()) {
             return Err(Undecided::Refused(why.to_owned()));
         }
@@ -81,7 +97,12 @@ pub fn compare<'p>(
     let releases = [old, new].map(|side| {
         side.plan.releases().map(|plan| Stages::of(plan, kind, &mut vocabulary)).collect::<Vec<_>>()
     });
-    let tokens = reads_tokens(old, new, kind);
+    let mut on_the_way = Vec::with_capacity(within.len());
+    for side in within {
+        let all = side.plan.releases().map(|plan| Stages::of(plan, kind, &mut vocabulary));
+        on_the_way.push((*side, all.collect::<Vec<_>>()));
+    }
+    let tokens = [old, new].iter().chain(within).any(|side| reads_tokens(*side, kind));
     let signatures =
         [old, new].map(|side| if tokens { tokens::signature(side.plan.authenticator()) } else { vec![] });
     let same_frame = settings_agree(&settings)
@@ -99,11 +120,12 @@ pub fn compare<'p>(
             "the two sides have different proxies: what reaches their filters is not the same request",
         ));
     }
-    let relevant = match same_frame {
+    let relevant = match same_frame && within.is_empty() {
         true => relevance::relevant(&vocabulary, &changed),
         false => vec![true; vocabulary.forms.len()],
     };
-    let mut comparing = Comparing { vocabulary, releases, relevant, tokens, kind, old, new };
+    let mut comparing =
+        Comparing { vocabulary, releases, relevant, tokens, kind, old, new, within: on_the_way };
     let mut space = comparing.space(&settings[1], limits)?;
     comparing.finish(&mut space).map(|found| {
         let Found { functions, allowed, newly, consistent } = found;
@@ -148,19 +170,20 @@ pub(crate) fn single<'p>(
         return Err(Undecided::Unsupported("a proxy that does not verify its clients' certificates"));
     }
     let stages = stages.clone();
-    let tokens = reads_tokens(side, side, kind);
+    let tokens = reads_tokens(side, kind);
     let relevant = vec![true; vocabulary.forms.len()];
     let releases = [releases.clone(), releases];
-    let mut comparing = Comparing { vocabulary, releases, relevant, tokens, kind, old: side, new: side };
+    let within = Vec::new();
+    let mut comparing =
+        Comparing { vocabulary, releases, relevant, tokens, kind, old: side, new: side, within };
     let mut space = comparing.space(&side.settings(), limits)?;
     let found = comparing.finish(&mut space)?;
     let [functions, _] = found.functions;
     Ok((space, stages, functions, found.consistent))
 }
 
-fn reads_tokens(old: Side<'_>, new: Side<'_>, kind: Kind) -> bool {
-    kind == Kind::Http
-        && [old, new].iter().any(|side| !side.plan.is_ztunnel() && !side.plan.authenticator().is_empty())
+fn reads_tokens(side: Side<'_>, kind: Kind) -> bool {
+    kind == Kind::Http && !side.plan.is_ztunnel() && !side.plan.authenticator().is_empty()
 }
 
 /// What depends on the release in how rules see a request.
@@ -199,6 +222,7 @@ struct Comparing<'p> {
     kind: Kind,
     old: Side<'p>,
     new: Side<'p>,
+    within: Vec<(Side<'p>, Vec<Stages<'p>>)>,
 }
 
 struct Found {
@@ -209,13 +233,22 @@ struct Found {
 }
 
 impl<'p> Comparing<'p> {
+    /// Whoever is asked.
+    fn plans(&self) -> impl Iterator<Item = &'p Plan> {
+        [self.old, self.new]
+            .into_iter()
+            .chain(self.within.iter().map(|(side, _)| *side))
+            .map(|side| side.plan)
+    }
+
     /// The axes of what is relevant.
     fn space(&mut self, proxy: &ProxySettings, limits: Limits) -> Result<Space, Undecided> {
         let mut looks: Vec<Literal> = Vec::new();
-        for stages in self.releases.iter().flatten() {
+        let on_the_way = self.within.iter().flat_map(|(_, stages)| stages);
+        for stages in self.releases.iter().flatten().chain(on_the_way) {
             looks.extend(stages.looks(&mut self.vocabulary));
         }
-        let authenticators = [self.old.plan.authenticator(), self.new.plan.authenticator()];
+        let authenticators: Vec<_> = self.plans().map(Plan::authenticator).collect();
         let of_tokens = self.tokens.then(|| tokens::looks(&mut self.vocabulary, &authenticators));
         looks.extend(of_tokens.iter().flat_map(|looks| looks.all.iter().cloned()));
         if self.old.plan.is_ztunnel() != self.new.plan.is_ztunnel() {
@@ -290,10 +323,10 @@ impl<'p> Comparing<'p> {
             proxy,
             trust_domain: &self.new.mesh.trust_domain,
             // What only one side does is left out: see `version_skew`.
-            joins_lines: !(lines(self.old.plan) && lines(self.new.plan)),
-            strips_parameters: [self.old, self.new]
-                .into_iter()
-                .any(|side| versions::strips_parameters_of_dot_segments(side.plan.version())),
+            joins_lines: !self.plans().all(lines),
+            strips_parameters: self
+                .plans()
+                .any(|plan| versions::strips_parameters_of_dot_segments(plan.version())),
             of_tokens: &headers,
             token_places: &places,
         };
@@ -325,8 +358,30 @@ impl<'p> Comparing<'p> {
                 *tokens = tokens::stage(space, &mut self.vocabulary, side.plan.authenticator())?;
             }
         }
-        let consistent = consistent(space, &mut self.vocabulary)?;
+        let mut consistent = consistent(space, &mut self.vocabulary)?;
+        let mut passing = Vec::with_capacity(self.within.len());
+        for (side, _) in &self.within {
+            passing.push(match self.tokens {
+                true => tokens::stage(space, &mut self.vocabulary, side.plan.authenticator())?,
+                false => Tokens::NONE,
+            });
+        }
         let mut builder = Builder::new(space);
+        for (tokens, (side, releases)) in passing.into_iter().zip(&self.within) {
+            let believes = side.plan.believes_peers();
+            for stages in releases {
+                let Functions { allowed, .. } =
+                    builder.functions(&mut self.vocabulary, stages, tokens, believes, &self.relevant)?;
+                let manager = &mut builder.space.manager;
+                let unsure = manager.minus(allowed.possible, allowed.certain)?;
+                if manager.and(unsure, consistent)? != Bdd::FALSE {
+                    return Err(Undecided::Unsupported(
+                        "a proxy on the way of which it is not certain what it allows",
+                    ));
+                }
+                consistent = manager.and(consistent, allowed.certain)?;
+            }
+        }
         let mut functions = Vec::new();
         let mut allowed = [Margin::TRUE; 2];
         for (number, (tokens, side)) in stage.into_iter().zip([self.old, self.new]).enumerate() {

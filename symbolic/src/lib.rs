@@ -42,7 +42,7 @@ mod undecided;
 mod version_skew;
 mod witness;
 
-pub use compare::{Comparison, Side, compare};
+pub use compare::{Comparison, Side, compare, compare_within};
 pub use cover::{Change, Cube, Part, Phrase, Reason};
 pub use idle::{Idle, WhyIdle, idle};
 pub use kind::Kind;

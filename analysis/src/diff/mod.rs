@@ -27,7 +27,7 @@ use gnomon_engine::{
     resource::Resources,
     verdict::{Outcome, Report},
 };
-use gnomon_symbolic::{Comparison, Kind, Limits, Undecided, compare};
+use gnomon_symbolic::{Comparison, Kind, Limits, Undecided};
 pub(crate) use side::{Ready, agree_on_scope, compiled};
 pub(crate) use words::rule_change;
 
@@ -218,7 +218,7 @@ pub(crate) fn between(
         changes.keys = keys::changed(old, new);
     }
     for kind in asking.kinds(kinds) {
-        if let Some(mut comparison) = compare(old.side(), new.side(), kind, limits)? {
+        if let Some(mut comparison) = old.compared(new, kind, limits)? {
             asking.show(&mut changes, &mut comparison)?;
             asking.sum_up(&mut changes, &mut comparison)?;
         }
@@ -237,7 +237,7 @@ pub(crate) fn witness(
 ) -> Result<Option<Witness>, Problem> {
     let asking = Asking { sides: [old, new], now, crypto };
     for kind in asking.kinds(kinds) {
-        if let Some(mut comparison) = compare(old.side(), new.side(), kind, limits)? {
+        if let Some(mut comparison) = old.compared(new, kind, limits)? {
             let mut changes = Changes::default();
             asking.show(&mut changes, &mut comparison)?;
             let shown = [changes.newly_allowed, changes.newly_denied, changes.newly_undecided];
@@ -352,7 +352,7 @@ impl Asking<'_> {
         let report = |side: &Ready<'_>| side.report(&request, self.now, self.crypto);
         let unconfirmed = || Problem::Unconfirmed(Box::new(request.clone()));
         let [old, new] = self.sides;
-        let (old, new) = (report(old).map_err(|_| unconfirmed())?, report(new).map_err(|_| unconfirmed())?);
+        let (old, new) = (report(old).ok_or_else(unconfirmed)?, report(new).ok_or_else(unconfirmed)?);
         let wanted = match change {
             Change::Allowed => Outcome::Allow,
             Change::Denied => Outcome::Deny,

@@ -13,8 +13,8 @@ use gnomon_engine::{
     versions,
     workload::ProxyKind,
 };
-use gnomon_envoy_config::import::{Reach, Scope, Undecided};
-use gnomon_symbolic::{Kind, Side};
+use gnomon_envoy_config::import::{Reach, Scope};
+use gnomon_symbolic::{Comparison, Kind, Limits, Side, compare_within};
 use std::borrow::Cow;
 
 /// What can be a side: what policies make of a workload, or what a proxy has loaded.
@@ -57,11 +57,13 @@ pub struct Ready<'a> {
     pub(crate) behind_listener: bool,
     /// What is not asked about, as rules that match it; `None`: everything is.
     pub(crate) outside: Option<[Vec<Rule>; 2]>,
+    /// What a request passes before it comes here, and for whom: only what all of these allow is asked about.
+    pub(crate) before: Vec<(&'a Plan, &'a Workload)>,
     /// What answers single requests; `None`: the plan.
     pub(crate) proxy: Option<Answers<'a>>,
 }
 
-type Answers<'a> = Box<dyn Fn(&RequestSpec, i64, &dyn Crypto) -> Result<Report, Undecided> + 'a>;
+type Answers<'a> = Box<dyn Fn(&RequestSpec, i64, &dyn Crypto) -> Option<Report> + 'a>;
 
 impl<'a> Source<'a> for State<'a> {
     fn ready(self, _: Option<&Workload>) -> Result<Ready<'a>, Problem> {
@@ -113,7 +115,8 @@ impl<'a> Source<'a> for Proxy<'a> {
             port,
             behind_listener,
             outside: Some(outside),
-            proxy: Some(Box::new(move |spec, now, crypto| self.report(spec, now, crypto))),
+            before: Vec::new(),
+            proxy: Some(Box::new(move |spec, now, crypto| self.report(spec, now, crypto).ok())),
         })
     }
 
@@ -145,8 +148,30 @@ impl<'a> Ready<'a> {
             port: None,
             behind_listener: false,
             outside: None,
+            before: Vec::new(),
             proxy: None,
         }
+    }
+
+    /// A plan that is asked about requests as they come to a gateway.
+    pub(crate) fn on_the_way(plan: Plan, gateway: &'a Workload, mesh: &'a Mesh) -> Ready<'a> {
+        Ready::of(plan, gateway, mesh)
+    }
+
+    /// What is passed before.
+    fn within(&self) -> Vec<Side<'_>> {
+        let side = |(plan, workload): &(&'a Plan, &'a Workload)| Side { plan, workload, mesh: self.mesh };
+        self.before.iter().map(side).collect()
+    }
+
+    /// The comparison with another side, of requests of this kind.
+    pub(crate) fn compared<'s>(
+        &'s self,
+        new: &'s Ready<'_>,
+        kind: Kind,
+        limits: Limits,
+    ) -> Result<Option<Comparison<'s>>, gnomon_symbolic::Undecided> {
+        compare_within(self.side(), new.side(), &new.within(), kind, limits)
     }
 
     pub(crate) fn side(&self) -> Side<'_> {
@@ -164,13 +189,8 @@ impl<'a> Ready<'a> {
         if kind == Kind::Tcp { tcp } else { http }
     }
 
-    /// What it says of a request.
-    pub(crate) fn report(
-        &self,
-        spec: &RequestSpec,
-        now: i64,
-        crypto: &dyn Crypto,
-    ) -> Result<Report, Undecided> {
+    /// What it says of a request; `None`: it does not come here.
+    pub(crate) fn report(&self, spec: &RequestSpec, now: i64, crypto: &dyn Crypto) -> Option<Report> {
         if let Some(answers) = &self.proxy {
             return answers(spec, now, crypto);
         }
@@ -179,7 +199,7 @@ impl<'a> Ready<'a> {
             Some(settings) => Prepared::at(spec, authenticator, settings, now),
             None => Prepared::new(spec, authenticator, self.workload, self.mesh, now),
         };
-        Ok(ready.report(&self.plan, crypto))
+        Some(ready.report(&self.plan, crypto))
     }
 
     /// The same side with more that is denied; the plan itself then answers single requests.

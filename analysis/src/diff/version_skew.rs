@@ -82,7 +82,7 @@ pub(crate) fn add<'a>(
     }
     for (requests, request) in tries.into_iter().take(TRIED) {
         let reports = (a.report(&request, now, crypto), b.report(&request, now, crypto));
-        let (Ok(old), Ok(new)) = reports else { continue };
+        let (Some(old), Some(new)) = reports else { continue };
         let (change, place) = match (old.verdict, new.verdict) {
             (Outcome::Deny, Outcome::Allow) => (Change::Allowed, &mut changes.newly_allowed),
             (Outcome::Allow, Outcome::Deny) => (Change::Denied, &mut changes.newly_denied),

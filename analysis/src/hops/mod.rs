@@ -3,9 +3,15 @@
 //! What a gateway does with a request is read from VirtualServices, HTTPRoutes and DestinationRules, as far as it can be
 //! decided; where it cannot, the way ends with the reason.
 
+mod behind;
+mod passage;
+mod region;
 mod request;
 mod route;
 mod tls;
+
+pub use passage::{Passage, Passages, who_can};
+pub(crate) use passage::{Senders, passages};
 
 use gnomon_engine::{
     Mesh, Plan, Workload,
@@ -83,6 +89,16 @@ pub fn gateways<'i>(inventory: &'i Inventory) -> Vec<Candidate<'i>> {
 
 /// Follows a request from a gateway on.
 pub fn follow(world: World<'_>, gateway: &Candidate<'_>, request: &RequestSpec) -> Way {
+    follow_to(world, gateway, request, None)
+}
+
+/// As [`follow`]; where a rule has several destinations, to this workload.
+fn follow_to(
+    world: World<'_>,
+    gateway: &Candidate<'_>,
+    request: &RequestSpec,
+    wanted: Option<&Workload>,
+) -> Way {
     let mut way = Way { hops: Vec::new(), end: End::Arrives };
     let first = world.hop("gateway", &gateway.workload, request.clone(), Vec::new());
     let verdict = first.explanation.report.verdict;
@@ -91,7 +107,7 @@ pub fn follow(world: World<'_>, gateway: &Candidate<'_>, request: &RequestSpec) 
         way.end = End::Refused;
         return way;
     }
-    match world.onward(gateway, request, &mut way) {
+    match world.onward(gateway, request, wanted, &mut way) {
         Ok(()) => {
             let allowed = way.hops.last().is_some_and(|hop| hop.explanation.report.verdict == Outcome::Allow);
             way.end = if allowed { End::Arrives } else { End::Refused };
@@ -99,6 +115,15 @@ pub fn follow(world: World<'_>, gateway: &Candidate<'_>, request: &RequestSpec) 
         Err(end) => way.end = end,
     }
     way
+}
+
+/// How the port of a Service leads to a workload.
+fn reached<'c, 'i>(one: &'c Candidate<'i>, service: &Service, port: u16) -> Option<&'c Reached<'i>> {
+    one.reached.iter().find(|reached| {
+        reached.service.meta.namespace == service.meta.namespace
+            && reached.service.meta.name == service.meta.name
+            && reached.port.number == port
+    })
 }
 
 impl<'a> World<'a> {
@@ -116,23 +141,20 @@ impl<'a> World<'a> {
     }
 
     /// From a gateway that lets the request pass to the workload.
-    fn onward(&self, gateway: &Candidate<'_>, request: &RequestSpec, way: &mut Way) -> Result<(), End> {
+    fn onward(
+        &self,
+        gateway: &Candidate<'_>,
+        request: &RequestSpec,
+        wanted: Option<&Workload>,
+        way: &mut Way,
+    ) -> Result<(), End> {
         let passed = request::passed(self, &gateway.workload, request);
-        let led = route::route(self, gateway, &passed)?;
+        let led = route::route(self, gateway, &passed, wanted)?;
         let mut how = led.how;
         let service = led.service;
         let all = self.inventory.workloads();
-        let behind: Vec<(&Candidate<'_>, &Reached<'_>)> = all
-            .iter()
-            .filter_map(|one| {
-                let is_it = |reached: &&Reached<'_>| {
-                    reached.service.meta.namespace == service.meta.namespace
-                        && reached.service.meta.name == service.meta.name
-                        && reached.port.number == led.port
-                };
-                Some((one, one.reached.iter().find(is_it)?))
-            })
-            .collect();
+        let behind: Vec<(&Candidate<'_>, &Reached<'_>)> =
+            all.iter().filter_map(|one| Some((one, reached(one, service, led.port)?))).collect();
         let name = format!("{}/{}", service.meta.namespace, service.meta.name);
         let (target, reached) = match &behind[..] {
             [] => {
@@ -141,8 +163,11 @@ impl<'a> World<'a> {
                 )));
             }
             [only] => *only,
-            [first, rest @ ..] => {
-                let others: Vec<String> = rest.iter().map(|(one, _)| one.workload.display_name()).collect();
+            [first, ..] => {
+                let is_wanted = |(one, _): &&(&Candidate<'_>, _)| wanted == Some(&one.workload);
+                let first = behind.iter().find(is_wanted).unwrap_or(first);
+                let rest = behind.iter().filter(|(one, _)| one.workload != first.0.workload);
+                let others: Vec<String> = rest.map(|(one, _)| one.workload.display_name()).collect();
                 how.push(format!(
                     "{} is behind {name}, and so are {}",
                     first.0.workload.display_name(),
@@ -197,6 +222,12 @@ impl<'a> World<'a> {
         };
         way.hops.push(self.hop(kind, &target.workload, next, how));
         Ok(())
+    }
+
+    /// Is this workload behind the port of the Service?
+    fn is_behind(&self, service: &Service, port: u16, workload: &Workload) -> bool {
+        let all = self.inventory.workloads();
+        all.iter().any(|one| one.workload == *workload && reached(one, service, port).is_some())
     }
 
     /// The waypoint that ingress goes through: where the Service or its namespace says so (`istio.io/ingress-use-waypoint`).

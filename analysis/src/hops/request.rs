@@ -46,6 +46,14 @@ pub(super) fn passed(world: &World<'_>, workload: &Workload, request: &RequestSp
     passed
 }
 
+/// Does a token that a proxy has checked go on?
+pub(super) fn passed_token(plan: &Plan) -> bool {
+    let rules: Vec<_> = plan.authenticator().rules().collect();
+    let places = rules.iter().flat_map(|rule| rule.places());
+    let mut places = places.filter(|place| rules.iter().any(|rule| rule.removes_from(place)));
+    places.next().is_none()
+}
+
 /// What goes to the next proxy. `original`: as the gateway got it; `led`: with what the route changes.
 pub(super) fn onward(
     world: &World<'_>,

@@ -1,9 +1,11 @@
 //! Where a gateway leads a request.
 
 use super::{End, World};
-use gnomon_engine::{Position, prepare::RequestSpec, regex::Regex, request::Protocol, resource::Labels};
+use gnomon_engine::{
+    Position, Workload, prepare::RequestSpec, regex::Regex, request::Protocol, resource::Labels,
+};
 use gnomon_manifests::inventory::{
-    Candidate, Destination, HttpMatch, HttpRule, Meta, PathMatch, PathRewrite, Service, TextMatch,
+    ApiGateway, Candidate, Destination, HttpMatch, HttpRule, Meta, PathMatch, PathRewrite, Service, TextMatch,
 };
 use std::sync::Arc;
 
@@ -19,22 +21,25 @@ pub(super) struct Led<'i> {
 }
 
 /// A rule that may lead the request, with what it belongs to.
-struct Offered<'i> {
-    rule: &'i HttpRule,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offered<'i> {
+    pub(super) rule: &'i HttpRule,
     /// The VirtualService or route.
-    meta: &'i Meta,
+    pub(super) meta: &'i Meta,
     kind: &'i str,
     /// How particular the host is that it is for: an exact one, then the longest.
     host: (bool, usize),
     /// Rules of the Gateway API are in the order of how particular they are, not as written.
-    by_rank: bool,
+    pub(super) by_rank: bool,
 }
 
-/// The first rule that takes the request, and its destination.
+/// The first rule that takes the request, and its destination: the one that leads to the wanted workload, if there is one;
+/// else the one with the largest share.
 pub(super) fn route<'i>(
     world: &World<'i>,
     gateway: &Candidate<'_>,
     request: &RequestSpec,
+    wanted: Option<&Workload>,
 ) -> Result<Led<'i>, End> {
     if request.protocol != Protocol::Http {
         return Err(End::Undecided("routes of TCP connections are not followed".into()));
@@ -45,14 +50,12 @@ pub(super) fn route<'i>(
     let name =
         host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
     let name = name.to_ascii_lowercase();
-    let mut offered = of_virtual_services(world, gateway, request, &name);
-    offered.extend(of_routes(world, gateway, request, &name));
-    // The most particular host has all of the request, as Envoy's virtual hosts do.
-    let best = offered.iter().map(|one| one.host).max();
-    offered.retain(|one| Some(one.host) == best);
+    let offered = offered(world, gateway, request.destination_port, &name);
     let mut taken: Vec<(&Offered<'i>, Taken)> = Vec::new();
     for one in &offered {
-        if let Some(taking) = takes(one.rule, gateway, request, &name).map_err(|why| undecided(one, &why))? {
+        if let Some(taking) =
+            takes(one.rule, one.by_rank, gateway, request, &name).map_err(|why| undecided(one, &why))?
+        {
             taken.push((one, taking));
         }
     }
@@ -72,30 +75,60 @@ pub(super) fn route<'i>(
         };
         return Err(End::Stops(why));
     };
-    let place = place(&one.meta.file, one.rule.at);
-    let by = format!("{} {}/{}{place}", one.kind, one.meta.namespace, one.meta.name);
-    if let Some(answers) = &one.rule.answers {
-        return Err(match answers.as_str() {
-            "a delegate" => {
-                End::Undecided(format!("{by} delegates to another VirtualService, which is not followed"))
-            }
-            _ => End::Stops(format!("the gateway answers with {answers}, by {by}")),
-        });
-    }
+    let by = one.named();
+    one.goes_on()?;
     let mut how = Vec::new();
-    let destination = heaviest(&one.rule.destinations, &mut how)
+    let destination = chosen_destination(world, one, wanted, &mut how)
         .ok_or_else(|| End::Stops(format!("{by} leads nowhere: the gateway answers 500 or 503")))?;
     let (service, port) = service(world, destination, one.meta)?;
-    let at = format!("{}/{} port {port}", service.meta.namespace, service.meta.name);
-    how.insert(0, format!("{by} leads to {at}"));
+    how.insert(0, leads(one, service, port));
     let request = changed(one.rule, &taken, request, &mut how)
         .ok_or_else(|| undecided(one, "it rewrites the path by an expression"))?;
     Ok(Led { service, port, subset: destination.subset.clone(), request, how })
 }
 
 fn undecided(one: &Offered<'_>, why: &str) -> End {
-    let place = place(&one.meta.file, one.rule.at);
-    End::Undecided(format!("{} {}/{}{place}: {why}", one.kind, one.meta.namespace, one.meta.name))
+    End::Undecided(format!("{}: {why}", one.named()))
+}
+
+impl Offered<'_> {
+    /// `VirtualService shop/shop (mesh.yaml:29)`
+    pub(super) fn named(&self) -> String {
+        let place = place(&self.meta.file, self.rule.at);
+        format!("{} {}/{}{place}", self.kind, self.meta.namespace, self.meta.name)
+    }
+
+    /// It has destinations, and does not answer by itself.
+    pub(super) fn goes_on(&self) -> Result<(), End> {
+        let by = self.named();
+        match self.rule.answers.as_deref() {
+            None => Ok(()),
+            Some("a delegate") => Err(End::Undecided(format!(
+                "{by} delegates to another VirtualService, which is not followed"
+            ))),
+            Some(answers) => Err(End::Stops(format!("the gateway answers with {answers}, by {by}"))),
+        }
+    }
+}
+
+/// Where a rule leads, in words.
+pub(super) fn leads(one: &Offered<'_>, service: &Service, port: u16) -> String {
+    format!("{} leads to {}/{} port {port}", one.named(), service.meta.namespace, service.meta.name)
+}
+
+/// The rules for a host, in the order in which they are written: those of the most particular pattern have all of its
+/// requests, as Envoy's virtual hosts do.
+pub(super) fn offered<'i>(
+    world: &World<'i>,
+    gateway: &Candidate<'_>,
+    port: Option<u16>,
+    host: &str,
+) -> Vec<Offered<'i>> {
+    let mut offered = of_virtual_services(world, gateway, port, host);
+    offered.extend(of_routes(world, gateway, port, host));
+    let best = offered.iter().map(|one| one.host).max();
+    offered.retain(|one| Some(one.host) == best);
+    offered
 }
 
 fn place(file: &Arc<str>, at: Position) -> String {
@@ -107,7 +140,7 @@ fn place(file: &Arc<str>, at: Position) -> String {
 }
 
 /// How particular a pattern of hosts is that fits; `None`: it does not.
-fn host_fits(pattern: &str, host: &str) -> Option<(bool, usize)> {
+pub(super) fn host_fits(pattern: &str, host: &str) -> Option<(bool, usize)> {
     // `namespace/host` of a Gateway.
     let pattern = pattern.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     match pattern.strip_prefix('*') {
@@ -121,17 +154,16 @@ fn host_fits(pattern: &str, host: &str) -> Option<(bool, usize)> {
 fn of_virtual_services<'i>(
     world: &World<'i>,
     gateway: &Candidate<'_>,
-    request: &RequestSpec,
+    port: Option<u16>,
     host: &str,
 ) -> Vec<Offered<'i>> {
-    let selects = |selector: &Labels| selector.iter().all(|label| gateway.workload.labels.contains(label));
-    let port = request.destination_port;
-    let serving = world.inventory.gateways.iter().filter(|one| selects(&one.selector)).filter(|one| {
-        one.servers.iter().any(|server| {
-            port.is_none_or(|port| port == server.port || reaches(gateway, port, server.port))
-                && server.hosts.iter().any(|pattern| host_fits(pattern, host).is_some())
-        })
-    });
+    let serving =
+        world.inventory.gateways.iter().filter(|one| selects(&one.selector, gateway)).filter(|one| {
+            one.servers.iter().any(|server| {
+                port.is_none_or(|port| port == server.port || reaches(gateway, port, server.port))
+                    && server.hosts.iter().any(|pattern| host_fits(pattern, host).is_some())
+            })
+        });
     let names: Vec<(&str, &str)> = serving.map(|one| (&*one.meta.namespace, &*one.meta.name)).collect();
     let mut offered = Vec::new();
     for one in &world.inventory.virtual_services {
@@ -154,30 +186,37 @@ fn of_virtual_services<'i>(
     offered
 }
 
+pub(super) fn selects(selector: &Labels, gateway: &Candidate<'_>) -> bool {
+    selector.iter().all(|label| gateway.workload.labels.contains(label))
+}
+
+/// The Gateway of the Gateway API that the workload is.
+pub(super) fn api_gateway<'i>(world: &World<'i>, gateway: &Candidate<'_>) -> Option<&'i ApiGateway> {
+    let labels = &gateway.workload.labels;
+    let (_, name) = labels.iter().find(|(key, _)| key == gnomon_engine::attach::GATEWAY_NAME_LABEL)?;
+    let is_it =
+        |one: &&ApiGateway| one.meta.name == *name && one.meta.namespace == gateway.workload.namespace;
+    world.inventory.api_gateways.iter().find(is_it)
+}
+
 /// A port of the gateway's Pod is that of a server by its Service.
-fn reaches(gateway: &Candidate<'_>, port: u16, server: u16) -> bool {
+pub(super) fn reaches(gateway: &Candidate<'_>, port: u16, server: u16) -> bool {
     gateway.reached.iter().any(|one| one.target == Some(port) && one.port.number == server)
 }
 
 fn of_routes<'i>(
     world: &World<'i>,
     gateway: &Candidate<'_>,
-    request: &RequestSpec,
+    port: Option<u16>,
     host: &str,
 ) -> Vec<Offered<'i>> {
-    let labels = &gateway.workload.labels;
-    let name = labels.iter().find(|(key, _)| key == gnomon_engine::attach::GATEWAY_NAME_LABEL);
-    let Some((_, name)) = name else { return Vec::new() };
-    let is_it = |one: &&gnomon_manifests::inventory::ApiGateway| {
-        one.meta.name == *name && one.meta.namespace == gateway.workload.namespace
-    };
-    let Some(api) = world.inventory.api_gateways.iter().find(is_it) else { return Vec::new() };
+    let Some(api) = api_gateway(world, gateway) else { return Vec::new() };
     let mut offered = Vec::new();
     for route in &world.inventory.routes {
         let listens = |section: &str| {
             api.listeners.iter().any(|listener| {
                 (section.is_empty() || listener.name == section)
-                    && request.destination_port.is_none_or(|port| port == listener.port)
+                    && port.is_none_or(|port| port == listener.port)
                     && (listener.hostname.is_empty() || host_fits(&listener.hostname, host).is_some())
             })
         };
@@ -210,13 +249,17 @@ fn of_routes<'i>(
 struct Taken {
     /// What of the path matched: for rewriting it.
     matched: Option<PathMatch>,
-    /// Exact path, length of the path, method, headers, parameters: in this order (Gateway API, `HTTPRouteMatch`).
-    rank: (bool, usize, bool, usize, usize),
+    rank: Rank,
 }
 
-/// `Ok(None)`: the rule is not for this request.
+/// Exact path, length of the path, method, headers, parameters: in this order.
+pub(super) type Rank = (bool, usize, bool, usize, usize);
+
+/// `Ok(None)`: the rule is not for this request. Of a VirtualService's matches the first one counts, of a route's the most
+/// particular one.
 fn takes(
     rule: &HttpRule,
+    by_rank: bool,
     gateway: &Candidate<'_>,
     request: &RequestSpec,
     host: &str,
@@ -227,20 +270,28 @@ fn takes(
     let mut best: Option<Taken> = None;
     for one in &rule.matches {
         if fits(one, gateway, request, host)? {
-            let (exact, length) = match &one.path {
-                Some(PathMatch::Exact(text)) => (true, text.len()),
-                Some(PathMatch::Prefix(text) | PathMatch::Segments(text) | PathMatch::Regex(text)) => {
-                    (false, text.len())
-                }
-                None => (false, 0),
-            };
-            let rank = (exact, length, one.method.is_some(), one.headers.len(), one.query.len());
+            let rank = rank(one);
+            if !by_rank {
+                return Ok(Some(Taken { matched: one.path.clone(), rank }));
+            }
             if best.as_ref().is_none_or(|best| best.rank < rank) {
                 best = Some(Taken { matched: one.path.clone(), rank });
             }
         }
     }
     Ok(best)
+}
+
+/// How particular a match is (Gateway API, `HTTPRouteMatch`).
+pub(super) fn rank(one: &HttpMatch) -> Rank {
+    let (exact, length) = match &one.path {
+        Some(PathMatch::Exact(text)) => (true, text.len()),
+        Some(PathMatch::Prefix(text) | PathMatch::Segments(text) | PathMatch::Regex(text)) => {
+            (false, text.len())
+        }
+        None => (false, 0),
+    };
+    (exact, length, one.method.is_some(), one.headers.len(), one.query.len())
 }
 
 fn fits(one: &HttpMatch, gateway: &Candidate<'_>, request: &RequestSpec, host: &str) -> Result<bool, String> {
@@ -314,9 +365,35 @@ fn matches(pattern: &str, text: &str) -> Result<bool, String> {
     Ok(compiled.matches(text.as_bytes()))
 }
 
+/// The destination that leads to the wanted workload, or else the one with the largest share.
+fn chosen_destination<'i>(
+    world: &World<'i>,
+    one: &Offered<'i>,
+    wanted: Option<&Workload>,
+    how: &mut Vec<String>,
+) -> Option<&'i Destination> {
+    let leads_there = |destination: &&Destination| {
+        wanted.is_some_and(|wanted| {
+            service(world, destination, one.meta)
+                .is_ok_and(|(service, port)| world.is_behind(service, port, wanted))
+        })
+    };
+    shared(one.rule).find(leads_there).or_else(|| heaviest(&one.rule.destinations, how))
+}
+
+/// The destinations that get requests.
+pub(super) fn shared(rule: &HttpRule) -> impl Iterator<Item = &Destination> {
+    let destinations = &rule.destinations;
+    destinations.iter().filter(|one| share(one, destinations) > 0)
+}
+
+fn share(one: &Destination, all: &[Destination]) -> u32 {
+    one.weight.unwrap_or(if all.len() == 1 { 100 } else { 1 })
+}
+
 /// The destination with the largest share; the others are told.
 fn heaviest<'d>(destinations: &'d [Destination], how: &mut Vec<String>) -> Option<&'d Destination> {
-    let share = |one: &Destination| one.weight.unwrap_or(if destinations.len() == 1 { 100 } else { 1 });
+    let share = |one: &Destination| share(one, destinations);
     let chosen = destinations.iter().filter(|one| share(one) > 0).max_by_key(|one| share(one))?;
     let others: Vec<String> = destinations
         .iter()
@@ -329,7 +406,12 @@ fn heaviest<'d>(destinations: &'d [Destination], how: &mut Vec<String>) -> Optio
     Some(chosen)
 }
 
-fn service<'i>(world: &World<'i>, to: &Destination, meta: &Meta) -> Result<(&'i Service, u16), End> {
+/// The Service that a destination names, and its port.
+pub(super) fn service<'i>(
+    world: &World<'i>,
+    to: &Destination,
+    meta: &Meta,
+) -> Result<(&'i Service, u16), End> {
     let full = to.host.trim_end_matches('.');
     let mut parts = full.splitn(3, '.');
     let (name, namespace) = match (parts.next().unwrap_or_default(), parts.next(), parts.next()) {

@@ -1,7 +1,7 @@
 //! How one proxy speaks to the next: by DestinationRule, or by what Istio finds out (`autoMtls`).
 
 use super::World;
-use gnomon_engine::{Mesh, Workload, attach::attach, resource::MtlsMode, workload::ProxyKind};
+use gnomon_engine::{Mesh, Plan, Workload, attach::attach, resource::MtlsMode, workload::ProxyKind};
 use gnomon_manifests::inventory::{Candidate, DestinationRule, Service};
 
 /// Who connects.
@@ -29,6 +29,20 @@ pub(super) struct Connection {
 pub(super) fn identity(workload: &Workload, mesh: &Mesh) -> String {
     let account = if workload.service_account.is_empty() { "default" } else { &workload.service_account };
     format!("{}/ns/{}/sa/{account}", mesh.trust_domain, workload.namespace)
+}
+
+/// Does the workload take a connection at this port, with or without an identity? `None`: nobody knows.
+pub(super) fn takes(plan: &Plan, identified: bool, port: u16) -> Option<bool> {
+    let modes = plan.peer_modes();
+    let of_port = modes.iter().find(|modes| modes.port == Some(port));
+    let Some(modes) = of_port.or_else(|| modes.iter().find(|modes| modes.port.is_none())) else {
+        return Some(true);
+    };
+    let strict = |(mode, _): &(MtlsMode, Option<&str>)| *mode == MtlsMode::Strict;
+    match identified || !modes.modes.iter().any(strict) {
+        true => Some(true),
+        false => modes.modes.iter().all(strict).then_some(false),
+    }
 }
 
 /// The connection from a client to a workload by a Service's port.

@@ -13,9 +13,10 @@ pub use read::{Invariant, invariants, used};
 
 use crate::diff::{Change, Changes, Problem, Ready, Source, Witness, between, compiled};
 use gnomon_engine::{
-    Diagnostic, Diagnostics, Node, Position, Value as Tree, decode,
+    Diagnostic, Diagnostics, Mesh, Node, Position, Value as Tree, decode,
     jwt::Crypto,
     node::Key,
+    plan::Rule,
     request::Protocol,
     resource::{AuthorizationPolicy, Resources},
     workload::{ProxyKind, Workload},
@@ -63,6 +64,12 @@ impl Requests {
         Ok(Requests { rules, except: None, kinds })
     }
 
+    /// The rules as they are compiled for the workload, of HTTP requests.
+    pub(crate) fn compiled(&self, workload: &Workload, mesh: &Mesh) -> Result<Vec<Rule>, Unanswered> {
+        let [http, _] = compiled(self.policy("ALLOW", workload)?, &[], workload, mesh);
+        Ok(http)
+    }
+
     /// A policy for the workload with these rules alone.
     fn policy(&self, action: &str, workload: &Workload) -> Result<AuthorizationPolicy, Unanswered> {
         policy(action, &self.rules, workload, "").map_err(Unanswered::BadRule)
@@ -88,7 +95,7 @@ impl Requests {
             for Witness { request, new, .. } in
                 [&mut changes.newly_allowed, &mut changes.newly_undecided].into_iter().flatten()
             {
-                let report = there.report(request, now, crypto).ok();
+                let report = there.report(request, now, crypto);
                 let same = report.filter(|report| report.verdict == new.verdict);
                 let unconfirmed = || Problem::Unconfirmed(Box::new(request.clone()));
                 *new = same.ok_or_else(unconfirmed).map_err(Unanswered::Problem)?;
@@ -256,7 +263,7 @@ pub fn violations<'a>(
 }
 
 /// Without what is not known for certain to be as asked for, or to be otherwise.
-fn only(changes: Changes, change: Change) -> Changes {
+pub(crate) fn only(changes: Changes, change: Change) -> Changes {
     let keep = |wanted, witness| if change == wanted { witness } else { None };
     Changes {
         newly_allowed: keep(Change::Allowed, changes.newly_allowed),

@@ -9,17 +9,18 @@ mod part;
 pub use part::{Part, by_both, by_path, by_port};
 
 use crate::{
-    diff::{Change, Changes, State, of_kinds},
+    diff::{Change, Changes, State, compiled, of_kinds},
+    hops::{Senders, World, passages},
     invariant::{Unanswered, node, policy},
 };
 use gnomon_engine::{
-    Mesh,
+    Mesh, Workload,
     jwt::Crypto,
     prepare::RequestSpec,
     resource::{FieldSet, Resources, Text},
     workload::ProxyKind,
 };
-use gnomon_manifests::inventory::Inventory;
+use gnomon_manifests::inventory::{Candidate, Inventory};
 use gnomon_symbolic::Limits;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -171,6 +172,37 @@ pub fn cell(
         true => Cell { may: May::Everything, requests: Vec::new(), complete: true, example },
         false => Cell { may: May::Something, requests, complete: allowed.complete, example },
     }))
+}
+
+/// What the caller may send to a workload through a gateway, as it comes to the gateway; and what of it is not known. No part
+/// of it is told as [`May::Everything`]: what a route leads there is part of the answer.
+///
+/// # Errors
+///
+/// See [`Unanswered`].
+pub fn cell_through<'a>(
+    world: World<'a>,
+    gateway: &'a Candidate<'a>,
+    target: &'a Workload,
+    caller: &Caller,
+) -> Result<(Cell, Vec<String>), Unanswered> {
+    let others: Vec<&Value> = caller.others.iter().collect();
+    let denying = policy("DENY", &node(json!(others)), &gateway.workload, "").map_err(Unanswered::BadRule)?;
+    let [others, _] = compiled(denying, &[], &gateway.workload, world.mesh);
+    let found = passages(world, gateway, target, &Senders::Others(&others)).map_err(Unanswered::Problem)?;
+    let mut cell = Cell { may: May::Nothing, requests: Vec::new(), complete: true, example: None };
+    for passage in &found.all {
+        cell.may = May::Something;
+        cell.complete &= passage.changes.complete;
+        for line in lines(&passage.changes, &[Change::Allowed, Change::Undecided], caller) {
+            if !cell.requests.contains(&line) {
+                cell.requests.push(line);
+            }
+        }
+        let witness = passage.changes.newly_allowed.as_ref();
+        cell.example = cell.example.or_else(|| witness.map(|witness| witness.request.clone()));
+    }
+    Ok((cell, found.unknown))
 }
 
 /// What changes for the caller at the workload. `None` as for [`cell`].

@@ -286,6 +286,8 @@ const WHO_CAN: Object = Object {
             List(&Shape::Object(&ALLOWED)),
             "Who may, in lines that do not overlap; empty: nobody.",
         ),
+        field("gateway", Text("istio-system/ingress"), "With --via, through which gateway."),
+        field("unknown", List(&TEXT), "With --via, what is not known of it, in words."),
     ],
     required: &["workload", "complete", "allowed"],
     ..PRINTED
@@ -354,6 +356,7 @@ const ALLOWED: Object = Object {
         field("requests", Text("GET /orders from namespace web"), "Which requests, for people."),
         field("by", Shape::Object(&DECIDES), "What allows them."),
         field("example", Shape::Object(&REQUEST), "One of them, as gnomon eval takes it."),
+        field("route", List(&TEXT), "With --via, the way that they take, one sentence each."),
     ],
     required: &["requests", "by", "example"],
     ..PRINTED
@@ -381,6 +384,8 @@ const MATRIX: Object = Object {
         ),
         field("protocol", Words(&["tcp"]), "Connections; absent: HTTP requests."),
         field("callers", List(&Shape::Object(&CELL)), "Those of whom there is anything to say."),
+        field("gateway", Text("istio-system/ingress"), "With --via, through which gateway."),
+        field("unknown", List(&TEXT), "With --via, what is not known of it, in words."),
     ],
     required: &["workload", "callers"],
     ..PRINTED

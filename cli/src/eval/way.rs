@@ -2,17 +2,14 @@
 
 use super::{Args, Format, NOTHING, worst};
 use crate::{
-    Outcome, explanation, findings,
+    Outcome, explanation, findings, gateway,
     style::{self, safe},
     workloads::Asked,
 };
 use gnomon_analysis::hops::{End, Hop, Way, World, follow, gateways};
 use gnomon_engine::{Mesh, verdict, workload::ProxyKind};
-use gnomon_manifests::{Loaded, inventory::Candidate, request::Requests};
+use gnomon_manifests::{Loaded, request::Requests};
 use serde_json::{Value, json};
-
-/// The word for the only gateway.
-const ONLY: &str = "gateway";
 
 pub(super) fn run(
     args: &Args,
@@ -23,7 +20,7 @@ pub(super) fn run(
     now: i64,
 ) -> Outcome {
     let all = gateways(&loaded.inventory);
-    let gateway = match chosen(&all, named) {
+    let gateway = match gateway::chosen(&all, named) {
         Ok(gateway) => gateway,
         Err(why) => {
             eprintln!("error: {why}");
@@ -65,32 +62,6 @@ fn verdict(way: &Way) -> verdict::Outcome {
         }
         End::Stops(_) => verdict::Outcome::Deny,
         End::Undecided(_) => verdict::Outcome::Unknown,
-    }
-}
-
-fn chosen<'c, 'i>(all: &'c [Candidate<'i>], named: &str) -> Result<&'c Candidate<'i>, String> {
-    let name = |one: &Candidate<'_>| format!("{}/{}", one.workload.namespace, one.workload.name);
-    let list = || -> String {
-        all.iter().map(|one| format!("\n  --via {}", style::shell_word(&name(one)))).collect()
-    };
-    let called = |one: &&Candidate<'_>| {
-        let short = one.workload.name == named;
-        let labelled = one.workload.labels.iter().any(|(key, value)| {
-            value == named && (key == "app" || key == "istio" || key.ends_with("/gateway-name"))
-        });
-        name(one) == named || short || labelled
-    };
-    let meant: Vec<&Candidate<'_>> = match all {
-        [only] if named == ONLY => vec![only],
-        _ => all.iter().filter(called).collect(),
-    };
-    match (&meant[..], all) {
-        ([only], _) => Ok(only),
-        (_, []) => {
-            Err("there is no gateway among the manifests: give its Deployment or its Gateway with -p".into())
-        }
-        ([], _) => Err(format!("there is no gateway `{}`{}", safe(named), list())),
-        (several, _) => Err(format!("`{}` names {} gateways{}", safe(named), several.len(), list())),
     }
 }
 

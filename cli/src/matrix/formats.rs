@@ -34,6 +34,9 @@ pub(super) fn text(matrix: &Matrix) -> String {
                 let _ = writeln!(out, "  {name:width$}  {line}");
             }
         }
+        for why in &column.unknown {
+            let _ = writeln!(out, "  {} {}", style.doubt("not known:"), safe(why));
+        }
     }
     if out.is_empty() {
         let mut workloads: Vec<&str> = matrix.columns.iter().map(|column| column.workload.as_str()).collect();
@@ -78,7 +81,7 @@ pub(super) fn json(matrix: &Matrix) -> String {
         value
     };
     let workloads = matrix.columns.iter().map(|column| {
-        let Column { workload, part, entries } = column;
+        let Column { workload, part, gateway, unknown, entries } = column;
         let cells: Vec<Value> =
             matrix.callers.iter().zip(entries).filter(|(_, one)| one.word != "none").map(entry).collect();
         let mut value = json!({"workload": workload, "callers": cells});
@@ -86,6 +89,10 @@ pub(super) fn json(matrix: &Matrix) -> String {
             fields.insert("part".into(), json!(part.name));
             fields.extend(part.port.map(|port| ("port".into(), json!(port))));
             fields.extend(part.path.as_ref().map(|path| ("path".into(), json!(path))));
+        }
+        if let (Some(gateway), Value::Object(fields)) = (gateway, &mut value) {
+            fields.insert("gateway".into(), json!(gateway));
+            fields.insert("unknown".into(), json!(unknown));
         }
         if let (true, Value::Object(fields)) = (part.is_tcp, &mut value) {
             fields.insert("protocol".into(), json!("tcp"));
@@ -116,6 +123,12 @@ pub(super) fn markdown(matrix: &Matrix) -> String {
             let _ = write!(out, " {text} |");
         }
         out.push('\n');
+    }
+    for column in matrix.columns.iter().filter(|column| !column.unknown.is_empty()) {
+        let _ = writeln!(out, "\nNot known of {}:", cell(&column.title()));
+        for why in &column.unknown {
+            let _ = writeln!(out, "- {}", cell(why));
+        }
     }
     out
 }

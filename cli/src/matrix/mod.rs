@@ -6,15 +6,18 @@ mod formats;
 use crate::{
     Outcome,
     diff::source,
-    environment, eval, findings,
+    environment, eval, findings, gateway,
     sources::SourceArgs,
     style,
     workloads::{All, Asked, chosen_or_tell},
 };
 use gnomon_analysis::{
     diff::{Change, State, document},
+    hops::{self, World},
     invariant::Unanswered,
-    matrix::{Caller, May, Part, by_both, by_path, by_port, callers, cell, change, lines},
+    matrix::{
+        Caller, Cell, May, Part, by_both, by_path, by_port, callers, cell, cell_through, change, lines,
+    },
 };
 use gnomon_engine::{
     Mesh,
@@ -43,6 +46,9 @@ pub(crate) struct Args {
     /// Ask about HTTP requests, or about TCP connections
     #[arg(long, value_enum, default_value_t = Protocol::Http)]
     protocol: Protocol,
+    /// Say what comes through this ingress gateway, of requests as they come to it; `gateway` is the only one
+    #[arg(long, value_name = "GATEWAY", conflicts_with_all = ["by", "diff"])]
+    via: Option<String>,
     /// Show only what changed since: a file, a folder, git:REF or git:REF:PATH, cluster: or cluster:CONTEXT
     #[arg(long, value_name = "OLD")]
     diff: Option<String>,
@@ -79,6 +85,10 @@ pub(crate) struct Column {
     pub(crate) workload: String,
     /// Which part.
     pub(crate) part: Part,
+    /// Through which gateway.
+    pub(crate) gateway: Option<String>,
+    /// What of it is not known.
+    pub(crate) unknown: Vec<String>,
     /// An entry for each caller.
     pub(crate) entries: Vec<Entry>,
 }
@@ -86,9 +96,10 @@ pub(crate) struct Column {
 impl Column {
     /// For people.
     pub(crate) fn title(&self) -> String {
-        match &*self.part.name {
-            "" => self.workload.clone(),
-            part => format!("{}, {part}", self.workload),
+        match (&self.gateway, &*self.part.name) {
+            (Some(gateway), _) => format!("{} through {gateway}", self.workload),
+            (None, "") => self.workload.clone(),
+            (None, part) => format!("{}, {part}", self.workload),
         }
     }
 }
@@ -146,12 +157,23 @@ pub(crate) fn run(args: &Args) -> Outcome {
         columns: Vec::new(),
         is_change: old.is_some(),
     };
+    if let Some(named) = &args.via {
+        if let Err(why) = through(named, &asked, &callers, (&loaded, &mesh), &mut matrix) {
+            eprintln!("error: {why}");
+            return Outcome::Failed;
+        }
+        print(args, &matrix);
+        return Outcome::Good;
+    }
     for one in asked.iter().filter(|one| concerns(one)) {
         let mut policies = applying(&loaded.resources, one, &mesh);
         policies.extend(old.iter().flat_map(|(old, mesh)| applying(&old.resources, one, mesh)));
         for part in parts(args, one, &loaded, &policies) {
             match row(one, &callers, &part, (&loaded, &mesh), old.as_ref()) {
-                Ok(entries) => matrix.columns.push(Column { workload: one.name(), part, entries }),
+                Ok(entries) => {
+                    let (gateway, unknown) = (None, Vec::new());
+                    matrix.columns.push(Column { workload: one.name(), part, gateway, unknown, entries });
+                }
                 Err(why) => {
                     let name = style::safe(&one.name());
                     eprintln!("error: {name}: {}", style::safe(&why.to_string()));
@@ -160,14 +182,46 @@ pub(crate) fn run(args: &Args) -> Outcome {
             }
         }
     }
-    style::print(&match args.output {
-        Format::Text => formats::text(&matrix),
-        Format::Json => formats::json(&matrix),
-        Format::Markdown => formats::markdown(&matrix),
-        Format::Dot => drawing::dot(&matrix),
-        Format::Svg => drawing::svg(&matrix),
-    });
+    print(args, &matrix);
     Outcome::Good
+}
+
+fn print(args: &Args, matrix: &Matrix) {
+    style::print(&match args.output {
+        Format::Text => formats::text(matrix),
+        Format::Json => formats::json(matrix),
+        Format::Markdown => formats::markdown(matrix),
+        Format::Dot => drawing::dot(matrix),
+        Format::Svg => drawing::svg(matrix),
+    });
+}
+
+/// What comes through a gateway to each workload.
+fn through(
+    named: &str,
+    asked: &[Asked],
+    callers: &[Caller],
+    (loaded, mesh): (&Loaded, &Mesh),
+    matrix: &mut Matrix,
+) -> Result<(), String> {
+    let all = hops::gateways(&loaded.inventory);
+    let gateway = gateway::chosen(&all, named)?;
+    let (now, crypto) = (eval::now(), &SoftwareCrypto);
+    let world = World { inventory: &loaded.inventory, resources: &loaded.resources, mesh, now, crypto };
+    for one in asked.iter().filter(|one| concerns(one) && one.workload != gateway.workload) {
+        let (mut entries, mut unknown) = (Vec::new(), Vec::new());
+        for caller in callers {
+            let (cell, why) = cell_through(world, gateway, &one.workload, caller)
+                .map_err(|why| format!("{}: {}", style::safe(&one.name()), style::safe(&why.to_string())))?;
+            entries.push(of_cell(cell));
+            unknown.extend(why);
+        }
+        unknown.sort();
+        unknown.dedup();
+        let (part, gateway) = (Part::everything(false), Some(gateway.workload.display_name()));
+        matrix.columns.push(Column { workload: one.name(), part, gateway, unknown, entries });
+    }
+    Ok(())
 }
 
 /// The other side, with its mesh.
@@ -237,7 +291,11 @@ fn none() -> Entry {
 }
 
 fn entry(state: State<'_>, caller: &Caller, part: &Part) -> Result<Entry, Unanswered> {
-    let Some(cell) = cell(state, caller, part, eval::now(), &SoftwareCrypto)? else { return Ok(none()) };
+    let cell = cell(state, caller, part, eval::now(), &SoftwareCrypto)?;
+    Ok(cell.map_or_else(none, of_cell))
+}
+
+fn of_cell(cell: Cell) -> Entry {
     let word = match cell.may {
         May::Everything => "everything",
         May::Something => "something",
@@ -245,7 +303,7 @@ fn entry(state: State<'_>, caller: &Caller, part: &Part) -> Result<Entry, Unansw
         May::Unknown => "unknown",
     };
     let example = cell.example.as_ref().map(document);
-    Ok(Entry { word, requests: cell.requests, complete: cell.complete, example })
+    Entry { word, requests: cell.requests, complete: cell.complete, example }
 }
 
 fn changed(old: State<'_>, new: State<'_>, caller: &Caller, part: &Part) -> Result<Entry, Unanswered> {

@@ -5,7 +5,7 @@ use crate::{headers::lookup_name, order, resource::JwtRule};
 use alloc::{borrow::ToOwned, format, string::String, vec, vec::Vec};
 
 /// The token locations of a rule, in Envoy's order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Locations {
     headers: Vec<HeaderPlace>,
     params: Vec<String>,
@@ -13,7 +13,7 @@ pub(super) struct Locations {
 }
 
 /// A header and the prefix of the token in it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct HeaderPlace {
     name: String,
     prefix: String,

@@ -56,7 +56,7 @@ use view::View;
 const MAX_GUESSES: usize = 64;
 
 /// The rules of all RequestAuthentications that apply to a workload, in issuer order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Authenticator {
     /// In issuer order.
     rules: Vec<Rule>,

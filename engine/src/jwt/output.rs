@@ -11,7 +11,7 @@ use alloc::{
 };
 
 /// The outputs of a rule.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Outputs {
     payload_header: Option<String>,
     /// Header, and the claim split at its dots.

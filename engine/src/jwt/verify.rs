@@ -10,7 +10,7 @@ use alloc::{
 };
 
 /// A compiled rule: a provider in Envoy's terms.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Rule {
     /// Its index in the list that was compiled.
     pub(super) index: usize,
@@ -32,7 +32,7 @@ pub(super) struct Rule {
 }
 
 /// The keys of a rule.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Keys {
     /// Inline: the usable keys; faults of the others.
     Inline { keys: Vec<Key>, faults: Vec<String> },

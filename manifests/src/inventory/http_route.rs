@@ -24,7 +24,7 @@ pub struct HttpRule {
 }
 
 /// What a request has to have, all of it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpMatch {
     /// The path, without the query.
     pub path: Option<PathMatch>,

@@ -3,6 +3,7 @@
 use crate::{
     Outcome, environment, eval, findings, gateway,
     loaded::LoadedArgs,
+    sarif::set,
     sources::SourceArgs,
     style,
     workloads::{All, Asked, chosen_or_tell},
@@ -237,7 +238,7 @@ fn json_through(gateway: &str, answers: &[(String, Passages)]) -> String {
         let mut lines = Vec::new();
         for passage in &passages.all {
             for mut line in allowed_lines(&passage.changes) {
-                line["route"] = json!(passage.how);
+                set(&mut line, "route", json!(passage.how));
                 lines.push(line);
             }
         }

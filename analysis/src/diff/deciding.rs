@@ -55,7 +55,7 @@ pub(super) fn decided(report: &Report, plan: &Plan) -> Deciding {
         found.filter(|(_, rule)| report.policy.as_deref() == Some(&*rule.id) && !is_unnamed(&rule.origin));
     match named.next() {
         Some((stage, rule)) => Deciding {
-            what: format!("{} {}", stage.name().to_uppercase(), rule.origin),
+            what: format!("{} {}", stage.name().to_ascii_uppercase(), rule.origin),
             file: rule.origin.policy.file.to_string(),
             line: rule.origin.at.line,
         },

@@ -1,10 +1,9 @@
 //! Issuers whose tokens are checked with other keys than before: no request can be made up to show it.
 
 use super::side::Ready;
-use gnomon_engine::jwt::{AppliedRule, KeySource};
+use gnomon_engine::jwt::{AppliedRule, Authenticator, KeySource};
 use gnomon_symbolic::Kind;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// An issuer whose tokens both sides check, with other keys: of what only one side's keys have signed, the other refuses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,38 +35,46 @@ pub(super) fn changed(old: &Ready<'_>, new: &Ready<'_>) -> Vec<KeyChange> {
         return Vec::new();
     }
     let one_is_loaded = old.is_loaded() != new.is_loaded();
-    let (before, after) = (by_issuer(old), by_issuer(new));
-    let mut changed = Vec::new();
-    for (issuer, before) in &before {
-        let Some(after) = after.get(issuer) else { continue };
+    let rules = |side| -> Vec<AppliedRule<'_>> { authenticator(side).rules().collect() };
+    let (all_before, all_after) = (rules(old), rules(new));
+    let mut changed: Vec<KeyChange> = Vec::new();
+    for rule in &all_before {
+        let issuer = rule.issuer();
+        let of = |rules: &[AppliedRule<'_>]| rules.iter().any(|rule| rule.issuer() == issuer);
+        if !of(&all_after) || changed.iter().any(|known| known.issuer == issuer) {
+            continue;
+        }
+        let (before, after) = (sources(&all_before, issuer, None), sources(&all_after, issuer, None));
         // Where several rules have the issuer, tokens of some audiences may be checked otherwise and all keys be the same.
         let same_audiences = |rule: &AppliedRule<'_>| {
-            let (before, after) = (sources(before, Some(rule)), sources(after, Some(rule)));
+            let of = |rules| sources(rules, issuer, Some(rule));
+            let (before, after) = (of(&all_before), of(&all_after));
             after.is_empty() || same(&before, &after, one_is_loaded)
         };
-        let (old, new) = (sources(before, None), sources(after, None));
-        if !same(&old, &new, one_is_loaded) || !before.iter().all(same_audiences) {
+        if !same(&before, &after, one_is_loaded) || !same_audiences(rule) {
             changed.push(KeyChange {
-                issuer: (*issuer).to_owned(),
-                old: described(&old),
-                new: described(&new),
+                issuer: issuer.to_owned(),
+                old: described(&before),
+                new: described(&after),
             });
         }
     }
     changed
 }
 
-fn by_issuer<'r>(side: &'r Ready<'_>) -> BTreeMap<&'r str, Vec<AppliedRule<'r>>> {
-    let mut found: BTreeMap<&str, Vec<AppliedRule<'_>>> = BTreeMap::new();
-    for rule in side.plan.authenticator().rules() {
-        found.entry(rule.issuer()).or_default().push(rule);
-    }
-    found
+fn authenticator<'r>(side: &'r Ready<'_>) -> &'r Authenticator {
+    side.plan.authenticator()
 }
 
-/// Where rules have their keys from: all, or those with the audiences of one.
-fn sources<'r>(rules: &[AppliedRule<'r>], like: Option<&AppliedRule<'_>>) -> Vec<KeySource<'r>> {
-    let wanted = |rule: &&AppliedRule<'r>| like.is_none_or(|like| like.audiences() == rule.audiences());
+/// Where the rules of an issuer have their keys from: all, or those with the audiences of one.
+fn sources<'r>(
+    rules: &[AppliedRule<'r>],
+    issuer: &str,
+    like: Option<&AppliedRule<'_>>,
+) -> Vec<KeySource<'r>> {
+    let wanted = |rule: &&AppliedRule<'r>| {
+        rule.issuer() == issuer && like.is_none_or(|like| like.audiences() == rule.audiences())
+    };
     rules.iter().filter(wanted).map(|rule| rule.keys()).collect()
 }
 

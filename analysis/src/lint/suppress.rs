@@ -102,7 +102,7 @@ fn ignores_in(text: &str) -> Vec<Ignore> {
             at: Position { line: number, column },
             line: number,
             code: code.into(),
-            has_reason: reason.chars().any(char::is_alphanumeric),
+            has_reason: reason.chars().any(|c| c.is_ascii_alphanumeric() || !c.is_ascii()),
         });
         waiting += usize::from(alone);
     }

@@ -1,6 +1,6 @@
 //! "Did you mean": the known name that a misspelt one resembles.
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 
 /// Longer names are not compared: the cost grows with the product of the lengths.
 const LONGEST: usize = 64;
@@ -25,8 +25,7 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
 }
 
 fn fold(name: &str) -> Vec<char> {
-    let folded: String = name.chars().filter(|c| !matches!(c, '_' | '-')).collect();
-    folded.chars().flat_map(char::to_lowercase).collect()
+    name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// Letters inserted, removed, replaced or swapped with their neighbour (optimal string alignment).

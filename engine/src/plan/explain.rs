@@ -421,7 +421,7 @@ fn json(value: &Json) -> String {
     match value {
         Json::Null => "null".into(),
         Json::Bool(value) => value.to_string(),
-        Json::Number(value) => value.to_string(),
+        Json::Number(_) => value.write(),
         Json::String(text) => shown(text.as_bytes()),
         Json::List(items) => {
             let items: Vec<_> = items

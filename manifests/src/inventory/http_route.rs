@@ -307,6 +307,6 @@ fn grpc_match(node: &Node) -> HttpMatch {
 
 /// Letters of an expression stand for themselves.
 fn escaped(text: &str) -> String {
-    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii();
     text.chars().flat_map(|c| if word(c) { vec![c] } else { vec!['\\', c] }).collect()
 }

@@ -128,9 +128,9 @@ impl Gateway {
             let bound = node.get("port")?;
             Some(Server {
                 port: port(bound, "number")?,
-                protocol: text(bound, "protocol").to_uppercase(),
+                protocol: text(bound, "protocol").to_ascii_uppercase(),
                 hosts: texts(node, "hosts"),
-                tls: node.get("tls").map_or("", |tls| text(tls, "mode")).to_uppercase(),
+                tls: node.get("tls").map_or("", |tls| text(tls, "mode")).to_ascii_uppercase(),
             })
         };
         let servers = node.get("spec").map_or(&[][..], |spec| list(spec, "servers"));
@@ -257,7 +257,7 @@ fn policy(parent: &Node, path: &str, subset: &str, out: &mut Vec<ClientTls>) {
         let Some(mode) = node.get("tls").and_then(|tls| tls.get("mode")) else { return };
         if let Some(text) = mode.as_str() {
             out.push(ClientTls {
-                mode: Text { text: text.to_uppercase(), at: mode.at },
+                mode: Text { text: text.to_ascii_uppercase(), at: mode.at },
                 field,
                 subset: subset.to_owned(),
                 port,

@@ -165,7 +165,7 @@ fn reads_tokens(old: Side<'_>, new: Side<'_>, kind: Kind) -> bool {
 
 /// What depends on the release in how rules see a request.
 fn lines(plan: &Plan) -> bool {
-    versions::matches_lines_apart(plan.version())
+    !plan.joins_lines()
 }
 
 fn settings_agree([a, b]: &[ProxySettings; 2]) -> bool {

@@ -6,6 +6,7 @@
 use super::{
     atom::{Atom, of_header, pattern, peer, present, written},
     chain::{Chain, Socket},
+    decisions::Decision,
     evaluation_context::JWT_FILTER,
     expression::{Address, Expression, Metadata},
     jwt::Jwt,
@@ -93,6 +94,42 @@ impl<'c> Seen<'c> {
             origin: origin(&policy.name, policy.at, file),
             from: boxed(from),
             to: boxed(to),
+            when: when.into(),
+            notes: Vec::new(),
+        })
+    }
+
+    /// A rule for a decision of a matcher: where all of `holds` hold, and none of `others`, each of which is all of its
+    /// conditions.
+    pub(super) fn decision(
+        &self,
+        decision: &Decision,
+        holds: &[&Expression],
+        others: &[Vec<&Expression>],
+        file: &Arc<str>,
+    ) -> Result<Rule, Untold> {
+        let at = decision.at;
+        let mut groups: Groups = vec![Vec::new()];
+        for one in holds {
+            groups = product(&groups, &self.alternatives(one, true, at)?)?;
+        }
+        for other in others {
+            let mut none = Vec::new();
+            for one in other {
+                none.extend(self.alternatives(one, false, at)?);
+                bounded(none.len())?;
+            }
+            groups = product(&groups, &none)?;
+        }
+        let when = if groups.is_empty() { vec![Clause::never("matcher", at)] } else { Vec::new() };
+        if groups.iter().any(Vec::is_empty) {
+            groups.clear();
+        }
+        Ok(Rule {
+            id: decision.name.as_str().into(),
+            origin: origin(&decision.name, at, file),
+            from: Box::default(),
+            to: groups.into_iter().map(Vec::into_boxed_slice).collect(),
             when: when.into(),
             notes: Vec::new(),
         })
@@ -214,6 +251,8 @@ impl<'c> Seen<'c> {
                 vec![written(text)],
             ),
             Expression::Peer(text) => self.peer(text.as_ref())?,
+            // One id in each certificate.
+            Expression::UriSan(text) => self.peer(Some(text))?,
             Expression::PeerState(text) if self.chain.internal || self.chain.socket != Socket::Raw => {
                 Meaning::Atom(peer(text)?)
             }
@@ -280,7 +319,7 @@ impl<'c> Seen<'c> {
 
     fn header(&self, header: &Header) -> Result<Meaning, Untold> {
         let empty = |text: &Text| text.matches(b"") == gnomon_engine::plan::Tri::True;
-        let Header { name, test, invert, missing_is_empty } = header;
+        let Header { name, test, invert, missing_is_empty, .. } = header;
         let text = match test {
             HeaderTest::Present(wanted) => {
                 if self.network {

@@ -170,6 +170,7 @@ impl Walk<'_> {
             leave(left, rbac.network, &rbac.shadow_prefix, "shadow", shadow, &found);
             if rbac.shadow_prefix != CUSTOM_PREFIX {
                 match shadow.action {
+                    // A matcher too: what it does not decide is refused.
                     Action::Allow => self.report.dry_run.allow = Some(shadow_result(shadow, &found)),
                     Action::Deny => self.report.dry_run.deny = Some(shadow_result(shadow, &found)),
                     Action::Log => {}
@@ -181,25 +182,30 @@ impl Walk<'_> {
         leave(left, rbac.network, &rbac.rules_prefix, "enforced", rules, &found);
         let status = (!rbac.network).then_some(403);
         let stage = match rules.action {
+            Action::Allow if matches!(found, Found::Match(_, Action::Deny)) => Stage::Deny,
             Action::Allow => Stage::Allow,
             Action::Log => Stage::Audit,
             Action::Deny if rules.is_custom() => Stage::Custom,
             Action::Deny => Stage::Deny,
         };
         match (rules.action, found) {
-            (Action::Log, Found::Match(_)) => self.report.audit = true,
+            (_, Found::Match(_, Action::Log)) => self.report.audit = true,
             (Action::Log, _) | (Action::Deny, Found::Nothing) => {}
             (_, Found::Unknown(missing)) => self.doubt(stage, missing),
-            (Action::Allow, Found::Match(name)) => {
+            (_, Found::Match(name, Action::Allow)) => {
                 self.report.stage = stage;
                 self.report.policy = Some(name.into());
                 self.report.reason = format!("ALLOW policy {name} matched");
             }
             (Action::Allow, Found::Nothing) => {
-                let reason = "the ALLOW filter has no policy that matches".into();
+                let reason = match rules.matcher {
+                    Some(_) => "nothing in the matcher of the RBAC filter decides, so that it refuses",
+                    None => "the ALLOW filter has no policy that matches",
+                };
+                let reason = reason.into();
                 return self.refuse(stage, status, details("none"), None, reason);
             }
-            (Action::Deny, Found::Match(name)) => {
+            (_, Found::Match(name, Action::Deny)) => {
                 let reason = format!("DENY policy {name} matched");
                 return self.refuse(stage, status, details(name), Some(name.into()), reason);
             }
@@ -316,7 +322,7 @@ impl Walk<'_> {
 /// The metadata of an engine.
 fn leave(left: &mut Vec<Left>, network: bool, prefix: &str, engine: &str, rules: &Rules, found: &Found<'_>) {
     let value = match found {
-        Found::Match(name) => Ok(Some(Json::String((*name).into()))),
+        Found::Match(name, _) => Ok(Some(Json::String((*name).into()))),
         Found::Nothing => Ok(None),
         Found::Unknown(missing) => Err(missing.clone()),
     };
@@ -333,14 +339,15 @@ fn leave(left: &mut Vec<Left>, network: bool, prefix: &str, engine: &str, rules:
 
 /// What an engine says, in Envoy's words.
 fn shadow_result(rules: &Rules, found: &Found<'_>) -> ShadowResult {
-    let (matched, other) = match rules.action {
-        Action::Allow => ("allowed", "denied"),
-        Action::Deny => ("denied", "allowed"),
-        Action::Log => ("allowed", "allowed"),
-    };
     match found {
-        Found::Match(name) => ShadowResult { result: matched, policy: Some((*name).into()) },
-        Found::Nothing => ShadowResult { result: other, policy: None },
+        Found::Match(name, action) => {
+            let result = if *action == Action::Deny { "denied" } else { "allowed" };
+            ShadowResult { result, policy: Some((*name).into()) }
+        }
+        Found::Nothing => {
+            let result = if rules.action == Action::Allow { "denied" } else { "allowed" };
+            ShadowResult { result, policy: None }
+        }
         Found::Unknown(_) => ShadowResult { result: "unknown", policy: None },
     }
 }

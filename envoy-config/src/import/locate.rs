@@ -292,7 +292,7 @@ fn filter_kind(node: &Node) -> Option<Kind> {
             true => Kind::Harmless,
             false => Kind::Other,
         }
-    } else if ["rules", "shadowRules", "policies"].iter().any(|field| get(node, field).is_some()) {
+    } else if ["rules", "shadowRules", "policies", "matcher"].iter().any(|field| get(node, field).is_some()) {
         Kind::Rbac { network: false }
     } else if get(node, "providers").is_some() {
         Kind::Jwt
@@ -365,11 +365,8 @@ fn filter(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Conte
                 && get(config, "policies").is_some();
             let rbac = match rules_alone {
                 true => Rbac {
-                    network,
                     rules: Some(super::rbac::Rules::read(config, place, context)),
-                    rules_prefix: String::new(),
-                    shadow: None,
-                    shadow_prefix: String::new(),
+                    ..Rbac::empty(network)
                 },
                 false => Rbac::read(config, network, place, context),
             };

@@ -13,6 +13,7 @@ mod chain;
 mod conditions;
 mod connection;
 mod criteria;
+mod decisions;
 mod descend;
 mod evaluate;
 mod evaluation_context;

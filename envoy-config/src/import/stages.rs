@@ -3,6 +3,8 @@
 use super::{
     chain::{Chain, Does},
     conditions::{Groups, Seen, Untold, product},
+    decisions::Decisions,
+    expression::Expression,
     ext_authz::ExtAuthz,
     jwt::Jwt,
     rbac::{Action, Rbac, Rules},
@@ -62,6 +64,16 @@ impl Chain {
         Ok(parts)
     }
 
+    /// Something in it sees several lines of a header as one value.
+    pub(super) fn joins_lines(&self) -> bool {
+        self.filters.iter().any(|filter| match &filter.does {
+            Does::Rbac(rbac) => {
+                rbac.rules.iter().flat_map(|rules| &rules.matcher).any(Decisions::joins_lines)
+            }
+            _ => false,
+        })
+    }
+
     /// What the provider is asked about: what matches the shadow rules in front of it.
     fn custom(&self, filter: &ExtAuthz, shadows: &[(&Rbac, Option<&Jwt>)]) -> Result<CustomParts, Untold> {
         if let Some(name) = &filter.unread {
@@ -99,6 +111,9 @@ impl Chain {
             if let Some(name) = &shadow.unread {
                 return Err(name.to_string());
             }
+            if shadow.matcher.is_some() {
+                return Err("an ext_authz filter that is asked where a matcher says so".into());
+            }
             // Claims are read behind the provider.
             if jwt.is_some() {
                 return Err("an ext_authz filter behind jwt_authn, by rules that may see claims".into());
@@ -123,7 +138,10 @@ fn add(parts: &mut ChainParts, rules: &Rules, seen: &Seen<'_>) -> Result<(), Unt
     if rules.action == Action::Log {
         return Ok(());
     }
-    let mut found = Vec::with_capacity(rules.policies.len());
+    let (mut found, mut denied) = (Vec::with_capacity(rules.policies.len()), Vec::new());
+    if let Some(matcher) = &rules.matcher {
+        (found, denied) = decided(matcher, seen, &rules.file)?;
+    }
     for policy in &rules.policies {
         let rule = seen.rule(policy, &rules.file).map_err(|what| format!("{}: {what}", policy.name))?;
         found.push(rule);
@@ -144,7 +162,33 @@ fn add(parts: &mut ChainParts, rules: &Rules, seen: &Seen<'_>) -> Result<(), Unt
         (Action::Allow, none) => *none = Some(found),
         _ => parts.deny.extend(found),
     }
+    parts.deny.extend(denied);
     Ok(())
+}
+
+/// The decisions of a matcher: what it allows, and what it refuses before it would allow it.
+///
+/// Since what refuses comes first, it has to leave out what an earlier entry allows; what allows need not leave out
+/// anything. Refusals behind which nothing is allowed are what happens anyway.
+fn decided(matcher: &Decisions, seen: &Seen<'_>, file: &Arc<str>) -> Result<(Vec<Rule>, Vec<Rule>), Untold> {
+    let all = matcher.flat();
+    let last = all.iter().rposition(|(_, decision)| decision.action != Action::Deny).map_or(0, |at| at + 1);
+    let (mut allowed, mut denied) = (Vec::new(), Vec::new());
+    let mut before: Vec<Vec<&Expression>> = Vec::new();
+    for (conditions, decision) in all.into_iter().take(last) {
+        let rule = |others: &[Vec<&Expression>]| {
+            seen.decision(decision, &conditions, others, file)
+                .map_err(|what| format!("{}: {what}", decision.name))
+        };
+        match decision.action {
+            Action::Deny => denied.push(rule(&before)?),
+            Action::Allow | Action::Log => {
+                allowed.push(rule(&[])?);
+                before.push(conditions);
+            }
+        }
+    }
+    Ok((allowed, denied))
 }
 
 /// Both rules at once, under the name of the second.

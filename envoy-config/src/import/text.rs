@@ -128,6 +128,8 @@ pub(super) struct Header {
     pub(super) test: HeaderTest,
     pub(super) invert: bool,
     pub(super) missing_is_empty: bool,
+    /// An input of a matcher, which sees several lines as one value in every version.
+    pub(super) joins_lines: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -178,11 +180,12 @@ impl Header {
         if let Some((name, node)) = fields.rest().next() {
             return Err(context.unread(&place.field(name), node.at, "this matcher is not evaluated"));
         }
-        Ok(Header { name, test, invert, missing_is_empty })
+        Ok(Header { name, test, invert, missing_is_empty, joins_lines: false })
     }
 
     /// True if any line matches. Without a line every test of the value is false, the inverted ones too.
     pub(super) fn matches(&self, view: &RequestView<'_>) -> Tri {
+        let view = RequestView { joins_lines: view.joins_lines || self.joins_lines, ..*view };
         let found = view.header(self.name.as_bytes(), |value| self.line(value));
         let answer = match (&self.test, found) {
             (HeaderTest::Present(wanted), found) => (found.is_some() == *wanted).into(),

@@ -1,0 +1,267 @@
+//! Forms of RBAC that others than Istio write, as sides of a comparison: random pairs, and every request of a small
+//! alphabet put to the evaluation of both.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may be blunt")]
+
+use gnomon_analysis::{
+    diff::{Changes, Problem, of_workload},
+    imported::Proxy,
+};
+use gnomon_engine::{Mesh, Node, Workload, jwt::SoftwareCrypto, prepare::RequestSpec, verdict::Outcome};
+use gnomon_envoy_config::import::Imported;
+use serde_json::{Value, json};
+use std::{net::IpAddr, sync::Arc};
+
+const NOW: i64 = 1_795_000_000;
+
+/// Choices, the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap() % end
+    }
+
+    fn one<'t, T>(&mut self, of: &'t [T]) -> &'t T {
+        &of[self.below(of.len())]
+    }
+}
+
+fn import(document: &Value) -> Imported {
+    let node: Node = serde_json::from_value(document.clone()).unwrap();
+    Imported::read(&node, &Arc::from("loaded.json"))
+}
+
+fn between(old: &Imported, new: &Imported) -> Result<Changes, Problem> {
+    let (workload, mesh) = (&Workload::default(), &Mesh::default());
+    let proxy = |imported| Proxy { imported, listener: None, workload, mesh };
+    of_workload(proxy(old), proxy(new), NOW, &SoftwareCrypto, Default::default())
+}
+
+/// A listener whose only filter chain has these HTTP filters.
+fn listener(filters: &Value, routes: &Value) -> Value {
+    let manager = json!({ "name": "envoy.filters.network.http_connection_manager", "typedConfig": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "normalizePath": true,
+        "routeConfig": routes,
+        "httpFilters": filters,
+    }});
+    json!({ "name": "edge", "filterChains": [{ "filters": [manager] }] })
+}
+
+/// Requests that the random configurations can tell apart.
+fn requests() -> Vec<RequestSpec> {
+    let headers: [&[(&str, &str)]; 4] = [&[], &[("x-r", "u")], &[("x-r", "uv")], &[("x-s", "")]];
+    let principals = [
+        None,
+        Some("td/ns/a/sa/b"),
+        Some("td/ns/a/dc/d/svc/web"),
+        Some("td/ns/a/dc/e/svc/api"),
+        Some("td/x"),
+    ];
+    let mut all = Vec::new();
+    for method in ["GET", "POST"] {
+        for path in ["/", "/a", "/a/b", "/ab", "/b", "/a?x=1"] {
+            for host in ["a.test", "b.a.test", "A.test:80", "c"] {
+                for headers in headers {
+                    for principal in principals {
+                        for ip in ["10.0.0.1", "192.168.0.1"] {
+                            let ip: IpAddr = ip.parse().unwrap();
+                            all.push(RequestSpec {
+                                method: method.into(),
+                                path: path.into(),
+                                host: Some(host.into()),
+                                headers: headers
+                                    .iter()
+                                    .map(|(name, value)| ((*name).into(), (*value).into()))
+                                    .collect(),
+                                principal: principal.map(Into::into),
+                                source_ip: Some(ip),
+                                remote_ip: Some(ip),
+                                destination_ip: Some("10.9.9.9".parse().unwrap()),
+                                destination_port: Some(80),
+                                sni: principal.map(|_| "s.test".into()),
+                                ..RequestSpec::default()
+                            });
+                        }
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Pairs of what `make` draws: a difference is found exactly where one of the requests shows one, or another that the
+/// comparison has found and both evaluations confirm.
+fn compare(pairs: u64, make: impl Fn(&mut Random) -> Value) {
+    let (workload, mesh) = (&Workload::default(), &Mesh::default());
+    let requests = requests();
+    let verdicts = |imported: &Imported, requests: &[&RequestSpec]| -> Vec<Outcome> {
+        let proxy = Proxy { imported, listener: None, workload, mesh };
+        requests.iter().map(|spec| proxy.report(spec, NOW, &SoftwareCrypto).unwrap().verdict).collect()
+    };
+    let (mut different, mut equivalent, mut beyond, mut seen) = (0, 0, 0, [0; 2]);
+    for seed in 1..=pairs {
+        let mut random = Random::new(seed);
+        let (old, new) = (make(&mut random), make(&mut random));
+        let told = || format!("seed {seed}\n{old:#}\n{new:#}");
+        let (before, after) = (import(&old), import(&new));
+        assert!(before.findings.is_empty() && after.findings.is_empty(), "{:?}\n{}", before.findings, told());
+        let changes = match between(&before, &after) {
+            Ok(changes) => changes,
+            Err(why) => {
+                assert!(why.to_string().contains("alternatives"), "{why}\n{}", told());
+                beyond += 1;
+                continue;
+            }
+        };
+        // Every fifth request of all, others for each pair.
+        let chosen: Vec<&RequestSpec> = requests.iter().skip(random.below(5)).step_by(5).collect();
+        let (was, is) = (verdicts(&before, &chosen), verdicts(&after, &chosen));
+        for ((spec, was), is) in chosen.into_iter().zip(was).zip(is) {
+            let found = match (was, is) {
+                (Outcome::Deny, Outcome::Allow) => &changes.newly_allowed,
+                (Outcome::Allow, Outcome::Deny) => &changes.newly_denied,
+                (a, b) => {
+                    assert!(a == b && a != Outcome::Unknown, "{spec:?}\n{}", told());
+                    seen[usize::from(a == Outcome::Allow)] += 1;
+                    continue;
+                }
+            };
+            assert!(found.is_some(), "not found: {spec:?}\n{}", told());
+        }
+        match changes.is_equivalent() {
+            true => equivalent += 1,
+            false => different += 1,
+        }
+    }
+    println!(
+        "{different} different, {equivalent} equivalent, {beyond} beyond; {seen:?} requests denied, allowed"
+    );
+    assert!(
+        different * 4 > pairs && equivalent > 0 && beyond * 8 < pairs && seen.iter().all(|seen| *seen > 0)
+    );
+}
+
+fn action(random: &mut Random) -> Value {
+    let action = *random.one(&["ALLOW", "DENY", "LOG", "ALLOW", "DENY"]);
+    let name = format!("{action}-{}", random.below(3));
+    json!({ "action": { "name": "a", "typedConfig": {
+        "@type": "type.googleapis.com/envoy.config.rbac.v3.Action", "name": name, "action": action,
+    }}})
+}
+
+fn typed(kind: &str, fields: &Value) -> Value {
+    let mut config = fields.clone();
+    config["@type"] = format!("type.googleapis.com/{kind}").into();
+    json!({ "name": "n", "typedConfig": config })
+}
+
+fn header_input(name: &str) -> Value {
+    typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", &json!({ "headerName": name }))
+}
+
+fn predicate(random: &mut Random, depth: usize) -> Value {
+    let many = |random: &mut Random| -> Vec<Value> {
+        (0..2 + random.below(2)).map(|_| predicate(random, depth - 1)).collect()
+    };
+    match random.below(if depth == 0 { 5 } else { 8 }) {
+        0 => {
+            let method = random.one(&["GET", "POST"]);
+            json!({ "singlePredicate": { "input": header_input(":method"), "valueMatch": { "exact": method } } })
+        }
+        1 => {
+            let form = random.one(&["exact", "prefix", "suffix"]);
+            let text = random.one(&["u", "v", "uv"]);
+            json!({ "singlePredicate": { "input": header_input("x-r"), "valueMatch": { *form: text } } })
+        }
+        2 => {
+            let input = random.one(&["SourceIPInput", "DirectSourceIPInput"]);
+            let range = json!({ "addressPrefix": random.one(&["10.0.0.0", "192.168.0.0"]), "prefixLen": 8 });
+            json!({ "singlePredicate": {
+                "input": typed(&format!("envoy.extensions.matching.common_inputs.network.v3.{input}"), &json!({})),
+                "customMatch": typed("envoy.extensions.matching.input_matchers.ip.v3.Ip", &json!({ "cidrRanges": [range] })),
+            }})
+        }
+        3 => {
+            let (form, text) =
+                random.one(&[("exact", "spiffe://td/x"), ("prefix", "spiffe://td/"), ("suffix", "/sa/b")]);
+            json!({ "singlePredicate": {
+                "input": typed("envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput", &json!({})),
+                "valueMatch": { *form: text },
+            }})
+        }
+        4 => {
+            let (form, text) =
+                random.one(&[("exact", "/a"), ("prefix", "/a"), ("prefix", "/a?"), ("suffix", "b")]);
+            json!({ "singlePredicate": { "input": header_input(":path"), "valueMatch": { *form: text } } })
+        }
+        5 => json!({ "andMatcher": { "predicate": many(random) } }),
+        6 => json!({ "orMatcher": { "predicate": many(random) } }),
+        _ => json!({ "notMatcher": predicate(random, depth - 1) }),
+    }
+}
+
+fn on_match(random: &mut Random, depth: usize) -> Value {
+    if depth > 0 && random.below(4) == 0 {
+        return json!({ "matcher": matcher(random, depth - 1) });
+    }
+    action(random)
+}
+
+fn matcher(random: &mut Random, depth: usize) -> Value {
+    let mut found = match random.below(4) {
+        0 => {
+            let (map, input, keys): (&str, Value, &[&str]) = match random.below(3) {
+                0 => ("exactMatchMap", header_input(":method"), &["GET", "POST", "PUT"]),
+                1 => ("prefixMatchMap", header_input("x-r"), &["u", "uv", "v"]),
+                _ => (
+                    "exactMatchMap",
+                    typed(
+                        "envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput",
+                        &json!({}),
+                    ),
+                    &["80", "81"],
+                ),
+            };
+            let mut entries = json!({});
+            for key in keys {
+                if random.below(3) > 0 {
+                    entries[*key] = on_match(random, depth);
+                }
+            }
+            json!({ "matcherTree": { "input": input, map: { "map": entries } } })
+        }
+        _ => {
+            let entries: Vec<Value> = (0..1 + random.below(3))
+                .map(|_| json!({ "predicate": predicate(random, 2), "onMatch": on_match(random, depth) }))
+                .collect();
+            json!({ "matcherList": { "matchers": entries } })
+        }
+    };
+    if random.below(3) > 0 {
+        found["onNoMatch"] = on_match(random, 0);
+    }
+    found
+}
+
+fn filter(matcher: &Value) -> Value {
+    json!({ "name": "envoy.filters.http.rbac", "typedConfig": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC", "matcher": matcher,
+    }})
+}
+
+#[test]
+fn matchers() {
+    compare(150, |random| {
+        let filters: Vec<Value> = (0..1 + random.below(4) / 3).map(|_| filter(&matcher(random, 2))).collect();
+        listener(&filters.into(), &Value::Null)
+    });
+}

@@ -308,7 +308,7 @@ impl<'p> Comparing<'p> {
         let values = used.get(path as usize).and_then(Option::as_ref);
         let verbatim = values.into_iter().flatten().any(|number| {
             let value = known.and_then(|known| known.get(*number as usize));
-            matches!(value, Some(Value::Verbatim(..)))
+            matches!(value, Some(Value::Verbatim(..) | Value::Sequences(true, _)))
         });
         if verbatim && self.tokens {
             return Err(Undecided::Unsupported(

@@ -11,6 +11,7 @@ use gnomon_engine::{
     attribute::Input,
     pattern::{Pattern, PeerPattern},
     plan::{Clause, IdentityPart, Matcher, PathPattern, Rule},
+    sequences::Sequences,
     template::Segment,
 };
 use ipnet::IpNet;
@@ -98,6 +99,8 @@ pub enum Value<'p> {
     Text(Form, Cow<'p, [u8]>),
     /// A text, on the header itself: `:authority` with its case, `:path` with its query.
     Verbatim(Form, Cow<'p, [u8]>),
+    /// Texts byte by byte; with `true` on the header itself, as [`Value::Verbatim`].
+    Sequences(bool, &'p Sequences),
     /// A range of addresses.
     Net(IpNet),
     /// A port.
@@ -294,6 +297,21 @@ impl<'p> Vocabulary<'p> {
                 found.extend(self.one(Subject::MetadataList(filter, key), of(true)));
                 found
             }
+            Matcher::Sequences(all) => {
+                let name = clause.name().next().unwrap_or_default();
+                let (subject, verbatim) = match clause.attribute().map(|attribute| attribute.row().input) {
+                    Some(Input::Peer) => (Subject::Peer, false),
+                    Some(Input::Sni) => (Subject::Sni, false),
+                    Some(Input::Path) => (Subject::Path, false),
+                    _ => match name {
+                        ":method" => (Subject::Method, false),
+                        ":path" => (Subject::Path, true),
+                        ":authority" => (Subject::Host, true),
+                        _ => (Subject::Header(name.to_owned()), false),
+                    },
+                };
+                self.one(subject, all.iter().map(|one| Value::Sequences(verbatim, one)))
+            }
             Matcher::Never => Vec::new(),
             _ => {
                 unsupported = Some("a kind of condition that is newer than this analysis");
@@ -421,6 +439,7 @@ impl Value<'_> {
             Value::Net(net) if net.prefix_len() == net.max_prefix_len() => format!("{}", net.addr()),
             Value::Net(net) => format!("{net}"),
             Value::Port(port) => format!("{port}"),
+            Value::Sequences(_, sequences) => (*sequences.written).into(),
             Value::Text(form, text) | Value::Verbatim(form, text) => match form {
                 Form::Any | Form::Filled => "*".into(),
                 Form::Exact | Form::Template | Form::Audience => bare(text),

@@ -4,7 +4,7 @@
 //! of conditions on one attribute each, negated or not. What has no such form is an error that names it.
 
 use super::{
-    atom::{Atom, of_header, pattern, peer, present, written},
+    atom::{Atom, of_header, of_text, only_pattern, peer, present},
     chain::{Chain, Socket},
     decisions::Decision,
     evaluation_context::JWT_FILTER,
@@ -202,11 +202,10 @@ impl<'c> Seen<'c> {
             Expression::Header(header) => self.header(header)?,
             // A TCP connection has no path.
             Expression::Path(_) | Expression::Template(_) if self.network => Meaning::Constant(false),
-            Expression::Path(text) => atom(
-                Attribute::Path,
-                Matcher::Path([PathPattern::Plain(pattern(text, "the path")?)].into()),
-                vec![written(text)],
-            ),
+            Expression::Path(text) => {
+                let plain = |pattern| Matcher::Path([PathPattern::Plain(pattern)].into());
+                Meaning::Atom(of_text((Attribute::Path, None), text, "the path", plain)?)
+            }
             Expression::Template(template) => atom(
                 Attribute::Path,
                 Matcher::Path([PathPattern::Template(template.clone().into())].into()),
@@ -245,11 +244,11 @@ impl<'c> Seen<'c> {
             Expression::Sni(_) if self.chain.may_see_no_name() => {
                 return Err("the server name, which is looked at on some ports only".into());
             }
-            Expression::Sni(text) => atom(
-                Attribute::Sni,
-                Matcher::Text([pattern(text, "the server name")?].into()),
-                vec![written(text)],
-            ),
+            Expression::Sni(text) => {
+                let plain = |pattern| Matcher::Text([pattern].into());
+                let sni = (Attribute::Sni, Some("connection.sni"));
+                Meaning::Atom(of_text(sni, text, "the server name", plain)?)
+            }
             Expression::Peer(text) => self.peer(text.as_ref())?,
             // One id in each certificate.
             Expression::UriSan(text) => self.peer(Some(text))?,
@@ -303,7 +302,7 @@ impl<'c> Seen<'c> {
             }
         };
         let (Some(iss), Some(sub)) = (claim(one, "iss"), claim(other, "sub")) else { return Ok(None) };
-        let pair = (pattern(&iss, "the issuer")?, pattern(&sub, "the subject")?);
+        let pair = (only_pattern(&iss, "the issuer")?, only_pattern(&sub, "the subject")?);
         let expected = match (&pair.0, &pair.1) {
             (Pattern::Any, Pattern::Any) => "*".into(),
             (iss, sub) => format!("{}/{}", iss.written(), sub.written()),
@@ -392,7 +391,7 @@ impl<'c> Seen<'c> {
                 let mut matchers = Vec::new();
                 let mut expected = Vec::new();
                 for (of_list, text) in values {
-                    let pattern = pattern(text, &named())?;
+                    let pattern = only_pattern(text, &named())?;
                     let shown = pattern.written();
                     expected.push(if of_list { format!("[{shown}]") } else { shown });
                     matchers.push((of_list, pattern));
@@ -443,7 +442,7 @@ impl<'c> Seen<'c> {
             return Err(format!("{named}, which is compared with more than texts"));
         }
         for (of_list, text) in values {
-            let pattern = pattern(text, &named)?;
+            let pattern = only_pattern(text, &named)?;
             if of_list { lists.push(pattern) } else { plain.push(pattern) }
         }
         // These are never lists.
@@ -492,6 +491,7 @@ fn values(clause: &Clause) -> usize {
         Matcher::Path(of) => of.len(),
         Matcher::RequestPrincipal(of) => of.len(),
         Matcher::Metadata(of) => of.len(),
+        Matcher::Sequences(of) => of.iter().flat_map(|one| &one.any).map(|steps| steps.len()).sum(),
         _ => 1,
     }
 }
@@ -519,7 +519,6 @@ pub(super) fn origin(name: &str, at: Position, file: &Arc<str>) -> Origin {
 fn atom(attribute: Attribute, matcher: Matcher, expected: Vec<String>) -> Meaning {
     let key = match attribute {
         Attribute::DestinationIp => Some("destination.ip"),
-        Attribute::Sni => Some("connection.sni"),
         _ => None,
     };
     Meaning::Atom(Atom { attribute, key: key.map(ToString::to_string), name: Vec::new(), matcher, expected })

@@ -28,6 +28,7 @@ mod reach;
 mod refusal;
 mod request_view;
 mod select;
+mod sequences;
 mod stages;
 mod text;
 mod tree;

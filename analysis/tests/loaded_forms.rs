@@ -9,7 +9,7 @@ use gnomon_analysis::{
 use gnomon_engine::{Mesh, Node, Workload, jwt::SoftwareCrypto, prepare::RequestSpec, verdict::Outcome};
 use gnomon_envoy_config::import::Imported;
 use serde_json::{Value, json};
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, ops::RangeInclusive, sync::Arc};
 
 const NOW: i64 = 1_795_000_000;
 
@@ -107,7 +107,8 @@ fn requests() -> Vec<RequestSpec> {
 
 /// Pairs of what `make` draws: a difference is found exactly where one of the requests shows one, or another that the
 /// comparison has found and both evaluations confirm.
-fn compare(pairs: u64, make: impl Fn(&mut Random) -> Value) {
+fn compare(seeds: RangeInclusive<u64>, make: impl Fn(&mut Random) -> Value) {
+    let pairs = seeds.end() - seeds.start() + 1;
     let (workload, mesh) = (&Workload::default(), &Mesh::default());
     let requests = requests();
     let verdicts = |imported: &Imported, requests: &[&RequestSpec]| -> Vec<Outcome> {
@@ -115,7 +116,7 @@ fn compare(pairs: u64, make: impl Fn(&mut Random) -> Value) {
         requests.iter().map(|spec| proxy.report(spec, NOW, &SoftwareCrypto).unwrap().verdict).collect()
     };
     let (mut different, mut equivalent, mut beyond, mut seen) = (0, 0, 0, [0; 2]);
-    for seed in 1..=pairs {
+    for seed in seeds {
         let mut random = Random::new(seed, None);
         let old = make(&mut random);
         // Another one, or the same with a single choice made otherwise.
@@ -242,9 +243,8 @@ fn match_of(random: &mut Random, principal: bool, depth: usize) -> Value {
     }
 }
 
-#[test]
-fn texts_that_are_compared_otherwise() {
-    compare(90, |random| {
+fn with_other_texts(seeds: RangeInclusive<u64>) {
+    compare(seeds, |random| {
         let policies: Vec<(String, Value)> = (0..1 + random.below(3))
             .map(|number| {
                 let policy = json!({ "permissions": [match_of(random, false, 2)], "principals": [match_of(random, true, 2)] });
@@ -351,10 +351,102 @@ fn filter(matcher: &Value) -> Value {
     }})
 }
 
-#[test]
-fn matchers() {
-    compare(90, |random| {
+fn with_matchers(seeds: RangeInclusive<u64>) {
+    compare(seeds, |random| {
         let filters: Vec<Value> = (0..1 + random.below(4) / 3).map(|_| filter(&matcher(random, 2))).collect();
         listener(&filters.into(), &Value::Null)
     });
+}
+
+fn route(random: &mut Random, number: usize) -> Value {
+    let path = *random.one(&["/", "/a", "/a/b", "/b"]);
+    let mut matching = match random.below(5) {
+        0 => json!({ "path": path }),
+        1 if path != "/" => json!({ "pathSeparatedPrefix": path }),
+        2 => json!({ "safeRegex": { "regex": random.one(&["/a.*", "/[^/]*", "/a/?b"]) } }),
+        _ => json!({ "prefix": path }),
+    };
+    match random.below(6) {
+        0 => matching["caseSensitive"] = false.into(),
+        1 => {
+            let test = json!({ "name": ":method", "stringMatch": { "exact": random.one(&["GET", "POST"]) } });
+            matching["headers"] = json!([test]);
+        }
+        2 => {
+            let inverted = random.below(2) == 0;
+            matching["headers"] =
+                json!([{ "name": "x-r", "stringMatch": { "prefix": "u" }, "invertMatch": inverted }]);
+        }
+        _ => {}
+    }
+    let mut route = json!({ "name": format!("r{number}"), "match": matching, "route": { "cluster": "c" } });
+    if random.below(4) > 0 {
+        route["typedPerFilterConfig"] = changes(random);
+    }
+    route
+}
+
+/// What a route, a virtual host or all have for the filter.
+fn changes(random: &mut Random) -> Value {
+    let kind = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute";
+    let config = match random.below(5) {
+        0 => json!({ "@type": kind }),
+        1 => json!({ "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true }),
+        2 => {
+            let policy =
+                json!({ "permissions": [match_of(random, false, 1)], "principals": [{ "any": true }] });
+            let action = random.one(&["ALLOW", "DENY"]);
+            json!({ "@type": kind, "rbac": { "rules": { "action": action, "policies": { "p": policy } } } })
+        }
+        _ => json!({ "@type": kind, "rbac": { "matcher": matcher(random, 0) } }),
+    };
+    json!({ "envoy.filters.http.rbac": config })
+}
+
+fn with_routes(seeds: RangeInclusive<u64>) {
+    compare(seeds, |random| {
+        let domains = [&["*"][..], &["a.test"], &["*.test", "a.*"], &["*.a.test"], &["c", "c.*"]];
+        let mut hosts = Vec::new();
+        for (number, domains) in domains.iter().enumerate() {
+            if number > 0 && random.below(2) == 0 {
+                continue;
+            }
+            let routes: Vec<Value> = (0..1 + random.below(3)).map(|number| route(random, number)).collect();
+            let mut host = json!({ "name": format!("h{number}"), "domains": domains, "routes": routes });
+            if random.below(3) == 0 {
+                host["typedPerFilterConfig"] = changes(random);
+            }
+            hosts.push(host);
+        }
+        let ports = random.below(2) == 0;
+        let routes = json!({ "name": "all", "ignorePortInHostMatching": ports, "virtualHosts": hosts });
+        let own = if random.below(2) == 0 { json!({}) } else { json!({ "matcher": matcher(random, 0) }) };
+        let mut filter = json!({ "name": "envoy.filters.http.rbac", "typedConfig": own });
+        filter["typedConfig"]["@type"] =
+            "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC".into();
+        listener(&json!([filter]), &routes)
+    });
+}
+
+#[test]
+fn matchers() {
+    with_matchers(1..=60);
+}
+
+#[test]
+fn texts_that_are_compared_otherwise() {
+    with_other_texts(1..=60);
+}
+
+#[test]
+fn routes() {
+    with_routes(1..=60);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn many_more() {
+    for with in [with_matchers, with_other_texts, with_routes] {
+        with(1_000..=4_000);
+    }
 }

@@ -234,8 +234,7 @@ impl<'p> Comparing<'p> {
         };
         for (form, relevant) in self.vocabulary.forms.iter().zip(&self.relevant) {
             if *relevant {
-                let conditions = form.conditions();
-                conditions.flat_map(|condition| condition.alternatives.iter().flatten()).for_each(&mut add);
+                form.conditions().for_each(|condition| condition.literals(&mut add));
             }
         }
         looks.iter().for_each(&mut add);

@@ -116,11 +116,13 @@ pub struct Literal {
     pub values: Box<[u32]>,
 }
 
-/// A condition: any of the alternatives, each of which is all of its literals; or the opposite.
+/// A condition: any of the alternatives, each of which is all of its literals or conditions; or the opposite.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Condition {
     /// The alternatives; none: it never holds.
     pub alternatives: Vec<Vec<Literal>>,
+    /// More alternatives, each of which is all of its conditions.
+    pub nested: Vec<Vec<Condition>>,
     /// The opposite.
     pub negated: bool,
     /// What of it cannot be said here.
@@ -136,6 +138,16 @@ pub struct RuleForm {
     pub to: Vec<Vec<Condition>>,
     /// Conditions.
     pub when: Vec<Condition>,
+}
+
+impl Condition {
+    /// All of its literals.
+    pub fn literals<'c>(&'c self, each: &mut impl FnMut(&'c Literal)) {
+        self.alternatives.iter().flatten().for_each(&mut *each);
+        for inner in self.nested.iter().flatten() {
+            inner.literals(each);
+        }
+    }
 }
 
 impl RuleForm {
@@ -227,7 +239,7 @@ impl<'p> Vocabulary<'p> {
 
     /// What a clause says.
     pub fn condition(&mut self, clause: &'p Clause) -> Condition {
-        let mut unsupported = None;
+        let (mut unsupported, mut nested) = (None, Vec::new());
         let alternatives = match clause.matcher() {
             Matcher::Peer(patterns) => {
                 if patterns.iter().any(|pattern| peer(pattern).is_none()) {
@@ -312,13 +324,17 @@ impl<'p> Vocabulary<'p> {
                 };
                 self.one(subject, all.iter().map(|one| Value::Sequences(verbatim, one)))
             }
+            Matcher::AnyOf(groups) => {
+                nested = groups.iter().map(|group| self.conditions(group)).collect();
+                Vec::new()
+            }
             Matcher::Never => Vec::new(),
             _ => {
                 unsupported = Some("a kind of condition that is newer than this analysis");
                 Vec::new()
             }
         };
-        Condition { alternatives, negated: clause.is_negated(), unsupported }
+        Condition { alternatives, nested, negated: clause.is_negated(), unsupported }
     }
 
     /// One alternative with one literal; none where there are no values.

@@ -47,6 +47,8 @@ pub enum Matcher {
     /// A name in the peer's certificate, the server name, the path, or a line of a header, as [`Clause::attribute`] says:
     /// a form that no policy of Istio's has.
     Sequences(Box<[Sequences]>),
+    /// Any of these, each of which is all of its conditions: what a configuration nests.
+    AnyOf(Box<[Box<[Clause]>]>),
     /// Never true: a policy without rules, an empty clause at ztunnel, or an attribute that this proxy cannot see.
     Never,
 }
@@ -211,6 +213,9 @@ impl Clause {
                     Input::Path => context.path(any),
                     _ => context.header(self.header(), any),
                 }
+            }
+            Matcher::AnyOf(groups) => {
+                Tri::any(groups.iter().map(|group| Tri::all(group.iter().map(|clause| clause.ask(context)))))
             }
             Matcher::Never => Tri::False,
         }

@@ -156,6 +156,46 @@ pub(super) fn of_header(name: &str, text: &Text) -> Result<Atom, Untold> {
     }
 }
 
+/// The hosts that a virtual host's domain takes.
+fn domain(inner: &Text, ignores_port: bool) -> Result<Sequences, Untold> {
+    let shown = written(inner);
+    let something = || vec![Step::One(ByteSet::ALL), Step::Many(ByteSet::ALL)];
+    let (begin, end) = match inner {
+        Text::Exact(text) => (literal(text, true), None),
+        Text::Prefix(text) => (literal(text, true), Some(Vec::new())),
+        Text::Suffix(text) => (Vec::new(), Some(literal(text, true))),
+        _ => return Err("a domain of an unknown form".into()),
+    };
+    let plain = |wild: Vec<Step>| [begin.clone(), wild, end.clone().unwrap_or_default()].concat();
+    if !ignores_port {
+        return Ok(made(shown, vec![plain(if end.is_some() { something() } else { Vec::new() })]));
+    }
+    if shown.contains([':', ']']) {
+        return Err(format!("a virtual host of the domain `{shown}`, of which the port does not count"));
+    }
+    let no_colon = ByteSet::of(b":").complement();
+    let port = vec![Step::One(ByteSet::of(b":")), Step::Many(ByteSet::of(b":]").complement())];
+    // Where there is a bracket behind the last colon, nothing is cut.
+    let bracket = || {
+        vec![
+            Step::Many(ByteSet::ALL),
+            Step::One(ByteSet::of(b":")),
+            Step::Many(no_colon),
+            Step::One(ByteSet::of(b"]")),
+            Step::Many(no_colon),
+        ]
+    };
+    let any = match &end {
+        None => vec![plain(Vec::new()), [plain(Vec::new()), port].concat()],
+        Some(_) => vec![
+            plain(vec![Step::One(no_colon), Step::Many(no_colon)]),
+            plain(bracket()),
+            [plain(something()), port].concat(),
+        ],
+    };
+    Ok(made(shown, any))
+}
+
 /// A text of an attribute that sees no more than ASCII.
 pub(super) fn of_text(
     attribute: (Attribute, Option<&str>),
@@ -196,6 +236,7 @@ fn sequences(text: &Text, what: &str) -> Result<Sequences, Untold> {
             let found = of_expression(source);
             return found.ok_or_else(|| format!("{what} by the regular expression `{source}`"));
         }
+        Text::Domain { inner, ignores_port } => return domain(inner, *ignores_port),
         Text::IgnoringCase(_) => return Err(format!("{what} without regard to case")),
         Text::Unread(name) => return Err(name.to_string()),
     };
@@ -213,7 +254,7 @@ pub(super) fn pattern(text: &Text) -> Result<Option<Pattern>, Untold> {
         Text::Prefix(text) => Pattern::Prefix(text.as_slice().into()),
         Text::Suffix(text) => Pattern::Suffix(text.as_slice().into()),
         Text::Regex(source, _) => return Ok(expression(source)),
-        Text::Contains(_) => return Ok(None),
+        Text::Contains(_) | Text::Domain { .. } => return Ok(None),
         Text::IgnoringCase(inner) => match &**inner {
             Text::Exact(bytes) | Text::Prefix(bytes) | Text::Suffix(bytes) if !has_letters(bytes) => {
                 return pattern(inner);
@@ -261,7 +302,7 @@ pub(super) fn written(text: &Text) -> String {
         Text::Suffix(text) => format!("*{}", lossy(text)),
         Text::Regex(source, _) if &**source == ".+" => "*".into(),
         Text::Regex(source, _) => source.to_string(),
-        Text::IgnoringCase(inner) => written(inner),
+        Text::IgnoringCase(inner) | Text::Domain { inner, .. } => written(inner),
         Text::Unread(name) => name.to_string(),
     }
 }
@@ -278,7 +319,7 @@ pub(super) fn peer(text: &Text) -> Result<Atom, Untold> {
             Some(PeerPattern::Glob(Glob::new([b""[..].into(), part.as_slice().into(), b""[..].into()])))
         }
         Text::Regex(source, _) => PeerPattern::of_expression(source),
-        Text::IgnoringCase(_) => None,
+        Text::IgnoringCase(_) | Text::Domain { .. } => None,
         Text::Unread(name) => return Err(name.to_string()),
     };
     let told = |text: &[u8], whole: bool| thinkable(&String::from_utf8_lossy(text), whole);

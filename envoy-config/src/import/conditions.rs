@@ -31,6 +31,8 @@ use gnomon_engine::{
 const ALTERNATIVES: usize = 2_000;
 /// Nor more values than this in all of its alternatives.
 const VALUES: usize = 1_000_000;
+/// Alternatives of two conditions are multiplied out up to so many; more are nested.
+const MULTIPLIED: usize = 32;
 /// No more ports of a range are listed.
 const PORTS: u32 = 1_024;
 
@@ -109,18 +111,8 @@ impl<'c> Seen<'c> {
         file: &Arc<str>,
     ) -> Result<Rule, Untold> {
         let at = decision.at;
-        let mut groups: Groups = vec![Vec::new()];
-        for one in holds {
-            groups = product(&groups, &self.alternatives(one, true, at)?)?;
-        }
-        for other in others {
-            let mut none = Vec::new();
-            for one in other {
-                none.extend(self.alternatives(one, false, at)?);
-                bounded(none.len())?;
-            }
-            groups = product(&groups, &none)?;
-        }
+        let others: Vec<&[&Expression]> = others.iter().map(Vec::as_slice).collect();
+        let mut groups = self.where_only(holds, &others, at)?;
         let when = if groups.is_empty() { vec![Clause::never("matcher", at)] } else { Vec::new() };
         if groups.iter().any(Vec::is_empty) {
             groups.clear();
@@ -133,6 +125,44 @@ impl<'c> Seen<'c> {
             when: when.into(),
             notes: Vec::new(),
         })
+    }
+
+    /// Where all of `holds` hold, and none of `others`.
+    pub(super) fn region(&self, holds: &[&Expression], others: &[&[&Expression]]) -> Result<Groups, Untold> {
+        self.where_only(holds, others, Position::default())
+    }
+
+    fn where_only(
+        &self,
+        holds: &[&Expression],
+        others: &[&[&Expression]],
+        at: Position,
+    ) -> Result<Groups, Untold> {
+        let mut groups: Groups = vec![Vec::new()];
+        for one in holds {
+            groups = both(groups, self.alternatives(one, true, at)?)?;
+        }
+        for other in others {
+            // What holds here anyway is nothing by which they differ.
+            let told = |one: &&&Expression| !holds.iter().any(|here| core::ptr::eq(*here, **one));
+            let mut all: Groups = vec![Vec::new()];
+            for one in other.iter().filter(told) {
+                all = both(all, self.alternatives(one, true, at)?)?;
+            }
+            groups = match (&all[..], other.iter().filter(told).count()) {
+                // Everything is there, or nothing.
+                ([], _) => groups,
+                _ if all.iter().any(Vec::is_empty) => Vec::new(),
+                // One condition is negated as such.
+                ([group], 1) if group.len() == 1 => {
+                    let one = other.iter().find(told);
+                    let none = one.map(|one| self.alternatives(one, false, at)).transpose()?;
+                    both(groups, none.unwrap_or_default())?
+                }
+                _ => both(groups, vec![vec![nested(all, true)]])?,
+            };
+        }
+        Ok(groups)
     }
 
     fn any(&self, all: &[Expression], at: Position) -> Result<Groups, Untold> {
@@ -177,7 +207,7 @@ impl<'c> Seen<'c> {
     fn product(&self, items: &[Expression], holds: bool, at: Position) -> Result<Groups, Untold> {
         let mut groups: Groups = vec![Vec::new()];
         for item in items {
-            groups = product(&groups, &self.alternatives(item, holds, at)?)?;
+            groups = both(groups, self.alternatives(item, holds, at)?)?;
         }
         Ok(groups)
     }
@@ -469,6 +499,19 @@ impl<'c> Seen<'c> {
     }
 }
 
+/// Any of these groups, or none of them, as one condition.
+fn nested(groups: Groups, negated: bool) -> Clause {
+    Clause::any_of(groups.into_iter().map(Vec::into_boxed_slice), negated)
+}
+
+/// Each of the one with each of the other; where that would be many, the one with the other as a whole.
+fn both(one: Groups, other: Groups) -> Result<Groups, Untold> {
+    if one.len().saturating_mul(other.len()) <= MULTIPLIED || one.len() == 1 || other.len() == 1 {
+        return product(&one, &other);
+    }
+    Ok(vec![vec![nested(one, false), nested(other, false)]])
+}
+
 /// Each of the one with each of the other.
 pub(super) fn product(one: &Groups, other: &Groups) -> Result<Groups, Untold> {
     let size = |groups: &Groups| groups.iter().flatten().map(values).sum::<usize>();
@@ -491,6 +534,7 @@ fn values(clause: &Clause) -> usize {
         Matcher::Path(of) => of.len(),
         Matcher::RequestPrincipal(of) => of.len(),
         Matcher::Metadata(of) => of.len(),
+        Matcher::AnyOf(groups) => groups.iter().flatten().map(values).sum(),
         Matcher::Sequences(of) => of.iter().flat_map(|one| &one.any).map(|steps| steps.len()).sum(),
         _ => 1,
     }

@@ -7,6 +7,7 @@ use super::{
     fields::not_evaluated,
     rbac::{Action, Found, Rbac, Rules},
     request_view::RequestView,
+    routes::Taken,
 };
 use alloc::{
     format,
@@ -91,12 +92,21 @@ impl Walk<'_> {
         if chain.bare && !chain.has_jwt() {
             unknown_claims = Some(Missing::FilterMetadata(JWT_FILTER.into()));
         }
+        let route = self.route(request);
         let asked = chain.filters.iter().filter(|filter| matches!(filter.does, Does::ExtAuthz(_))).count();
-        for filter in chain.filters.iter().map(|filter| &filter.does) {
+        for filter in &chain.filters {
+            let filter = match &route {
+                Taken::Unknown(missing) if !filter.by_route.is_empty() => {
+                    self.doubt(filter.does.stage(), missing.iter().cloned());
+                    continue;
+                }
+                Taken::Route(route) => filter.at(Some(*route)),
+                Taken::Unknown(_) | Taken::None => &filter.does,
+            };
             let network = match filter {
                 Does::Rbac(rbac) => rbac.network,
                 Does::ExtAuthz(filter) => filter.network,
-                Does::Jwt(_) | Does::Unread(..) => false,
+                Does::Jwt(_) | Does::Unread(..) | Does::Nothing(_) => false,
             };
             let claims = match (&unknown_claims, &authentication) {
                 (Some(missing), _) => Claims::Unknown(missing),
@@ -116,6 +126,7 @@ impl Walk<'_> {
             let context = EvaluationContext { view, claims, left: &left, internal: chain.internal };
             let mut new = Vec::new();
             let result = match filter {
+                Does::Nothing(_) => Ok(()),
                 Does::Unread(stage, name) => {
                     self.doubt(*stage, [not_evaluated(name)]);
                     if *stage == Stage::Jwt {
@@ -155,7 +166,19 @@ impl Walk<'_> {
             self.left.append(&mut new);
             result?;
         }
+        if matches!(route, Taken::None) && chain.routes.is_some() && self.doubtful.is_none() {
+            let (details, reason) = ("route_not_found", "no route takes this request: Envoy answers 404");
+            return self.refuse(Stage::None, Some(404), details.into(), None, reason.into());
+        }
         Ok(())
+    }
+
+    /// The route of a request, which is chosen before any filter changes it.
+    fn route(&self, request: &Request<'_>) -> Taken {
+        let Some(routes) = &self.chain.routes else { return Taken::None };
+        let view = RequestView { request, edits: &[], joins_lines: self.joins_lines };
+        let claims = Claims::Known(None);
+        routes.of(&EvaluationContext { view, claims, left: &[], internal: self.chain.internal })
     }
 
     /// The shadow engine first, then the enforced one.

@@ -312,7 +312,7 @@ pub(super) fn cidr(node: &Node) -> Option<IpNet> {
 }
 
 /// Envoy's `*` and `**` are Istio's `{*}` and `{**}`; what else Envoy's templates can say, Istio never writes.
-fn template(node: &Node) -> Option<Template> {
+pub(super) fn template(node: &Node) -> Option<Template> {
     let config = super::locate::unwrapped(get(node, "typedConfig")?);
     let pattern = text(config, "pathTemplate")?;
     let segments: Option<Vec<String>> = pattern

@@ -27,6 +27,7 @@ mod rbac;
 mod reach;
 mod refusal;
 mod request_view;
+mod routes;
 mod select;
 mod sequences;
 mod stages;

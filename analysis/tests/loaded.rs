@@ -298,6 +298,47 @@ fn kumas_permissions() {
     assert!(between(KUMA, &same).unwrap().is_equivalent());
 }
 
+/// The same of SPIFFE ids, in Kuma's newer form: a matcher, which refuses before it allows.
+const KUMAS_MATCHER: &str = r#"
+name: inbound:10.0.0.7:8080
+trafficDirection: INBOUND
+address: {socketAddress: {address: 10.0.0.7, portValue: 8080}}
+filterChains:
+- transportSocket:
+    name: envoy.transport_sockets.tls
+    typedConfig:
+      "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+      requireClientCertificate: true
+  filters:
+  - name: envoy.filters.network.rbac
+    typedConfig:
+      "@type": type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC
+      statPrefix: inbound_10_0_0_7_8080.
+      matcher:
+        matcherList:
+          matchers:
+          - predicate: {singlePredicate: {input: {name: uri, typedConfig: {"@type": type.googleapis.com/envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput}}, valueMatch: {exact: "spiffe://default/batch"}}}
+            onMatch: {action: {name: envoy.filters.rbac.action, typedConfig: {"@type": type.googleapis.com/envoy.config.rbac.v3.Action, name: no-batch, action: DENY}}}
+          - predicate: {singlePredicate: {input: {name: uri, typedConfig: {"@type": type.googleapis.com/envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput}}, valueMatch: {prefix: "spiffe://default/"}}}
+            onMatch: {action: {name: envoy.filters.rbac.action, typedConfig: {"@type": type.googleapis.com/envoy.config.rbac.v3.Action, name: the-mesh, action: ALLOW}}}
+        onNoMatch: {action: {name: envoy.filters.rbac.action, typedConfig: {"@type": type.googleapis.com/envoy.config.rbac.v3.Action, name: default, action: DENY}}}
+  - name: envoy.filters.network.tcp_proxy
+    typedConfig: {"@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, cluster: x}
+"#;
+
+#[test]
+fn kumas_matcher() {
+    assert!(between(KUMA, KUMAS_MATCHER).unwrap().is_equivalent());
+    let without = KUMAS_MATCHER.replace("spiffe://default/batch", "spiffe://default/nobody");
+    let changes = between(KUMAS_MATCHER, &without).unwrap();
+    assert_eq!(changes.newly_allowed.unwrap().request.principal.as_deref(), Some("default/batch"));
+    assert_eq!(changes.newly_denied.unwrap().request.principal.as_deref(), Some("default/nobody"));
+    // What is refused behind everything that is allowed is refused anyway.
+    let none = KUMAS_MATCHER.split("        onNoMatch").next().unwrap().to_owned()
+        + KUMAS_MATCHER.split("name: default, action: DENY}}}\n").nth(1).unwrap();
+    assert!(between(KUMAS_MATCHER, &none).unwrap().is_equivalent());
+}
+
 /// As one writes it by hand: nested, in snake case, with matches that Istio never makes.
 const BY_HAND: &str = r#"
 static_resources:
@@ -347,9 +388,8 @@ fn what_is_written_by_hand() {
 fn what_cannot_be_said_is_named() {
     let base = BY_HAND.replace("string_match: {exact: GET}", "string_match: {MATCH}");
     for (matched, told) in [
-        ("contains: E", "the header :method, which contains `E`"),
-        ("safe_regex: {regex: \"G.T\"}", "the header :method by the regular expression `G.T`"),
-        ("exact: get, ignore_case: true", "the header :method without regard to case"),
+        ("safe_regex: {regex: \"(GE)*T\"}", "the header :method by the regular expression `(GE)*T`"),
+        ("safe_regex: {regex: \"\\\\bGET\"}", "the header :method by the regular expression `\\bGET`"),
     ] {
         let changed = base.replace("MATCH", matched);
         let why = between(BY_HAND, &changed).unwrap_err().to_string();
@@ -360,6 +400,11 @@ fn what_cannot_be_said_is_named() {
             "metadata: {filter: f, path: [{key: a}, {key: b}], value: {string_match: {exact: x}}}",
             "metadata of f at a.b",
         ),
+        (
+            "metadata: {filter: f, path: [{key: a}], value: {string_match: {contains: x}}}",
+            "metadata of f at a, which contains `x`",
+        ),
+        ("header: {name: x-a, string_match: {safe_regex: {regex: a.b}}}", "/a.b/ counts characters"),
         ("filter_state: {key: k, string_match: {exact: x}}", "filter state k"),
     ] {
         let changed = BY_HAND.replace("principals: [{any: true}]", &format!("principals: [{{{principal}}}]"));
@@ -372,10 +417,73 @@ fn what_cannot_be_said_is_named() {
 fn peers_that_are_not_asked_about() {
     for (name, told) in [
         ("frontend.example.com", "a peer that is no SPIFFE id"),
-        ("spiffe://td/ns/default/dc/dc1/svc/web", "a peer whose SPIFFE id is not of Istio's form"),
+        ("spiffe://TD/frontend", "a peer whose SPIFFE id has signs that no such id has"),
     ] {
         let why = between(KUMA, &KUMA.replace("spiffe://default/frontend", name)).unwrap_err().to_string();
         assert!(why.contains(told), "{why}");
+    }
+}
+
+/// Consul's intentions on a service of HTTP, default deny: `web` may read below `/v1` but for the secret, every service
+/// of the namespace but `batch` may ask for `/health`.
+const CONSUL: &str = r#"
+name: public_listener:10.0.0.8:20000
+trafficDirection: INBOUND
+address: {socketAddress: {address: 10.0.0.8, portValue: 20000}}
+filterChains:
+- transportSocket:
+    name: tls
+    typedConfig:
+      "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+      requireClientCertificate: true
+  filters:
+  - name: envoy.filters.network.http_connection_manager
+    typedConfig:
+      "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+      normalizePath: true
+      httpFilters:
+      - name: envoy.filters.http.rbac
+        typedConfig:
+          "@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
+          rules:
+            policies:
+              consul-intentions-layer7-0:
+                permissions:
+                - andRules: {rules: [{andRules: {rules: [{urlPath: {path: {safeRegex: {regex: "/v[123](/.*)?"}}}}, {header: {name: ":method", stringMatch: {safeRegex: {regex: "GET|HEAD"}}}}]}}, {notRule: {urlPath: {path: {exact: /v1/secret}}}}]}
+                principals:
+                - authenticated: {principalName: {safeRegex: {regex: "^spiffe://7c40\\.consul/ns/default/dc/[^/]+/svc/web$"}}}
+              consul-intentions-layer7-1:
+                permissions: [{urlPath: {path: {exact: /health}}}]
+                principals:
+                - andIds: {ids: [{authenticated: {principalName: {safeRegex: {regex: "^spiffe://7c40\\.consul/ns/default/dc/[^/]+/svc/[^/]+$"}}}}, {notId: {authenticated: {principalName: {safeRegex: {regex: "^spiffe://7c40\\.consul/ns/default/dc/[^/]+/svc/batch$"}}}}}]}
+"#;
+
+#[test]
+fn consuls_intentions() {
+    assert!(between(CONSUL, CONSUL).unwrap().is_equivalent());
+    let changed = |from: &str, to: &str| {
+        let new = CONSUL.replacen(from, to, 1);
+        assert_ne!(new, CONSUL, "{from}");
+        between(CONSUL, &new).unwrap()
+    };
+    // In another data centre, of every name, with another path.
+    for (from, to, principal) in [
+        ("/dc/[^/]+/svc/web$", "/dc/[^/]+/svc/web-?[a-z]*$", "7c40.consul/ns/default/dc/"),
+        ("/dc/[^/]+/svc/batch$", "/dc/dc1/svc/batch$", "7c40.consul/ns/default/dc/"),
+        ("ns/default/dc/[^/]+/svc/web", "ns/[^/]+/dc/[^/]+/svc/web", "7c40.consul/ns/"),
+    ] {
+        let changes = changed(from, to);
+        let allowed = changes.newly_allowed.unwrap_or_else(|| panic!("{from}"));
+        assert!(allowed.request.principal.is_some_and(|name| name.starts_with(principal)), "{from}");
+        assert!(changes.newly_denied.is_none(), "{from}");
+    }
+    let changes = changed("/v[123](/.*)?", "/v[12](/.*)?");
+    assert!(changes.newly_allowed.is_none());
+    assert!(changes.newly_denied.unwrap().request.path.starts_with("/v3"));
+    // In words that say the same.
+    for (from, to) in [("GET|HEAD", "(GE|HEA)[TD]"), ("/v[123](/.*)?", "/v[1-3]|/v[1-3]/.*")] {
+        let same = changed(from, to);
+        assert_eq!(same.is_equivalent(), from.starts_with('/'), "{:?}", same.newly_allowed);
     }
 }
 

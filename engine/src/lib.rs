@@ -38,6 +38,7 @@ pub mod provider;
 pub mod regex;
 pub mod request;
 pub mod resource;
+pub mod sequences;
 pub mod slices;
 pub mod target;
 pub mod template;

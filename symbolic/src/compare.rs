@@ -188,7 +188,7 @@ fn reads_tokens(side: Side<'_>, kind: Kind) -> bool {
 
 /// What depends on the release in how rules see a request.
 fn lines(plan: &Plan) -> bool {
-    versions::matches_lines_apart(plan.version())
+    !plan.joins_lines()
 }
 
 fn settings_agree([a, b]: &[ProxySettings; 2]) -> bool {
@@ -267,8 +267,7 @@ impl<'p> Comparing<'p> {
         };
         for (form, relevant) in self.vocabulary.forms.iter().zip(&self.relevant) {
             if *relevant {
-                let conditions = form.conditions();
-                conditions.flat_map(|condition| condition.alternatives.iter().flatten()).for_each(&mut add);
+                form.conditions().for_each(|condition| condition.literals(&mut add));
             }
         }
         looks.iter().for_each(&mut add);
@@ -341,7 +340,7 @@ impl<'p> Comparing<'p> {
         let values = used.get(path as usize).and_then(Option::as_ref);
         let verbatim = values.into_iter().flatten().any(|number| {
             let value = known.and_then(|known| known.get(*number as usize));
-            matches!(value, Some(Value::Verbatim(..)))
+            matches!(value, Some(Value::Verbatim(..) | Value::Sequences(true, _)))
         });
         if verbatim && self.tokens {
             return Err(Undecided::Unsupported(

@@ -11,6 +11,7 @@ use gnomon_engine::{
     attribute::Input,
     pattern::{Pattern, PeerPattern},
     plan::{Clause, IdentityPart, Matcher, PathPattern, Rule},
+    sequences::Sequences,
     template::Segment,
 };
 use ipnet::IpNet;
@@ -98,6 +99,8 @@ pub enum Value<'p> {
     Text(Form, Cow<'p, [u8]>),
     /// A text, on the header itself: `:authority` with its case, `:path` with its query.
     Verbatim(Form, Cow<'p, [u8]>),
+    /// Texts byte by byte; with `true` on the header itself, as [`Value::Verbatim`].
+    Sequences(bool, &'p Sequences),
     /// A range of addresses.
     Net(IpNet),
     /// A port.
@@ -113,11 +116,13 @@ pub struct Literal {
     pub values: Box<[u32]>,
 }
 
-/// A condition: any of the alternatives, each of which is all of its literals; or the opposite.
+/// A condition: any of the alternatives, each of which is all of its literals or conditions; or the opposite.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Condition {
     /// The alternatives; none: it never holds.
     pub alternatives: Vec<Vec<Literal>>,
+    /// More alternatives, each of which is all of its conditions.
+    pub nested: Vec<Vec<Condition>>,
     /// The opposite.
     pub negated: bool,
     /// What of it cannot be said here.
@@ -133,6 +138,16 @@ pub struct RuleForm {
     pub to: Vec<Vec<Condition>>,
     /// Conditions.
     pub when: Vec<Condition>,
+}
+
+impl Condition {
+    /// All of its literals.
+    pub fn literals<'c>(&'c self, each: &mut impl FnMut(&'c Literal)) {
+        self.alternatives.iter().flatten().for_each(&mut *each);
+        for inner in self.nested.iter().flatten() {
+            inner.literals(each);
+        }
+    }
 }
 
 impl RuleForm {
@@ -224,7 +239,7 @@ impl<'p> Vocabulary<'p> {
 
     /// What a clause says.
     pub fn condition(&mut self, clause: &'p Clause) -> Condition {
-        let mut unsupported = None;
+        let (mut unsupported, mut nested) = (None, Vec::new());
         let alternatives = match clause.matcher() {
             Matcher::Peer(patterns) => {
                 if patterns.iter().any(|pattern| peer(pattern).is_none()) {
@@ -294,13 +309,32 @@ impl<'p> Vocabulary<'p> {
                 found.extend(self.one(Subject::MetadataList(filter, key), of(true)));
                 found
             }
+            Matcher::Sequences(all) => {
+                let name = clause.name().next().unwrap_or_default();
+                let (subject, verbatim) = match clause.attribute().map(|attribute| attribute.row().input) {
+                    Some(Input::Peer) => (Subject::Peer, false),
+                    Some(Input::Sni) => (Subject::Sni, false),
+                    Some(Input::Path) => (Subject::Path, false),
+                    _ => match name {
+                        ":method" => (Subject::Method, false),
+                        ":path" => (Subject::Path, true),
+                        ":authority" => (Subject::Host, true),
+                        _ => (Subject::Header(name.to_owned()), false),
+                    },
+                };
+                self.one(subject, all.iter().map(|one| Value::Sequences(verbatim, one)))
+            }
+            Matcher::AnyOf(groups) => {
+                nested = groups.iter().map(|group| self.conditions(group)).collect();
+                Vec::new()
+            }
             Matcher::Never => Vec::new(),
             _ => {
                 unsupported = Some("a kind of condition that is newer than this analysis");
                 Vec::new()
             }
         };
-        Condition { alternatives, negated: clause.is_negated(), unsupported }
+        Condition { alternatives, nested, negated: clause.is_negated(), unsupported }
     }
 
     /// One alternative with one literal; none where there are no values.
@@ -421,6 +455,7 @@ impl Value<'_> {
             Value::Net(net) if net.prefix_len() == net.max_prefix_len() => format!("{}", net.addr()),
             Value::Net(net) => format!("{net}"),
             Value::Port(port) => format!("{port}"),
+            Value::Sequences(_, sequences) => (*sequences.written).into(),
             Value::Text(form, text) | Value::Verbatim(form, text) => match form {
                 Form::Any | Form::Filled => "*".into(),
                 Form::Exact | Form::Template | Form::Audience => bare(text),

@@ -360,6 +360,44 @@ impl Domain for Identities {
     }
 }
 
+/// SPIFFE ids of any form, with their scheme: a trust domain, and segments that are not empty behind it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ids;
+
+impl Ids {
+    const SCHEME: &'static [u8] = b"spiffe://";
+    const DOMAIN: u32 = 100;
+    const IN_DOMAIN: u32 = 101;
+    const SEGMENT: u32 = 102;
+    const IN_SEGMENT: u32 = 103;
+}
+
+impl Domain for Ids {
+    fn start(&self) -> u32 {
+        0
+    }
+
+    fn step(&self, state: u32, byte: u8) -> Option<u32> {
+        if let Some(wanted) = Self::SCHEME.get(state as usize) {
+            let last = state as usize + 1 == Self::SCHEME.len();
+            return (byte == *wanted).then_some(if last { Self::DOMAIN } else { state + 1 });
+        }
+        let lower = byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+        match (state, byte) {
+            (Self::DOMAIN | Self::IN_DOMAIN, _) if lower => Some(Self::IN_DOMAIN),
+            (Self::IN_DOMAIN | Self::IN_SEGMENT, b'/') => Some(Self::SEGMENT),
+            (Self::SEGMENT | Self::IN_SEGMENT, _) if lower || byte.is_ascii_uppercase() => {
+                Some(Self::IN_SEGMENT)
+            }
+            _ => None,
+        }
+    }
+
+    fn ends(&self, state: u32) -> bool {
+        matches!(state, Self::IN_DOMAIN | Self::IN_SEGMENT)
+    }
+}
+
 /// The domains in which members of a class of peers are looked for, the most natural first; the last has all.
 pub(crate) fn peers(trust_domain: &str) -> Vec<Identities> {
     vec![Identities::of(trust_domain), Identities::in_form(), Identities::any()]

@@ -5,7 +5,10 @@ use crate::{
     text::{Bytes, Pattern},
 };
 use alloc::{format, string::String, vec, vec::Vec};
-use gnomon_engine::jwt::AppliedRule;
+use gnomon_engine::{
+    jwt::AppliedRule,
+    sequences::{Sequences, Step},
+};
 
 /// What the other values of an axis make necessary.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,8 +38,27 @@ pub(crate) fn patterns(subject: &Subject, value: &Value<'_>, around: Around) -> 
         (_, Value::Text(form, text)) => {
             vec![placed(*form, Pattern::exact(text), Pattern::non_empty())]
         }
+        (Subject::Path, Value::Sequences(false, of)) => {
+            let inside = Bytes::of(b"?#");
+            let end = |pattern: Pattern| if around.queries { pattern.then_query() } else { pattern };
+            sequences(of, inside).map(end).collect()
+        }
+        (_, Value::Sequences(_, of)) => sequences(of, Bytes::NONE).collect(),
         (_, Value::Net(_) | Value::Port(_)) => Vec::new(),
     }
+}
+
+/// The sequences as patterns, without these bytes.
+fn sequences(of: &Sequences, without: Bytes) -> impl Iterator<Item = Pattern> {
+    of.any.iter().map(move |steps| {
+        steps.iter().fold(Pattern::default(), |pattern, step| match step {
+            Step::One(set) => match set.only() {
+                Some(byte) if !without.contains(byte) => pattern.then(&[byte]),
+                _ => pattern.then_one(set.minus(without)),
+            },
+            Step::Many(set) => pattern.then_many(set.minus(without)),
+        })
+    })
 }
 
 fn placed(form: Form, text: Pattern, any: Pattern) -> Pattern {

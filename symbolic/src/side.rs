@@ -348,6 +348,10 @@ impl<'s> Builder<'s> {
             }
             any = any.or(all, &mut self.space.manager)?;
         }
+        for group in &condition.nested {
+            let all = self.all(vocabulary, group, circumstances)?;
+            any = any.or(all, &mut self.space.manager)?;
+        }
         Ok(if condition.negated { !any } else { any })
     }
 

@@ -5,7 +5,7 @@ use crate::{
     bdd::{Manager, Variable},
     condition::{Form, Subject, Value, Vocabulary, narrow},
     dimension::Dimension,
-    domain::{self, Authorities, Names, Over, Paths, Utf8, Word},
+    domain::{self, Authorities, Ids, Names, Over, Paths, Utf8, Word},
     headers::{Presence, presence},
     kind::Kind,
     known::Known,
@@ -253,10 +253,12 @@ fn texts(
     setting: Setting<'_>,
     limits: Limits,
 ) -> Result<Axis, Undecided> {
-    let verbatim = values.iter().any(|(_, value)| matches!(value, Value::Verbatim(..)));
+    let verbatim =
+        values.iter().any(|(_, value)| matches!(value, Value::Verbatim(..) | Value::Sequences(true, _)));
     let bytes = |byte: fn(u8) -> bool| {
         values.iter().any(|(_, value)| match value {
             Value::Text(_, text) | Value::Verbatim(_, text) => text.iter().any(|b| byte(*b)),
+            Value::Sequences(_, of) => of.written.bytes().any(byte),
             _ => false,
         })
     };
@@ -292,6 +294,10 @@ fn texts(
             texts.domains = Vec::new();
             for domain in domain::peers(setting.trust_domain) {
                 texts.domains.push(alloc::boxed::Box::new(domain));
+            }
+            // Who asks so has ids of other forms.
+            if values.iter().any(|(_, value)| matches!(value, Value::Sequences(..))) {
+                texts.domains.push(alloc::boxed::Box::new(Ids));
             }
             texts
         }

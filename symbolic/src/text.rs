@@ -14,57 +14,7 @@ use crate::known::Known;
 use alloc::{collections::BTreeSet, string::String, vec, vec::Vec};
 use core::fmt;
 use gnomon_engine::order::sort_by;
-
-/// A set of bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Bytes([u64; 4]);
-
-impl Bytes {
-    /// None.
-    pub const NONE: Bytes = Bytes([0; 4]);
-    /// All 256.
-    pub const ALL: Bytes = Bytes([u64::MAX; 4]);
-
-    /// Those of a text.
-    pub fn of(text: &[u8]) -> Bytes {
-        let mut set = Bytes::NONE;
-        text.iter().for_each(|byte| set.insert(*byte));
-        set
-    }
-
-    /// All others.
-    pub fn complement(self) -> Bytes {
-        Bytes(self.0.map(|word| !word))
-    }
-
-    /// Those of either.
-    pub fn union(self, other: Bytes) -> Bytes {
-        let mut set = self;
-        for (word, more) in set.0.iter_mut().zip(other.0) {
-            *word |= more;
-        }
-        set
-    }
-
-    /// Is it one of them?
-    pub fn contains(self, byte: u8) -> bool {
-        self.0.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
-    }
-
-    /// Makes it one of them.
-    pub fn insert(&mut self, byte: u8) {
-        if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
-            *word |= 1 << (byte & 63);
-        }
-    }
-}
-
-impl fmt::Debug for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let members: Vec<u8> = (0..=255).filter(|byte| self.contains(*byte)).collect();
-        write!(f, "[{}]", members.escape_ascii())
-    }
-}
+pub use gnomon_engine::sequences::ByteSet as Bytes;
 
 /// One step of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,7 +41,7 @@ impl Pattern {
 
     /// Any string but the empty one, without a line feed: RE2's `.+`.
     pub fn non_empty() -> Pattern {
-        Pattern(vec![Step::One(LINE), Step::Many(LINE)])
+        Pattern(vec![Step::One(Bytes::LINE), Step::Many(Bytes::LINE)])
     }
 
     /// This string.
@@ -179,13 +129,6 @@ impl Pattern {
         }
     }
 }
-
-/// What `.` matches in RE2.
-const LINE: Bytes = {
-    let mut words = [u64::MAX; 4];
-    words[0] &= !(1 << b'\n');
-    Bytes(words)
-};
 
 /// Which strings there are: an automaton of its own. Strings outside are in no class.
 pub trait Domain {

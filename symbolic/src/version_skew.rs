@@ -40,7 +40,7 @@ pub fn version_skew(old: Side<'_>, new: Side<'_>) -> VersionSkew {
         let values = vocabulary.known.get(axis).into_iter().flatten();
         values.filter_map(|value| match value {
             Value::Text(_, text) | Value::Verbatim(_, text) => String::from_utf8(text.to_vec()).ok(),
-            Value::Net(_) | Value::Port(_) => None,
+            Value::Sequences(..) | Value::Net(_) | Value::Port(_) => None,
         })
     };
     let mut found = VersionSkew { query: differ(versions::checks_query), ..VersionSkew::default() };

@@ -81,6 +81,12 @@ impl Clause {
         }
     }
 
+    /// Any of these, each of which is all of its conditions; or the opposite.
+    pub fn any_of(groups: impl IntoIterator<Item = Box<[Clause]>>, negated: bool) -> Clause {
+        let matcher = Matcher::AnyOf(groups.into_iter().collect());
+        Clause { matcher, negated, ..Clause::never("nested conditions", Position::default()) }
+    }
+
     /// One that never holds, for something that is not there.
     pub fn never(what: &'static str, at: Position) -> Clause {
         Clause {
@@ -95,7 +101,7 @@ impl Clause {
     }
 
     /// What is looked at; `None` where the clause stands for something that is not there (a policy without rules, a
-    /// clause that ztunnel is left with empty) and never holds.
+    /// clause that ztunnel is left with empty) and never holds, or for conditions within it.
     pub fn attribute(&self) -> Option<Attribute> {
         match self.subject {
             Subject::Field(attribute) | Subject::Key(attribute, _) => Some(attribute),

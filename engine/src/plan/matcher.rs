@@ -6,6 +6,7 @@ use crate::{
     jwt::Json,
     pattern::{Pattern, PeerPattern},
     resource::Text,
+    sequences::Sequences,
     template::Template,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
@@ -43,6 +44,11 @@ pub enum Matcher {
     /// A key of a filter's dynamic metadata; with `true` an element of a list, else the text itself. `Any` as in
     /// [`Matcher::Text`].
     Metadata(Box<[(bool, Pattern)]>),
+    /// A name in the peer's certificate, the server name, the path, or a line of a header, as [`Clause::attribute`] says:
+    /// a form that no policy of Istio's has.
+    Sequences(Box<[Sequences]>),
+    /// Any of these, each of which is all of its conditions: what a configuration nests.
+    AnyOf(Box<[Box<[Clause]>]>),
     /// Never true: a policy without rules, an empty clause at ztunnel, or an attribute that this proxy cannot see.
     Never,
 }
@@ -198,6 +204,18 @@ impl Clause {
                 }
                 };
                 Tri::from(patterns.iter().any(|(list, pattern)| one(*list, pattern)))
+            }
+            Matcher::Sequences(all) => {
+                let any = |text: &[u8]| all.iter().any(|one| one.matches(text));
+                match self.input {
+                    Input::Peer => context.peer_name(any),
+                    Input::Sni => any(context.request.sni).into(),
+                    Input::Path => context.path(any),
+                    _ => context.header(self.header(), any),
+                }
+            }
+            Matcher::AnyOf(groups) => {
+                Tri::any(groups.iter().map(|group| Tri::all(group.iter().map(|clause| clause.ask(context)))))
             }
             Matcher::Never => Tri::False,
         }

@@ -22,6 +22,8 @@ pub struct Parts {
     pub jwt_rules: usize,
     /// Somebody checks what a peer's certificate says.
     pub believes_peers: bool,
+    /// Something of it sees several lines of a header as one value, whatever the version.
+    pub joins_lines: bool,
     /// What HTTP requests meet.
     pub http: ChainParts,
     /// What connections meet.
@@ -55,7 +57,8 @@ pub struct CustomParts {
 impl Plan {
     /// A plan without policies: it has no mTLS gate, and its rules are these.
     pub fn of_parts(parts: Parts) -> Plan {
-        let Parts { name, settings, authenticator, jwt_rules, believes_peers, http, tcp } = parts;
+        let Parts { name, settings, authenticator, jwt_rules, believes_peers, joins_lines, http, tcp } =
+            parts;
         let version = settings.version;
         let mut plan = Plan {
             workload: name,
@@ -67,7 +70,7 @@ impl Plan {
             tcp: tcp.chain(),
             believes_nobody: !believes_peers,
             version,
-            joins_lines: !versions::matches_lines_apart(version),
+            joins_lines: joins_lines || !versions::matches_lines_apart(version),
             regexes_want_utf8: !versions::matches_regexes_by_byte(version),
             older: Vec::new(),
             not_applied: 0,
@@ -93,6 +96,11 @@ impl Plan {
             *chain = slices::all(core::mem::take(chain).indexed(&AtOnce));
         }
         self.required_inputs = RequiredInputs::of(self);
+    }
+
+    /// Its matchers see several lines of a header as one value.
+    pub fn joins_lines(&self) -> bool {
+        self.joins_lines
     }
 
     /// Whom it asks, of HTTP requests or of connections.

@@ -1,6 +1,6 @@
 //! What a plan asks of a request: a proxy filter reads nothing else from its host.
 
-use super::{Plan, custom::CustomStage, matcher::Matcher, rule::Rule};
+use super::{Plan, clause::Clause, custom::CustomStage, matcher::Matcher, rule::Rule};
 use crate::attribute::Input;
 
 /// What a request must tell. The flags are exact: what no rule asks for is false.
@@ -64,10 +64,15 @@ impl RequiredInputs {
     fn add(&mut self, rule: &Rule) {
         let groups = rule.from.iter().chain(&rule.to).flatten().chain(&rule.when);
         for clause in groups {
-            if matches!(clause.matcher(), Matcher::Never) {
-                continue;
-            }
-            match clause.input {
+            self.add_clause(clause);
+        }
+    }
+
+    fn add_clause(&mut self, clause: &Clause) {
+        match clause.matcher() {
+            Matcher::Never => {}
+            Matcher::AnyOf(groups) => groups.iter().flatten().for_each(|inner| self.add_clause(inner)),
+            _ => match clause.input {
                 Input::Peer => self.peer = true,
                 Input::SourceIp => self.source_ip = true,
                 Input::RemoteIp => self.remote_ip = true,
@@ -77,7 +82,7 @@ impl RequiredInputs {
                 Input::Host | Input::Header | Input::Path => self.headers = true,
                 Input::Metadata => self.metadata = true,
                 Input::RequestPrincipal | Input::Claim => {}
-            }
+            },
         }
     }
 }

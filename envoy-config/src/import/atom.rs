@@ -1,6 +1,10 @@
 //! One condition on one attribute: how Envoy's matchers of texts, headers and peers are written as a rule's own.
 
-use super::{conditions::Untold, text::Text};
+use super::{
+    conditions::Untold,
+    sequences::{counts_characters, literal, made, of_expression},
+    text::Text,
+};
 use alloc::{
     boxed::Box,
     format,
@@ -12,6 +16,7 @@ use gnomon_engine::{
     Attribute, Position,
     pattern::{Glob, Pattern, PeerPattern},
     plan::{Clause, Matcher},
+    sequences::{ByteSet, Sequences, Step},
 };
 
 const SPIFFE: &str = "spiffe://";
@@ -94,6 +99,7 @@ impl Atom {
             (Matcher::Path(into), Matcher::Path(more)) => add(into, more),
             (Matcher::RequestPrincipal(into), Matcher::RequestPrincipal(more)) => add(into, more),
             (Matcher::Metadata(into), Matcher::Metadata(more)) => add(into, more),
+            (Matcher::Sequences(into), Matcher::Sequences(more)) => add(into, more),
             _ => false,
         };
         if done {
@@ -123,48 +129,152 @@ fn header(name: &str, patterns: Box<[Pattern]>, ignoring_case: bool, expected: S
 pub(super) fn of_header(name: &str, text: &Text) -> Result<Atom, Untold> {
     let what = format!("the header {name}");
     let host = matches!(name, ":authority" | "host");
-    let (text, ignoring) = match text {
+    let (plain, ignoring) = match text {
         Text::IgnoringCase(inner) if host => (&**inner, true),
         text => (text, false),
     };
-    let mut found = pattern(text, &what)?;
-    if let Text::Regex(source, _) = text {
+    let mut found = pattern(plain)?;
+    if let (Text::Regex(source, _), Some(known)) = (plain, &found) {
         // A regular expression of something wants more than that the header is there.
         found = match &**source {
-            ".*" => Pattern::Any,
-            _ if found == Pattern::Any => return Err(format!("{what}, of which `{source}` wants a value")),
+            ".*" => Some(Pattern::Any),
+            _ if *known == Pattern::Any => None,
             _ => found,
         };
     }
-    let shown = written(text);
-    Ok(header(name, [found].into(), ignoring, shown))
+    match found {
+        Some(pattern) => Ok(header(name, [pattern].into(), ignoring, written(plain))),
+        None => {
+            let found = sequences(text, &what)?;
+            if !name.starts_with(':') && name != "host" && counts_characters(&found) {
+                return Err(format!("{what}, of which {} counts characters", found.written));
+            }
+            let shown = found.written.to_string();
+            let atom = header(name, Box::default(), false, shown);
+            Ok(Atom { matcher: Matcher::Sequences([found].into()), ..atom })
+        }
+    }
+}
+
+/// The hosts that a virtual host's domain takes.
+fn domain(inner: &Text, ignores_port: bool) -> Result<Sequences, Untold> {
+    let shown = written(inner);
+    let something = || vec![Step::One(ByteSet::ALL), Step::Many(ByteSet::ALL)];
+    let (begin, end) = match inner {
+        Text::Exact(text) => (literal(text, true), None),
+        Text::Prefix(text) => (literal(text, true), Some(Vec::new())),
+        Text::Suffix(text) => (Vec::new(), Some(literal(text, true))),
+        _ => return Err("a domain of an unknown form".into()),
+    };
+    let plain = |wild: Vec<Step>| [begin.clone(), wild, end.clone().unwrap_or_default()].concat();
+    if !ignores_port {
+        return Ok(made(shown, vec![plain(if end.is_some() { something() } else { Vec::new() })]));
+    }
+    if shown.contains([':', ']']) {
+        return Err(format!("a virtual host of the domain `{shown}`, of which the port does not count"));
+    }
+    let no_colon = ByteSet::of(b":").complement();
+    let port = vec![Step::One(ByteSet::of(b":")), Step::Many(ByteSet::of(b":]").complement())];
+    // Where there is a bracket behind the last colon, nothing is cut.
+    let bracket = || {
+        vec![
+            Step::Many(ByteSet::ALL),
+            Step::One(ByteSet::of(b":")),
+            Step::Many(no_colon),
+            Step::One(ByteSet::of(b"]")),
+            Step::Many(no_colon),
+        ]
+    };
+    let any = match &end {
+        None => vec![plain(Vec::new()), [plain(Vec::new()), port].concat()],
+        Some(_) => vec![
+            plain(vec![Step::One(no_colon), Step::Many(no_colon)]),
+            plain(bracket()),
+            [plain(something()), port].concat(),
+        ],
+    };
+    Ok(made(shown, any))
+}
+
+/// A text of an attribute that sees no more than ASCII.
+pub(super) fn of_text(
+    attribute: (Attribute, Option<&str>),
+    text: &Text,
+    what: &str,
+    plain: impl FnOnce(Pattern) -> Matcher,
+) -> Result<Atom, Untold> {
+    let (attribute, key) = attribute;
+    let (matcher, shown) = match pattern(text)? {
+        Some(pattern) => (plain(pattern), written(text)),
+        None => {
+            let found = sequences(text, what)?;
+            let shown = found.written.to_string();
+            (Matcher::Sequences([found].into()), shown)
+        }
+    };
+    let key = key.map(ToString::to_string);
+    Ok(Atom { attribute, key, name: Vec::new(), matcher, expected: vec![shown] })
+}
+
+/// A form that no policy of Istio's has, byte by byte.
+fn sequences(text: &Text, what: &str) -> Result<Sequences, Untold> {
+    let lossy = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    let (inner, ignoring) = match text {
+        Text::IgnoringCase(inner) => (&**inner, true),
+        text => (text, false),
+    };
+    let anything = || vec![Step::Many(ByteSet::ALL)];
+    let spelled = |text: &[u8]| literal(text, ignoring);
+    let (shown, steps) = match inner {
+        Text::Exact(text) => (lossy(text), spelled(text)),
+        Text::Prefix(text) => (lossy(text) + "*", [spelled(text), anything()].concat()),
+        Text::Suffix(text) => (format!("*{}", lossy(text)), [anything(), spelled(text)].concat()),
+        Text::Contains(text) => {
+            (format!("*{}*", lossy(text)), [anything(), spelled(text), anything()].concat())
+        }
+        Text::Regex(source, _) => {
+            let found = of_expression(source);
+            return found.ok_or_else(|| format!("{what} by the regular expression `{source}`"));
+        }
+        Text::Domain { inner, ignores_port } => return domain(inner, *ignores_port),
+        Text::IgnoringCase(_) => return Err(format!("{what} without regard to case")),
+        Text::Unread(name) => return Err(name.to_string()),
+    };
+    Ok(made(if ignoring { format!("{shown} (in any case)") } else { shown }, vec![steps]))
 }
 
 fn has_letters(text: &[u8]) -> bool {
     text.iter().any(u8::is_ascii_alphabetic)
 }
 
-/// How a text is compared, where `.+` is what is not empty.
-pub(super) fn pattern(text: &Text, what: &str) -> Result<Pattern, Untold> {
-    Ok(match text {
+/// How a text is compared, where `.+` is what is not empty; `None`: in a way that no policy of Istio's has.
+pub(super) fn pattern(text: &Text) -> Result<Option<Pattern>, Untold> {
+    Ok(Some(match text {
         Text::Exact(text) => Pattern::Exact(text.as_slice().into()),
         Text::Prefix(text) => Pattern::Prefix(text.as_slice().into()),
         Text::Suffix(text) => Pattern::Suffix(text.as_slice().into()),
-        Text::Regex(source, _) => match expression(source) {
-            Some(pattern) => pattern,
-            None => return Err(format!("{what} by the regular expression `{source}`")),
-        },
-        Text::Contains(text) => {
-            return Err(format!("{what}, which contains `{}`", String::from_utf8_lossy(text)));
-        }
+        Text::Regex(source, _) => return Ok(expression(source)),
+        Text::Contains(_) | Text::Domain { .. } => return Ok(None),
         Text::IgnoringCase(inner) => match &**inner {
             Text::Exact(bytes) | Text::Prefix(bytes) | Text::Suffix(bytes) if !has_letters(bytes) => {
-                return pattern(inner, what);
+                return pattern(inner);
             }
-            _ => return Err(format!("{what} without regard to case")),
+            _ => return Ok(None),
         },
         Text::Unread(name) => return Err(name.to_string()),
-    })
+    }))
+}
+
+/// As [`pattern`], where there is no other way to compare.
+pub(super) fn only_pattern(text: &Text, what: &str) -> Result<Pattern, Untold> {
+    match (pattern(text)?, text) {
+        (Some(pattern), _) => Ok(pattern),
+        (None, Text::Regex(source, _)) => Err(format!("{what} by the regular expression `{source}`")),
+        (None, Text::Contains(text)) => {
+            Err(format!("{what}, which contains `{}`", String::from_utf8_lossy(text)))
+        }
+        (None, _) => Err(format!("{what} without regard to case")),
+    }
 }
 
 /// An expression that says no more than one of Istio's own forms.
@@ -192,7 +302,7 @@ pub(super) fn written(text: &Text) -> String {
         Text::Suffix(text) => format!("*{}", lossy(text)),
         Text::Regex(source, _) if &**source == ".+" => "*".into(),
         Text::Regex(source, _) => source.to_string(),
-        Text::IgnoringCase(inner) => written(inner),
+        Text::IgnoringCase(inner) | Text::Domain { inner, .. } => written(inner),
         Text::Unread(name) => name.to_string(),
     }
 }
@@ -201,62 +311,73 @@ pub(super) fn written(text: &Text) -> String {
 pub(super) fn peer(text: &Text) -> Result<Atom, Untold> {
     let what = "a peer";
     let pattern = match text {
-        Text::Exact(_) | Text::Prefix(_) => PeerPattern::Name(pattern(text, what)?),
-        Text::Suffix(suffix) => PeerPattern::Glob(Glob::new([b""[..].into(), suffix.as_slice().into()])),
-        Text::Contains(part) => {
-            PeerPattern::Glob(Glob::new([b""[..].into(), part.as_slice().into(), b""[..].into()]))
+        Text::Exact(_) | Text::Prefix(_) => pattern(text)?.map(PeerPattern::Name),
+        Text::Suffix(suffix) => {
+            Some(PeerPattern::Glob(Glob::new([b""[..].into(), suffix.as_slice().into()])))
         }
-        Text::Regex(source, _) => PeerPattern::of_expression(source)
-            .ok_or_else(|| format!("a peer by the regular expression `{source}`"))?,
-        Text::IgnoringCase(_) => return Err("a peer without regard to case".into()),
+        Text::Contains(part) => {
+            Some(PeerPattern::Glob(Glob::new([b""[..].into(), part.as_slice().into(), b""[..].into()])))
+        }
+        Text::Regex(source, _) => PeerPattern::of_expression(source),
+        Text::IgnoringCase(_) | Text::Domain { .. } => None,
         Text::Unread(name) => return Err(name.to_string()),
     };
     let told = |text: &[u8], whole: bool| thinkable(&String::from_utf8_lossy(text), whole);
-    match &pattern {
-        PeerPattern::Name(Pattern::Exact(name)) => told(name, true)?,
-        PeerPattern::Name(Pattern::Prefix(name)) => told(name, false)?,
-        PeerPattern::Glob(glob) => {
+    // Ids of Istio's form, and those with another path without a segment `ns`, are what policies tell apart.
+    let usual = match &pattern {
+        None => false,
+        Some(PeerPattern::Name(Pattern::Exact(name))) => told(name, true)?,
+        Some(PeerPattern::Name(Pattern::Prefix(name))) => told(name, false)?,
+        Some(PeerPattern::Glob(glob)) => {
             let first = glob.parts().next().unwrap_or_default();
-            if !first.is_empty() {
-                told(first, false)?;
-            }
-            for part in glob.parts() {
-                in_istios_form(&String::from_utf8_lossy(part))?;
-            }
+            (first.is_empty() || told(first, false)?)
+                && glob.parts().all(|part| in_istios_form(&String::from_utf8_lossy(part)))
         }
-        _ => {}
+        Some(_) => true,
+    };
+    if let Some(pattern) = pattern.filter(|_| usual) {
+        return Ok(Atom::of_peer(pattern, written(text)));
     }
-    Ok(Atom::of_peer(pattern, written(text)))
+    let found = sequences(text, what)?;
+    if !found.may_begin(SPIFFE.as_bytes()) {
+        return Err(format!("a peer that is no SPIFFE id (`{}`)", found.written));
+    }
+    let shown = found.written.strip_prefix(SPIFFE).unwrap_or(&found.written).to_string();
+    Ok(Atom {
+        attribute: Attribute::Principal,
+        key: None,
+        name: Vec::new(),
+        matcher: Matcher::Sequences([found].into()),
+        expected: vec![shown],
+    })
 }
 
 /// What stands behind a segment `ns` is a namespace and an account.
-fn in_istios_form(part: &str) -> Result<(), Untold> {
-    for (at, _) in part.match_indices("/ns/") {
+fn in_istios_form(part: &str) -> bool {
+    part.match_indices("/ns/").all(|(at, _)| {
         let behind = part.get(at..).unwrap_or_default().split('/').skip(2).collect::<Vec<_>>();
-        let fine = match &behind[..] {
+        match &behind[..] {
             [_, sa] => "sa".starts_with(sa),
             [_, sa, _] => *sa == "sa",
             [_, _, ..] => false,
             _ => true,
-        };
-        if !fine {
-            return Err(format!("a peer whose SPIFFE id is not of Istio's form (`{part}`)"));
         }
-    }
-    Ok(())
+    })
 }
 
-/// Is there a caller of such a name among those that are asked about: SPIFFE ids of Istio's form, or with another path
-/// without a segment `ns`?
-fn thinkable(name: &str, whole: bool) -> Result<(), Untold> {
+/// Is a caller of such a name of Istio's form, or has another path without a segment `ns`?
+///
+/// # Errors
+///
+/// There is no caller of such a name among those that are asked about.
+fn thinkable(name: &str, whole: bool) -> Result<bool, Untold> {
     let Some(id) = name.strip_prefix(SPIFFE) else {
         return match SPIFFE.starts_with(name) && !whole {
-            true => Ok(()),
+            true => Ok(true),
             false => Err(format!("a peer that is no SPIFFE id (`{name}`)")),
         };
     };
     let segments: Vec<&str> = id.split('/').collect();
-    let unusual = || Err(format!("a peer whose SPIFFE id is not of Istio's form (`{name}`)"));
     let (last, inner) = match segments.split_last() {
         Some((last, inner)) => (*last, inner),
         None => ("", &[][..]),
@@ -268,11 +389,11 @@ fn thinkable(name: &str, whole: bool) -> Result<(), Untold> {
     };
     let begun = last.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     let domain = segments.first().is_none_or(|domain| !domain.bytes().any(|byte| byte.is_ascii_uppercase()));
-    if !complete.iter().all(usual) || !begun || !domain || (whole && segments.len() < 2) {
-        return unusual();
+    if !complete.iter().all(usual) || !begun || !domain {
+        return Err(format!("a peer whose SPIFFE id has signs that no such id has (`{name}`)"));
     }
     let istios = complete.get(1) == Some(&"ns");
-    let form = match (istios, whole) {
+    Ok(match (istios, whole) {
         (true, true) => segments.len() == 5 && segments.get(3) == Some(&"sa"),
         (true, false) => {
             segments.len() <= 5
@@ -282,7 +403,8 @@ fn thinkable(name: &str, whole: bool) -> Result<(), Untold> {
                     None => true,
                 }
         }
-        (false, _) => !complete.iter().skip(1).any(|segment| *segment == "ns"),
-    };
-    if form { Ok(()) } else { unusual() }
+        (false, _) => {
+            (!whole || segments.len() > 1) && !complete.iter().skip(1).any(|segment| *segment == "ns")
+        }
+    })
 }

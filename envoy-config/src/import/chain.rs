@@ -8,6 +8,7 @@ use super::{
     jwt::Jwt,
     rbac::Rbac,
     refusal::Refusal,
+    routes::Routes,
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
 use gnomon_engine::{
@@ -28,6 +29,10 @@ pub struct Chain {
     /// What the HTTP connection manager does before its filters look; `None`: there is none.
     pub http: Option<HttpSettings>,
     pub(super) filters: Vec<Filter>,
+    /// Which route a request takes, where that changes what filters do.
+    pub(super) routes: Option<Routes>,
+    /// The name of its route configuration that is elsewhere, and from which filter on it counts.
+    pub(super) routes_elsewhere: Option<(String, usize)>,
     pub(super) criteria: Criteria,
     /// It is the `defaultFilterChain`.
     pub(super) fallback: bool,
@@ -124,8 +129,9 @@ impl Chain {
         let frame =
             |chain: &Chain| (chain.protocol, chain.http, chain.socket, chain.internal, chain.black_hole);
         frame(self) == frame(other)
+            && self.routes == other.routes
             && self.filters.len() == other.filters.len()
-            && self.filters.iter().zip(&other.filters).all(|(a, b)| a.does.is(&b.does))
+            && self.filters.iter().zip(&other.filters).all(|(a, b)| a.is(b))
     }
 
     /// A filter of it verifies tokens, or may do so.
@@ -144,6 +150,29 @@ impl Chain {
 pub(super) struct Filter {
     pub(super) name: String,
     pub(super) does: Does,
+    /// What routes have for it instead.
+    pub(super) others: Vec<Does>,
+    /// By the number of a route: which of these; `None`: none of them. Empty where no route has anything for it.
+    pub(super) by_route: Vec<Option<usize>>,
+}
+
+impl Filter {
+    pub(super) fn new(name: &str, does: Does) -> Filter {
+        Filter { name: name.into(), does, others: Vec::new(), by_route: Vec::new() }
+    }
+
+    /// What it does to requests that take this route, or none.
+    pub(super) fn at(&self, route: Option<usize>) -> &Does {
+        let other = route.and_then(|route| *self.by_route.get(route)?);
+        other.and_then(|other| self.others.get(other)).unwrap_or(&self.does)
+    }
+
+    fn is(&self, other: &Filter) -> bool {
+        self.does.is(&other.does)
+            && self.by_route == other.by_route
+            && self.others.len() == other.others.len()
+            && self.others.iter().zip(&other.others).all(|(a, b)| a.is(b))
+    }
 }
 
 /// What a filter does.
@@ -153,6 +182,8 @@ pub(super) enum Does {
     Jwt(Jwt),
     ExtAuthz(ExtAuthz),
     Unread(Stage, Unread),
+    /// It is disabled.
+    Nothing(Stage),
 }
 
 impl Does {
@@ -162,6 +193,7 @@ impl Does {
             (Does::Jwt(a), Does::Jwt(b)) => a.says_the_same(b),
             (Does::ExtAuthz(a), Does::ExtAuthz(b)) => a == b,
             (Does::Unread(stage, a), Does::Unread(other, b)) => (stage, a) == (other, b),
+            (Does::Nothing(a), Does::Nothing(b)) => a == b,
             _ => false,
         }
     }

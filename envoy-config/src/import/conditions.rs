@@ -4,8 +4,9 @@
 //! of conditions on one attribute each, negated or not. What has no such form is an error that names it.
 
 use super::{
-    atom::{Atom, of_header, pattern, peer, present, written},
+    atom::{Atom, of_header, of_text, only_pattern, peer, present},
     chain::{Chain, Socket},
+    decisions::Decision,
     evaluation_context::JWT_FILTER,
     expression::{Address, Expression, Metadata},
     jwt::Jwt,
@@ -30,6 +31,8 @@ use gnomon_engine::{
 const ALTERNATIVES: usize = 2_000;
 /// Nor more values than this in all of its alternatives.
 const VALUES: usize = 1_000_000;
+/// Alternatives of two conditions are multiplied out up to so many; more are nested.
+const MULTIPLIED: usize = 32;
 /// No more ports of a range are listed.
 const PORTS: u32 = 1_024;
 
@@ -98,6 +101,70 @@ impl<'c> Seen<'c> {
         })
     }
 
+    /// A rule for a decision of a matcher: where all of `holds` hold, and none of `others`, each of which is all of its
+    /// conditions.
+    pub(super) fn decision(
+        &self,
+        decision: &Decision,
+        holds: &[&Expression],
+        others: &[Vec<&Expression>],
+        file: &Arc<str>,
+    ) -> Result<Rule, Untold> {
+        let at = decision.at;
+        let others: Vec<&[&Expression]> = others.iter().map(Vec::as_slice).collect();
+        let mut groups = self.where_only(holds, &others, at)?;
+        let when = if groups.is_empty() { vec![Clause::never("matcher", at)] } else { Vec::new() };
+        if groups.iter().any(Vec::is_empty) {
+            groups.clear();
+        }
+        Ok(Rule {
+            id: decision.name.as_str().into(),
+            origin: origin(&decision.name, at, file),
+            from: Box::default(),
+            to: groups.into_iter().map(Vec::into_boxed_slice).collect(),
+            when: when.into(),
+            notes: Vec::new(),
+        })
+    }
+
+    /// Where all of `holds` hold, and none of `others`.
+    pub(super) fn region(&self, holds: &[&Expression], others: &[&[&Expression]]) -> Result<Groups, Untold> {
+        self.where_only(holds, others, Position::default())
+    }
+
+    fn where_only(
+        &self,
+        holds: &[&Expression],
+        others: &[&[&Expression]],
+        at: Position,
+    ) -> Result<Groups, Untold> {
+        let mut groups: Groups = vec![Vec::new()];
+        for one in holds {
+            groups = both(groups, self.alternatives(one, true, at)?)?;
+        }
+        for other in others {
+            // What holds here anyway is nothing by which they differ.
+            let told = |one: &&&Expression| !holds.iter().any(|here| core::ptr::eq(*here, **one));
+            let mut all: Groups = vec![Vec::new()];
+            for one in other.iter().filter(told) {
+                all = both(all, self.alternatives(one, true, at)?)?;
+            }
+            groups = match (&all[..], other.iter().filter(told).count()) {
+                // Everything is there, or nothing.
+                ([], _) => groups,
+                _ if all.iter().any(Vec::is_empty) => Vec::new(),
+                // One condition is negated as such.
+                ([group], 1) if group.len() == 1 => {
+                    let one = other.iter().find(told);
+                    let none = one.map(|one| self.alternatives(one, false, at)).transpose()?;
+                    both(groups, none.unwrap_or_default())?
+                }
+                _ => both(groups, vec![vec![nested(all, true)]])?,
+            };
+        }
+        Ok(groups)
+    }
+
     fn any(&self, all: &[Expression], at: Position) -> Result<Groups, Untold> {
         // Each of them is an alternative of its own, as in a policy of Istio's.
         let mut groups = Vec::new();
@@ -140,7 +207,7 @@ impl<'c> Seen<'c> {
     fn product(&self, items: &[Expression], holds: bool, at: Position) -> Result<Groups, Untold> {
         let mut groups: Groups = vec![Vec::new()];
         for item in items {
-            groups = product(&groups, &self.alternatives(item, holds, at)?)?;
+            groups = both(groups, self.alternatives(item, holds, at)?)?;
         }
         Ok(groups)
     }
@@ -165,11 +232,10 @@ impl<'c> Seen<'c> {
             Expression::Header(header) => self.header(header)?,
             // A TCP connection has no path.
             Expression::Path(_) | Expression::Template(_) if self.network => Meaning::Constant(false),
-            Expression::Path(text) => atom(
-                Attribute::Path,
-                Matcher::Path([PathPattern::Plain(pattern(text, "the path")?)].into()),
-                vec![written(text)],
-            ),
+            Expression::Path(text) => {
+                let plain = |pattern| Matcher::Path([PathPattern::Plain(pattern)].into());
+                Meaning::Atom(of_text((Attribute::Path, None), text, "the path", plain)?)
+            }
             Expression::Template(template) => atom(
                 Attribute::Path,
                 Matcher::Path([PathPattern::Template(template.clone().into())].into()),
@@ -208,12 +274,14 @@ impl<'c> Seen<'c> {
             Expression::Sni(_) if self.chain.may_see_no_name() => {
                 return Err("the server name, which is looked at on some ports only".into());
             }
-            Expression::Sni(text) => atom(
-                Attribute::Sni,
-                Matcher::Text([pattern(text, "the server name")?].into()),
-                vec![written(text)],
-            ),
+            Expression::Sni(text) => {
+                let plain = |pattern| Matcher::Text([pattern].into());
+                let sni = (Attribute::Sni, Some("connection.sni"));
+                Meaning::Atom(of_text(sni, text, "the server name", plain)?)
+            }
             Expression::Peer(text) => self.peer(text.as_ref())?,
+            // One id in each certificate.
+            Expression::UriSan(text) => self.peer(Some(text))?,
             Expression::PeerState(text) if self.chain.internal || self.chain.socket != Socket::Raw => {
                 Meaning::Atom(peer(text)?)
             }
@@ -264,7 +332,7 @@ impl<'c> Seen<'c> {
             }
         };
         let (Some(iss), Some(sub)) = (claim(one, "iss"), claim(other, "sub")) else { return Ok(None) };
-        let pair = (pattern(&iss, "the issuer")?, pattern(&sub, "the subject")?);
+        let pair = (only_pattern(&iss, "the issuer")?, only_pattern(&sub, "the subject")?);
         let expected = match (&pair.0, &pair.1) {
             (Pattern::Any, Pattern::Any) => "*".into(),
             (iss, sub) => format!("{}/{}", iss.written(), sub.written()),
@@ -280,7 +348,7 @@ impl<'c> Seen<'c> {
 
     fn header(&self, header: &Header) -> Result<Meaning, Untold> {
         let empty = |text: &Text| text.matches(b"") == gnomon_engine::plan::Tri::True;
-        let Header { name, test, invert, missing_is_empty } = header;
+        let Header { name, test, invert, missing_is_empty, .. } = header;
         let text = match test {
             HeaderTest::Present(wanted) => {
                 if self.network {
@@ -353,7 +421,7 @@ impl<'c> Seen<'c> {
                 let mut matchers = Vec::new();
                 let mut expected = Vec::new();
                 for (of_list, text) in values {
-                    let pattern = pattern(text, &named())?;
+                    let pattern = only_pattern(text, &named())?;
                     let shown = pattern.written();
                     expected.push(if of_list { format!("[{shown}]") } else { shown });
                     matchers.push((of_list, pattern));
@@ -404,7 +472,7 @@ impl<'c> Seen<'c> {
             return Err(format!("{named}, which is compared with more than texts"));
         }
         for (of_list, text) in values {
-            let pattern = pattern(text, &named)?;
+            let pattern = only_pattern(text, &named)?;
             if of_list { lists.push(pattern) } else { plain.push(pattern) }
         }
         // These are never lists.
@@ -431,6 +499,19 @@ impl<'c> Seen<'c> {
     }
 }
 
+/// Any of these groups, or none of them, as one condition.
+fn nested(groups: Groups, negated: bool) -> Clause {
+    Clause::any_of(groups.into_iter().map(Vec::into_boxed_slice), negated)
+}
+
+/// Each of the one with each of the other; where that would be many, the one with the other as a whole.
+fn both(one: Groups, other: Groups) -> Result<Groups, Untold> {
+    if one.len().saturating_mul(other.len()) <= MULTIPLIED || one.len() == 1 || other.len() == 1 {
+        return product(&one, &other);
+    }
+    Ok(vec![vec![nested(one, false), nested(other, false)]])
+}
+
 /// Each of the one with each of the other.
 pub(super) fn product(one: &Groups, other: &Groups) -> Result<Groups, Untold> {
     let size = |groups: &Groups| groups.iter().flatten().map(values).sum::<usize>();
@@ -453,6 +534,8 @@ fn values(clause: &Clause) -> usize {
         Matcher::Path(of) => of.len(),
         Matcher::RequestPrincipal(of) => of.len(),
         Matcher::Metadata(of) => of.len(),
+        Matcher::AnyOf(groups) => groups.iter().flatten().map(values).sum(),
+        Matcher::Sequences(of) => of.iter().flat_map(|one| &one.any).map(|steps| steps.len()).sum(),
         _ => 1,
     }
 }
@@ -480,7 +563,6 @@ pub(super) fn origin(name: &str, at: Position, file: &Arc<str>) -> Origin {
 fn atom(attribute: Attribute, matcher: Matcher, expected: Vec<String>) -> Meaning {
     let key = match attribute {
         Attribute::DestinationIp => Some("destination.ip"),
-        Attribute::Sni => Some("connection.sni"),
         _ => None,
     };
     Meaning::Atom(Atom { attribute, key: key.map(ToString::to_string), name: Vec::new(), matcher, expected })

@@ -7,6 +7,7 @@ use super::{
     fields::not_evaluated,
     rbac::{Action, Found, Rbac, Rules},
     request_view::RequestView,
+    routes::Taken,
 };
 use alloc::{
     format,
@@ -91,12 +92,21 @@ impl Walk<'_> {
         if chain.bare && !chain.has_jwt() {
             unknown_claims = Some(Missing::FilterMetadata(JWT_FILTER.into()));
         }
+        let route = self.route(request);
         let asked = chain.filters.iter().filter(|filter| matches!(filter.does, Does::ExtAuthz(_))).count();
-        for filter in chain.filters.iter().map(|filter| &filter.does) {
+        for filter in &chain.filters {
+            let filter = match &route {
+                Taken::Unknown(missing) if !filter.by_route.is_empty() => {
+                    self.doubt(filter.does.stage(), missing.iter().cloned());
+                    continue;
+                }
+                Taken::Route(route) => filter.at(Some(*route)),
+                Taken::Unknown(_) | Taken::None => &filter.does,
+            };
             let network = match filter {
                 Does::Rbac(rbac) => rbac.network,
                 Does::ExtAuthz(filter) => filter.network,
-                Does::Jwt(_) | Does::Unread(..) => false,
+                Does::Jwt(_) | Does::Unread(..) | Does::Nothing(_) => false,
             };
             let claims = match (&unknown_claims, &authentication) {
                 (Some(missing), _) => Claims::Unknown(missing),
@@ -116,6 +126,7 @@ impl Walk<'_> {
             let context = EvaluationContext { view, claims, left: &left, internal: chain.internal };
             let mut new = Vec::new();
             let result = match filter {
+                Does::Nothing(_) => Ok(()),
                 Does::Unread(stage, name) => {
                     self.doubt(*stage, [not_evaluated(name)]);
                     if *stage == Stage::Jwt {
@@ -155,7 +166,19 @@ impl Walk<'_> {
             self.left.append(&mut new);
             result?;
         }
+        if matches!(route, Taken::None) && chain.routes.is_some() && self.doubtful.is_none() {
+            let (details, reason) = ("route_not_found", "no route takes this request: Envoy answers 404");
+            return self.refuse(Stage::None, Some(404), details.into(), None, reason.into());
+        }
         Ok(())
+    }
+
+    /// The route of a request, which is chosen before any filter changes it.
+    fn route(&self, request: &Request<'_>) -> Taken {
+        let Some(routes) = &self.chain.routes else { return Taken::None };
+        let view = RequestView { request, edits: &[], joins_lines: self.joins_lines };
+        let claims = Claims::Known(None);
+        routes.of(&EvaluationContext { view, claims, left: &[], internal: self.chain.internal })
     }
 
     /// The shadow engine first, then the enforced one.
@@ -170,6 +193,7 @@ impl Walk<'_> {
             leave(left, rbac.network, &rbac.shadow_prefix, "shadow", shadow, &found);
             if rbac.shadow_prefix != CUSTOM_PREFIX {
                 match shadow.action {
+                    // A matcher too: what it does not decide is refused.
                     Action::Allow => self.report.dry_run.allow = Some(shadow_result(shadow, &found)),
                     Action::Deny => self.report.dry_run.deny = Some(shadow_result(shadow, &found)),
                     Action::Log => {}
@@ -181,25 +205,30 @@ impl Walk<'_> {
         leave(left, rbac.network, &rbac.rules_prefix, "enforced", rules, &found);
         let status = (!rbac.network).then_some(403);
         let stage = match rules.action {
+            Action::Allow if matches!(found, Found::Match(_, Action::Deny)) => Stage::Deny,
             Action::Allow => Stage::Allow,
             Action::Log => Stage::Audit,
             Action::Deny if rules.is_custom() => Stage::Custom,
             Action::Deny => Stage::Deny,
         };
         match (rules.action, found) {
-            (Action::Log, Found::Match(_)) => self.report.audit = true,
+            (_, Found::Match(_, Action::Log)) => self.report.audit = true,
             (Action::Log, _) | (Action::Deny, Found::Nothing) => {}
             (_, Found::Unknown(missing)) => self.doubt(stage, missing),
-            (Action::Allow, Found::Match(name)) => {
+            (_, Found::Match(name, Action::Allow)) => {
                 self.report.stage = stage;
                 self.report.policy = Some(name.into());
                 self.report.reason = format!("ALLOW policy {name} matched");
             }
             (Action::Allow, Found::Nothing) => {
-                let reason = "the ALLOW filter has no policy that matches".into();
+                let reason = match rules.matcher {
+                    Some(_) => "nothing in the matcher of the RBAC filter decides, so that it refuses",
+                    None => "the ALLOW filter has no policy that matches",
+                };
+                let reason = reason.into();
                 return self.refuse(stage, status, details("none"), None, reason);
             }
-            (Action::Deny, Found::Match(name)) => {
+            (_, Found::Match(name, Action::Deny)) => {
                 let reason = format!("DENY policy {name} matched");
                 return self.refuse(stage, status, details(name), Some(name.into()), reason);
             }
@@ -316,7 +345,7 @@ impl Walk<'_> {
 /// The metadata of an engine.
 fn leave(left: &mut Vec<Left>, network: bool, prefix: &str, engine: &str, rules: &Rules, found: &Found<'_>) {
     let value = match found {
-        Found::Match(name) => Ok(Some(Json::String((*name).into()))),
+        Found::Match(name, _) => Ok(Some(Json::String((*name).into()))),
         Found::Nothing => Ok(None),
         Found::Unknown(missing) => Err(missing.clone()),
     };
@@ -333,14 +362,15 @@ fn leave(left: &mut Vec<Left>, network: bool, prefix: &str, engine: &str, rules:
 
 /// What an engine says, in Envoy's words.
 fn shadow_result(rules: &Rules, found: &Found<'_>) -> ShadowResult {
-    let (matched, other) = match rules.action {
-        Action::Allow => ("allowed", "denied"),
-        Action::Deny => ("denied", "allowed"),
-        Action::Log => ("allowed", "allowed"),
-    };
     match found {
-        Found::Match(name) => ShadowResult { result: matched, policy: Some((*name).into()) },
-        Found::Nothing => ShadowResult { result: other, policy: None },
+        Found::Match(name, action) => {
+            let result = if *action == Action::Deny { "denied" } else { "allowed" };
+            ShadowResult { result, policy: Some((*name).into()) }
+        }
+        Found::Nothing => {
+            let result = if rules.action == Action::Allow { "denied" } else { "allowed" };
+            ShadowResult { result, policy: None }
+        }
         Found::Unknown(_) => ShadowResult { result: "unknown", policy: None },
     }
 }

@@ -44,6 +44,8 @@ pub(super) enum Expression {
     Sni(Text),
     /// Any name in the peer's certificate; `None`: TLS at all.
     Peer(Option<Text>),
+    /// All URIs of the peer's certificate as one text, with commas between; never true where there is none.
+    UriSan(Text),
     /// The peer in filter state.
     PeerState(Text),
     /// Other filter state, which no request tells of.
@@ -226,9 +228,22 @@ impl Expression {
             Expression::Peer(_) if context.internal => Tri::False,
             Expression::Peer(None) => matches!(view.request.peer, Peer::Tls { .. }).into(),
             Expression::Peer(Some(text)) => peer(view.request.peer, text, true),
+            Expression::UriSan(_) if context.internal => Tri::False,
+            Expression::UriSan(text) => uris(view.request.peer, text),
             Expression::PeerState(text) => peer(view.request.peer, text, false),
             Expression::FilterState(_) | Expression::Unread(_) => Tri::Unknown,
             Expression::Metadata(metadata) => metadata.matches(context),
+        }
+    }
+
+    /// It looks at a header of which several lines are one value.
+    pub(super) fn joins_lines(&self) -> bool {
+        match self {
+            Expression::Not(inner) => inner.joins_lines(),
+            Expression::And(items) | Expression::Or(items) => items.iter().any(Expression::joins_lines),
+            // Of these there is one line.
+            Expression::Header(header) => header.joins_lines && !header.name.starts_with(':'),
+            _ => false,
         }
     }
 
@@ -248,7 +263,7 @@ impl Expression {
             Expression::Address(Address::Remote, _) => Some(RequestField::RemoteIp.into()),
             Expression::Address(Address::Destination, _) => Some(RequestField::DestinationIp.into()),
             Expression::Port(..) => Some(RequestField::DestinationPort.into()),
-            Expression::Peer(Some(text)) | Expression::PeerState(text) => {
+            Expression::Peer(Some(text)) | Expression::UriSan(text) | Expression::PeerState(text) => {
                 Some(text.unread().map_or(RequestField::SourcePrincipal.into(), not_evaluated))
             }
             Expression::FilterState(key) => Some(Missing::FilterState(key.to_string())),
@@ -272,6 +287,19 @@ fn peer(peer: Peer<'_>, text: &Text, subject: bool) -> Tri {
     }
 }
 
+/// The URIs of a certificate, which are told from its other names by their scheme.
+fn uris(peer: Peer<'_>, text: &Text) -> Tri {
+    let Peer::Tls { names, complete } = peer else { return Tri::False };
+    if !complete {
+        return Tri::Unknown;
+    }
+    let uris = names.iter().filter(|name| name.windows(3).any(|part| part == b"://"));
+    match uris.copied().collect::<Vec<_>>() {
+        none if none.is_empty() => Tri::False,
+        all => text.matches(&all.join(&b',')),
+    }
+}
+
 /// `CidrRange`.
 pub(super) fn cidr(node: &Node) -> Option<IpNet> {
     let address: IpAddr = text(node, "addressPrefix")?.parse().ok()?;
@@ -284,7 +312,7 @@ pub(super) fn cidr(node: &Node) -> Option<IpNet> {
 }
 
 /// Envoy's `*` and `**` are Istio's `{*}` and `{**}`; what else Envoy's templates can say, Istio never writes.
-fn template(node: &Node) -> Option<Template> {
+pub(super) fn template(node: &Node) -> Option<Template> {
     let config = super::locate::unwrapped(get(node, "typedConfig")?);
     let pattern = text(config, "pathTemplate")?;
     let segments: Option<Vec<String>> = pattern

@@ -7,7 +7,7 @@ use super::{
     criteria::Criteria,
     evaluate::BLACK_HOLE,
     ext_authz::ExtAuthz,
-    fields::{Context, Place, get, integer, is_true, list, same_field, text},
+    fields::{Context, Place, get, integer, is_true, list, text},
     jwt::Jwt,
     rbac::Rbac,
     tree::Tree,
@@ -15,7 +15,7 @@ use super::{
 use crate::rbac::RENAMED_ALLOW;
 use alloc::{format, string::String, sync::Arc, vec::Vec};
 use gnomon_engine::{
-    node::{Key, Node, Value},
+    node::{Node, Value},
     path::PathHandling,
     request::Protocol,
     verdict::Stage,
@@ -44,6 +44,27 @@ pub(super) fn listeners(node: &Node, place: &Place<'_>, context: &mut Context) -
     let mut found = Vec::new();
     // Bootstraps repeat the static listeners of a dump.
     document(node, place, 8, &mut found, context);
+    let mut named = None;
+    for listener in &mut found {
+        context.object = format!("listener {}", gnomon_engine::decode::short(&listener.name));
+        for chain in &mut listener.chains {
+            if let Some((name, from)) = chain.routes_elsewhere.take() {
+                let named: &Vec<_> = named.get_or_insert_with(|| super::routes::named(node));
+                match named.iter().find(|(other, _)| *other == name) {
+                    Some((_, routes)) => {
+                        let place = Place::ROOT.field("routeConfig");
+                        super::routes::apply(routes, &place, from, chain, context);
+                    }
+                    None => super::routes::missing(chain, from, &name, context),
+                }
+            }
+            // What is disabled, and enabled by no route.
+            chain
+                .filters
+                .retain(|filter| !matches!(filter.does, Does::Nothing(_)) || !filter.by_route.is_empty());
+        }
+        context.object.clear();
+    }
     found
 }
 
@@ -137,6 +158,8 @@ fn empty_chain() -> Chain {
         protocol: Protocol::Tcp,
         http: None,
         filters: Vec::new(),
+        routes: None,
+        routes_elsewhere: None,
         criteria: Criteria::default(),
         fallback: false,
         socket: Socket::Unknown,
@@ -292,7 +315,7 @@ fn filter_kind(node: &Node) -> Option<Kind> {
             true => Kind::Harmless,
             false => Kind::Other,
         }
-    } else if ["rules", "shadowRules", "policies"].iter().any(|field| get(node, field).is_some()) {
+    } else if ["rules", "shadowRules", "policies", "matcher"].iter().any(|field| get(node, field).is_some()) {
         Kind::Rbac { network: false }
     } else if get(node, "providers").is_some() {
         Kind::Jwt
@@ -328,9 +351,6 @@ const HARMLESS: &[&str] = &[
 
 fn filter(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Context) {
     let Some(kind) = filter_kind(node) else { return };
-    if get(node, "disabled").is_some_and(is_true) {
-        return;
-    }
     let config = unwrapped(config_of(node));
     let field = if get(node, "typedConfig").is_some() { Some("typedConfig") } else { None };
     let inner = field.map_or(*place, |field| place.field(field));
@@ -338,8 +358,11 @@ fn filter(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Conte
     // A filter whose configuration comes from elsewhere has nothing here to read.
     let elsewhere = get(node, "configDiscovery").is_some();
     let name = text(node, "name").unwrap_or_default();
-    let mut push = |does| chain.filters.push(Filter { name: name.into(), does });
+    let mut push = |does| chain.filters.push(Filter::new(name, does));
+    let off = get(node, "disabled").is_some_and(is_true);
     match kind {
+        Kind::Rbac { .. } | Kind::Jwt | Kind::ExtAuthz { .. } if off => push(Does::Nothing(stage(kind))),
+        _ if off => return,
         Kind::Harmless => {
             chain.black_hole |= text(config, "cluster") == Some(BLACK_HOLE);
         }
@@ -365,11 +388,8 @@ fn filter(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Conte
                 && get(config, "policies").is_some();
             let rbac = match rules_alone {
                 true => Rbac {
-                    network,
                     rules: Some(super::rbac::Rules::read(config, place, context)),
-                    rules_prefix: String::new(),
-                    shadow: None,
-                    shadow_prefix: String::new(),
+                    ..Rbac::empty(network)
                 },
                 false => Rbac::read(config, network, place, context),
             };
@@ -433,26 +453,10 @@ fn manager(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Cont
     for (index, item) in list(node, "httpFilters").iter().enumerate() {
         filter_of_manager(item, &filters.index(index), chain, context);
     }
-    if let Some(routes) = get(node, "routeConfig") {
-        overrides(routes, &place.field("routeConfig"), 12, &mut |key, entry, place| {
-            // Envoy goes by the filter's name, which need not be that of its type.
-            let mut changed =
-                chain.filters.iter_mut().skip(before).filter(|filter| filter.name == key.name).peekable();
-            if changed.peek().is_none() {
-                return;
-            }
-            let why = "a route changes this filter; which route a request takes is not evaluated";
-            let unread = context.unread(place, entry.at, why);
-            for filter in changed {
-                let stage = match &filter.does {
-                    Does::Rbac(_) => Stage::Allow,
-                    Does::Jwt(_) => Stage::Jwt,
-                    Does::ExtAuthz(_) => Stage::Custom,
-                    Does::Unread(stage, _) => *stage,
-                };
-                filter.does = Does::Unread(stage, unread.clone());
-            }
-        });
+    let elsewhere = get(node, "rds").and_then(|rds| text(rds, "routeConfigName"));
+    match get(node, "routeConfig") {
+        Some(routes) => super::routes::apply(routes, &place.field("routeConfig"), before, chain, context),
+        None => chain.routes_elsewhere = elsewhere.map(|name| (name.into(), before)),
     }
 }
 
@@ -460,30 +464,5 @@ fn manager(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Cont
 fn filter_of_manager(node: &Node, place: &Place<'_>, chain: &mut Chain, context: &mut Context) {
     if filter_kind(node) != Some(Kind::HttpManager) {
         filter(node, place, chain, context);
-    }
-}
-
-/// Every `typedPerFilterConfig` entry of a route configuration.
-fn overrides(node: &Node, place: &Place<'_>, depth: usize, each: &mut dyn FnMut(&Key, &Node, &Place<'_>)) {
-    let Some(depth) = depth.checked_sub(1) else { return };
-    match &node.value {
-        Value::List(items) => {
-            for (index, item) in items.iter().enumerate() {
-                overrides(item, &place.index(index), depth, each);
-            }
-        }
-        Value::Map(entries) => {
-            for (key, inner) in entries {
-                let place = place.field(&key.name);
-                if same_field(&key.name, "typedPerFilterConfig") {
-                    for (key, entry) in inner.as_map().unwrap_or_default() {
-                        each(key, entry, &place.key(&key.name));
-                    }
-                } else {
-                    overrides(inner, &place, depth, each);
-                }
-            }
-        }
-        _ => {}
     }
 }

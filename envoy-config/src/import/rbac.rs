@@ -1,6 +1,7 @@
 //! RBAC filters.
 
 use super::{
+    decisions::Decisions,
     evaluation_context::EvaluationContext,
     expression::{Expression, MAX_DEPTH},
     fields::{Context, Fields, Place, Unread, list, not_evaluated},
@@ -41,6 +42,8 @@ pub(super) struct Rules {
     pub(super) action: Action,
     /// In byte order of their names, as Envoy goes through them.
     pub(super) policies: Vec<Policy>,
+    /// A matcher that stands in place of policies. What it does not decide is refused, as by ALLOW.
+    pub(super) matcher: Option<Decisions>,
     /// The whole engine is not evaluated.
     pub(super) unread: Option<Unread>,
     /// Where it is written.
@@ -50,7 +53,10 @@ pub(super) struct Rules {
 impl PartialEq for Rules {
     /// They say the same, wherever they are written.
     fn eq(&self, other: &Rules) -> bool {
-        self.action == other.action && self.policies == other.policies && self.unread == other.unread
+        self.action == other.action
+            && self.policies == other.policies
+            && self.matcher == other.matcher
+            && self.unread == other.unread
     }
 }
 
@@ -78,21 +84,21 @@ impl PartialEq for Policy {
 
 /// How the policies of an engine fare.
 pub(super) enum Found<'r> {
-    Match(&'r str),
+    /// Its name, and what it does.
+    Match(&'r str, Action),
     /// What that depends on.
     Unknown(Vec<Missing>),
     Nothing,
 }
 
 impl Rbac {
+    /// One that asks for nothing.
+    pub(super) fn empty(network: bool) -> Rbac {
+        Rbac { network, rules: None, rules_prefix: String::new(), shadow: None, shadow_prefix: String::new() }
+    }
+
     pub(super) fn read(node: &Node, network: bool, place: &Place<'_>, context: &mut Context) -> Rbac {
-        let mut rbac = Rbac {
-            network,
-            rules: None,
-            rules_prefix: String::new(),
-            shadow: None,
-            shadow_prefix: String::new(),
-        };
+        let mut rbac = Rbac::empty(network);
         let Some(mut fields) = Fields::of(node) else { return rbac };
         rbac.rules_prefix = fields.text("rulesStatPrefix").unwrap_or_default().to_string();
         rbac.shadow_prefix = fields.text("shadowRulesStatPrefix").unwrap_or_default().to_string();
@@ -102,36 +108,68 @@ impl Rbac {
         if let Some(rules) = fields.take("shadowRules") {
             rbac.shadow = Some(Rules::read(rules, &place.field("shadowRules"), context));
         }
+        // Beside a matcher Envoy passes rules over.
+        if let Some(matcher) = fields.take("matcher") {
+            rbac.rules = Some(Rules::of_matcher(matcher, &place.field("matcher"), context));
+        }
+        if let Some(matcher) = fields.take("shadowMatcher") {
+            rbac.shadow = Some(Rules::of_matcher(matcher, &place.field("shadowMatcher"), context));
+        }
         fields.ignore(&["@type", "statPrefix", "trackPerRuleStats", "enforcementType", "delayDeny"]);
         for (name, node) in fields.rest() {
-            let shadow = super::fields::same_field(name, "shadowMatcher");
             let name = context.unread(&place.field(name), node.at, "this field is not evaluated");
-            let engine = if shadow { &mut rbac.shadow } else { &mut rbac.rules };
-            let file = context.file.clone();
-            let unknown = Rules { action: Action::Allow, policies: Vec::new(), unread: None, file };
-            engine.get_or_insert(unknown).unread = Some(name);
+            rbac.rules.get_or_insert_with(|| Rules::empty(context)).unread = Some(name);
         }
         rbac
     }
 }
 
+impl Action {
+    /// `None`: it is not known.
+    pub(super) fn read(node: Option<&Node>) -> Option<Action> {
+        let Some(node) = node else { return Some(Action::Allow) };
+        Some(match &node.value {
+            Value::String(text) | Value::Number(text) => match text.as_str() {
+                "ALLOW" | "0" => Action::Allow,
+                "DENY" | "1" => Action::Deny,
+                "LOG" | "2" => Action::Log,
+                _ => return None,
+            },
+            _ => return None,
+        })
+    }
+}
+
 impl Rules {
+    fn empty(context: &Context) -> Rules {
+        Rules {
+            action: Action::Allow,
+            policies: Vec::new(),
+            matcher: None,
+            unread: None,
+            file: context.file.clone(),
+        }
+    }
+
+    fn of_matcher(node: &Node, place: &Place<'_>, context: &mut Context) -> Rules {
+        let mut rules = Rules::empty(context);
+        match Decisions::read(node, place, context) {
+            Ok(matcher) => rules.matcher = Some(matcher),
+            Err(name) => rules.unread = Some(name),
+        }
+        rules
+    }
+
     pub(super) fn read(node: &Node, place: &Place<'_>, context: &mut Context) -> Rules {
-        let file = context.file.clone();
-        let mut rules = Rules { action: Action::Allow, policies: Vec::new(), unread: None, file };
+        let mut rules = Rules::empty(context);
         let Some(mut fields) = Fields::of(node) else {
             rules.unread = Some(context.unread(place, node.at, "this is no set of rules"));
             return rules;
         };
         if let Some(action) = fields.take("action") {
-            match &action.value {
-                Value::String(text) if text == "DENY" => rules.action = Action::Deny,
-                Value::String(text) if text == "LOG" => rules.action = Action::Log,
-                Value::String(text) if text == "ALLOW" => {}
-                Value::Number(text) if text == "0" => {}
-                Value::Number(text) if text == "1" => rules.action = Action::Deny,
-                Value::Number(text) if text == "2" => rules.action = Action::Log,
-                _ => {
+            match Action::read(Some(action)) {
+                Some(action) => rules.action = action,
+                None => {
                     let place = place.field("action");
                     rules.unread = Some(context.unread(&place, action.at, "this action is not known"));
                 }
@@ -155,11 +193,14 @@ impl Rules {
         if let Some(name) = &self.unread {
             return Found::Unknown(vec![not_evaluated(name)]);
         }
+        if let Some(matcher) = &self.matcher {
+            return matcher.first_match(context);
+        }
         let mut missing = Vec::new();
         let mut unknown = false;
         for policy in &self.policies {
             match policy.matches(context) {
-                Tri::True => return Found::Match(&policy.name),
+                Tri::True => return Found::Match(&policy.name, self.action),
                 Tri::False => {}
                 Tri::Unknown => {
                     unknown = true;

@@ -144,6 +144,7 @@ impl Imported {
             authenticator,
             jwt_rules,
             believes_peers: scope.believes_peers,
+            joins_lines: chains.iter().any(|chain| chain.joins_lines()),
             http: http.parts()?,
             tcp: tcp.parts()?,
         };

@@ -20,6 +20,13 @@ pub(super) enum Text {
     /// As written, and compiled.
     Regex(Arc<str>, Arc<Regex>),
     IgnoringCase(Box<Text>),
+    /// A virtual host's domain: without regard to case, and where it says so to the port. Before and behind a wildcard is
+    /// something.
+    Domain {
+        /// The whole, the beginning or the end, in lower case.
+        inner: Box<Text>,
+        ignores_port: bool,
+    },
     Unread(Unread),
 }
 
@@ -32,6 +39,10 @@ impl PartialEq for Text {
             | (Text::Contains(a), Text::Contains(b)) => a == b,
             (Text::Regex(a, _), Text::Regex(b, _)) | (Text::Unread(a), Text::Unread(b)) => a == b,
             (Text::IgnoringCase(a), Text::IgnoringCase(b)) => a == b,
+            (
+                Text::Domain { inner: a, ignores_port: without },
+                Text::Domain { inner: b, ignores_port: also },
+            ) => a == b && without == also,
             _ => false,
         }
     }
@@ -95,6 +106,14 @@ impl Text {
             Text::Contains(text) => contains(value, text).into(),
             Text::Regex(_, regex) => regex.matches(value).into(),
             Text::Unread(_) => Tri::Unknown,
+            Text::Domain { inner, ignores_port } => {
+                let host = if *ignores_port { without_port(value) } else { value }.to_ascii_lowercase();
+                let wild = |text: &Vec<u8>| host.len() > text.len();
+                match &**inner {
+                    Text::Prefix(text) | Text::Suffix(text) if !wild(text) => Tri::False,
+                    inner => inner.matches(&host),
+                }
+            }
             Text::IgnoringCase(inner) => {
                 let lower = value.to_ascii_lowercase();
                 match &**inner {
@@ -117,6 +136,14 @@ impl Text {
     }
 }
 
+/// A host without what stands behind its last colon, as Envoy cuts it: not within the brackets of an IPv6 address.
+fn without_port(host: &[u8]) -> &[u8] {
+    match host.iter().rposition(|byte| b":]".contains(byte)) {
+        Some(at) if host.get(at) == Some(&b':') => host.get(..at).unwrap_or(host),
+        _ => host,
+    }
+}
+
 fn contains(value: &[u8], part: &[u8]) -> bool {
     part.is_empty() || value.windows(part.len()).any(|window| window == part)
 }
@@ -128,6 +155,8 @@ pub(super) struct Header {
     pub(super) test: HeaderTest,
     pub(super) invert: bool,
     pub(super) missing_is_empty: bool,
+    /// An input of a matcher, which sees several lines as one value in every version.
+    pub(super) joins_lines: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -178,11 +207,12 @@ impl Header {
         if let Some((name, node)) = fields.rest().next() {
             return Err(context.unread(&place.field(name), node.at, "this matcher is not evaluated"));
         }
-        Ok(Header { name, test, invert, missing_is_empty })
+        Ok(Header { name, test, invert, missing_is_empty, joins_lines: false })
     }
 
     /// True if any line matches. Without a line every test of the value is false, the inverted ones too.
     pub(super) fn matches(&self, view: &RequestView<'_>) -> Tri {
+        let view = RequestView { joins_lines: view.joins_lines || self.joins_lines, ..*view };
         let found = view.header(self.name.as_bytes(), |value| self.line(value));
         let answer = match (&self.test, found) {
             (HeaderTest::Present(wanted), found) => (found.is_some() == *wanted).into(),

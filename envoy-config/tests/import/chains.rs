@@ -350,14 +350,14 @@ fn what_leads_nowhere() {
 /// A route changes a filter by its name: Istio's ALLOW filter may have another than its type.
 #[test]
 fn renamed_filters() {
-    let mut filter = rbac(&json!({ "any": true }), &json!({ "any": true }));
+    let mut filter = rbac(&json!({ "any": true }), &json!({ "notId": { "any": true } }));
     filter["name"] = json!("istio.authorization.allow");
     let manager = |name: &str| {
-        let routes = json!({ "virtualHosts": [{ "routes": [{ "typedPerFilterConfig": { name: { "@type": "x/envoy.extensions.filters.http.rbac.v3.RBACPerRoute" } } }] }] });
+        let routes = json!({ "virtualHosts": [{ "domains": ["*"], "routes": [{ "match": { "prefix": "/" }, "typedPerFilterConfig": { name: { "@type": "x/envoy.extensions.filters.http.rbac.v3.RBACPerRoute" } } }] }] });
         json!({ "name": "envoy.filters.network.http_connection_manager", "typedConfig": { "httpFilters": [filter], "routeConfig": routes } })
     };
     for (name, expected) in
-        [("istio.authorization.allow", Outcome::Unknown), ("envoy.filters.http.rbac", Outcome::Allow)]
+        [("istio.authorization.allow", Outcome::Allow), ("envoy.filters.http.rbac", Outcome::Deny)]
     {
         assert_eq!(ask(&manager(name), &request(HEADERS)).verdict, expected, "{name}");
     }

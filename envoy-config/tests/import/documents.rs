@@ -70,15 +70,95 @@ fn wrappings() {
     assert_eq!((findings.len(), findings[0].code), (1, "passed-over"));
 }
 
+/// A connection manager whose RBAC filter has nothing of its own, and a dump of it with its routes.
+fn by_routes(filter: &Value, routes: &Value) -> Value {
+    let manager = json!({ "name": "envoy.filters.network.http_connection_manager", "typedConfig": {
+        "@type": "x/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "httpFilters": [filter], "rds": { "routeConfigName": "r" },
+    } });
+    json!({ "configs": [
+        { "@type": "x/envoy.admin.v3.ListenersConfigDump", "dynamicListeners": [{ "activeState": { "listener": { "name": "l", "filterChains": [{ "filters": [manager] }] } } }] },
+        { "@type": "x/envoy.admin.v3.RoutesConfigDump", "dynamicRouteConfigs": [{ "routeConfig": routes }] },
+    ] })
+}
+
 #[test]
 fn routes_that_change_a_filter() {
-    let filter = rbac(&json!({ "any": true }), &json!({ "any": true }));
-    let routes = json!({ "virtualHosts": [{ "routes": [{ "typedPerFilterConfig": { "envoy.filters.http.rbac": { "@type": "x/envoy.extensions.filters.http.rbac.v3.RBACPerRoute" } } }] }] });
-    let manager = json!({ "name": "envoy.filters.network.http_connection_manager", "typedConfig": { "httpFilters": [filter], "routeConfig": routes } });
-    let report = ask(&json!({ "filterChains": [{ "filters": [manager] }] }), &request(HEADERS));
+    let filter = json!({ "name": "envoy.filters.http.rbac", "typedConfig": { "@type": "x/envoy.extensions.filters.http.rbac.v3.RBAC" } });
+    // Everything is refused under this name.
+    let refuses = |name: &str| {
+        let rules = json!({ "action": "DENY", "policies": { name: { "permissions": [{ "any": true }], "principals": [{ "any": true }] } } });
+        json!({ "envoy.filters.http.rbac": { "@type": "x/envoy.extensions.filters.http.rbac.v3.RBACPerRoute", "rbac": { "rules": rules } } })
+    };
+    let route = |matching: Value, changes: Value| json!({ "match": matching, "route": { "cluster": "c" }, "typedPerFilterConfig": changes });
+    let off = json!({ "envoy.filters.http.rbac": { "@type": "x/envoy.extensions.filters.http.rbac.v3.RBACPerRoute" } });
+    let disabled = json!({ "envoy.filters.http.rbac": { "@type": "x/envoy.config.route.v3.FilterConfig", "disabled": true } });
+    let routes = json!({ "name": "r", "ignorePortInHostMatching": true, "typedPerFilterConfig": refuses("all"), "virtualHosts": [
+        { "domains": ["*"], "routes": [route(json!({ "prefix": "/" }), json!({}))] },
+        { "domains": ["*.example.com"], "typedPerFilterConfig": refuses("wild"), "routes": [
+            route(json!({ "path": "/open" }), off),
+            route(json!({ "pathSeparatedPrefix": "/api", "headers": [{ "name": ":method", "stringMatch": { "exact": "GET" } }] }), refuses("api")),
+            route(json!({ "prefix": "/API", "caseSensitive": false }), disabled),
+            route(json!({ "safeRegex": { "regex": "/x[0-9]+" } }), json!({})),
+        ] },
+        { "domains": ["web.example.com"], "typedPerFilterConfig": refuses("web"), "routes": [route(json!({ "prefix": "/only" }), json!({}))] },
+        { "domains": ["*.web.example.com", "odd.*"], "routes": [
+            route(json!({ "prefix": "/q", "queryParameters": [{ "name": "a", "presentMatch": true }] }), json!({})),
+            route(json!({ "prefix": "/" }), refuses("odd")),
+        ] },
+    ] });
+    let dump = by_routes(&filter, &routes);
+    for (host, method, path, expected) in [
+        ("other.org", "GET", "/", "deny all"),
+        (".example.com", "GET", "/", "deny all"),
+        ("a.example.com", "GET", "/open", "allow"),
+        ("A.Example.com:8443", "GET", "/open?x", "allow"),
+        ("a.example.com", "GET", "/api", "deny api"),
+        ("a.example.com", "GET", "/api/v1", "deny api"),
+        ("a.example.com", "GET", "/apis", "allow"),
+        ("a.example.com", "POST", "/api", "allow"),
+        ("a.example.com", "GET", "/x12", "deny wild"),
+        ("a.example.com", "GET", "/x", "404"),
+        // No other virtual host is asked.
+        ("web.example.com", "GET", "/open", "404"),
+        ("web.example.com:80", "GET", "/only/x", "deny web"),
+        ("b.web.example.com", "GET", "/", "deny odd"),
+        ("odd.org", "GET", "/", "deny odd"),
+        ("odd.example.com", "GET", "/open", "allow"),
+        ("odd.[::1]", "GET", "/", "deny odd"),
+        ("b.web.example.com", "GET", "/q", "unknown"),
+    ] {
+        let headers = [(":authority", host), (":method", method), (":path", path)];
+        let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let report = ask(&dump, &request(&headers));
+        let found = match (report.verdict, report.status) {
+            (Outcome::Allow, _) => "allow".into(),
+            (Outcome::Deny, Some(404)) => "404".into(),
+            (Outcome::Deny, _) => format!("deny {}", report.policy.unwrap()),
+            (Outcome::Unknown | Outcome::Redirect, _) => "unknown".into(),
+        };
+        assert_eq!(found, expected, "{method} {host}{path}: {}", report.reason);
+    }
+    // Without the routes nobody knows what such a filter does; one that is disabled may be enabled by them.
+    let mut elsewhere = dump.clone();
+    elsewhere["configs"].as_array_mut().unwrap().pop();
+    let report = ask(&elsewhere, &request(HEADERS));
+    assert_eq!(report.verdict, Outcome::Unknown);
+    assert!(report.missing[0].to_string().contains("rds[\"r\"]"), "{:?}", report.missing);
+    let mut own = rbac(&json!({ "any": true }), &json!({ "notId": { "any": true } }));
+    own["disabled"] = json!(true);
+    let none = json!({ "name": "r", "virtualHosts": [{ "domains": ["*"], "routes": [route(json!({ "prefix": "/" }), json!({}))] }] });
+    assert_eq!(ask(&by_routes(&own, &none), &request(HEADERS)).verdict, Outcome::Allow);
+    let mut on = none.clone();
+    on["virtualHosts"][0]["typedPerFilterConfig"] = refuses("on");
+    assert_eq!(ask(&by_routes(&own, &on), &request(HEADERS)).policy.as_deref(), Some("on"));
+    // What of another kind a route has for a filter is named.
+    on["virtualHosts"][0]["typedPerFilterConfig"] =
+        json!({ "envoy.filters.http.rbac": { "@type": "x/other.Config" } });
+    let report = ask(&by_routes(&filter, &on), &request(HEADERS));
     assert_eq!((report.verdict, report.missing.len()), (Outcome::Unknown, 1));
     assert!(
-        report.missing[0].to_string().ends_with("typedPerFilterConfig[\"envoy.filters.http.rbac\"]"),
+        report.missing[0].to_string().contains("typedPerFilterConfig[\"envoy.filters.http.rbac\"]"),
         "{:?}",
         report.missing
     );

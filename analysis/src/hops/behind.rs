@@ -95,6 +95,7 @@ impl Behind<'_> {
             authenticator: of_tokens.authenticator().clone(),
             jwt_rules: of_tokens.authenticator().rules().count(),
             believes_peers: true,
+            joins_lines: self.plan.joins_lines(),
             http,
             tcp: ChainParts::default(),
         }))
@@ -158,7 +159,12 @@ impl Behind<'_> {
 
     fn clause(&self, clause: &Clause) -> Result<Turned, String> {
         let same = || Ok(Turned::Asks(vec![clause.clone()]));
-        let Some(attribute) = clause.attribute() else { return Ok(Turned::Is(self.holds(clause, &[])?)) };
+        let Some(attribute) = clause.attribute() else {
+            return match clause.matcher() {
+                Matcher::Never => Ok(Turned::Is(clause.is_negated())),
+                _ => Err(clause.field().into_owned()),
+            };
+        };
         let unknown = |what: &str| {
             Err(format!("its condition on {} (line {}) is about {what}", clause.field(), clause.at().line))
         };
@@ -296,6 +302,7 @@ impl Behind<'_> {
             authenticator: Default::default(),
             jwt_rules: 0,
             believes_peers: self.plan.believes_peers(),
+            joins_lines: self.plan.joins_lines(),
             http: chain(),
             tcp: chain(),
         });

@@ -322,6 +322,7 @@ impl<'s, 'a> Asking<'s, 'a> {
             authenticator: self.plan.authenticator().clone(),
             jwt_rules: self.plan.authenticator().rules().count(),
             believes_peers: self.plan.believes_peers(),
+            joins_lines: self.plan.joins_lines(),
             http: ChainParts { custom: None, deny, allow },
             tcp: ChainParts::default(),
         })

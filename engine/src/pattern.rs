@@ -32,6 +32,7 @@ impl Pattern {
     }
 
     /// Which kind it is, as a number below four, and its text.
+    #[cfg(feature = "index")]
     pub(crate) fn parts(&self) -> (u32, &[u8]) {
         match self {
             Pattern::Any => (0, b""),
@@ -106,6 +107,7 @@ impl Glob {
     }
 
     /// X of `.*/ns/X/.*`.
+    #[cfg(feature = "index")]
     pub(crate) fn namespace(&self) -> Option<&[u8]> {
         match &self.parts[..] {
             [before, namespace, after] if before.is_empty() && after.is_empty() => {
@@ -116,6 +118,7 @@ impl Glob {
     }
 
     /// X of `spiffe://.*X`.
+    #[cfg(feature = "index")]
     pub(crate) fn spiffe_suffix(&self) -> Option<&[u8]> {
         match &self.parts[..] {
             [scheme, suffix] if **scheme == *SPIFFE => Some(suffix),
@@ -289,6 +292,7 @@ impl PeerPattern {
     }
 
     /// Bytes that are equal exactly where the patterns are.
+    #[cfg(feature = "index")]
     pub(crate) fn key(&self) -> Vec<u8> {
         let mut key = Vec::new();
         let mut add = |kind: u8, text: &[u8]| {

@@ -11,6 +11,10 @@ mod custom;
 mod evaluate;
 mod explain;
 mod facts;
+#[cfg(feature = "index")]
+mod index;
+#[cfg(not(feature = "index"))]
+#[path = "no_index.rs"]
 mod index;
 mod matcher;
 mod missing;

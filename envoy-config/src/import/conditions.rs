@@ -119,7 +119,7 @@ impl<'c> Seen<'c> {
         }
         Ok(Rule {
             id: decision.name.as_str().into(),
-            origin: origin(&decision.name, at, file),
+            origin: origin(&decision.called, at, file),
             from: Box::default(),
             to: groups.into_iter().map(Vec::into_boxed_slice).collect(),
             when: when.into(),

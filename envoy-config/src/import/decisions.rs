@@ -44,12 +44,14 @@ pub(super) struct Decision {
     /// `Action.name`, which is the id of the policy in Envoy's words.
     pub(super) name: String,
     pub(super) action: Action,
+    /// The name that people know it by: that of the action's configuration, where its own only repeats the action.
+    pub(super) called: String,
     pub(super) at: Position,
 }
 
 impl PartialEq for Decision {
     fn eq(&self, other: &Decision) -> bool {
-        self.name == other.name && self.action == other.action
+        self.name == other.name && self.action == other.action && self.called == other.called
     }
 }
 
@@ -192,15 +194,17 @@ impl Then {
         if let Some(inner) = get(then, "matcher") {
             return Decisions::nested(inner, &place.field("matcher"), depth, context).map(Then::Ask);
         }
-        let config = get(then, "action").and_then(|action| get(action, "typedConfig"));
+        let named = get(then, "action");
+        let config = named.and_then(|action| get(action, "typedConfig"));
         let config = config.filter(|config| type_of(config).ends_with("rbac.v3.Action")).map(unwrapped);
         let action = config.and_then(|config| Action::read(get(config, "action")));
         match (config, action) {
-            (Some(config), Some(action)) => Ok(Then::Act(Decision {
-                name: text(config, "name").unwrap_or_default().into(),
-                action,
-                at: then.at,
-            })),
+            (Some(config), Some(action)) => {
+                let name = text(config, "name").unwrap_or_default();
+                let outer = named.and_then(|action| text(action, "name")).filter(|outer| !outer.is_empty());
+                let called = outer.filter(|_| matches!(name, "" | "ALLOW" | "DENY" | "LOG")).unwrap_or(name);
+                Ok(Then::Act(Decision { name: name.into(), action, called: called.into(), at: then.at }))
+            }
             _ => Err(context.unread(place, then.at, "this is no action of RBAC")),
         }
     }

@@ -1,6 +1,7 @@
 //! A request on its way through the filters of a chain.
 
 use super::{
+    OTHERS,
     chain::{Chain, Does},
     evaluation_context::{Claims, EvaluationContext, JWT_FILTER, Left},
     ext_authz::ExtAuthz,
@@ -175,7 +176,7 @@ impl Walk<'_> {
 
     /// The route of a request, which is chosen before any filter changes it.
     fn route(&self, request: &Request<'_>) -> Taken {
-        let Some(routes) = &self.chain.routes else { return Taken::None };
+        let Some(routes) = self.chain.routes.as_ref().filter(|_| OTHERS) else { return Taken::None };
         let view = RequestView { request, edits: &[], joins_lines: self.joins_lines };
         let claims = Claims::Known(None);
         routes.of(&EvaluationContext { view, claims, left: &[], internal: self.chain.internal })

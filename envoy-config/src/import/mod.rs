@@ -101,6 +101,9 @@ impl Imported {
     }
 }
 
+/// What istiod does not write is evaluated.
+const OTHERS: bool = cfg!(feature = "others");
+
 /// What the names of CUSTOM's rules begin with.
 fn rules_of_custom() -> &'static str {
     crate::rbac::CUSTOM_PREFIX

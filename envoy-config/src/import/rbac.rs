@@ -1,6 +1,7 @@
 //! RBAC filters.
 
 use super::{
+    OTHERS,
     decisions::Decisions,
     evaluation_context::EvaluationContext,
     expression::{Expression, MAX_DEPTH},
@@ -109,16 +110,18 @@ impl Rbac {
             rbac.shadow = Some(Rules::read(rules, &place.field("shadowRules"), context));
         }
         // Beside a matcher Envoy passes rules over.
-        if let Some(matcher) = fields.take("matcher") {
+        if OTHERS && let Some(matcher) = fields.take("matcher") {
             rbac.rules = Some(Rules::of_matcher(matcher, &place.field("matcher"), context));
         }
-        if let Some(matcher) = fields.take("shadowMatcher") {
+        if OTHERS && let Some(matcher) = fields.take("shadowMatcher") {
             rbac.shadow = Some(Rules::of_matcher(matcher, &place.field("shadowMatcher"), context));
         }
         fields.ignore(&["@type", "statPrefix", "trackPerRuleStats", "enforcementType", "delayDeny"]);
         for (name, node) in fields.rest() {
+            let shadow = super::fields::same_field(name, "shadowMatcher");
             let name = context.unread(&place.field(name), node.at, "this field is not evaluated");
-            rbac.rules.get_or_insert_with(|| Rules::empty(context)).unread = Some(name);
+            let engine = if shadow { &mut rbac.shadow } else { &mut rbac.rules };
+            engine.get_or_insert_with(|| Rules::empty(context)).unread = Some(name);
         }
         rbac
     }

@@ -6,6 +6,7 @@
 //! host is asked: Envoy answers 404.
 
 use super::{
+    OTHERS,
     chain::{Chain, Does},
     evaluation_context::EvaluationContext,
     expression::{Expression, template},
@@ -102,6 +103,16 @@ pub(super) fn apply(node: &Node, place: &Place<'_>, from: usize, chain: &mut Cha
         written.push((host, routes));
     }
     if reader.known.is_empty() {
+        return;
+    }
+    if !OTHERS {
+        for (filter, _) in reader.known {
+            if let Some(filter) = chain.filters.get_mut(filter) {
+                let why = "routes change this filter; which route a request takes is not evaluated";
+                let unread = context.unread(place, node.at, why);
+                filter.does = Does::Unread(filter.does.stage(), unread);
+            }
+        }
         return;
     }
     let ignores_port = get(node, "ignorePortInHostMatching").is_some_and(is_true);

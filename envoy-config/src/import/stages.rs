@@ -289,7 +289,7 @@ fn decided(matcher: &Decisions, seen: &Seen<'_>, file: &Arc<str>) -> Result<(Vec
     for (conditions, decision) in all.into_iter().take(last) {
         let rule = |others: &[Vec<&Expression>]| {
             seen.decision(decision, &conditions, others, file)
-                .map_err(|what| format!("{}: {what}", decision.name))
+                .map_err(|what| format!("{}: {what}", decision.called))
         };
         match decision.action {
             Action::Deny => denied.push(rule(&before)?),

@@ -295,7 +295,7 @@ fn check(clause: &Clause, seen: &Seen<'_>) -> Check {
     let got = got(clause, &seen.context);
     let at = clause.at();
     Check {
-        field: clause.field().into_owned(),
+        field: clause.field(),
         line: at.line,
         column: at.column,
         expected: clause.expected(),
@@ -334,7 +334,7 @@ fn unmet_of(clauses: &[Clause], seen: &Seen<'_>) -> Option<Vec<Unmet>> {
             let expected = hint::possible(clause, seen).ok()?;
             let got = got(clause, &seen.context);
             let note = hint::note_of_possible(clause, seen, got.as_deref());
-            Some(Unmet { field: clause.field().into_owned(), expected, got, note })
+            Some(Unmet { field: clause.field(), expected, got, note })
         })
         .collect()
 }

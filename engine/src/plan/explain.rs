@@ -37,7 +37,7 @@ pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -
     let early = EvaluationContext::early(plan, request);
     let late = match &authentication {
         Some(found) => {
-            EvaluationContext { request, payload: found.payload.as_ref(), edits: &found.edits, ..early }
+            EvaluationContext { request, payload: found.payload.as_deref(), edits: &found.edits, ..early }
         }
         None => early,
     };

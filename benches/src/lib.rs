@@ -139,7 +139,7 @@ pub fn realistic() -> World {
         headers: headers("GET", "team-17.example.com:8443", "/api/v2/orders/81234/items?page=2"),
         peer: "spiffe://cluster.local/ns/team-17/sa/frontend".into(),
         found: Authentication {
-            payload: Some(Json::Object(claims)),
+            payload: Some(Json::Object(claims).into()),
             edits: vec![Edit::Remove("authorization".into())],
             ..Authentication::default()
         },

@@ -32,15 +32,20 @@ impl Pace for AtOnce {
 /// Between two steps.
 pub async fn step(pace: &dyn Pace) {
     if pace.is_over() {
-        Pause(false).await;
+        pause().await;
     }
+}
+
+/// Pending once: whoever goes on may change something in between.
+pub async fn pause() {
+    Pause(false).await;
 }
 
 /// Before steps that may ask for about so many bytes: pending once, so that whoever goes on can look whether they are
 /// there.
 pub async fn need(pace: &dyn Pace, bytes: usize) {
     pace.need(bytes);
-    Pause(false).await;
+    pause().await;
 }
 
 /// Pending once.

@@ -211,7 +211,7 @@ fn it_is_compiled_for_each_proxy_and_protocol_as_its_row_says() {
                 continue;
             }
             assert_eq!(clause.attribute(), Some(one.attribute), "{of}");
-            assert_eq!((clause.field().as_ref(), clause.is_negated()), (path.as_str(), one.negated), "{of}");
+            assert_eq!((clause.field().as_str(), clause.is_negated()), (path.as_str(), one.negated), "{of}");
             assert_eq!(clause.expected(), [one.attribute.samples()[0]], "{of}");
             let seen = proxy != ProxyKind::Waypoint || row.on_waypoint;
             assert_eq!(!matches!(clause.matcher(), Matcher::Never), seen, "{of}: {clause:?}");

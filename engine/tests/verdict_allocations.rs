@@ -93,11 +93,14 @@ fn no_allocation() {
     };
     let texts = |texts: &[&str]| Json::List(texts.iter().map(|text| Json::String((*text).into())).collect());
     let found = Authentication {
-        payload: Some(Json::Object(vec![
-            ("iss".into(), Json::String("https://i".into())),
-            ("sub".into(), Json::String("s".into())),
-            ("groups".into(), texts(&["staff", "g-500"])),
-        ])),
+        payload: Some(
+            Json::Object(vec![
+                ("iss".into(), Json::String("https://i".into())),
+                ("sub".into(), Json::String("s".into())),
+                ("groups".into(), texts(&["staff", "g-500"])),
+            ])
+            .into(),
+        ),
         edits: vec![Edit::Remove("authorization".into())],
         ..Authentication::default()
     };

@@ -10,7 +10,7 @@ use crate::{
     abi::{
         Level,
         access::{Entry, Side},
-        log,
+        heap, log,
     },
     attributes::Attributes,
     guard::{caught, guard},
@@ -89,7 +89,11 @@ enum Untold {
 /// Takes a configuration, or refuses it.
 pub(crate) fn configure(name: &[u8], text: &[u8]) -> Option<Arc<Logger>> {
     guard(|| {
-        let read = slices::all(config::read_in_slices(&node::read(), text, &AtOnce));
+        let _purge = heap::Purge;
+        let node = node::read();
+        heap::short_lived(true);
+        let read = slices::all(config::read_in_slices(&node, text, &AtOnce));
+        heap::short_lived(false);
         for found in read.diagnostics.iter().take(20) {
             let error = found.severity == Severity::Error;
             write(if error { host::Level::Error } else { host::Level::Warn }, &format!("gnomon: {found}"));
@@ -107,7 +111,7 @@ pub(crate) fn configure(name: &[u8], text: &[u8]) -> Option<Arc<Logger>> {
         let logger = Arc::new(Logger {
             made: made.map(str::to_owned).collect(),
             attributes: Attributes::of(plans.iter()),
-            more: settings.requests.headers,
+            more: settings.requests.headers.clone(),
             proxy: workload.proxy,
             path: ProxySettings::of(&workload, &mesh).path,
             sink: sink.ok()?,

@@ -2,6 +2,7 @@
 
 use crate::{
     abi::{
+        heap,
         http::{Config, Scheduler},
         workers,
     },
@@ -53,6 +54,7 @@ pub(crate) struct Configuration {
 impl Configuration {
     /// Reads a configuration. `None`: it is refused, and the log says everything that is wrong with it.
     pub(crate) fn read(host: &dyn Host, name: &[u8], text: &[u8], own: Own) -> Option<Arc<Configuration>> {
+        let _purge = heap::Purge;
         let ready = instance::read(host, text.len())?;
         let key_sets = KeySets::of(&ready.plans, &ready.settings.key_sets);
         let serial = ticker::serial();
@@ -63,7 +65,8 @@ impl Configuration {
         let made = Arc::new(Configuration {
             serial,
             name: name.to_vec(),
-            settings: ready.settings,
+            // Those that were read keep a chunk of memory from being given back.
+            settings: ready.settings.clone(),
             ids: metrics.ids(),
             labelled: own.labelled,
             panics: own.panics,

@@ -2,7 +2,7 @@
 
 use crate::{
     abi::{
-        Level as AbiLevel,
+        Level as AbiLevel, heap,
         http::{Config, Kind},
         log,
     },
@@ -64,6 +64,10 @@ impl Host for MainThread<'_> {
     fn tick_every(&self, _milliseconds: u32) -> Result<(), Refused> {
         // It comes every second anyway.
         Ok(())
+    }
+
+    fn short_lived(&self, on: bool) {
+        heap::short_lived(on);
     }
 
     fn configuration(&self) -> Result<Vec<u8>, Refused> {

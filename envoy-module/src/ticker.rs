@@ -5,12 +5,7 @@
 //! dropped, that has had streams and gets none any more while later ones of its name have come: two, or one some time ago.
 //! What it is asked all the same is unknown.
 
-use crate::{
-    abi::{give_memory_back, http::Scheduler},
-    configuration::Configuration,
-    guard,
-    tally::Count,
-};
+use crate::{abi::http::Scheduler, configuration::Configuration, guard, tally::Count};
 use gnomon_shadow::active::Plans;
 use std::{
     mem::take,
@@ -38,7 +33,6 @@ static ALL: Mutex<All> = Mutex::new(All {
     left_behind: Vec::new(),
     dropped: Vec::new(),
     ticks: 0,
-    stirred: false,
     runs: false,
 });
 
@@ -49,8 +43,6 @@ struct All {
     /// Plans that nobody asks any more. Taking a large one apart takes milliseconds, which no worker has.
     dropped: Vec<Arc<Plans>>,
     ticks: u64,
-    /// A configuration has come or gone, and what was needed for that is still held.
-    stirred: bool,
     /// The thread runs.
     runs: bool,
 }
@@ -91,7 +83,6 @@ pub(crate) fn begins(configuration: &Arc<Configuration>, scheduler: Option<Sched
         came: Instant::now(),
         scheduler,
     });
-    all.stirred = true;
     if !all.runs && cfg!(not(test)) {
         let thread = thread::Builder::new().name("gnomon".into());
         // Without it key sets stay as they are, and old plans until their last stream ends.
@@ -105,7 +96,6 @@ pub(crate) fn ends(configuration: &Configuration) {
     let mut all = all();
     all.known.retain(|known| known.serial != configuration.serial);
     all.dropped.extend(configuration.strip());
-    all.stirred = true;
     let news = configuration.tally.news().into_iter();
     all.left_behind.extend(news.map(|(count, news)| (configuration.name.clone(), count, news)));
     // Where no other of the name is there, nobody asks for it.
@@ -147,12 +137,8 @@ fn tick() {
     let (idle, busy) = take(&mut all.dropped).into_iter().partition(|plans| Arc::strong_count(plans) == 1);
     all.dropped = busy;
     let idle: Vec<Arc<Plans>> = idle;
-    let stirred = take(&mut all.stirred) || !idle.is_empty();
     drop(all);
     drop(idle);
-    if stirred {
-        give_memory_back();
-    }
 }
 
 /// As if a second had passed.

@@ -230,7 +230,7 @@ impl View<'_> {
     }
 
     fn claim(&self, path: &[String]) -> Option<&Json> {
-        path.iter().try_fold(self.payload.as_ref()?, |value, name| value.member(name))
+        path.iter().try_fold(self.payload.as_deref()?, |value, name| value.member(name))
     }
 
     /// A string that matches, or a list with one.

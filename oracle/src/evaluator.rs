@@ -16,7 +16,7 @@ use gnomon_engine::{
     verdict::{Outcome, Report, ShadowResult, Stage},
     workload::{IstioVersion, ProviderKind, ProxyKind},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The name of an unknown order of PeerAuthentications begins so.
 const AGES: &str = "creationTimestamp of PeerAuthentication";
@@ -72,7 +72,7 @@ pub struct View<'a> {
     pub world: &'a World,
     pub request: &'a Request<'a>,
     pub lines: Vec<(Vec<u8>, Vec<u8>)>,
-    pub payload: Option<Json>,
+    pub payload: Option<Arc<Json>>,
     pub tcp: bool,
 }
 

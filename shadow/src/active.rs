@@ -3,7 +3,7 @@
 use crate::{
     cache::Cache,
     config::Settings,
-    digest::Digest,
+    digest::{self, Digest},
     host::Host,
     key_sets::KeySets,
     limits::Limits,
@@ -61,13 +61,17 @@ pub struct Local {
     untimed: Cell<u32>,
 }
 
+/// A rule about tokens: the address of its plan, which stays where it is for as long as it is at work, and its number
+/// there.
+pub type PlanRule = (usize, usize);
+
 /// What the threads of a proxy remember together.
 pub trait Memory: fmt::Debug + Send + Sync {
-    /// The token under this digest, if it has passed.
-    fn token(&self, digest: &Digest) -> Option<Arc<Passed>>;
+    /// This token, if the rule has let it pass.
+    fn token(&self, rule: PlanRule, token: &[u8]) -> Option<Arc<Passed>>;
 
-    /// Keeps a token that was made from so many bytes.
-    fn keep(&self, digest: Digest, bytes: usize, passed: Arc<Passed>);
+    /// Keeps a token that the rule has let pass.
+    fn keep(&self, rule: PlanRule, token: &[u8], passed: Arc<Passed>);
 
     /// The last good key set from this address.
     fn key_set(&self, address: &str) -> Option<Arc<KeySet>>;
@@ -171,19 +175,22 @@ impl Local {
         memory
     }
 
-    /// The token under this digest, if it has passed.
-    pub fn token(&self, digest: &Digest) -> Option<Arc<Passed>> {
-        match self.memory() {
-            Some(memory) => memory.token(digest),
-            None => self.tokens.get(digest),
+    /// This token, if the rule has let it pass. Where it has not, `asked` is its digest, as far as it is kept by that.
+    pub fn token(&self, rule: PlanRule, token: &[u8], asked: &Cell<Option<Digest>>) -> Option<Arc<Passed>> {
+        if let Some(memory) = self.memory() {
+            return memory.token(rule, token);
         }
+        let digest = digest::of(&[&rule.0.to_le_bytes(), &rule.1.to_le_bytes(), token]);
+        asked.set(Some(digest));
+        self.tokens.get(&digest)
     }
 
-    /// Keeps a token that was made from so many bytes.
-    pub fn keep(&self, digest: Digest, bytes: usize, passed: Arc<Passed>) {
-        match self.memory() {
-            Some(memory) => memory.keep(digest, bytes, passed),
-            None => self.tokens.put(digest, bytes, passed),
+    /// Keeps a token that the rule has let pass, right after it was asked for.
+    pub fn keep(&self, rule: PlanRule, token: &[u8], asked: &Cell<Option<Digest>>, passed: Arc<Passed>) {
+        if let Some(memory) = self.memory() {
+            memory.keep(rule, token, passed);
+        } else if let Some(digest) = asked.take() {
+            self.tokens.put(digest, token.len(), passed);
         }
     }
 

@@ -182,7 +182,7 @@ pub async fn read_in_slices(proxy: &Proxy, text: &[u8], pace: &dyn Pace) -> Conf
         Ok(node) => node,
         Err(error) => return broken(text, error),
     };
-    let reader = Reader::new(&Arc::from(""), "");
+    let reader = Reader::new(&Arc::default(), "");
     let mut set = SetReader { outline: &outline, pace, found: Vec::new(), broken: None };
     let loaded = match reader.root(&node).fields() {
         Some(fields) => Some(read_fields(proxy, fields, &mut set).await),
@@ -333,7 +333,7 @@ impl SetReader<'_> {
     }
 
     async fn elements(&mut self, path: &str, elements: &[&[u8]], resources: &mut Resources) {
-        let file = Arc::from("");
+        let file = Arc::default();
         for (index, text) in elements.iter().enumerate() {
             slices::step(self.pace).await;
             let node = match parse(text) {
@@ -416,7 +416,7 @@ impl SetReader<'_> {
             }
             None => match parse(&bytes) {
                 Ok(node) => {
-                    let reader = Reader::new(&Arc::from(""), "");
+                    let reader = Reader::new(&Arc::default(), "");
                     reader.at_path(&node, packed.path()).wrong_type("a list");
                     self.found.append(&mut reader.into_diagnostics());
                 }

@@ -128,15 +128,11 @@ impl Crypto for HostCrypto<'_> {
     }
 
     fn recall(&self, rule: usize, token: &[u8]) -> Option<Arc<Passed>> {
-        let digest = digest::of(&[&self.plan.to_le_bytes(), &rule.to_le_bytes(), token]);
-        self.asked_for.set(Some(digest));
-        self.local.token(&digest)
+        self.local.token((self.plan, rule), token, &self.asked_for)
     }
 
-    fn remember(&self, _rule: usize, token: &[u8], passed: &Arc<Passed>) {
+    fn remember(&self, rule: usize, token: &[u8], passed: &Arc<Passed>) {
         // It comes right after the question.
-        if let Some(digest) = self.asked_for.take() {
-            self.local.keep(digest, token.len(), passed.clone());
-        }
+        self.local.keep((self.plan, rule), token, &self.asked_for, passed.clone());
     }
 }

@@ -168,6 +168,10 @@ pub trait Host {
     /// Whether an external provider has been asked about the connection.
     fn provider_was_asked(&self) -> Result<bool, Refused>;
 
+    /// What is allocated from now on lives only while a configuration is read, or no longer so.
+    #[cfg(feature = "threads")]
+    fn short_lived(&self, _on: bool) {}
+
     /// A request has been decided on by this plan: what was found out about its token, and the dynamic metadata that
     /// policies read.
     #[cfg(feature = "threads")]

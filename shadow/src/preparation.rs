@@ -70,9 +70,10 @@ impl Failed {
     }
 }
 
-/// Steps that are left until the clock is looked at, and what they may ask for, in bytes.
+/// Steps that are left until the clock is looked at, what they may ask for, in bytes, and whether they read policies,
+/// which are needed until the plan is there and no longer.
 #[derive(Clone, Debug, Default)]
-pub struct Steps(Rc<(Cell<u32>, Cell<usize>)>);
+pub struct Steps(Rc<(Cell<u32>, Cell<usize>, Cell<bool>)>);
 
 impl Pace for Steps {
     fn is_over(&self) -> bool {
@@ -111,8 +112,13 @@ impl Work {
                 return Err(Failed::NoMemory);
             }
             self.steps.0.0.set(STEPS);
-            if let Some(done) = slices::slice(self.future.as_mut()) {
-                return Ok(Some(done));
+            #[cfg(feature = "threads")]
+            host.short_lived(self.steps.0.2.get());
+            let done = slices::slice(self.future.as_mut());
+            #[cfg(feature = "threads")]
+            host.short_lived(false);
+            if done.is_some() {
+                return Ok(done);
             }
             if at_once {
                 continue;
@@ -147,7 +153,8 @@ pub fn begin(host: &dyn Host, size: usize) -> Result<Work, Failed> {
     Ok(Work { future: Box::pin(async move { prepare(text, node, &pace).await }), steps })
 }
 
-async fn prepare(text: Vec<u8>, node: Node, pace: &dyn Pace) -> Prepared {
+async fn prepare(text: Vec<u8>, node: Node, pace: &Steps) -> Prepared {
+    pace.0.2.set(true);
     slices::need(pace, text.len() / 2).await;
     let generation = metrics::generation(&text, pace).await;
     let config = config::read_in_slices(&node, &text, pace).await;
@@ -157,6 +164,9 @@ async fn prepare(text: Vec<u8>, node: Node, pace: &dyn Pace) -> Prepared {
     let Some(loaded) = config.loaded else { return Prepared { diagnostics, ready: None } };
     let policies = loaded.policies();
     let config::Loaded { mut resources, mut baseline, workload, mesh, settings } = loaded;
+    pace.0.2.set(false);
+    #[cfg(feature = "threads")]
+    slices::pause().await;
     let candidate = Plan::prepare(&resources, &workload, &mesh, pace).await;
     let other = match &baseline {
         Some(resources) => Some(Plan::prepare(resources, &workload, &mesh, pace).await),

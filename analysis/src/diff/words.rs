@@ -266,7 +266,7 @@ pub(crate) fn rule_change(old: &Rule, new: &Rule) -> Vec<String> {
             .chain(&rule.when)
             // What binds a rule to some filter chains is written nowhere.
             .filter(|clause| clause.at().line > 0 || rule.origin.at.line == 0)
-            .map(|clause: &Clause| (clause.field().into_owned(), clause.expected()))
+            .map(|clause: &Clause| (clause.field(), clause.expected()))
             .collect()
     };
     let (before, after) = (parts(old), parts(new));

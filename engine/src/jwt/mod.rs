@@ -183,7 +183,7 @@ fn is_cors_preflight(view: &View<'_>) -> bool {
 /// What one evaluation of the rules came to.
 struct Attempt {
     result: Result<(), Refusal>,
-    payload: Option<(Json, usize)>,
+    payload: Option<(Arc<Json>, usize)>,
     edits: Vec<Edit>,
 }
 
@@ -263,7 +263,7 @@ pub struct Authentication {
     pub failure: Option<Failure>,
     /// The claims in dynamic metadata, space-delimited ones already split. A refused request may have some too: those
     /// of a token that passed before another one failed.
-    pub payload: Option<Json>,
+    pub payload: Option<Arc<Json>>,
     /// What later filters see changed, in order.
     pub edits: Vec<Edit>,
     /// The rule that the claims come from, or that refused: its index in the list given to

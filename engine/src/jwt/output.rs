@@ -6,6 +6,7 @@ use alloc::{
     borrow::ToOwned,
     format,
     string::{String, ToString},
+    sync::Arc,
     vec,
     vec::Vec,
 };
@@ -97,11 +98,17 @@ impl Outputs {
 
     /// The claims for dynamic metadata: a string of a space-delimited claim becomes the list of its words. A blank
     /// one stays a string.
-    pub(super) fn normalize(&self, mut payload: Json) -> Json {
-        let Json::Object(claims) = &mut payload else {
-            return payload;
+    pub(super) fn normalize(&self, payload: &Arc<Json>) -> Arc<Json> {
+        let is_one = |(name, value): &(String, Json)| {
+            matches!(value, Json::String(_)) && self.space_delimited.contains(name)
         };
-        for (_, value) in claims.iter_mut().filter(|(name, _)| self.space_delimited.contains(name)) {
+        match &**payload {
+            Json::Object(claims) if claims.iter().any(is_one) => {}
+            _ => return payload.clone(),
+        }
+        let mut split = Json::clone(payload);
+        let Json::Object(claims) = &mut split else { return payload.clone() };
+        for (_, value) in claims.iter_mut().filter(|claim| is_one(claim)) {
             if let Json::String(text) = value {
                 let words: Vec<Json> = text
                     .split(' ')
@@ -113,7 +120,7 @@ impl Outputs {
                 }
             }
         }
-        payload
+        Arc::new(split)
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     verify::{Assume, Rule},
     view::View,
 };
+use alloc::sync::Arc;
 
 /// A refusal and the rule (by position in issuer order) that it comes from.
 pub(super) type Refusal = (Status, usize);
@@ -21,7 +22,7 @@ pub(super) struct Run<'r, 'v, 'a> {
     pub(super) crypto: &'r dyn Crypto,
     pub(super) assume: &'v mut dyn Assume,
     /// The claims of the token that passed last, and the rule that let it pass.
-    pub(super) payload: Option<(Json, usize)>,
+    pub(super) payload: Option<(Arc<Json>, usize)>,
 }
 
 impl Run<'_, '_, '_> {
@@ -90,7 +91,7 @@ impl Run<'_, '_, '_> {
             if !rule.forward {
                 found.origin.remove(self.view);
             }
-            self.payload = Some((rule.outputs.normalize(passed.token.payload.clone()), position));
+            self.payload = Some((passed.claims.clone(), position));
         }
         Ok(())
     }

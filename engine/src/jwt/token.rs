@@ -5,6 +5,7 @@ use crate::base64;
 use alloc::{
     borrow::ToOwned,
     string::{String, ToString},
+    sync::Arc,
     vec::Vec,
 };
 
@@ -19,7 +20,7 @@ pub(super) struct Token {
     /// `kid` of its header, or empty.
     pub(super) kid: String,
     /// The claims.
-    pub(super) payload: Json,
+    pub(super) payload: Arc<Json>,
     /// `iss`, or empty.
     pub(super) issuer: String,
     /// `aud`, as a list.
@@ -72,6 +73,7 @@ impl Token {
         signed.push(b'.');
         signed.extend_from_slice(payload64);
         let payload_at = header64.len() + 1;
+        let payload = Arc::new(payload);
         Ok(Token { algorithm, kid, payload, issuer, audiences, nbf, exp, signed, payload_at, signature })
     }
 

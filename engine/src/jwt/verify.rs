@@ -1,6 +1,6 @@
 //! One token against one rule.
 
-use super::{Crypto, Key, KeySet, Material, Signature, output::Outputs, status::Status, token::Token};
+use super::{Crypto, Json, Key, KeySet, Material, Signature, output::Outputs, status::Status, token::Token};
 use super::{extract::Locations, jwks};
 use crate::{node::Position, resource::JwtRule, verdict::Missing};
 use alloc::{
@@ -129,7 +129,7 @@ impl Rule {
             return Err(Status::VerificationFails);
         }
         if crypto.vouches_for(text) {
-            return Ok(Arc::new(Passed { token, keys: None }));
+            return Ok(self.passed(token, None));
         }
         let set = match &self.keys {
             Keys::Inline { keys, .. } => {
@@ -141,14 +141,18 @@ impl Rule {
                     verify_signature(&token, &set.keys, crypto)?;
                     Some(set)
                 }
-                None if assume.verifies(self, text) => return Ok(Arc::new(Passed { token, keys: None })),
+                None if assume.verifies(self, text) => return Ok(self.passed(token, None)),
                 None => return Err(Status::KeysUnknown),
             },
             Keys::Nobodys => return Err(Status::VerificationFails),
         };
-        let passed = Arc::new(Passed { token, keys: set });
+        let passed = self.passed(token, set);
         crypto.remember(self.index, text, &passed);
         Ok(passed)
+    }
+
+    fn passed(&self, token: Token, keys: Option<Arc<KeySet>>) -> Arc<Passed> {
+        Arc::new(Passed { claims: self.outputs.normalize(&token.payload), token, keys })
     }
 
     /// Whether the keys are those that verified it.
@@ -167,6 +171,8 @@ impl Rule {
 /// again ([`Crypto::recall`]). There is no `Debug`: nothing of it may reach a log.
 pub struct Passed {
     pub(super) token: Token,
+    /// The claims for dynamic metadata.
+    pub(super) claims: Arc<Json>,
     /// The set that its key was in, where it was fetched.
     keys: Option<Arc<KeySet>>,
 }

@@ -7,7 +7,6 @@ use crate::{
     resource::Text,
 };
 use alloc::{
-    borrow::Cow,
     boxed::Box,
     string::{String, ToString},
     vec::Vec,
@@ -16,24 +15,32 @@ use alloc::{
 /// One field or key of a rule: an attribute, how it is compared, and where that is written.
 #[derive(Clone, Debug)]
 pub struct Clause {
-    subject: Subject,
+    /// What is looked at; `None`: it stands for what is not there.
+    attribute: Option<Attribute>,
     /// Where the attribute is read.
     pub(super) input: Input,
     pub(super) name: Box<[Box<str>]>,
     pub(super) matcher: Matcher,
     negated: bool,
-    /// Its values as written; none where the matcher itself tells them.
-    expected: Box<[Box<str>]>,
+    /// Most have nothing there, and a plan has many clauses.
+    written: Option<Box<AsWritten>>,
     at: Position,
 }
 
-/// What a clause is about, as the rule writes it.
+/// What neither the attribute nor the matcher tells about how the rule writes a clause.
 #[derive(Clone, Debug)]
-enum Subject {
-    Field(Attribute),
-    Key(Attribute, Box<str>),
-    /// Nothing that is written: the clause stands for what is not there.
-    Nothing(&'static str),
+struct AsWritten {
+    /// The key; of a clause that stands for what is not there, what that is.
+    key: Option<Box<str>>,
+    /// Its values; none where the matcher tells them.
+    expected: Box<[Box<str>]>,
+}
+
+impl AsWritten {
+    fn new(key: Option<&str>, expected: Box<[Box<str>]>) -> Option<Box<AsWritten>> {
+        let nothing = key.is_none() && expected.is_empty();
+        (!nothing).then(|| Box::new(AsWritten { key: key.map(Box::from), expected }))
+    }
 }
 
 /// A field or key before its values are compiled.
@@ -54,11 +61,12 @@ impl Clause {
             false => values.iter().map(|value| value.text.as_str().into()).collect(),
         };
         let at = values.first().map(|value| value.at).unwrap_or_default();
-        let subject = match written {
-            Written::Field => Subject::Field(attribute),
-            Written::Key(key) => Subject::Key(attribute, key.into()),
+        let key = match written {
+            Written::Field => None,
+            Written::Key(key) => Some(key),
         };
-        Clause { subject, input: attribute.row().input, name, matcher, negated, expected, at }
+        let (attribute, input) = (Some(attribute), attribute.row().input);
+        Clause { attribute, input, name, matcher, negated, written: AsWritten::new(key, expected), at }
     }
 
     /// Of a condition that no policy has written: `key` names it where it is no field, `name` is as [`Clause::name`] tells
@@ -71,12 +79,12 @@ impl Clause {
         at: Position,
     ) -> Clause {
         Clause {
-            subject: key.map_or(Subject::Field(attribute), |key| Subject::Key(attribute, key.into())),
+            attribute: Some(attribute),
             input: attribute.row().input,
             name: name.into_iter().collect(),
             matcher,
             negated,
-            expected: expected.into_iter().map(Box::from).collect(),
+            written: AsWritten::new(key, expected.into_iter().map(Box::from).collect()),
             at,
         }
     }
@@ -90,12 +98,12 @@ impl Clause {
     /// One that never holds, for something that is not there.
     pub fn never(what: &'static str, at: Position) -> Clause {
         Clause {
-            subject: Subject::Nothing(what),
+            attribute: None,
             input: Input::Peer,
             name: Box::default(),
             matcher: Matcher::Never,
             negated: false,
-            expected: Box::default(),
+            written: AsWritten::new(Some(what), Box::default()),
             at,
         }
     }
@@ -103,10 +111,7 @@ impl Clause {
     /// What is looked at; `None` where the clause stands for something that is not there (a policy without rules, a
     /// clause that ztunnel is left with empty) and never holds, or for conditions within it.
     pub fn attribute(&self) -> Option<Attribute> {
-        match self.subject {
-            Subject::Field(attribute) | Subject::Key(attribute, _) => Some(attribute),
-            Subject::Nothing(_) => None,
-        }
+        self.attribute
     }
 
     /// Of [`Input::Header`] the header, in lower case and `host` as `:authority`; of [`Input::Claim`] the path through
@@ -128,12 +133,14 @@ impl Clause {
     }
 
     /// The field as people write it: `from.source.principals`, `when[source.ip]`.
-    pub fn field(&self) -> Cow<'static, str> {
-        let path = |attribute, written| FieldPath { attribute, written, negated: self.negated }.to_string();
-        match &self.subject {
-            Subject::Field(attribute) => path(*attribute, Written::Field).into(),
-            Subject::Key(attribute, key) => path(*attribute, Written::Key(key)).into(),
-            Subject::Nothing(what) => (*what).into(),
+    pub fn field(&self) -> String {
+        let key = self.written.as_deref().and_then(|written| written.key.as_deref());
+        match self.attribute {
+            Some(attribute) => {
+                let written = key.map_or(Written::Field, Written::Key);
+                FieldPath { attribute, written, negated: self.negated }.to_string()
+            }
+            None => key.unwrap_or_default().into(),
         }
     }
 
@@ -144,10 +151,12 @@ impl Clause {
 
     /// The values as people wrote them.
     pub fn expected(&self) -> Vec<String> {
-        if self.expected.is_empty() {
-            return self.matcher.written();
+        match self.written.as_deref() {
+            Some(AsWritten { expected, .. }) if !expected.is_empty() => {
+                expected.iter().map(|value| String::from(&**value)).collect()
+            }
+            _ => self.matcher.written(),
         }
-        self.expected.iter().map(|value| String::from(&**value)).collect()
     }
 
     pub(super) fn ask(&self, context: &EvaluationContext<'_>) -> Tri {

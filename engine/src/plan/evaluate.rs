@@ -235,7 +235,7 @@ fn from_jwt_on<'p>(
         };
     }
     let context = EvaluationContext {
-        payload: found.and_then(|found| found.payload.as_ref()),
+        payload: found.and_then(|found| found.payload.as_deref()),
         edits: found.map(|found| &found.edits[..]).unwrap_or_default(),
         ..EvaluationContext::early(plan, request)
     };

@@ -37,7 +37,7 @@ pub(super) fn explain(plan: &Plan, request: &Request<'_>, crypto: &dyn Crypto) -
     let early = EvaluationContext::early(plan, request);
     let late = match &authentication {
         Some(found) => {
-            EvaluationContext { request, payload: found.payload.as_ref(), edits: &found.edits, ..early }
+            EvaluationContext { request, payload: found.payload.as_deref(), edits: &found.edits, ..early }
         }
         None => early,
     };
@@ -295,7 +295,7 @@ fn check(clause: &Clause, seen: &Seen<'_>) -> Check {
     let got = got(clause, &seen.context);
     let at = clause.at();
     Check {
-        field: clause.field().into_owned(),
+        field: clause.field(),
         line: at.line,
         column: at.column,
         expected: clause.expected(),
@@ -334,7 +334,7 @@ fn unmet_of(clauses: &[Clause], seen: &Seen<'_>) -> Option<Vec<Unmet>> {
             let expected = hint::possible(clause, seen).ok()?;
             let got = got(clause, &seen.context);
             let note = hint::note_of_possible(clause, seen, got.as_deref());
-            Some(Unmet { field: clause.field().into_owned(), expected, got, note })
+            Some(Unmet { field: clause.field(), expected, got, note })
         })
         .collect()
 }

@@ -47,7 +47,7 @@ fn check(authenticator: &Authenticator, case: &Value) -> Result<(), String> {
     if got != expected {
         return Err(format!("got {got:?}, Envoy {expected:?}"));
     }
-    let payload = answer.payload.as_ref().map(to_value);
+    let payload = answer.payload.as_deref().map(to_value);
     let expected = case.get("payload").cloned().map(doubles);
     if payload != expected {
         return Err(format!("payload {payload:?}, Envoy {expected:?}"));

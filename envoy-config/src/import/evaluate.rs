@@ -112,7 +112,7 @@ impl Walk<'_> {
             let claims = match (&unknown_claims, &authentication) {
                 (Some(missing), _) => Claims::Unknown(missing),
                 (_, Some((found, key))) => {
-                    Claims::Known(found.payload.as_ref().map(|payload| (*key, payload)))
+                    Claims::Known(found.payload.as_deref().map(|payload| (*key, payload)))
                 }
                 (_, None) => Claims::Known(None),
             };

@@ -17,6 +17,7 @@
 //! - No panic leaves a hook ([`crate::guard`]).
 
 pub(crate) mod access;
+pub(crate) mod heap;
 mod hooks;
 pub(crate) mod http;
 mod metadata;
@@ -156,18 +157,6 @@ fn later() -> Option<AttributeCall> {
         // SAFETY: what is under that name is that function. Null is no function, and becomes none.
         unsafe { core::mem::transmute::<*mut c_void, Option<AttributeCall>>(found) }
     })
-}
-
-/// Gives memory that nothing uses back to the system: of the allocator that Envoy brings, which is ours too, since it keeps
-/// what has once been freed. Reading policies takes several times what their plan does.
-pub(crate) fn give_memory_back() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        unsafe extern "C" {
-            safe fn malloc_trim(pad: usize) -> core::ffi::c_int;
-        }
-        let _whether_any = malloc_trim(0);
-    }
 }
 
 /// What Envoy knows about a stream or a connection, as the ABI numbers it.

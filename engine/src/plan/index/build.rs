@@ -170,7 +170,7 @@ impl Index {
             }
             if !anchored.pairs.is_empty() {
                 let by_atom = anchored.by_atom(dimension.count);
-                let mut sets = Vec::new();
+                let mut sets = Vec::with_capacity(position(dimension.count));
                 for (atom, _) in (0..).zip(&by_atom.starts).take(position(dimension.count)) {
                     slices::step(pace).await;
                     let rows = by_atom.of(atom);
@@ -187,8 +187,9 @@ impl Index {
     }
 
     async fn add_all(&mut self, filed: &ByAtom, pace: &dyn Pace) -> Vec<Set> {
-        let mut sets = Vec::new();
-        for atom in 0..filed.starts.len().saturating_sub(1) {
+        let atoms = filed.starts.len().saturating_sub(1);
+        let mut sets = Vec::with_capacity(atoms);
+        for atom in 0..atoms {
             slices::step(pace).await;
             sets.push(self.sets.add(filed.of(atom)));
         }

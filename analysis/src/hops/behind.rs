@@ -162,7 +162,7 @@ impl Behind<'_> {
         let Some(attribute) = clause.attribute() else {
             return match clause.matcher() {
                 Matcher::Never => Ok(Turned::Is(clause.is_negated())),
-                _ => Err(clause.field().into_owned()),
+                _ => Err(clause.field().to_string()),
             };
         };
         let unknown = |what: &str| {

@@ -15,6 +15,10 @@
 pub(crate) use linux::chunks;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) use linux::{Heap, purge, short_lived};
+#[cfg(all(test, not(all(target_os = "linux", target_pointer_width = "64"))))]
+pub(crate) use others::chunks;
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+pub(crate) use others::{Heap, purge, short_lived};
 
 /// Elsewhere the system's allocator does everything.
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
@@ -23,9 +27,11 @@ mod others {
 
     pub(crate) fn short_lived(_on: bool) {}
     pub(crate) fn purge() {}
+    #[cfg(test)]
+    pub(crate) fn chunks() -> usize {
+        0
+    }
 }
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-pub(crate) use others::{Heap, purge, short_lived};
 
 #[cfg(not(test))]
 #[global_allocator]

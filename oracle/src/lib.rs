@@ -20,6 +20,7 @@ pub mod crowds;
 pub mod evaluator;
 pub mod layer4;
 pub mod logic;
+pub mod others;
 pub mod pools;
 pub mod requests;
 pub mod small;

@@ -281,7 +281,10 @@ impl<'c> Seen<'c> {
             }
             Expression::Peer(text) => self.peer(text.as_ref())?,
             // One id in each certificate.
-            Expression::UriSan(text) => self.peer(Some(text))?,
+            Expression::UriSan(text) => match self.chain.socket {
+                Socket::Tls { .. } if !self.chain.internal => Meaning::Atom(peer(text)?),
+                _ => return Err("a matcher on the URI of a certificate, where there may be no TLS".into()),
+            },
             Expression::PeerState(text) if self.chain.internal || self.chain.socket != Socket::Raw => {
                 Meaning::Atom(peer(text)?)
             }

@@ -59,6 +59,8 @@ impl PartialEq for Decision {
 enum Outcome<'d> {
     Decided(&'d Decision),
     Undecided,
+    /// The URI of a certificate was asked for, and there is no TLS: Envoy waits for it in vain, and nothing is decided.
+    Starved,
 }
 
 impl Decisions {
@@ -116,7 +118,7 @@ impl Decisions {
         let refuses = |decision: Option<&Decision>| decision.is_none_or(|one| one.action == Action::Deny);
         let last = match certain {
             Outcome::Decided(decision) => Some(decision),
-            Outcome::Undecided => None,
+            Outcome::Undecided | Outcome::Starved => None,
         };
         if possible.iter().any(|one| refuses(Some(*one)) != refuses(last)) {
             return Found::Unknown(missing);
@@ -135,15 +137,17 @@ impl Decisions {
         missing: &mut Vec<Missing>,
     ) -> Outcome<'d> {
         for (condition, then) in &self.entries {
+            if condition.starves(context) {
+                return Outcome::Starved;
+            }
             match condition.matches(context) {
                 Tri::False => {}
                 Tri::True => match then {
                     Then::Act(decision) => return Outcome::Decided(decision),
-                    Then::Ask(inner) => {
-                        if let Outcome::Decided(decision) = inner.ask(context, possible, missing) {
-                            return Outcome::Decided(decision);
-                        }
-                    }
+                    Then::Ask(inner) => match inner.ask(context, possible, missing) {
+                        Outcome::Undecided => {}
+                        other => return other,
+                    },
                 },
                 Tri::Unknown => {
                     condition.missing(context, missing);

@@ -236,6 +236,28 @@ impl Expression {
         }
     }
 
+    /// A matcher gets to the URI of a certificate where there is no TLS: it then stops without an answer (seen in Envoy
+    /// 1.40). What stands first decides whether it gets there.
+    pub(super) fn starves(&self, context: &EvaluationContext<'_>) -> bool {
+        match self {
+            Expression::UriSan(_) => context.view.request.peer == Peer::Plaintext,
+            Expression::Not(inner) => inner.starves(context),
+            Expression::And(items) | Expression::Or(items) => {
+                let enough = if matches!(self, Expression::And(_)) { Tri::False } else { Tri::True };
+                for item in items {
+                    if item.starves(context) {
+                        return true;
+                    }
+                    if item.matches(context) == enough {
+                        return false;
+                    }
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+
     /// It looks at a header of which several lines are one value.
     pub(super) fn joins_lines(&self) -> bool {
         match self {

@@ -137,10 +137,8 @@ impl Decisions {
         missing: &mut Vec<Missing>,
     ) -> Outcome<'d> {
         for (condition, then) in &self.entries {
-            if condition.starves(context) {
-                return Outcome::Starved;
-            }
-            match condition.matches(context) {
+            let Some(answer) = condition.settled(context) else { return Outcome::Starved };
+            match answer {
                 Tri::False => {}
                 Tri::True => match then {
                     Then::Act(decision) => return Outcome::Decided(decision),

@@ -236,25 +236,34 @@ impl Expression {
         }
     }
 
-    /// A matcher gets to the URI of a certificate where there is no TLS: it then stops without an answer (seen in Envoy
-    /// 1.40). What stands first decides whether it gets there.
-    pub(super) fn starves(&self, context: &EvaluationContext<'_>) -> bool {
+    /// As a condition of a matcher; `None`: it needs the URI of a certificate, and there is no TLS. The matcher then stops
+    /// without an answer (seen in Envoy 1.40).
+    pub(super) fn settled(&self, context: &EvaluationContext<'_>) -> Option<Tri> {
         match self {
-            Expression::UriSan(_) => context.view.request.peer == Peer::Plaintext,
-            Expression::Not(inner) => inner.starves(context),
-            Expression::And(items) | Expression::Or(items) => {
-                let enough = if matches!(self, Expression::And(_)) { Tri::False } else { Tri::True };
+            Expression::UriSan(_) if context.view.request.peer == Peer::Plaintext => None,
+            Expression::Not(inner) => inner.settled(context).map(|answer| !answer),
+            // The first that does not hold ends it.
+            Expression::And(items) => {
+                let mut all = Tri::True;
                 for item in items {
-                    if item.starves(context) {
-                        return true;
-                    }
-                    if item.matches(context) == enough {
-                        return false;
+                    all = Tri::all([all, item.settled(context)?].into_iter());
+                    if all == Tri::False {
+                        break;
                     }
                 }
-                false
+                Some(all)
             }
-            _ => false,
+            // One that holds is enough, wherever it stands.
+            Expression::Or(items) => {
+                let answers: Vec<Option<Tri>> = items.iter().map(|item| item.settled(context)).collect();
+                match answers.contains(&Some(Tri::True)) {
+                    true => Some(Tri::True),
+                    false => {
+                        answers.into_iter().collect::<Option<Vec<Tri>>>().map(|all| Tri::any(all.into_iter()))
+                    }
+                }
+            }
+            _ => Some(self.matches(context)),
         }
     }
 

@@ -38,6 +38,7 @@ pub mod provider;
 pub mod regex;
 pub mod request;
 pub mod resource;
+#[cfg(feature = "others")]
 pub mod sequences;
 pub mod slices;
 pub mod target;

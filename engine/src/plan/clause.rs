@@ -90,6 +90,7 @@ impl Clause {
     }
 
     /// Any of these, each of which is all of its conditions; or the opposite.
+    #[cfg(feature = "others")]
     pub fn any_of(groups: impl IntoIterator<Item = Box<[Clause]>>, negated: bool) -> Clause {
         let matcher = Matcher::AnyOf(groups.into_iter().collect());
         Clause { matcher, negated, ..Clause::never("nested conditions", Position::default()) }

@@ -1,12 +1,13 @@
 //! How a clause compares: the values of one field, compiled.
 
 use super::{clause::Clause, context::EvaluationContext, tri::Tri};
+#[cfg(feature = "others")]
+use crate::sequences::Sequences;
 use crate::{
     attribute::Input,
     jwt::Json,
     pattern::{Pattern, PeerPattern},
     resource::Text,
-    sequences::Sequences,
     template::Template,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
@@ -46,8 +47,10 @@ pub enum Matcher {
     Metadata(Box<[(bool, Pattern)]>),
     /// A name in the peer's certificate, the server name, the path, or a line of a header, as [`Clause::attribute`] says:
     /// a form that no policy of Istio's has.
+    #[cfg(feature = "others")]
     Sequences(Box<[Sequences]>),
     /// Any of these, each of which is all of its conditions: what a configuration nests.
+    #[cfg(feature = "others")]
     AnyOf(Box<[Box<[Clause]>]>),
     /// Never true: a policy without rules, an empty clause at ztunnel, or an attribute that this proxy cannot see.
     Never,
@@ -205,6 +208,7 @@ impl Clause {
                 };
                 Tri::from(patterns.iter().any(|(list, pattern)| one(*list, pattern)))
             }
+            #[cfg(feature = "others")]
             Matcher::Sequences(all) => {
                 let any = |text: &[u8]| all.iter().any(|one| one.matches(text));
                 match self.input {
@@ -214,6 +218,7 @@ impl Clause {
                     _ => context.header(self.header(), any),
                 }
             }
+            #[cfg(feature = "others")]
             Matcher::AnyOf(groups) => {
                 Tri::any(groups.iter().map(|group| Tri::all(group.iter().map(|clause| clause.ask(context)))))
             }

@@ -71,6 +71,7 @@ impl RequiredInputs {
     fn add_clause(&mut self, clause: &Clause) {
         match clause.matcher() {
             Matcher::Never => {}
+            #[cfg(feature = "others")]
             Matcher::AnyOf(groups) => groups.iter().flatten().for_each(|inner| self.add_clause(inner)),
             _ => match clause.input {
                 Input::Peer => self.peer = true,

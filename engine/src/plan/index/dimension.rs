@@ -59,7 +59,9 @@ impl Part {
     fn of(clause: &Clause) -> Option<Option<Part>> {
         match clause.matcher() {
             // Rare enough to be looked at one by one.
-            Matcher::Metadata(_) | Matcher::Sequences(_) | Matcher::AnyOf(_) | Matcher::Never => None,
+            Matcher::Metadata(_) | Matcher::Never => None,
+            #[cfg(feature = "others")]
+            Matcher::Sequences(_) | Matcher::AnyOf(_) => None,
             Matcher::Identity(part, _) => Some(Some(Part::Text(*part))),
             Matcher::IdentityAccount(_) => Some(Some(Part::Account)),
             _ => Some(None),

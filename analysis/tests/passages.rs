@@ -351,6 +351,51 @@ fn every_request_through_routes_of_the_gateway_api() {
     assert!(asked > 15 && arrived > 15, "{asked} {arrived}");
 }
 
+/// Where one request goes that comes to port 8080.
+fn end(gateway: &str, host: &str) -> End {
+    let text = gateway.to_owned() + ROUTES + &workload("a") + &workload("b") + &workload("c");
+    let loaded = load_text(&text, "mesh.yaml").unwrap();
+    let mesh = Mesh::default();
+    let world = World {
+        inventory: &loaded.inventory,
+        resources: &loaded.resources,
+        mesh: &mesh,
+        now: 0,
+        crypto: &SoftwareCrypto,
+    };
+    let all = gateways(&loaded.inventory);
+    let request = RequestSpec {
+        method: "GET".into(),
+        path: "/a".into(),
+        host: Some(host.into()),
+        destination_port: Some(8080),
+        ..RequestSpec::default()
+    };
+    follow(world, &all[0], &request).end
+}
+
+#[test]
+fn servers_of_gateways() {
+    let with = |hosts: &str, more: &str| {
+        EDGE.replace(r#"hosts: ["*.example.com"]}"#, &format!("hosts: [{hosts}]{more}}}"))
+    };
+    let stops = |end: End, what: &str| matches!(end, End::Stops(why) if why.contains(what));
+    // A server may be for the routes of some namespaces only.
+    for hosts in ["'*.example.com'", "'*/*.example.com'", "'./*.example.com'", "'shop/*.example.com'"] {
+        assert_eq!(end(&with(hosts, ""), "x.example.com"), End::Arrives, "{hosts}");
+    }
+    assert!(stops(end(&with("'other/*.example.com'", ""), "x.example.com"), "no route for the host"));
+    let redirects = with("'*.example.com'", ", tls: {httpsRedirect: true}");
+    assert!(stops(end(&redirects, "x.example.com"), "redirects to https"));
+    // Bytes have no routes of HTTP.
+    let bytes = EDGE.replace("protocol: HTTP}", "protocol: TCP}");
+    assert!(stops(end(&bytes, "x.example.com"), "no route for the host"));
+    // Where nothing comes through a port, nobody may send anything to it; what comes through the other stays.
+    let mesh = redirects + ROUTES + &workload("a") + &workload("b") + &workload("c");
+    let (asked, arrived) = compare(&mesh, &[8080, 8443]);
+    assert!(asked > 20 && arrived > 20, "{asked} {arrived}");
+}
+
 #[test]
 fn what_cannot_be_followed_is_said() {
     let about = |policies: &str| {

@@ -5,7 +5,8 @@ use gnomon_engine::{
     Position, Workload, prepare::RequestSpec, regex::Regex, request::Protocol, resource::Labels,
 };
 use gnomon_manifests::inventory::{
-    ApiGateway, Candidate, Destination, HttpMatch, HttpRule, Meta, PathMatch, PathRewrite, Service, TextMatch,
+    ApiGateway, Candidate, Destination, Gateway, HttpMatch, HttpRule, Meta, PathMatch, PathRewrite, Server,
+    Service, TextMatch,
 };
 use std::sync::Arc;
 
@@ -67,6 +68,9 @@ pub(super) fn route<'i>(
     };
     let Some((one, taken)) = chosen else {
         let why = match offered.is_empty() {
+            true if redirects(world, gateway, request.destination_port, &name) => {
+                "the gateway redirects to https (`httpsRedirect`)".to_owned()
+            }
             true => {
                 format!("no route for the host {name} at this gateway: it answers 404 (NR, route_not_found)")
             }
@@ -157,19 +161,23 @@ fn of_virtual_services<'i>(
     port: Option<u16>,
     host: &str,
 ) -> Vec<Offered<'i>> {
-    let serving =
-        world.inventory.gateways.iter().filter(|one| selects(&one.selector, gateway)).filter(|one| {
-            one.servers.iter().any(|server| {
-                port.is_none_or(|port| port == server.port || reaches(gateway, port, server.port))
-                    && server.hosts.iter().any(|pattern| host_fits(pattern, host).is_some())
-            })
-        });
-    let names: Vec<(&str, &str)> = serving.map(|one| (&*one.meta.namespace, &*one.meta.name)).collect();
     let mut offered = Vec::new();
     for one in &world.inventory.virtual_services {
-        let at = |named: &String| match named.split_once('/') {
-            Some((namespace, name)) => names.contains(&(namespace, name)),
-            None => names.contains(&(&one.meta.namespace, named)),
+        let at = |named: &String| {
+            let (namespace, name) = named.split_once('/').unwrap_or((&one.meta.namespace, named));
+            world.inventory.gateways.iter().any(|gateway_of| {
+                gateway_of.meta.namespace == namespace
+                    && gateway_of.meta.name == name
+                    && selects(&gateway_of.selector, gateway)
+                    && servers(gateway_of, gateway, port, host).any(|(server, pattern)| {
+                        let for_it = match pattern.split_once('/') {
+                            None | Some(("*", _)) => true,
+                            Some((".", _)) => one.meta.namespace == gateway_of.meta.namespace,
+                            Some((namespace, _)) => one.meta.namespace == namespace,
+                        };
+                        for_it && !server.redirects
+                    })
+            })
         };
         let fits = one.hosts.iter().filter_map(|pattern| host_fits(pattern, host)).max();
         if let (true, Some(fits)) = (one.gateways.iter().any(at), fits) {
@@ -184,6 +192,31 @@ fn of_virtual_services<'i>(
         }
     }
     offered
+}
+
+/// The servers of a Gateway that speak HTTP with this host at this port, with the pattern that fits.
+fn servers<'g>(
+    of: &'g Gateway,
+    gateway: &Candidate<'_>,
+    port: Option<u16>,
+    host: &str,
+) -> impl Iterator<Item = (&'g Server, &'g str)> {
+    of.servers
+        .iter()
+        .filter(move |server| {
+            let fits = port.is_none_or(|port| port == server.port || reaches(gateway, port, server.port));
+            fits && !server.is_tcp()
+        })
+        .flat_map(move |server| {
+            let patterns = server.hosts.iter().filter(move |pattern| host_fits(pattern, host).is_some());
+            patterns.map(move |pattern| (server, pattern.as_str()))
+        })
+}
+
+/// Does a Gateway redirect what comes to this host at this port?
+fn redirects(world: &World<'_>, gateway: &Candidate<'_>, port: Option<u16>, host: &str) -> bool {
+    let all = world.inventory.gateways.iter().filter(|one| selects(&one.selector, gateway));
+    all.flat_map(|one| servers(one, gateway, port, host)).any(|(server, _)| server.redirects)
 }
 
 pub(super) fn selects(selector: &Labels, gateway: &Candidate<'_>) -> bool {

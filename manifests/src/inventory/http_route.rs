@@ -118,7 +118,7 @@ fn number(node: &Node, name: &str) -> Option<u32> {
     }
 }
 
-fn is_true(node: &Node, name: &str) -> bool {
+pub(super) fn is_true(node: &Node, name: &str) -> bool {
     matches!(node.get(name), Some(Node { value: Value::Bool(true), .. }))
 }
 

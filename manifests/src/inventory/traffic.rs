@@ -32,6 +32,8 @@ pub struct Server {
     pub hosts: Vec<String>,
     /// `tls.mode`, in capitals; empty where absent.
     pub tls: String,
+    /// `tls.httpsRedirect`: every request is answered with a redirect.
+    pub redirects: bool,
 }
 
 impl Server {
@@ -131,6 +133,7 @@ impl Gateway {
                 protocol: text(bound, "protocol").to_ascii_uppercase(),
                 hosts: texts(node, "hosts"),
                 tls: node.get("tls").map_or("", |tls| text(tls, "mode")).to_ascii_uppercase(),
+                redirects: node.get("tls").is_some_and(|tls| http_route::is_true(tls, "httpsRedirect")),
             })
         };
         let servers = node.get("spec").map_or(&[][..], |spec| list(spec, "servers"));

@@ -95,33 +95,29 @@ pub(crate) fn passages<'a>(
         for (offered, wanted) in &region.matches {
             let (clauses, unread) = clauses(wanted, &settings);
             let leading = leading(&world, offered, target);
-            if let Err(why) = &leading {
-                found.unknown.push(format!("{}: {why}", offered.named()));
-            }
-            for (service, port) in leading.unwrap_or_default() {
-                if !unread.is_empty() {
-                    continue;
-                }
-                let route = Route { offered, wanted, region: &region, clauses: &clauses, before: &before };
-                match asking.passage(&all, target, route, service, port) {
-                    Ok(Some(passage)) => found.all.push(passage),
-                    Ok(None) => {}
-                    Err(Unfollowed::Why(why)) => found.unknown.push(format!("{}: {why}", offered.named())),
-                    Err(Unfollowed::Problem(problem @ Problem::Unconfirmed(_))) => return Err(problem),
-                    Err(Unfollowed::Problem(problem)) => {
-                        found.unknown.push(format!("{}: {problem}", offered.named()));
+            let route = Route { offered, wanted, region: &region, clauses: &clauses, before: &before };
+            let matters = !unread.is_empty() || leading.as_ref().map_or(true, |there| !there.is_empty());
+            if matters && asking.takes(route)? {
+                let mut unknown = |why: &str| found.unknown.push(format!("{}: {why}", offered.named()));
+                match leading {
+                    Err(why) => unknown(&why),
+                    Ok(_) if !unread.is_empty() => {
+                        let (all, are) = (unread.join("`, `"), if unread.len() == 1 { "is" } else { "are" });
+                        unknown(&format!("its `{all}` {are} not followed; what it takes is left out"));
+                    }
+                    Ok(there) => {
+                        for (service, port) in there {
+                            match asking.passage(&all, target, route, service, port) {
+                                Ok(passage) => found.all.extend(passage),
+                                Err(Unfollowed::Why(why)) => unknown(&why),
+                                Err(Unfollowed::Problem(problem @ Problem::Unconfirmed(_))) => {
+                                    return Err(problem);
+                                }
+                                Err(Unfollowed::Problem(problem)) => unknown(&problem.to_string()),
+                            }
+                        }
                     }
                 }
-            }
-            if !unread.is_empty() {
-                found.unknown.push(format!(
-                    "{}: its {} not followed; what it takes is left out",
-                    offered.named(),
-                    match &unread[..] {
-                        [one] => format!("`{one}` is"),
-                        some => format!("`{}` are", some.join("`, `")),
-                    }
-                ));
             }
             before.push(rule_of(clauses));
         }
@@ -279,15 +275,7 @@ impl<'s, 'a> Asking<'s, 'a> {
             return Err(why("the workload has no proxy, so that no policy is asked there"));
         }
         let Some(turned) = turn(&target.workload, &principal, own_port)? else { return Ok(None) };
-        let mut taken = route.clauses.to_vec();
-        taken.extend(hosts(route.region));
-        let mut not_taken = route.before.to_vec();
-        not_taken.extend(other_hosts(route.region));
-        plans.push(self.of_rules(not_taken, Some(vec![rule_of(taken)])));
-        plans.push(match self.senders {
-            Senders::These(rules) => self.of_rules(Vec::new(), Some(rules.to_vec())),
-            Senders::Others(rules) => self.of_rules(rules.to_vec(), None),
-        });
+        plans.extend(self.at_the_gateway(route));
         let nobody = self.of_rules(vec![rule_of(Vec::new())], None);
         let before = || {
             let own = std::iter::once(self.plan);
@@ -311,6 +299,33 @@ impl<'s, 'a> Asking<'s, 'a> {
         let changes = only(changes.map_err(Unfollowed::Problem)?, Change::Allowed);
         let gateway = gateway.workload.display_name();
         Ok((!changes.summary.is_empty()).then_some(Passage { gateway, how, changes }))
+    }
+
+    /// What the route takes, and what is asked about, as rules about requests at the gateway.
+    fn at_the_gateway(&self, route: Route<'_, '_>) -> [Plan; 2] {
+        let mut taken = route.clauses.to_vec();
+        taken.extend(hosts(route.region));
+        let mut not_taken = route.before.to_vec();
+        not_taken.extend(other_hosts(route.region));
+        [
+            self.of_rules(not_taken, Some(vec![rule_of(taken)])),
+            match self.senders {
+                Senders::These(rules) => self.of_rules(Vec::new(), Some(rules.to_vec())),
+                Senders::Others(rules) => self.of_rules(rules.to_vec(), None),
+            },
+        ]
+    }
+
+    /// Does the route take a request that is asked about, and that the gateway lets pass?
+    fn takes(&self, route: Route<'_, '_>) -> Result<bool, Problem> {
+        let plans = self.at_the_gateway(route);
+        let workload = &self.gateway.workload;
+        let ready = |plan| Ready::on_the_way(plan, workload, self.world.mesh);
+        let nobody = ready(self.of_rules(vec![rule_of(Vec::new())], None));
+        let mut all = ready(self.of_rules(Vec::new(), None));
+        all.before = std::iter::once(self.plan).chain(&plans).map(|plan| (plan, workload)).collect();
+        let compared = nobody.compared(&all, Kind::Http, Limits::default())?;
+        Ok(compared.is_some_and(|compared| !compared.is_equivalent()))
     }
 
     /// Rules that no policy has, about requests at the gateway.

@@ -14,6 +14,16 @@ use gnomon_engine::{
 use gnomon_manifests::{Loaded, load_text};
 use serde_json::json;
 
+fn around<'a>(loaded: &'a Loaded, mesh: &'a Mesh) -> World<'a> {
+    World {
+        inventory: &loaded.inventory,
+        resources: &loaded.resources,
+        mesh,
+        now: 1_900_000_000,
+        crypto: &SoftwareCrypto,
+    }
+}
+
 fn workload(name: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop}}\n\
@@ -204,13 +214,7 @@ fn every() -> Vec<RequestSpec> {
 fn compare(text: &str, ports: &[u16]) -> (usize, usize) {
     let loaded: Loaded = load_text(text, "mesh.yaml").unwrap_or_else(|why| panic!("{why}\n{text}"));
     let mesh = Mesh::default();
-    let world = World {
-        inventory: &loaded.inventory,
-        resources: &loaded.resources,
-        mesh: &mesh,
-        now: 1_900_000_000,
-        crypto: &SoftwareCrypto,
-    };
+    let world = around(&loaded, &mesh);
     let all = gateways(&loaded.inventory);
     let [gateway] = &all[..] else { panic!("{all:?}") };
     let candidates = loaded.inventory.workloads();
@@ -356,13 +360,7 @@ fn end(gateway: &str, host: &str) -> End {
     let text = gateway.to_owned() + ROUTES + &workload("a") + &workload("b") + &workload("c");
     let loaded = load_text(&text, "mesh.yaml").unwrap();
     let mesh = Mesh::default();
-    let world = World {
-        inventory: &loaded.inventory,
-        resources: &loaded.resources,
-        mesh: &mesh,
-        now: 0,
-        crypto: &SoftwareCrypto,
-    };
+    let world = around(&loaded, &mesh);
     let all = gateways(&loaded.inventory);
     let request = RequestSpec {
         method: "GET".into(),
@@ -402,13 +400,7 @@ fn what_cannot_be_followed_is_said() {
         let mesh = EDGE.to_owned() + ROUTES + &workload("a") + &workload("b") + &workload("c") + policies;
         let loaded = load_text(&mesh, "mesh.yaml").unwrap();
         let mesh = Mesh::default();
-        let world = World {
-            inventory: &loaded.inventory,
-            resources: &loaded.resources,
-            mesh: &mesh,
-            now: 0,
-            crypto: &SoftwareCrypto,
-        };
+        let world = around(&loaded, &mesh);
         let all = gateways(&loaded.inventory);
         let candidates = loaded.inventory.workloads();
         let target = candidates.iter().find(|one| one.workload.name == "a").unwrap();

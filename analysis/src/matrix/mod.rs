@@ -34,7 +34,8 @@ pub struct Caller {
     others: Vec<Value>,
     /// The same where nothing is known of tokens.
     other_connections: Vec<Value>,
-    has_token: bool,
+    /// Of whom it has a token.
+    issuer: Option<String>,
     /// Different senders: who of them is told with what they may do.
     are_many: bool,
 }
@@ -95,7 +96,7 @@ pub fn callers(all: &[(&Inventory, &Resources)], mesh: &Mesh) -> Vec<Caller> {
     let caller = |name: String, others: Vec<Value>| {
         let mut with = others.clone();
         with.push(no_token());
-        Caller { name, others: with, other_connections: others, has_token: false, are_many: false }
+        Caller { name, others: with, other_connections: others, issuer: None, are_many: false }
     };
     let mut found: Vec<Caller> = accounts
         .iter()
@@ -112,7 +113,7 @@ pub fn callers(all: &[(&Inventory, &Resources)], mesh: &Mesh) -> Vec<Caller> {
         name: format!("token of {issuer}"),
         others: vec![identified(), from(json!({"notRequestPrincipals": [format!("{issuer}/*")]}))],
         other_connections: vec![identified()],
-        has_token: true,
+        issuer: Some(issuer.clone()),
         are_many: false,
     }));
     found
@@ -220,7 +221,14 @@ pub fn change(
 ) -> Result<Option<Changes>, Unanswered> {
     let (before, after) = (with(old, old.resources, caller, part)?, with(new, new.resources, caller, part)?);
     match (before, after) {
-        (Some(a), Some(b)) => compared([(old, &a), (new, &b)], part, now, crypto).map(Some),
+        (Some(a), Some(b)) => {
+            let mut changes = compared([(old, &a), (new, &b)], part, now, crypto)?;
+            // Whoever else it is sends no token.
+            let own =
+                |issuer: &str| caller.issuer.as_deref().is_some_and(|own| issuer.is_empty() || own == issuer);
+            changes.keys.retain(|keys| own(&keys.issuer));
+            Ok(Some(changes))
+        }
         _ => Ok(None),
     }
 }
@@ -259,7 +267,7 @@ fn with(
     part: &Part,
 ) -> Result<Option<Resources>, Unanswered> {
     let layer_4 = state.workload.proxy == ProxyKind::Ztunnel || part.is_tcp;
-    if layer_4 && caller.has_token {
+    if layer_4 && caller.issuer.is_some() {
         return Ok(None);
     }
     let callers = if layer_4 { &caller.other_connections } else { &caller.others };

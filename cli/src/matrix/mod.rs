@@ -310,7 +310,7 @@ fn changed(old: State<'_>, new: State<'_>, caller: &Caller, part: &Part) -> Resu
     let changes = change(old, new, caller, part, eval::now(), &SoftwareCrypto)?;
     let Some(changes) = changes else { return Ok(none()) };
     let word = match (&changes.newly_allowed, &changes.newly_denied, &changes.newly_undecided) {
-        (None, None, None) => "same",
+        (None, None, None) if changes.keys.is_empty() => "same",
         (Some(_), None, None) => "more",
         (None, Some(_), None) => "less",
         _ => "other",
@@ -321,6 +321,7 @@ fn changed(old: State<'_>, new: State<'_>, caller: &Caller, part: &Part) -> Resu
     for (way, title) in ways {
         requests.extend(lines(&changes, &[way], caller).into_iter().map(|line| format!("{title}: {line}")));
     }
+    requests.extend(changes.keys.iter().map(ToString::to_string));
     let witness = changes.newly_allowed.or(changes.newly_denied);
     let example = witness.map(|witness| document(&witness.request));
     Ok(Entry { word, requests, complete: changes.complete, example })

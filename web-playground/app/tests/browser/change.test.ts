@@ -39,6 +39,23 @@ const difference = () => page.getByTestId("difference");
 const settled = () => expect.poll(() => difference().getAttribute("data-done")).toBe("true");
 
 describe("the difference for all requests", () => {
+  test("names an issuer whose tokens are checked with other keys, which no request can show", async () => {
+    const keys = (name: string) => `${POLICY}---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: users, namespace: default}
+spec: {jwtRules: [{issuer: "https://i.test", jwksUri: "https://i.test/${name}"}]}
+`;
+    await fresh(keys("old"));
+    await page.getByRole("button", { name: "Compare" }).click();
+    await settled();
+    await write(page, keys("new"));
+    await expect.poll(() => difference().locator("summary").innerText()).toContain("other keys");
+    const told = await difference().locator(".line").first().innerText();
+    expect(told).toContain("tokens of issuer https://i.test are checked with other keys");
+    expect(told).toContain("before: https://i.test/old → now: https://i.test/new");
+  });
+
   test("is none until there is one, is told in words, and its witness goes into the list by a click", async () => {
     await fresh();
     await page.getByRole("button", { name: "Compare" }).click();

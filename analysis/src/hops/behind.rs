@@ -159,12 +159,10 @@ impl Behind<'_> {
 
     fn clause(&self, clause: &Clause) -> Result<Turned, String> {
         let same = || Ok(Turned::Asks(vec![clause.clone()]));
-        let Some(attribute) = clause.attribute() else {
-            return match clause.matcher() {
-                Matcher::Never => Ok(Turned::Is(clause.is_negated())),
-                _ => Err(clause.field().to_string()),
-            };
-        };
+        if matches!(clause.matcher(), Matcher::Never) {
+            return Ok(Turned::Is(clause.is_negated()));
+        }
+        let Some(attribute) = clause.attribute() else { return Err(clause.field()) };
         let unknown = |what: &str| {
             Err(format!("its condition on {} (line {}) is about {what}", clause.field(), clause.at().line))
         };

@@ -60,6 +60,8 @@ pub(crate) struct Logger {
     attributes: Attributes,
     /// Headers that rules about tokens write: they come out of the claims again.
     made: Vec<String>,
+    /// A CUSTOM rule reads one of these as the client sent it, before it is taken out.
+    has_read_before_made: bool,
     /// Headers that somebody wants for purposes of their own.
     more: Vec<String>,
     proxy: ProxyKind,
@@ -108,9 +110,12 @@ pub(crate) fn configure(name: &[u8], text: &[u8]) -> Option<Arc<Logger>> {
             write(host::Level::Error, &format!("gnomon: requests cannot be written: {why}"))
         });
         let made = plans.iter().flat_map(|plan| plan.authenticator().writes_headers());
+        let made: Vec<String> = made.map(str::to_owned).collect();
+        let attributes = Attributes::of(plans.iter());
         let logger = Arc::new(Logger {
-            made: made.map(str::to_owned).collect(),
-            attributes: Attributes::of(plans.iter()),
+            has_read_before_made: attributes.headers_before_tokens.iter().any(|name| made.contains(name)),
+            made,
+            attributes,
             more: settings.requests.headers.clone(),
             proxy: workload.proxy,
             path: ProxySettings::of(&workload, &mesh).path,
@@ -304,6 +309,9 @@ impl Logger {
     }
 
     fn http(&self, headers: &[Header<'_>], request: &mut Object) -> Result<(), Untold> {
+        if self.has_read_before_made {
+            return Err(Untold::NotShown);
+        }
         let value = |wanted: &[u8]| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
         let method = value(b":method").ok_or(Untold::NotShown)?;
         request.text("method", words(method)?);

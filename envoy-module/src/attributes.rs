@@ -1,6 +1,6 @@
 //! What of a request the policies read, and so what has to be written of it.
 
-use gnomon_engine::{Plan, attribute::Input, plan::RequiredInputs, request::Protocol};
+use gnomon_engine::{Plan, attribute::Input, plan::RequiredInputs, request::Protocol, verdict::Stage};
 
 /// Claims that every rule about tokens reads.
 const OF_TOKENS: [&str; 6] = ["iss", "sub", "aud", "azp", "exp", "nbf"];
@@ -12,6 +12,8 @@ pub(crate) struct Attributes {
     pub(crate) needs: RequiredInputs,
     /// Headers by name, pseudo headers not among them.
     pub(crate) headers: Vec<String>,
+    /// Those of them that CUSTOM rules read, before any token is checked.
+    pub(crate) headers_before_tokens: Vec<String>,
     /// Whether a rule reads the query, as part of the header `:path`.
     pub(crate) query: bool,
     /// Claims, the outermost names.
@@ -61,6 +63,9 @@ impl Attributes {
                     match (attribute.row().input, names.next()) {
                         (Input::Header, Some(":path")) => self.query = true,
                         (Input::Header, Some(name)) if !name.starts_with(':') => {
+                            if stage.stage == Stage::Custom {
+                                self.headers_before_tokens.push(name.to_ascii_lowercase());
+                            }
                             self.headers.push(name.to_ascii_lowercase());
                         }
                         (Input::Claim, Some(name)) => self.claims.push(name.to_owned()),

@@ -46,9 +46,13 @@ struct Written {
 
 impl Written {
     fn new(name: &str, keys: &str) -> Written {
+        Written::of_text(name, |file| text(file, keys))
+    }
+
+    fn of_text(name: &str, text: impl FnOnce(&str) -> String) -> Written {
         let file = std::env::temp_dir().join(format!("gnomon-requests-{}-{name}", std::process::id()));
         let _before = fs::remove_file(&file);
-        let text = text(file.to_str().unwrap(), keys);
+        let text = text(file.to_str().unwrap());
         let (name, text) = (Buffer::of(b"requests"), Buffer::of(text.as_bytes()));
         let config = Fake::default();
         let ours = envoy_dynamic_module_on_access_logger_config_new(config.at(), name, text);
@@ -144,6 +148,35 @@ fn connections_that_no_policy_was_asked_about_are_not_written() {
         assert_eq!(lines, expected, "{when} {received} {details}");
         assert_eq!(access::not_written(), u64::from(!is_written), "{when} {received} {details}");
     }
+}
+
+/// A CUSTOM rule sees a header as the client sent it, which RequestAuthentication takes out before the request is over.
+#[test]
+fn what_is_taken_out_after_it_was_read_is_not_written() {
+    let _alone = alone();
+    let custom = |header: &str| {
+        Written::of_text(&format!("custom-{header}"), |file| {
+            format!(
+                r#"{{"workload": {{"namespace": "shop"}}, "mesh": {{"extensionProviders": ["p"]}}, "requests": {{"file": "{file}"}},
+                "candidate": {{"resources": [
+                {{"apiVersion": "security.istio.io/v1", "kind": "RequestAuthentication",
+                  "metadata": {{"name": "j", "namespace": "shop"}},
+                  "spec": {{"jwtRules": [{{"issuer": "me", "jwksUri": "https://me.test/keys",
+                    "outputClaimToHeaders": [{{"header": "x-claim", "claim": "group"}}]}}]}}}},
+                {{"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+                  "metadata": {{"name": "c", "namespace": "shop"}},
+                  "spec": {{"action": "CUSTOM", "provider": {{"name": "p"}},
+                    "rules": [{{"when": [{{"key": "request.headers[{header}]", "values": ["v"]}}]}}]}}}}]}}}}"#
+            )
+        })
+    };
+    let fake = with(request("/a"), &[("x-claim", "v")]);
+    fake.notes.borrow_mut().insert("gnomon/request".into(), b"{}".to_vec());
+    let _before = access::not_written();
+    assert_eq!(custom("X-Claim").of(&fake), None);
+    assert_eq!(access::not_written(), 1);
+    let line = custom("x-other").of(&fake);
+    assert!(line.as_ref().is_some_and(|line| line.contains(r#""headers":{}"#)), "{line:?}");
 }
 
 #[test]

@@ -97,7 +97,9 @@ spec:
   http:
   - match: [{uri: {prefix: /}, port: 443}]
     route: [{destination: {host: b}}]
-  - match: [{uri: {prefix: /a}}]
+  - match: [{gateways: [mesh], uri: {prefix: /}}]
+    route: [{destination: {host: c}}]
+  - match: [{uri: {prefix: /a}, gateways: [mesh, edge]}]
     route: [{destination: {host: a}}]
 ---
 apiVersion: networking.istio.io/v1
@@ -369,7 +371,12 @@ fn end(gateway: &str, host: &str) -> End {
         destination_port: Some(8080),
         ..RequestSpec::default()
     };
-    follow(world, &all[0], &request).end
+    let way = follow(world, &all[0], &request);
+    if way.end == End::Arrives {
+        // And not at `c`, whose match is for the mesh alone.
+        assert_eq!(way.hops.last().unwrap().name, "sidecar of shop/a");
+    }
+    way.end
 }
 
 #[test]

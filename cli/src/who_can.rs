@@ -146,6 +146,11 @@ fn through(
         }
     }
     let gateway = gateway.workload.display_name();
+    if answers.is_empty() {
+        let name = style::safe(&gateway);
+        eprintln!("error: there is no workload but the gateway {name} itself: name one behind it with -w");
+        return Outcome::Failed;
+    }
     style::print(&match args.output {
         Format::Text => text_through(&gateway, &answers),
         Format::Json => json_through(&gateway, &answers),

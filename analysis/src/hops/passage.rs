@@ -106,8 +106,8 @@ pub(crate) fn passages<'a>(
                         unknown(&format!("its `{all}` {are} not followed; what it takes is left out"));
                     }
                     Ok(there) => {
-                        for (service, port) in there {
-                            match asking.passage(&all, target, route, service, port) {
+                        for leading in there {
+                            match asking.passage(&all, target, route, leading) {
                                 Ok(passage) => found.all.extend(passage),
                                 Err(Unfollowed::Why(why)) => unknown(&why),
                                 Err(Unfollowed::Problem(problem @ Problem::Unconfirmed(_))) => {
@@ -127,12 +127,22 @@ pub(crate) fn passages<'a>(
     Ok(found)
 }
 
-/// The Services of a rule's destinations that the workload is behind, with their ports.
+/// A destination of a rule, found.
+#[derive(Clone, Copy)]
+struct Leading<'i> {
+    service: &'i Service,
+    /// The Service's port.
+    port: u16,
+    /// The subset; empty: none.
+    subset: &'i str,
+}
+
+/// The destinations of a rule that the workload is behind.
 fn leading<'i>(
     world: &World<'i>,
     offered: &Offered<'i>,
     target: &Candidate<'_>,
-) -> Result<Vec<(&'i Service, u16)>, String> {
+) -> Result<Vec<Leading<'i>>, String> {
     use super::End;
     match offered.goes_on() {
         Ok(()) => {}
@@ -147,7 +157,7 @@ fn leading<'i>(
         if let Ok((service, port)) = service(world, destination, offered.meta)
             && reached(target, service, port).is_some()
         {
-            found.push((service, port));
+            found.push(Leading { service, port, subset: &destination.subset });
         }
     }
     Ok(found)
@@ -207,8 +217,7 @@ impl<'s, 'a> Asking<'s, 'a> {
         all: &[Candidate<'_>],
         target: &Candidate<'_>,
         route: Route<'_, '_>,
-        service: &Service,
-        port: u16,
+        Leading { service, port, subset }: Leading<'_>,
     ) -> Result<Option<Passage>, Unfollowed> {
         let Asking { world, gateway, .. } = *self;
         let mesh = world.mesh;
@@ -216,8 +225,7 @@ impl<'s, 'a> Asking<'s, 'a> {
         let Some(own_port) = reached(target, service, port).and_then(|reached| reached.target) else {
             return Err(why("no container of the workload has the Service's targetPort"));
         };
-        let client = tls::Client { workload: &gateway.workload, port, subset: "" };
-        let client = tls::Client { subset: subset(route.offered, &world, service), ..client };
+        let client = tls::Client { workload: &gateway.workload, port, subset };
         let connection = tls::connection(&world, client, service, target, own_port);
         if connection.fails.is_some() {
             return Ok(None);
@@ -277,14 +285,10 @@ impl<'s, 'a> Asking<'s, 'a> {
         let Some(turned) = turn(&target.workload, &principal, own_port)? else { return Ok(None) };
         plans.extend(self.at_the_gateway(route));
         let nobody = self.of_rules(vec![rule_of(Vec::new())], None);
-        let before = || {
-            let own = std::iter::once(self.plan);
-            own.chain(&plans).map(|plan| (plan, &gateway.workload)).collect::<Vec<_>>()
-        };
         let ready = |plan: Plan| Ready::on_the_way(plan, &gateway.workload, mesh);
         let old = ready(nobody);
         let mut new = ready(turned);
-        new.before = before();
+        new.before = std::iter::once(self.plan).chain(&plans).map(|plan| (plan, &gateway.workload)).collect();
         let workload = &target.workload;
         new.proxy = Some(Box::new(move |spec, _, _| {
             let way = follow_to(world, gateway, spec, Some(workload));
@@ -344,18 +348,6 @@ impl<'s, 'a> Asking<'s, 'a> {
     }
 }
 
-/// The subset of the destination that leads to the Service.
-fn subset<'i>(offered: &Offered<'i>, world: &World<'i>, wanted: &Service) -> &'i str {
-    let mut all = shared(offered.rule);
-    let found = all.find(|destination| {
-        let service = service(world, destination, offered.meta).ok();
-        service.is_some_and(|(service, _)| {
-            service.meta.name == wanted.meta.name && service.meta.namespace == wanted.meta.namespace
-        })
-    });
-    found.map_or("", |destination| destination.subset.as_str())
-}
-
 fn clause(attribute: Attribute, name: Option<&str>, matcher: Matcher) -> Clause {
     let own = Some(attribute.row().name).filter(|own| !own.is_empty());
     let name = name.or(own).map(Box::from);
@@ -379,10 +371,11 @@ fn host(pattern: &str) -> Pattern {
     }
 }
 
+/// The hosts and ports of a region.
 fn hosts(region: &Region<'_>) -> Vec<Clause> {
-    let mut clauses = vec![clause(Attribute::Host, None, Matcher::Host([host(&region.hosts)].into()))];
-    if region.hosts == "*" {
-        clauses.clear();
+    let mut clauses = Vec::new();
+    if region.hosts != "*" {
+        clauses.push(clause(Attribute::Host, None, Matcher::Host([host(&region.hosts)].into())));
     }
     if !region.ports.is_empty() {
         clauses.push(clause(Attribute::Port, None, Matcher::Port(region.ports.clone().into())));
@@ -390,13 +383,14 @@ fn hosts(region: &Region<'_>) -> Vec<Clause> {
     clauses
 }
 
-/// What is of regions within.
+/// The hosts of narrower patterns, which other regions have.
 fn other_hosts(region: &Region<'_>) -> Option<Rule> {
     let but: Vec<Pattern> = region.but.iter().map(|pattern| host(pattern)).collect();
     (!but.is_empty()).then(|| rule_of(vec![clause(Attribute::Host, None, Matcher::Host(but.into()))]))
 }
 
-/// What a match wants, as far as it can be said, and what cannot: then it takes no more than that.
+/// The conditions of a match that clauses can say, and the names of those that they cannot. With any of the latter the match
+/// takes no more requests than the clauses do, and maybe fewer.
 fn clauses(wanted: &HttpMatch, settings: &ProxySettings) -> (Vec<Clause>, Vec<String>) {
     let mut clauses = Vec::new();
     let mut unread = wanted.others.clone();

@@ -2,9 +2,9 @@
 
 use super::{
     World,
-    route::{Offered, api_gateway, host_fits, offered, rank, reaches, selects},
+    route::{Offered, api_gateway, host_fits, is_for, named, offered, rank, reaches, selects},
 };
-use gnomon_manifests::inventory::{Candidate, HttpMatch};
+use gnomon_manifests::inventory::{Candidate, HttpMatch, Parent};
 
 /// Rules, each with one of its matches.
 type Matches<'i> = Vec<(Offered<'i>, HttpMatch)>;
@@ -14,7 +14,7 @@ type Matches<'i> = Vec<(Offered<'i>, HttpMatch)>;
 pub(super) struct Region<'i> {
     /// `shop.example.com`, `*.example.com`, `*`.
     pub(super) hosts: String,
-    /// Patterns of other regions in this one.
+    /// Narrower patterns, whose hosts are of other regions.
     pub(super) but: Vec<String>,
     /// At which ports of the gateway; empty: at all that it serves.
     pub(super) ports: Vec<u16>,
@@ -36,8 +36,9 @@ pub(super) fn regions<'i>(world: &World<'i>, gateway: &Candidate<'_>) -> Vec<Reg
             let matches = ordered(&offered(world, gateway, Some(*port), &member));
             let matches: Vec<_> = matches
                 .into_iter()
-                .filter(|(_, one)| {
+                .filter(|(offered, one)| {
                     one.port.is_none_or(|wanted| wanted == *port || reaches(gateway, *port, wanted))
+                        && is_for(world, gateway, Some(*port), &member, (offered.meta, one))
                 })
                 .collect();
             let same = |others: &[(Offered<'i>, HttpMatch)]| {
@@ -70,7 +71,7 @@ fn covers(pattern: &str, other: &str) -> bool {
     }
 }
 
-/// The ports of the gateway's Pod, and all patterns of hosts that it knows, in lower case.
+/// The ports of the gateway's Pod, and all patterns of hosts that its servers and routes have, in lower case.
 fn served(world: &World<'_>, gateway: &Candidate<'_>) -> (Vec<u16>, Vec<String>) {
     let (mut ports, mut patterns) = (Vec::new(), Vec::new());
     let mut pattern = |text: &str| {
@@ -97,11 +98,18 @@ fn served(world: &World<'_>, gateway: &Candidate<'_>) -> (Vec<u16>, Vec<String>)
             pattern(&listener.hostname);
             port(listener.port);
         }
-        let routes = world.inventory.routes.iter();
+        let routes = world.inventory.routes.iter().filter(|route| {
+            let is_it =
+                |parent: &Parent| parent.name == api.meta.name && parent.namespace == api.meta.namespace;
+            route.parents.iter().any(is_it)
+        });
         routes.flat_map(|route| &route.hostnames).for_each(|host| pattern(host));
     }
-    let services = world.inventory.virtual_services.iter();
-    services.flat_map(|one| &one.hosts).for_each(|host| pattern(host));
+    for one in &world.inventory.virtual_services {
+        if one.gateways.iter().any(|name| named(world, gateway, (&one.meta, name)).is_some()) {
+            one.hosts.iter().for_each(|host| pattern(host));
+        }
+    }
     ports.sort_unstable();
     patterns.sort_unstable();
     (ports, patterns)

@@ -55,7 +55,7 @@ pub(super) fn route<'i>(
     let mut taken: Vec<(&Offered<'i>, Taken)> = Vec::new();
     for one in &offered {
         if let Some(taking) =
-            takes(one.rule, one.by_rank, gateway, request, &name).map_err(|why| undecided(one, &why))?
+            takes(world, one, gateway, request, &name).map_err(|why| undecided(one, &why))?
         {
             taken.push((one, taking));
         }
@@ -163,22 +163,7 @@ fn of_virtual_services<'i>(
 ) -> Vec<Offered<'i>> {
     let mut offered = Vec::new();
     for one in &world.inventory.virtual_services {
-        let at = |named: &String| {
-            let (namespace, name) = named.split_once('/').unwrap_or((&one.meta.namespace, named));
-            world.inventory.gateways.iter().any(|gateway_of| {
-                gateway_of.meta.namespace == namespace
-                    && gateway_of.meta.name == name
-                    && selects(&gateway_of.selector, gateway)
-                    && servers(gateway_of, gateway, port, host).any(|(server, pattern)| {
-                        let for_it = match pattern.split_once('/') {
-                            None | Some(("*", _)) => true,
-                            Some((".", _)) => one.meta.namespace == gateway_of.meta.namespace,
-                            Some((namespace, _)) => one.meta.namespace == namespace,
-                        };
-                        for_it && !server.redirects
-                    })
-            })
-        };
+        let at = |named: &String| serves(world, gateway, port, host, (&one.meta, named));
         let fits = one.hosts.iter().filter_map(|pattern| host_fits(pattern, host)).max();
         if let (true, Some(fits)) = (one.gateways.iter().any(at), fits) {
             let meta = &one.meta;
@@ -192,6 +177,50 @@ fn of_virtual_services<'i>(
         }
     }
     offered
+}
+
+/// The Gateway of this name, if it is for this proxy; named as a VirtualService writes it: `name`, `namespace/name`.
+pub(super) fn named<'i>(
+    world: &World<'i>,
+    gateway: &Candidate<'_>,
+    (owner, name): (&Meta, &str),
+) -> Option<&'i Gateway> {
+    let (namespace, name) = name.split_once('/').unwrap_or((&owner.namespace, name));
+    world.inventory.gateways.iter().find(|one| {
+        one.meta.namespace == namespace && one.meta.name == name && selects(&one.selector, gateway)
+    })
+}
+
+/// Does a Gateway that a VirtualService names lead requests for this host by its routes?
+pub(super) fn serves(
+    world: &World<'_>,
+    gateway: &Candidate<'_>,
+    port: Option<u16>,
+    host: &str,
+    (owner, name): (&Meta, &str),
+) -> bool {
+    named(world, gateway, (owner, name)).is_some_and(|of| {
+        servers(of, gateway, port, host).any(|(server, pattern)| {
+            let for_it = match pattern.split_once('/') {
+                None | Some(("*", _)) => true,
+                Some((".", _)) => owner.namespace == of.meta.namespace,
+                Some((namespace, _)) => owner.namespace == namespace,
+            };
+            for_it && !server.redirects
+        })
+    })
+}
+
+/// A match may be for some of the gateways only.
+pub(super) fn is_for(
+    world: &World<'_>,
+    gateway: &Candidate<'_>,
+    port: Option<u16>,
+    host: &str,
+    (owner, wanted): (&Meta, &HttpMatch),
+) -> bool {
+    let mut gateways = wanted.gateways.iter();
+    wanted.gateways.is_empty() || gateways.any(|name| serves(world, gateway, port, host, (owner, name)))
 }
 
 /// The servers of a Gateway that speak HTTP with this host at this port, with the pattern that fits.
@@ -291,20 +320,22 @@ pub(super) type Rank = (bool, usize, bool, usize, usize);
 /// `Ok(None)`: the rule is not for this request. Of a VirtualService's matches the first one counts, of a route's the most
 /// particular one.
 fn takes(
-    rule: &HttpRule,
-    by_rank: bool,
+    world: &World<'_>,
+    offered: &Offered<'_>,
     gateway: &Candidate<'_>,
     request: &RequestSpec,
     host: &str,
 ) -> Result<Option<Taken>, String> {
-    if rule.matches.is_empty() {
+    if offered.rule.matches.is_empty() {
         return Ok(Some(Taken::default()));
     }
     let mut best: Option<Taken> = None;
-    for one in &rule.matches {
-        if fits(one, gateway, request, host)? {
+    for one in &offered.rule.matches {
+        if is_for(world, gateway, request.destination_port, host, (offered.meta, one))
+            && fits(one, gateway, request, host)?
+        {
             let rank = rank(one);
-            if !by_rank {
+            if !offered.by_rank {
                 return Ok(Some(Taken { matched: one.path.clone(), rank }));
             }
             if best.as_ref().is_none_or(|best| best.rank < rank) {

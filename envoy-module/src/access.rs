@@ -21,7 +21,7 @@ use crate::{
 use arc_swap::ArcSwapOption;
 use gnomon_engine::{
     Plan, Severity,
-    jwt::{Authentication, Json, Place},
+    jwt::{AppliedRule, Authentication, Json, Place},
     path::{PathHandling, normalize, without_query},
     prepare::ProxySettings,
     request::Header,
@@ -46,6 +46,7 @@ pub(crate) const SOURCE: &str = "source";
 const REFUSED: &str = "refused";
 /// Headers that are never written, whatever a policy reads.
 const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
+const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Longer ones are not written.
 const LONGEST: usize = 64 << 10;
 
@@ -66,6 +67,8 @@ pub(crate) struct Logger {
     more: Vec<String>,
     proxy: ProxyKind,
     path: PathHandling,
+    /// The proxy adds its peer's address to a header that a rule reads, before any rule does.
+    adds_peer: bool,
     sink: Arc<Sink>,
 }
 
@@ -111,14 +114,20 @@ pub(crate) fn configure(name: &[u8], text: &[u8]) -> Option<Arc<Logger>> {
         });
         let made = plans.iter().flat_map(|plan| plan.authenticator().writes_headers());
         let made: Vec<String> = made.map(str::to_owned).collect();
-        let attributes = Attributes::of(plans.iter());
+        let mut attributes = Attributes::of(plans.iter());
+        let settings_of_proxy = ProxySettings::of(&workload, &mesh);
+        let adds_peer =
+            settings_of_proxy.gateway && attributes.headers.iter().any(|name| name == FORWARDED_FOR);
+        // Whoever asks again adds it again.
+        attributes.needs.source_ip |= adds_peer;
         let logger = Arc::new(Logger {
             has_read_before_made: attributes.headers_before_tokens.iter().any(|name| made.contains(name)),
             made,
             attributes,
             more: settings.requests.headers.clone(),
             proxy: workload.proxy,
-            path: ProxySettings::of(&workload, &mesh).path,
+            path: settings_of_proxy.path,
+            adds_peer,
             sink: sink.ok()?,
         });
         publish(Some(&logger));
@@ -185,7 +194,11 @@ pub(crate) fn note(
             part.text("token", REFUSED);
         }
         // A request has claims at the first place where a token is looked for, and where it stood is not told.
-        Some(Authentication { payload: Some(_), .. }) if misreads(plan) => return None,
+        Some(Authentication { payload: Some(_), rule, .. })
+            if misreads(plan) || is_elsewhere(plan, *rule) =>
+        {
+            return None;
+        }
         Some(Authentication { payload: Some(payload), .. }) => {
             let mut object = Object::default();
             for name in &noted.claims {
@@ -216,8 +229,7 @@ pub(crate) fn note(
 
 /// Whether the rule looks for tokens where everybody does.
 fn is_bearer(plan: &Plan, rule: Option<usize>) -> bool {
-    let rule = rule.and_then(|rule| plan.authenticator().rules().nth(rule));
-    let place = rule.map(|rule| plan.authenticator().place(rule.issuer()));
+    let place = rule_of(plan, rule).map(|rule| plan.authenticator().place(rule.issuer()));
     matches!(place, Some(Place::Header { name, prefix }) if name == "authorization" && prefix == "Bearer ")
 }
 
@@ -236,6 +248,24 @@ fn misreads(plan: &Plan) -> bool {
         let within = !prefix.is_empty() && prefix.bytes().all(in_tokens);
         within || headers().any(|(other, another)| other == name && another != prefix)
     })
+}
+
+/// A token that passed may have stood where others look than where a request's claims are put: other rules take it, or must
+/// find one, and look in other places.
+fn is_elsewhere(plan: &Plan, rule: Option<usize>) -> bool {
+    let Some(own) = rule_of(plan, rule) else { return true };
+    let places = own.places();
+    let takes_it = |other: &AppliedRule<'_>| {
+        other.is_required()
+            || own.is_required()
+            || other.issuer().is_empty()
+            || other.issuer() == own.issuer()
+    };
+    plan.authenticator().rules().any(|other| takes_it(&other) && other.places() != places)
+}
+
+fn rule_of(plan: &Plan, rule: Option<usize>) -> Option<AppliedRule<'_>> {
+    plan.authenticator().rules().find(|one| Some(one.index()) == rule)
 }
 
 /// A text that a request can have.
@@ -273,7 +303,7 @@ impl Logger {
         let Attributes { needs, tokens, providers, .. } = &self.attributes;
         let mut request = Object::default();
         if !headers.is_empty() {
-            self.http(headers, &mut request)?;
+            self.http(entry, headers, &mut request)?;
         } else if !entry.is_request && was_decided_on(entry) {
             request.text("protocol", "tcp");
         } else {
@@ -308,8 +338,8 @@ impl Logger {
         Ok(request.end())
     }
 
-    fn http(&self, headers: &[Header<'_>], request: &mut Object) -> Result<(), Untold> {
-        if self.has_read_before_made {
+    fn http(&self, entry: &Entry<'_>, headers: &[Header<'_>], request: &mut Object) -> Result<(), Untold> {
+        if self.has_read_before_made || self.attributes.others {
             return Err(Untold::NotShown);
         }
         let value = |wanted: &[u8]| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
@@ -345,6 +375,16 @@ impl Logger {
                 SECRET.contains(&name) || self.attributes.token_headers.iter().any(|at| at == name);
             if is_secret && !lines.is_empty() {
                 return Err(Untold::Secret);
+            }
+            if name == FORWARDED_FOR && self.adds_peer {
+                let peer = source(entry)?;
+                let peer = words(&peer)?;
+                let [line] = &lines[..] else { return Err(Untold::NotShown) };
+                match line.strip_suffix(peer).ok_or(Untold::NotShown)? {
+                    "" => {}
+                    before => add(&mut written, name, &[before.strip_suffix(',').ok_or(Untold::NotShown)?]),
+                }
+                continue;
             }
             add(&mut written, name, &lines);
         }
@@ -390,9 +430,7 @@ impl Logger {
             return Err(Untold::NotShown);
         }
         if needs.source_ip {
-            let noted = entry.metadata(NAMESPACE, SOURCE);
-            let ip = noted.or_else(|| Some(entry.address(Side::DirectRemote)?.0)).ok_or(Untold::NotShown)?;
-            source.text("ip", words(&ip)?);
+            source.text("ip", words(&self::source(entry)?)?);
         }
         request.json("source", &source.end());
         if needs.remote_ip {
@@ -408,6 +446,12 @@ impl Logger {
         }
         Ok(())
     }
+}
+
+/// The address that the connection comes from.
+fn source(entry: &Entry<'_>) -> Result<Vec<u8>, Untold> {
+    let noted = entry.metadata(NAMESPACE, SOURCE);
+    noted.or_else(|| Some(entry.address(Side::DirectRemote)?.0)).ok_or(Untold::NotShown)
 }
 
 /// Whether policies were asked about a connection. They are at its first bytes, which then go on to the last filter, or at

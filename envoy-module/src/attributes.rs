@@ -5,6 +5,9 @@ use gnomon_engine::{Plan, attribute::Input, plan::RequiredInputs, request::Proto
 /// Claims that every rule about tokens reads.
 const OF_TOKENS: [&str; 6] = ["iss", "sub", "aud", "azp", "exp", "nbf"];
 
+/// Pseudo headers that a request states.
+const STATED: [&str; 4] = [":method", ":authority", ":path", ":protocol"];
+
 /// What two sets of policies read, or one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attributes {
@@ -16,6 +19,8 @@ pub(crate) struct Attributes {
     pub(crate) headers_before_tokens: Vec<String>,
     /// Whether a rule reads the query, as part of the header `:path`.
     pub(crate) query: bool,
+    /// Whether a rule reads a pseudo header that a request does not state, such as `:scheme`.
+    pub(crate) others: bool,
     /// Claims, the outermost names.
     pub(crate) claims: Vec<String>,
     /// Dynamic metadata: filters, each with a key.
@@ -68,6 +73,7 @@ impl Attributes {
                             }
                             self.headers.push(name.to_ascii_lowercase());
                         }
+                        (Input::Header, Some(name)) => self.others |= !STATED.contains(&name),
                         (Input::Claim, Some(name)) => self.claims.push(name.to_owned()),
                         (Input::Metadata, Some(filter)) => {
                             self.metadata.extend(names.next().map(|key| [filter.to_owned(), key.to_owned()]));

@@ -47,6 +47,11 @@ impl Authenticator {
 }
 
 impl<'a> AppliedRule<'a> {
+    /// Which rule it is, as [`Authentication::rule`](super::Authentication::rule) tells it.
+    pub fn index(self) -> usize {
+        self.0.index
+    }
+
     /// Its issuer; empty: any.
     pub fn issuer(self) -> &'a str {
         &self.0.issuer

@@ -179,6 +179,41 @@ fn what_is_taken_out_after_it_was_read_is_not_written() {
     assert!(line.as_ref().is_some_and(|line| line.contains(r#""headers":{}"#)), "{line:?}");
 }
 
+/// A gateway adds the address that it is called from, and does so again when the line is asked about.
+#[test]
+fn what_a_gateway_adds_is_not_written() {
+    let _alone = alone();
+    let written = Written::of_text("edge", |file| {
+        text(file, "request.headers[x-forwarded-for]").replacen(
+            r#"{"namespace": "shop"}"#,
+            r#"{"namespace": "shop", "proxy": "gateway"}"#,
+            1,
+        )
+    });
+    let of = |value: &str| {
+        let fake = with(request("/a"), &[("x-forwarded-for", value)]);
+        fake.notes.borrow_mut().insert("gnomon/source".into(), b"10.0.0.1".to_vec());
+        written.of(&fake)
+    };
+    let line = of("203.0.113.9,192.0.2.1,10.0.0.1");
+    let expected = r#""headers":{"x-forwarded-for":"203.0.113.9,192.0.2.1"},"source":{"ip":"10.0.0.1"}"#;
+    assert!(line.as_ref().is_some_and(|line| line.contains(expected)), "{line:?}");
+    let line = of("10.0.0.1");
+    assert!(line.as_ref().is_some_and(|line| line.contains(r#""headers":{},"#)), "{line:?}");
+    // Whose address that is nobody knows.
+    assert_eq!(of("192.0.2.1"), None);
+}
+
+/// A request states no scheme: it follows from the connection, or from a target that was written out.
+#[test]
+fn a_scheme_that_a_policy_reads_cannot_be_written() {
+    let _alone = alone();
+    let written = Written::new("scheme", "request.headers[:scheme]");
+    let _before = access::not_written();
+    assert_eq!(written.of(&request("/a")), None);
+    assert_eq!(access::not_written(), 1);
+}
+
 #[test]
 fn claims_come_from_the_filter_and_none_without_it() {
     let _alone = alone();

@@ -35,7 +35,7 @@ use gnomon_shadow::{
 };
 use std::sync::{
     Arc, Mutex, PoisonError, Weak,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 /// Where the note is: the namespace in the dynamic metadata, and the keys in it.
@@ -53,6 +53,8 @@ const LONGEST: usize = 64 << 10;
 static LOGGERS: Mutex<Vec<Weak<Logger>>> = Mutex::new(Vec::new());
 /// What any logger writes of it. `None`: there is no logger.
 static NOTED: ArcSwapOption<Noted> = ArcSwapOption::const_empty();
+/// Whether there is any: what a request asks first.
+static ANY: AtomicBool = AtomicBool::new(false);
 static UNTOLD: AtomicU64 = AtomicU64::new(0);
 
 /// A configuration of the logger, for all workers.
@@ -165,6 +167,7 @@ fn publish(one_more: Option<&Arc<Logger>>) {
     noted.metadata.sort_unstable();
     noted.metadata.dedup();
     NOTED.store((!alive.is_empty()).then(|| Arc::new(noted)));
+    ANY.store(!alive.is_empty(), Ordering::Release);
     drop(all);
     // The last count of one may be among them; its file is closed without the lock.
     drop(alive);
@@ -182,6 +185,9 @@ pub(crate) fn note(
     found: Option<&Authentication>,
     metadata: &[(String, Json)],
 ) -> Option<String> {
+    if !ANY.load(Ordering::Acquire) {
+        return None;
+    }
     let noted = NOTED.load();
     let noted = noted.as_ref()?;
     let mut part = Object::default();
@@ -458,8 +464,7 @@ fn source(entry: &Entry<'_>) -> Result<Vec<u8>, Untold> {
 /// its end where it sent none: a refusal is told then. One without either may have been reset before it was decided on.
 fn was_decided_on(entry: &Entry<'_>) -> bool {
     let refused = |details: Vec<u8>| {
-        details == b"filter_chain_not_found"
-            || matches!(enforced_tcp(&String::from_utf8_lossy(&details)), Enforced::Refused { .. })
+        details == b"filter_chain_not_found" || matches!(enforced_tcp(&details), Enforced::Refused { .. })
     };
     entry.received() > 0 || entry.details().is_some_and(refused)
 }

@@ -120,6 +120,9 @@ impl Filter {
 
     /// The response's headers go out.
     pub(crate) fn response_headers(&self, stream: &AbiStream<'_>) {
+        if !self.worker.as_ref().is_some_and(|worker| worker.wants_response_headers()) {
+            return;
+        }
         let _panicked = self.step(stream, |ours, request| ours.response_headers(request));
     }
 

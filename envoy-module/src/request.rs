@@ -156,6 +156,11 @@ impl Host for Request<'_> {
         Ok(self.stream.number(Attribute::ResponseCode).and_then(|code| u16::try_from(code).ok()))
     }
 
+    fn response_details(&self, read: &mut dyn FnMut(&[u8])) -> Result<(), Refused> {
+        self.stream.show(Attribute::ResponseCodeDetails, read);
+        Ok(())
+    }
+
     fn metadata(&self) -> Result<Vec<(String, Json)>, Refused> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| NOT_SHOWN);
         let mut all = Vec::new();

@@ -80,6 +80,11 @@ impl Worker {
         self.local.reporter.settings.enforce
     }
 
+    /// Whether there is anything to do to responses.
+    pub(crate) fn wants_response_headers(&self) -> bool {
+        !self.local.reporter.settings.report.response_header.is_empty()
+    }
+
     /// The place of these labels.
     pub(crate) fn labelled(&self, labels: [&str; 2]) -> Result<usize, Refused> {
         let tally = self.tally.as_ref().ok_or(NOT_HERE)?;

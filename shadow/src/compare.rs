@@ -1,6 +1,7 @@
 //! What the proxy really did, and how that differs from what the candidate would have done.
 
-use gnomon_engine::verdict::{Outcome, Report, Stage};
+use crate::answer::Answer;
+use gnomon_engine::verdict::{Outcome, Stage};
 
 /// What the proxy's own filters did with a request, as far as policies go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,49 +52,57 @@ pub struct Ending<'a> {
     /// `response.code`; 0 or `None` where no response was sent.
     pub code: Option<u16>,
     /// `response.code_details`.
-    pub details: &'a str,
+    pub details: &'a [u8],
     /// The filter's request step came: nothing in front of it had refused.
     pub decided: bool,
-    /// Some upstream had been chosen, which is the last thing that happens: everything in front had passed.
-    pub upstream: bool,
 }
 
 const RBAC: &str = "rbac_access_denied_matched_policy[";
 const JWT: &str = "jwt_authn_access_denied{";
 const JWT_AUDIENCE: &str = "jwt_authn_access_denied{Audiences_in_Jwt_are_not_allowed}";
 
-/// Reads the end of an HTTP stream.
+/// Reads the end of an HTTP stream. `upstream` is only asked where it makes a difference: whether some upstream had been
+/// chosen, which is the last thing that happens, so that everything in front had passed.
 ///
 /// The details decide, never the status: a refused gRPC call ends with 200, and a 403 may be the upstream's own.
-pub fn enforced(ending: Ending<'_>) -> Enforced {
-    let details = ending.details;
-    if details.starts_with(RBAC) {
-        return Enforced::Refused { by: Refuser::Rbac, status: Some(403) };
-    }
-    if details.starts_with(JWT) {
-        let status = if details == JWT_AUDIENCE { 403 } else { 401 };
-        return Enforced::Refused { by: Refuser::JwtAuthn, status: Some(status) };
-    }
-    if details == "ext_authz_denied" || details == "ext_authz_error" {
-        // The provider chooses the status; on gRPC it is lost in the 200.
-        let status = ending.code.filter(|code| *code != 200).unwrap_or(403);
-        return Enforced::Refused { by: Refuser::ExtAuthz, status: Some(status) };
-    }
-    if ending.upstream {
+pub fn enforced(ending: Ending<'_>, upstream: impl FnOnce() -> bool) -> Enforced {
+    let Ending { code, details, decided } = ending;
+    let answered = code.is_some_and(|code| code != 0);
+    // Nearly every request.
+    let routed = answered && is_routed(details);
+    if routed && decided {
         return Enforced::Allowed;
     }
-    match (ending.code, ending.decided) {
+    if details.starts_with(RBAC.as_bytes()) {
+        return Enforced::Refused { by: Refuser::Rbac, status: Some(403) };
+    }
+    if details.starts_with(JWT.as_bytes()) {
+        let status = if details == JWT_AUDIENCE.as_bytes() { 403 } else { 401 };
+        return Enforced::Refused { by: Refuser::JwtAuthn, status: Some(status) };
+    }
+    if is_ext_authz(details) {
+        // The provider chooses the status; on gRPC it is lost in the 200.
+        let status = code.filter(|code| *code != 200).unwrap_or(403);
+        return Enforced::Refused { by: Refuser::ExtAuthz, status: Some(status) };
+    }
+    if !routed && upstream() {
+        return Enforced::Allowed;
+    }
+    match (answered, decided) {
         // Reset before any answer: it may have been waiting for a provider or a key set.
-        (None | Some(0), _) => Enforced::Unknown,
-        (Some(_), false) => Enforced::NotAsked,
-        (Some(_), true) if is_routed(details) => Enforced::Allowed,
+        (false, _) => Enforced::Unknown,
+        (true, false) => Enforced::NotAsked,
         // Some other filter has answered; the native policy filters may stand in front of it or behind.
-        (Some(_), true) => Enforced::Unknown,
+        (true, true) => Enforced::Unknown,
     }
 }
 
+fn is_ext_authz(details: &[u8]) -> bool {
+    details == b"ext_authz_denied" || details == b"ext_authz_error"
+}
+
 /// The end of the chain has answered, the router: the request had passed all filters.
-fn is_routed(details: &str) -> bool {
+fn is_routed(details: &[u8]) -> bool {
     const ROUTER: [&str; 12] = [
         "via_upstream",
         "direct_response",
@@ -108,32 +117,26 @@ fn is_routed(details: &str) -> bool {
         "internal_redirect",
         "drop_overload",
     ];
-    ROUTER.iter().any(|beginning| details.starts_with(beginning))
+    ROUTER.iter().any(|beginning| details.starts_with(beginning.as_bytes()))
 }
 
-/// Whether an upstream was chosen makes a difference: otherwise code and details say all.
-pub fn depends_on_upstream(code: Option<u16>, details: &str) -> bool {
-    let refused = [RBAC, JWT, "ext_authz_"].iter().any(|beginning| details.starts_with(beginning));
-    !refused && (code.is_none_or(|code| code == 0) || !is_routed(details))
-}
-
-/// A verdict as if it had been carried out.
-pub fn as_enforced(report: &Report) -> Enforced {
-    match report.verdict {
+/// An answer as if it had been carried out.
+pub fn as_enforced(answer: &Answer) -> Enforced {
+    match answer.outcome() {
         Outcome::Allow => Enforced::Allowed,
         Outcome::Unknown => Enforced::Unknown,
-        Outcome::Deny | Outcome::Redirect => match refuser(report.stage, report.details.as_deref()) {
-            Some(by) => Enforced::Refused { by, status: report.status },
+        Outcome::Deny | Outcome::Redirect => match refuser(answer.stage(), answer.details()) {
+            Some(by) => Enforced::Refused { by, status: answer.status() },
             None => Enforced::Unknown,
         },
     }
 }
 
 /// Reads the end of a TCP connection from `connection.termination_details`.
-pub fn enforced_tcp(details: &str) -> Enforced {
-    if details.starts_with(RBAC) {
+pub fn enforced_tcp(details: &[u8]) -> Enforced {
+    if details.starts_with(RBAC.as_bytes()) {
         Enforced::Refused { by: Refuser::Rbac, status: None }
-    } else if details == "ext_authz_denied" || details == "ext_authz_error" {
+    } else if is_ext_authz(details) {
         Enforced::Refused { by: Refuser::ExtAuthz, status: None }
     } else {
         Enforced::Allowed
@@ -207,8 +210,21 @@ pub struct Candidate<'a> {
     pub provider_unasked: bool,
 }
 
+impl<'a> Candidate<'a> {
+    /// That of an answer.
+    pub fn of(answer: &'a Answer, provider_unasked: bool) -> Candidate<'a> {
+        Candidate {
+            outcome: answer.outcome(),
+            stage: answer.stage(),
+            status: answer.status(),
+            details: answer.details(),
+            provider_unasked,
+        }
+    }
+}
+
 /// Compares the candidate's answer with what was enforced; `details` are those of the enforced answer.
-pub fn compare(candidate: Candidate<'_>, enforced: &Enforced, details: &str) -> Comparison {
+pub fn compare(candidate: Candidate<'_>, enforced: &Enforced, details: &[u8]) -> Comparison {
     match (candidate.outcome, enforced) {
         (_, Enforced::NotAsked) => Comparison::Skipped,
         (Outcome::Unknown | Outcome::Redirect, _) | (_, Enforced::Unknown) => Comparison::Unknown,
@@ -219,7 +235,8 @@ pub fn compare(candidate: Candidate<'_>, enforced: &Enforced, details: &str) -> 
         (Outcome::Deny, Enforced::Refused { .. }) if candidate.provider_unasked => Comparison::Unknown,
         (Outcome::Deny, Enforced::Refused { by, status }) => {
             let same_kind = refuser(candidate.stage, candidate.details) == Some(*by);
-            let same_message = *by != Refuser::JwtAuthn || candidate.details == Some(details);
+            let same_message =
+                *by != Refuser::JwtAuthn || candidate.details.map(str::as_bytes) == Some(details);
             if same_kind && candidate.status == *status && same_message {
                 Comparison::Agree
             } else {
@@ -295,12 +312,12 @@ mod tests {
             (None, "", false, false, Unknown),
         ];
         for (code, details, decided, upstream, expected) in table {
-            let ending = Ending { code, details, decided, upstream };
-            assert_eq!(enforced(ending), expected, "{ending:?}");
+            let ending = Ending { code, details: details.as_bytes(), decided };
+            assert_eq!(enforced(ending, || upstream), expected, "{ending:?}, {upstream}");
         }
-        assert_eq!(enforced_tcp(""), Allowed);
+        assert_eq!(enforced_tcp(b""), Allowed);
         assert_eq!(
-            enforced_tcp("rbac_access_denied_matched_policy[none]"),
+            enforced_tcp(b"rbac_access_denied_matched_policy[none]"),
             Enforced::Refused { by: Refuser::Rbac, status: None }
         );
     }
@@ -368,14 +385,18 @@ mod tests {
                 details: Some(own),
                 provider_unasked: false,
             };
-            assert_eq!(compare(candidate, &enforced, details), expected, "{candidate:?} {enforced:?}");
+            assert_eq!(
+                compare(candidate, &enforced, details.as_bytes()),
+                expected,
+                "{candidate:?} {enforced:?}"
+            );
             // Where a provider might have refused before, that both refuse is all that is known.
             let unasked = Candidate { provider_unasked: true, ..candidate };
             let expected = match (outcome, &enforced) {
                 (Deny, Enforced::Refused { .. }) => Comparison::Unknown,
                 _ => expected,
             };
-            assert_eq!(compare(unasked, &enforced, details), expected, "{unasked:?} {enforced:?}");
+            assert_eq!(compare(unasked, &enforced, details.as_bytes()), expected, "{unasked:?} {enforced:?}");
         }
     }
 }

@@ -11,6 +11,7 @@ use gnomon_engine::{
     decode::{self, Cursor, Fields, Reader},
     json::{self, JsonError},
     outline::{self, Keys, Outline},
+    request::ExtAuthzAnswer,
     resource::{AuthorizationPolicy, Resources},
     slices::{self, AtOnce, Pace},
     verdict::Outcome,
@@ -125,8 +126,8 @@ pub struct Settings {
     pub check_direction: bool,
     /// The verdict is carried out, not only compared.
     pub enforce: bool,
-    /// CUSTOM providers whose own filters stand in front, and have let pass what comes here.
-    pub providers_in_front: Vec<String>,
+    /// CUSTOM providers whose own filters stand in front, and have let pass what comes here: what each has answered.
+    pub providers_in_front: Vec<(String, ExtAuthzAnswer)>,
     /// Claims that the proxy's own `jwt_authn` has verified are believed.
     pub trust_native: bool,
     /// How key sets are fetched.
@@ -233,7 +234,7 @@ async fn read_fields(proxy: &Proxy, mut fields: Fields<'_>, set: &mut SetReader<
         None => None,
     };
     let providers_in_front = match fields.bool("customInFront") {
-        Some(true) => providers(&resources),
+        Some(true) => providers(&resources).into_iter().map(|name| (name, ExtAuthzAnswer::Allow)).collect(),
         _ => Vec::new(),
     };
     if enforce && providers_in_front.is_empty() && !providers(&resources).is_empty() {

@@ -2,25 +2,21 @@
 
 use crate::{
     active::Active,
+    answer::Answer,
     crypto::HostCrypto,
     digest::Digest,
     lines::Subject,
     properties::{Asked, Properties},
     write::Object,
 };
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec,
-    vec::Vec,
-};
+use alloc::{boxed::Box, format, string::String, vec, vec::Vec};
 use core::cell::Cell;
 use gnomon_engine::{
     Plan, Request,
     jwt::{Authentication, Edit, Json, Place, unsigned_token},
     plan::{RequiredInputs, Verdict},
     request::{ExtAuthzAnswer, Header, Protocol},
-    verdict::{DryRun, Missing, Outcome, Report, RequestField, Stage},
+    verdict::{Missing, Outcome, RequestField},
 };
 
 const NATIVE_FILTER: &str = "envoy.filters.http.jwt_authn";
@@ -32,31 +28,31 @@ const UNCHECKED: &str = "neither the proxy nor this module can check the token's
 /// The candidate's verdict and what is needed to tell people about it.
 #[derive(Debug)]
 pub struct Decision {
-    /// The verdict. The reason is only there where the candidate does not simply let the request through.
-    pub report: Report,
+    /// The candidate's answer.
+    pub answer: Answer,
     /// The baseline's, where there is one.
-    pub baseline: Option<Report>,
+    pub baseline: Option<Answer>,
     /// The verdict stands, but an external provider that was not asked might have refused before.
     pub provider_unasked: bool,
     /// Who asked for what, as the candidate saw it; where it lets the request through, the header map can still be
     /// read when that is wanted.
-    pub subject: Option<Subject>,
+    pub subject: Option<Box<Subject>>,
     /// What `jwt_authn` would do to the request; only where the verdict is enforced.
     pub edits: Vec<Edit>,
 }
 
 /// A verdict, and what the JWT stage found where it was reached.
-type Answer<'p> = (Verdict<'p>, Option<Authentication>);
+type Found<'p> = (Verdict<'p>, Option<Authentication>);
 
 /// What one stream shows to the plans.
 struct StreamInputs<'a> {
     asked: &'a Asked<'a>,
     active: &'a Active,
     protocol: Protocol,
-    /// Those that have let the stream pass.
-    providers: &'a [String],
+    /// What providers in front have answered.
+    ext_authz: &'a [(String, ExtAuthzAnswer)],
     headers: &'a [Header<'a>],
-    properties: Properties,
+    properties: &'a mut Properties,
     now: i64,
     native: Option<Native>,
 }
@@ -95,9 +91,6 @@ impl StreamInputs<'_> {
 
     fn with<T>(&self, ask: impl FnOnce(&Request<'_>) -> T) -> T {
         let names = self.properties.names();
-        let providers = self.providers.iter();
-        let ext_authz: Vec<(String, ExtAuthzAnswer)> =
-            providers.map(|name| (name.clone(), ExtAuthzAnswer::Allow)).collect();
         ask(&Request {
             protocol: self.protocol,
             headers: self.headers,
@@ -109,22 +102,33 @@ impl StreamInputs<'_> {
             sni: self.properties.sni(),
             metadata: self.properties.metadata(),
             now: self.now,
-            ext_authz: &ext_authz,
+            ext_authz: self.ext_authz,
         })
     }
 
     /// The plan's verdict and what its JWT stage found; where the verdict depends on something unknown, the proxy is
     /// asked for more first. A token is checked once.
-    fn ask<'p>(&mut self, plan: &'p Plan, crypto: &HostCrypto<'_>) -> Answer<'p> {
-        let answer = self.with(|request| plan.evaluate_and_authenticate(request, crypto));
+    fn ask<'p>(&mut self, plan: &'p Plan, crypto: &HostCrypto<'_>) -> Found<'p> {
+        let found = self.with(|request| plan.evaluate_and_authenticate(request, crypto));
         // Even where the verdict stands, an unknown may hide which rule gives it.
-        if answer.0.certain || !self.properties.more(self.asked, &self.active.local.peers) {
-            return answer;
+        if found.0.certain { found } else { self.ask_again(plan, crypto, found) }
+    }
+
+    #[cold]
+    fn ask_again<'p>(&mut self, plan: &'p Plan, crypto: &HostCrypto<'_>, found: Found<'p>) -> Found<'p> {
+        if !self.properties.more(self.asked, &self.active.local.peers) {
+            return found;
         }
-        match answer.1 {
+        match found.1 {
             Some(found) => (self.with(|request| plan.evaluate_authenticated(request, &found)), Some(found)),
             None => self.with(|request| plan.evaluate_and_authenticate(request, crypto)),
         }
+    }
+
+    /// Who asked for what.
+    #[cold]
+    fn subject(&self) -> Option<Box<Subject>> {
+        (!self.headers.is_empty()).then(|| Box::new(Subject::read(self.headers)))
     }
 }
 
@@ -147,13 +151,13 @@ fn untimed(asked: &Asked<'_>, active: &Active, protocol: Protocol, passed: bool)
     let with_headers =
         protocol == Protocol::Http && (needs.headers || active.local.reporter.settings.enforce);
     if !with_headers {
-        return decide_by(asked, active, protocol, passed, &[]);
+        return decide_by(asked, active, protocol, passed, &[], needs);
     }
     let mut decision = None;
     let told = asked.host().request_headers(&mut |headers| {
         // Without any, the stream has none any more.
         if !headers.is_empty() {
-            decision = Some(decide_by(asked, active, protocol, passed, headers));
+            decision = Some(decide_by(asked, active, protocol, passed, headers, needs));
         }
     });
     let _counted = asked.count(told);
@@ -166,22 +170,25 @@ fn decide_by(
     protocol: Protocol,
     passed: bool,
     headers: &[Header<'_>],
+    needs: RequiredInputs,
 ) -> Decision {
-    let needs = needs(active);
     let now = if needs.now { asked.count(asked.host().now()) } else { Ok(0) };
     let Ok(now) = now else { return unknown(RequestField::Time) };
     let now = i64::try_from(now / 1_000_000_000).unwrap_or(i64::MAX);
-    let properties =
-        Properties::first(asked, needs, active.local.reporter.settings.proxy, &active.local.peers);
+    let mut properties = Properties::default();
+    properties.read(asked, needs, active.local.reporter.settings.proxy, &active.local.peers);
     if let Some(missing) = properties.missing() {
         return unknown(missing);
     }
-    let providers = if passed { &active.local.reporter.settings.providers_in_front[..] } else { &[] };
+    let ext_authz = if passed { &active.local.reporter.settings.providers_in_front[..] } else { &[] };
+    let properties = &mut properties;
     let mut inputs =
-        StreamInputs { asked, active, protocol, providers, headers, properties, now, native: None };
+        StreamInputs { asked, active, protocol, ext_authz, headers, properties, now, native: None };
     let good = Cell::new(None);
-    let baseline = active.plans.baseline.as_ref().map(|plan| judge(&mut inputs, plan, &good).report);
-    Decision { baseline, ..judge(&mut inputs, &active.plans.candidate, &good) }
+    let baseline = active.plans.baseline.as_ref().map(|plan| judge(&mut inputs, plan, &good).answer);
+    let mut decision = judge(&mut inputs, &active.plans.candidate, &good);
+    decision.baseline = baseline;
+    decision
 }
 
 fn needs(active: &Active) -> RequiredInputs {
@@ -191,41 +198,55 @@ fn needs(active: &Active) -> RequiredInputs {
 
 fn judge(inputs: &mut StreamInputs<'_>, plan: &Plan, good: &Cell<Option<Digest>>) -> Decision {
     let mut crypto = HostCrypto::new(inputs.asked, &inputs.active.local, good, plan);
-    let (mut verdict, mut found) = inputs.ask(plan, &crypto);
-    let with_subject =
-        |inputs: &StreamInputs<'_>| (!inputs.headers.is_empty()).then(|| Subject::read(inputs.headers));
+    let mut answered = inputs.ask(plan, &crypto);
     if crypto.undecided() {
-        return Decision { subject: with_subject(inputs), ..unknown_because(RequestField::Token, UNCHECKED) };
+        return Decision { subject: inputs.subject(), ..unknown_because(RequestField::Token, UNCHECKED) };
     }
     // No token: unless Envoy's own filter stands in front and has verified and removed one.
-    if found.as_ref().is_some_and(Authentication::is_without_token) {
-        match inputs.native() {
-            Native::Nothing => {}
-            Native::Claims => {
-                let subject = with_subject(inputs);
-                return Decision { subject, ..unknown_because(RequestField::Token, BEHIND_JWT_AUTHN) };
-            }
-            Native::Token(issuer, token) => {
-                crypto.vouch(token.clone());
-                (verdict, found) = with_token(inputs, plan, &issuer, &token, &crypto);
-            }
+    if answered.1.as_ref().is_some_and(Authentication::is_without_token)
+        && !without_token(inputs, plan, &mut crypto, &mut answered)
+    {
+        let subject = inputs.subject();
+        return Decision { subject, ..unknown_because(RequestField::Token, BEHIND_JWT_AUTHN) };
+    }
+    let (verdict, found) = answered;
+    #[cfg(feature = "threads")]
+    inputs.asked.host().decided(plan, found.as_ref(), inputs.properties.metadata());
+    let settings = &inputs.active.local.reporter.settings;
+    let allow = verdict.outcome == Outcome::Allow;
+    let claims = &settings.report.claims;
+    let mut subject = if allow && claims.is_empty() { None } else { inputs.subject() };
+    let mut edits = Vec::new();
+    if let Some(Authentication { payload, edits: made, .. }) = found {
+        if let (Some(subject), Some(payload)) = (&mut subject, &payload) {
+            subject.claims = chosen(payload, claims);
+        }
+        if allow && settings.enforce {
+            edits = made;
         }
     }
     let provider_unasked =
         verdict.missing.iter().any(|missing| matches!(missing, Missing::ProviderAnswer(_)));
-    let claims = &inputs.active.local.reporter.settings.report.claims;
-    let allow = verdict.outcome == Outcome::Allow;
-    #[cfg(feature = "threads")]
-    inputs.asked.host().decided(plan, found.as_ref(), inputs.properties.metadata());
-    let (payload, edits) = found.map(|found| (found.payload, found.edits)).unwrap_or_default();
-    let mut subject = if allow && claims.is_empty() { None } else { with_subject(inputs) };
-    if let (Some(subject), Some(payload)) = (&mut subject, &payload) {
-        subject.claims = chosen(payload, claims);
+    Decision { answer: Answer::of(&verdict), baseline: None, provider_unasked, subject, edits }
+}
+
+/// A token was looked for and none is there: what Envoy's own filter has taken is put back. False: there was one, which
+/// nobody has said is to be believed.
+fn without_token<'p>(
+    inputs: &mut StreamInputs<'_>,
+    plan: &'p Plan,
+    crypto: &mut HostCrypto<'_>,
+    answered: &mut Found<'p>,
+) -> bool {
+    match inputs.native() {
+        Native::Nothing => {}
+        Native::Claims => return false,
+        Native::Token(issuer, token) => {
+            crypto.vouch(token.clone());
+            *answered = with_token(inputs, plan, &issuer, &token, crypto);
+        }
     }
-    // Nobody will read the reason of a request that is simply let through, so that none is written.
-    let report = if allow { allowed(&verdict) } else { verdict.report() };
-    let edits = if allow && inputs.active.local.reporter.settings.enforce { edits } else { Vec::new() };
-    Decision { report, baseline: None, provider_unasked, subject, edits }
+    true
 }
 
 /// The verdict with a token put where the candidate looks for it.
@@ -235,7 +256,7 @@ fn with_token<'p>(
     issuer: &str,
     token: &[u8],
     crypto: &HostCrypto<'_>,
-) -> Answer<'p> {
+) -> Found<'p> {
     let (name, value) = match plan.authenticator().place(issuer) {
         Place::Header { name, prefix } => (name, [prefix.as_bytes(), token].concat()),
         Place::Cookie(cookie) => ("cookie".into(), [cookie.as_bytes(), b"=", token].concat()),
@@ -244,20 +265,10 @@ fn with_token<'p>(
     };
     let mut headers = inputs.headers.to_vec();
     headers.push((name.as_bytes(), &value));
-    let StreamInputs { asked, active, protocol, providers, properties, now, .. } = inputs;
-    let mut inputs = StreamInputs {
-        asked,
-        active,
-        protocol: *protocol,
-        providers,
-        headers: &headers,
-        properties: core::mem::take(properties),
-        now: *now,
-        native: None,
-    };
-    let answer = inputs.ask(plan, crypto);
-    *properties = inputs.properties;
-    answer
+    let StreamInputs { asked, active, protocol, ext_authz, properties, now, .. } = inputs;
+    let (protocol, now, native) = (*protocol, *now, None);
+    StreamInputs { asked, active, protocol, ext_authz, headers: &headers, properties, now, native }
+        .ask(plan, crypto)
 }
 
 /// The claims that it left, as a token of their issuer.
@@ -282,29 +293,13 @@ fn chosen(payload: &Json, names: &[String]) -> String {
     if any { object.end() } else { String::new() }
 }
 
-/// A request that the candidate lets through: nobody will read a reason, so that none is written.
-fn allowed(verdict: &Verdict<'_>) -> Report {
-    Report {
-        verdict: Outcome::Allow,
-        status: Some(200),
-        stage: verdict.stage,
-        details: None,
-        policy: verdict.policy().map(ToString::to_string),
-        location: None,
-        reason: String::new(),
-        dry_run: DryRun::default(),
-        audit: verdict.audit,
-        missing: Vec::new(),
-        nearest: None,
-        without_token: false,
-    }
-}
-
 /// What the proxy does not tell.
+#[cold]
 fn unknown(missing: RequestField) -> Decision {
     unknown_because(missing, &format!("the proxy does not tell {}", missing.name()))
 }
 
+#[cold]
 fn unknown_because(missing: RequestField, reason: &str) -> Decision {
     Decision::unknown(vec![missing.into()], reason)
 }
@@ -312,20 +307,7 @@ fn unknown_because(missing: RequestField, reason: &str) -> Decision {
 impl Decision {
     /// Nobody knows, for this reason.
     pub fn unknown(missing: Vec<Missing>, reason: &str) -> Decision {
-        let report = Report {
-            verdict: Outcome::Unknown,
-            status: None,
-            stage: Stage::None,
-            details: None,
-            policy: None,
-            location: None,
-            reason: reason.into(),
-            dry_run: DryRun::default(),
-            audit: false,
-            missing,
-            nearest: None,
-            without_token: false,
-        };
-        Decision { report, baseline: None, provider_unasked: false, subject: None, edits: Vec::new() }
+        let answer = Answer::unknown(missing, reason);
+        Decision { answer, baseline: None, provider_unasked: false, subject: None, edits: Vec::new() }
     }
 }

@@ -159,6 +159,13 @@ pub trait Host {
     /// The status of the response.
     fn response_status(&self) -> Result<Option<u16>, Refused>;
 
+    /// The details of the response, [`Property::ResponseDetails`]; empty where there are none. Nothing of the request or the
+    /// response may be changed meanwhile.
+    fn response_details(&self, read: &mut dyn FnMut(&[u8])) -> Result<(), Refused> {
+        read(&self.property(Property::ResponseDetails)?.unwrap_or_default());
+        Ok(())
+    }
+
     /// Dynamic metadata by filter.
     fn metadata(&self) -> Result<Vec<(String, Json)>, Refused>;
 

@@ -22,6 +22,7 @@ extern crate alloc;
 
 pub mod active;
 pub mod address;
+pub mod answer;
 pub mod cache;
 pub mod certificate;
 pub mod compare;

@@ -4,6 +4,7 @@
 //! nothing in it is longer than it must be.
 
 use crate::{
+    answer::Answer,
     compare::{Comparison, Enforced},
     masks,
     write::{self, Object},
@@ -80,8 +81,8 @@ pub struct Ended<'a> {
     pub enforced: &'a Enforced,
     /// The status logged, which for a refused gRPC call is 200.
     pub status: Option<u16>,
-    /// Its details.
-    pub details: &'a str,
+    /// Its details, as the proxy has them.
+    pub details: &'a [u8],
     /// Evaluated when the stream had ended, because a filter in front had answered: that filter may have changed
     /// the request, and a token may be gone.
     pub late: bool,
@@ -101,7 +102,7 @@ impl Ended<'_> {
             object.text("by", by.name());
         }
         object.number("status", self.status);
-        object.text("details", cut(self.details));
+        object.text("details", cut(&String::from_utf8_lossy(self.details)));
         object.end()
     }
 }
@@ -172,7 +173,7 @@ pub fn filter_state(report: &Report, ended: &Ended<'_>) -> Vec<u8> {
     state.text("reason", &reason(report));
     let mut enforced = Object::default();
     enforced.number("status", ended.status);
-    enforced.text("details", ended.details);
+    enforced.text("details", &String::from_utf8_lossy(ended.details));
     state.json("enforced", &enforced.end());
     state.text("result", ended.result.name());
     state.end().into_bytes()
@@ -203,14 +204,14 @@ pub fn cut_json(json: &str) -> &str {
 
 /// The debugging header's value: `deny; status=403; stage=allow; policy=…`. Visible ASCII only, whatever a policy
 /// is called.
-pub fn header_value(report: &Report) -> String {
-    let mut value = String::from(report.verdict.name());
-    if let Some(status) = report.status {
+pub fn header_value(answer: &Answer) -> String {
+    let mut value = String::from(answer.outcome().name());
+    if let Some(status) = answer.status() {
         value.push_str(&format!("; status={status}"));
     }
     value.push_str("; stage=");
-    value.push_str(report.stage.name());
-    if let Some(policy) = &report.policy {
+    value.push_str(answer.stage().name());
+    if let Some(policy) = answer.policy() {
         value.push_str("; policy=");
         value.extend(cut(policy).chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }));
     }
@@ -267,7 +268,7 @@ mod tests {
             without_token: false,
         };
         assert_eq!(
-            header_value(&report),
+            header_value(&Answer::Other(report.into())),
             "deny; status=403; stage=deny; policy=ns[a]-policy[___x:_y]-rule[0]"
         );
     }

@@ -1,6 +1,6 @@
 //! What the proxy tells about a request beside its headers, asked for once and only where the plan needs it.
 //!
-//! Reading properties is what the filter mostly costs, so it goes in two steps. [`Properties::first`] reads what
+//! Reading properties is what the filter mostly costs, so it goes in two steps. [`Properties::read`] reads what
 //! decides nearly always and leaves the rest unknown; only where the verdict then depends on something unknown does
 //! [`Properties::more`] read on. Nothing is guessed: what the proxy does not say stays unknown, and so may the verdict.
 
@@ -80,34 +80,32 @@ pub struct Properties {
 }
 
 impl Properties {
-    /// What decides nearly always.
-    pub fn first(asked: &Asked<'_>, needs: RequiredInputs, proxy: ProxyKind, peers: &Peers) -> Properties {
-        let mut properties = Properties::default();
+    /// Reads what decides nearly always.
+    pub fn read(&mut self, asked: &Asked<'_>, needs: RequiredInputs, proxy: ProxyKind, peers: &Peers) {
         if needs.peer {
             match proxy {
-                ProxyKind::Waypoint => properties.read_waypoint_peer(asked),
-                _ => properties.read_peer(asked, peers),
+                ProxyKind::Waypoint => self.read_waypoint_peer(asked),
+                _ => self.read_peer(asked, peers),
             }
         }
         if needs.source_ip || needs.remote_ip {
-            properties.read_source(asked);
+            self.read_source(asked);
         }
         if needs.destination_ip || needs.destination_port {
-            properties.read_destination(asked);
+            self.read_destination(asked);
         }
         if needs.sni {
             match asked.property(Property::ServerName) {
-                Ok(name) => properties.sni = name.unwrap_or_default(),
-                Err(_) => properties.missing = Some(RequestField::Sni),
+                Ok(name) => self.sni = name.unwrap_or_default(),
+                Err(_) => self.missing = Some(RequestField::Sni),
             }
         }
         if needs.metadata {
             match asked.count(asked.host().metadata()) {
-                Ok(metadata) => properties.metadata = metadata,
-                Err(_) => properties.missing = Some(RequestField::Metadata),
+                Ok(metadata) => self.metadata = metadata,
+                Err(_) => self.missing = Some(RequestField::Metadata),
             }
         }
-        properties
     }
 
     /// Reads on, for a verdict that depends on something unknown. True where that brought anything.

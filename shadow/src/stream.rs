@@ -2,6 +2,7 @@
 
 use crate::{
     active::{Active, Reporter},
+    answer::Answer,
     compare::{self, Candidate, Comparison, Ending, Enforced, Refuser, compare, enforced, enforced_tcp},
     decide::{Decision, decide},
     enforce,
@@ -11,7 +12,7 @@ use crate::{
     metrics::Counter,
     properties::Asked,
 };
-use alloc::{borrow::Cow, boxed::Box, format, rc::Rc, string::String, vec::Vec};
+use alloc::{boxed::Box, rc::Rc, vec::Vec};
 use core::mem::replace;
 use gnomon_engine::{
     request::Protocol,
@@ -25,7 +26,7 @@ pub enum Stream {
     Waiting(Origin),
     /// What was decided, and who reports it. It holds no plan, no token and no key: a stream may live for days, and
     /// updates come and go.
-    Decided(Box<Decided>),
+    Decided(Decided),
     /// Nothing more to do here: an outbound listener of a sidecar, or a stream that has been counted.
     Done,
 }
@@ -76,6 +77,9 @@ pub struct Decided {
     reporter: Rc<Reporter>,
 }
 
+/// Details of a response are cut to this: long enough for any policy id, so that what is compared is whole.
+const LONGEST: usize = 2048;
+
 const SUPERSEDED: &str = "later configurations of this name have taken the place of this one: if they are another \
     instance of the filter, give each a name of its own";
 
@@ -102,7 +106,7 @@ impl Stream {
     /// The first bytes of a TCP connection have come: decide, as the network RBAC filter does.
     pub fn downstream_data(&mut self, host: &dyn Host) -> Next {
         self.first(host, Protocol::Tcp, |asked, decision| {
-            if decision.report.verdict == Outcome::Allow {
+            if decision.answer.outcome() == Outcome::Allow {
                 return Next::Continue;
             }
             let _counted = asked.count(asked.host().close_connection());
@@ -131,7 +135,7 @@ impl Stream {
                     let _counted = asked.count(host.note("gnomon.passed", origin.name()));
                 }
             }
-            Stream::Decided(Box::new(Decided { decision, reporter: reporter.clone() }))
+            Stream::Decided(Decided { decision, reporter: reporter.clone() })
         };
         reporter.metrics.add(host, Counter::Errors, asked.failures());
         next
@@ -144,7 +148,7 @@ impl Stream {
         let header = &settings.report.response_header;
         if !header.is_empty() {
             let asked = Asked::new(host);
-            let value = lines::header_value(&decided.decision.report);
+            let value = lines::header_value(&decided.decision.answer);
             let _counted = asked.count(host.set_response_header(header.as_bytes(), value.as_bytes()));
             metrics.add(host, Counter::Errors, asked.failures());
         }
@@ -164,26 +168,15 @@ impl Stream {
                 (reporter, None, Some(origin))
             }
         };
-        let late = early.is_none();
-        let (code, details) = response(&asked);
-        let upstream = compare::depends_on_upstream(code, &details)
-            && matches!(asked.property(Property::Upstream), Ok(Some(address)) if !address.is_empty());
-        let enforced = enforced(Ending { code, details: &details, decided: !late, upstream });
-        // Providers in front are taken to have let pass what comes here, which this one did not.
-        let passed = !matches!(enforced, Enforced::Refused { by: Refuser::ExtAuthz, .. });
-        let decision = match origin.filter(|_| enforced != Enforced::NotAsked) {
-            Some(origin) => Some(decided(&asked, &origin, Protocol::Http, passed)),
-            None => early.filter(|_| enforced != Enforced::NotAsked),
-        };
-        match decision {
-            // Nothing to compare with, and not even a request that a policy could be asked about.
-            None => reporter.metrics.request(host, Comparison::Skipped, None),
-            Some(decision) => {
-                let result = result(&decision, &enforced, &details);
-                let ended = Ended { result, enforced: &enforced, status: code, details: &details, late };
-                reporter.metrics.request(host, result, Some(&policy(&decision.report)));
-                finish(&asked, &reporter, decision, &ended);
+        let mut ending = Some((early, origin));
+        let told = host.response_details(&mut |details| {
+            if let Some((early, origin)) = ending.take() {
+                ended(&asked, &reporter, early, origin, details);
             }
+        });
+        let _counted = asked.count(told);
+        if let Some((early, origin)) = ending {
+            ended(&asked, &reporter, early, origin, &[]);
         }
         reporter.metrics.add(host, Counter::Errors, asked.failures());
     }
@@ -210,22 +203,55 @@ impl Stream {
             Stream::Waiting(_) | Stream::Done => return,
         };
         let details = asked.property(Property::TerminationDetails).ok().flatten().unwrap_or_default();
-        let details = lines::text(&details);
+        let details = details.get(..LONGEST).unwrap_or(&details);
         let enforced = if late {
             Enforced::Unknown
-        } else if reporter.settings.enforce && decision.report.verdict != Outcome::Allow {
+        } else if reporter.settings.enforce && decision.answer.outcome() != Outcome::Allow {
             // By this filter, which the proxy has no details of.
             Enforced::Refused { by: Refuser::Rbac, status: None }
         } else if details.is_empty() && by_provider() {
             Enforced::Unknown
         } else {
-            enforced_tcp(&details)
+            enforced_tcp(details)
         };
-        let result = result(&decision, &enforced, &details);
-        reporter.metrics.connection(host, result, Some(&policy(&decision.report)));
-        let ended = Ended { result, enforced: &enforced, status: None, details: &details, late };
+        let result = result(&decision, &enforced, details);
+        reporter.metrics.connection(host, result, Some(decision.answer.decided_by()));
+        let ended = Ended { result, enforced: &enforced, status: None, details, late };
         finish(&asked, &reporter, decision, &ended);
         reporter.metrics.add(host, Counter::Errors, asked.failures());
+    }
+}
+
+/// An HTTP stream has ended with these details. `early`: what was decided when its request came; `origin`: it was not.
+fn ended(
+    asked: &Asked<'_>,
+    reporter: &Reporter,
+    early: Option<Decision>,
+    origin: Option<Origin>,
+    details: &[u8],
+) {
+    let details = details.get(..LONGEST).unwrap_or(details);
+    let code = asked.count(asked.host().response_status()).ok().flatten();
+    let late = early.is_none();
+    let enforced = enforced(
+        Ending { code, details, decided: !late },
+        || matches!(asked.property(Property::Upstream), Ok(Some(address)) if !address.is_empty()),
+    );
+    // Providers in front are taken to have let pass what comes here, which this one did not.
+    let passed = !matches!(enforced, Enforced::Refused { by: Refuser::ExtAuthz, .. });
+    let decision = match origin.filter(|_| enforced != Enforced::NotAsked) {
+        Some(origin) => Some(decided(asked, &origin, Protocol::Http, passed)),
+        None => early.filter(|_| enforced != Enforced::NotAsked),
+    };
+    match decision {
+        // Nothing to compare with, and not even a request that a policy could be asked about.
+        None => reporter.metrics.request(asked.host(), Comparison::Skipped, None),
+        Some(decision) => {
+            let result = result(&decision, &enforced, details);
+            let ended = Ended { result, enforced: &enforced, status: code, details, late };
+            reporter.metrics.request(asked.host(), result, Some(decision.answer.decided_by()));
+            finish(asked, reporter, decision, &ended);
+        }
     }
 }
 
@@ -240,11 +266,13 @@ fn decided(asked: &Asked<'_>, origin: &Origin, protocol: Protocol, passed: bool)
 /// Carries a verdict out.
 fn enforce(asked: &Asked<'_>, decision: &Decision) -> Next {
     let host = asked.host();
-    let report = &decision.report;
-    if report.verdict == Outcome::Allow {
-        asked.add(enforce::apply(host, &decision.edits));
-        return Next::Continue;
-    }
+    let report = match &decision.answer {
+        Answer::Other(report) if report.verdict != Outcome::Allow => report,
+        _ => {
+            asked.add(enforce::apply(host, &decision.edits));
+            return Next::Continue;
+        }
+    };
     // Plaintext where mutual TLS is wanted gets no answer from Envoy either.
     if report.stage == Stage::Mtls && report.verdict == Outcome::Deny {
         let _counted = asked.count(host.close_request());
@@ -265,18 +293,10 @@ fn enforce(asked: &Asked<'_>, decision: &Decision) -> Next {
 }
 
 /// How the candidate compares with the baseline, where there is one, or with what was enforced.
-fn result(decision: &Decision, enforced: &Enforced, details: &str) -> Comparison {
-    let candidate = candidate(decision);
+fn result(decision: &Decision, enforced: &Enforced, details: &[u8]) -> Comparison {
+    let candidate = Candidate::of(&decision.answer, decision.provider_unasked);
     let Some(baseline) = &decision.baseline else { return compare(candidate, enforced, details) };
-    compare(candidate, &compare::as_enforced(baseline), baseline.details.as_deref().unwrap_or_default())
-}
-
-/// The policy that decided, for the metrics; where there is none, the stage.
-fn policy(report: &Report) -> Cow<'_, str> {
-    match &report.policy {
-        Some(policy) => Cow::Borrowed(policy),
-        None => Cow::Owned(format!("({})", report.stage.name())),
-    }
+    compare(candidate, &compare::as_enforced(baseline), baseline.details().unwrap_or_default().as_bytes())
 }
 
 /// Policies are about what comes in; a plugin without a `match` is put on the outbound listeners too.
@@ -284,57 +304,68 @@ fn is_outbound(asked: &Asked<'_>, reporter: &Reporter) -> bool {
     reporter.settings.check_direction && asked.count(asked.host().is_outbound()) == Ok(true)
 }
 
-fn response(asked: &Asked<'_>) -> (Option<u16>, String) {
-    let code = asked.count(asked.host().response_status()).ok().flatten();
-    let mut details = asked.property(Property::ResponseDetails).ok().flatten().unwrap_or_default();
-    // Long enough for any policy id, so that what is compared is whole.
-    details.truncate(2048);
-    let details =
-        String::from_utf8(details).unwrap_or_else(|odd| String::from_utf8_lossy(odd.as_bytes()).into_owned());
-    (code, details)
-}
-
-fn candidate(decision: &Decision) -> Candidate<'_> {
-    let report = &decision.report;
-    Candidate {
-        outcome: report.verdict,
-        stage: report.stage,
-        status: report.status,
-        details: report.details.as_deref(),
-        provider_unasked: decision.provider_unasked,
-    }
-}
-
 /// Writes the filter state and the log line, as far as they are wanted.
 fn finish(asked: &Asked<'_>, reporter: &Reporter, decision: Decision, ended: &Ended<'_>) {
-    if reporter.settings.report.filter_state.has(decision.report.verdict, ended.result) {
-        let state = lines::filter_state(&decision.report, ended);
-        let _counted = asked.count(asked.host().note("gnomon", &state));
+    let (outcome, wanted) = (decision.answer.outcome(), &reporter.settings.report);
+    let (state, line) =
+        (wanted.filter_state.has(outcome, ended.result), wanted.log.has(outcome, ended.result));
+    if state || line {
+        write(asked, reporter, decision, ended, state, line);
     }
-    tell(asked, reporter, decision, ended);
 }
 
-/// Writes the log line, if one is wanted.
-fn tell(asked: &Asked<'_>, reporter: &Reporter, decision: Decision, ended: &Ended<'_>) {
-    let Decision { report, baseline, subject, .. } = decision;
-    if !reporter.settings.report.log.has(report.verdict, ended.result) || !reporter.is_sampled() {
-        return;
+/// Writes the filter state, the log line, or both.
+#[cold]
+fn write(
+    asked: &Asked<'_>,
+    reporter: &Reporter,
+    decision: Decision,
+    ended: &Ended<'_>,
+    state: bool,
+    line: bool,
+) {
+    let Decision { answer, baseline, subject, .. } = decision;
+    let line = line && reporter.is_sampled() && is_timely(asked, reporter, &answer, ended);
+    let report = answer.into_report();
+    if state {
+        let state = lines::filter_state(&report, ended);
+        let _counted = asked.count(asked.host().note("gnomon", &state));
     }
+    if line {
+        tell(asked, reporter, &report, baseline, subject, ended);
+    }
+}
+
+/// Whether a line more may be written now.
+fn is_timely(asked: &Asked<'_>, reporter: &Reporter, answer: &Answer, ended: &Ended<'_>) -> bool {
     // Without a clock, each line is one too many.
     let now = asked.count(asked.host().now()).ok();
     let (most, result) = (reporter.settings.report.lines_per_second, ended.result.name());
-    let timely = |now| reporter.limits.allow(now / 1_000_000_000, &policy(&report), result, most);
-    if !now.is_some_and(timely) {
+    let timely = |now| reporter.limits.allow(now / 1_000_000_000, answer.decided_by(), result, most);
+    let is = now.is_some_and(timely);
+    if !is {
         reporter.metrics.add(asked.host(), Counter::LinesDropped, 1);
-        return;
     }
-    let mut request = subject.unwrap_or_else(|| read_subject(asked));
+    is
+}
+
+/// Writes the log line.
+fn tell(
+    asked: &Asked<'_>,
+    reporter: &Reporter,
+    report: &Report,
+    baseline: Option<Answer>,
+    subject: Option<Box<Subject>>,
+    ended: &Ended<'_>,
+) {
+    let mut request = subject.map_or_else(|| read_subject(asked), |subject| *subject);
     let text = |property| asked.property(property).ok().flatten().map(|value| lines::text(&value));
     request.principal = text(Property::PeerUriSan).unwrap_or_default();
     // `1.2.3.4:80`, `[::1]:80`
     let remote = text(Property::Source).unwrap_or_default();
     request.remote = remote.rsplit_once(':').map(|(address, _port)| address.into()).unwrap_or(remote);
-    let line = lines::log_line(&reporter.settings.workload, &request, &report, baseline.as_ref(), ended);
+    let baseline = baseline.map(Answer::into_report);
+    let line = lines::log_line(&reporter.settings.workload, &request, report, baseline.as_ref(), ended);
     let level = if ended.result.diverges() { Level::Warn } else { Level::Info };
     asked.host().log(level, &line);
 }

@@ -35,18 +35,19 @@ struct Walk<'p> {
     decided: Stage,
 }
 
+/// Whether a walk goes on, or its verdict stands.
+type Step = ControlFlow<()>;
+
 impl<'p> Walk<'p> {
-    fn refuse(mut self, stage: Stage, refusal: Refusal<'p>) -> Verdict<'p> {
+    fn new(plan: &'p Plan, protocol: Protocol) -> Self {
+        Walk { verdict: Verdict::allow(plan, protocol), doubtful: None, decided: Stage::None }
+    }
+
+    fn refuse(&mut self, stage: Stage, refusal: Refusal<'p>) -> Step {
         self.verdict.outcome = Outcome::Deny;
         self.verdict.stage = stage;
         self.verdict.refusal = Some(refusal);
-        self.verdict
-    }
-
-    fn unknown(mut self, stage: Stage) -> Verdict<'p> {
-        self.verdict.outcome = Outcome::Unknown;
-        self.verdict.stage = stage;
-        self.verdict
+        ControlFlow::Break(())
     }
 
     /// The answer depends on `missing`, unless a later stage refuses anyway.
@@ -56,23 +57,25 @@ impl<'p> Walk<'p> {
         Missing::add(&mut self.verdict.missing, missing);
     }
 
-    fn gate(mut self, answer: Answer<'p>) -> ControlFlow<Verdict<'p>, Self> {
+    fn gate(&mut self, answer: Answer<'p>) -> Step {
         match answer {
             Answer::Open => {}
-            Answer::Shut(refusal) => return ControlFlow::Break(self.refuse(Stage::Mtls, refusal)),
+            Answer::Shut(refusal) => return self.refuse(Stage::Mtls, refusal),
             Answer::Unknown(missing) => self.doubt(Stage::Mtls, missing),
         }
-        ControlFlow::Continue(self)
+        ControlFlow::Continue(())
     }
 
-    fn finish(mut self) -> Verdict<'p> {
+    /// All stages have been passed.
+    fn finish(&mut self) -> Step {
         match self.doubtful {
-            Some(stage) => self.unknown(stage),
-            None => {
-                self.verdict.stage = self.decided;
-                self.verdict
+            Some(stage) => {
+                self.verdict.outcome = Outcome::Unknown;
+                self.verdict.stage = stage;
             }
+            None => self.verdict.stage = self.decided,
         }
+        ControlFlow::Break(())
     }
 }
 
@@ -127,14 +130,15 @@ impl<'p> Search<'p> {
 
 /// All stages.
 pub(super) fn run<'p>(plan: &'p Plan, request: &Request<'_>, crypto: &dyn Crypto, how: How) -> Run<'p> {
-    let walk = match until_jwt(plan, request, how) {
-        ControlFlow::Continue(walk) => walk,
-        ControlFlow::Break(verdict) => return Run { verdict, authentication: None },
-    };
+    let mut walk = Walk::new(plan, request.protocol);
+    if until_jwt(plan, request, &mut walk, how).is_break() {
+        return Run { verdict: walk.verdict, authentication: None };
+    }
     let http = request.protocol == Protocol::Http && plan.proxy != ProxyKind::Ztunnel;
     let authentication =
         (http && !plan.authenticator.is_empty()).then(|| plan.authenticator.authenticate(request, crypto));
-    Run { verdict: from_jwt_on(plan, request, authentication.as_ref(), walk, how), authentication }
+    let _stands = from_jwt_on(plan, request, authentication.as_ref(), &mut walk, how);
+    Run { verdict: walk.verdict, authentication }
 }
 
 /// All stages, with a JWT answer that is already known.
@@ -143,32 +147,31 @@ pub(super) fn authenticated<'p>(
     request: &Request<'_>,
     found: &Authentication,
 ) -> Verdict<'p> {
-    match until_jwt(plan, request, How::Indexed) {
-        ControlFlow::Continue(walk) => from_jwt_on(plan, request, Some(found), walk, How::Indexed),
-        ControlFlow::Break(verdict) => verdict,
+    let mut walk = Walk::new(plan, request.protocol);
+    if until_jwt(plan, request, &mut walk, How::Indexed).is_continue() {
+        let _stands = from_jwt_on(plan, request, Some(found), &mut walk, How::Indexed);
     }
+    walk.verdict
 }
 
 /// mTLS and CUSTOM.
-fn until_jwt<'p>(plan: &'p Plan, request: &Request<'_>, how: How) -> ControlFlow<Verdict<'p>, Walk<'p>> {
-    let mut walk =
-        Walk { verdict: Verdict::allow(plan, request.protocol), doubtful: None, decided: Stage::None };
+fn until_jwt<'p>(plan: &'p Plan, request: &Request<'_>, walk: &mut Walk<'p>, how: How) -> Step {
     if plan.refused_configuration(request.protocol).is_some() {
         walk.doubt(Stage::None, [Missing::Configuration]);
-        return ControlFlow::Break(walk.finish());
+        return walk.finish();
     }
-    if let Some(mtls) = &plan.mtls {
-        walk = walk.gate(mtls.handshake(request))?;
+    if let Some(mtls) = plan.mtls.as_ref().filter(|mtls| !mtls.is_open) {
+        walk.gate(mtls.handshake(request))?;
         // ztunnel has it as one of its DENY policies, and asks it last.
         if plan.proxy != ProxyKind::Ztunnel {
-            walk = walk.gate(mtls.ask(request))?;
+            walk.gate(mtls.ask(request))?;
         }
     }
 
     let chain = plan.chain(request.protocol);
     let rules = chain.custom.rules();
     if rules.is_empty() {
-        return ControlFlow::Continue(walk);
+        return ControlFlow::Continue(());
     }
     let context = EvaluationContext::early(plan, request);
     let found = Search::new(&chain.early, how).first(0, rules, &context, &mut walk.verdict.certain);
@@ -176,7 +179,7 @@ fn until_jwt<'p>(plan: &'p Plan, request: &Request<'_>, how: How) -> ControlFlow
         CustomStage::Absent | CustomStage::Skipped { .. } => {}
         CustomStage::Broken { .. } => match found {
             Found::Match(rule) => {
-                return ControlFlow::Break(walk.refuse(Stage::Custom, Refusal::Rbac(Some(rule))));
+                return walk.refuse(Stage::Custom, Refusal::Rbac(Some(rule)));
             }
             Found::Unknown => walk.doubt(Stage::Custom, missing::inputs(rules, &context)),
             Found::Nothing => {}
@@ -195,9 +198,7 @@ fn until_jwt<'p>(plan: &'p Plan, request: &Request<'_>, how: How) -> ControlFlow
                 (_, Some(true)) => walk.decided = Stage::Custom,
                 (Found::Match(rule), Some(false)) => {
                     let failed = answer == Some(ExtAuthzAnswer::Error);
-                    return ControlFlow::Break(
-                        walk.refuse(Stage::Custom, Refusal::ExtAuthz { ask, rule, failed }),
-                    );
+                    return walk.refuse(Stage::Custom, Refusal::ExtAuthz { ask, rule, failed });
                 }
                 (found, passes) => {
                     if matches!(found, Found::Unknown) {
@@ -210,7 +211,7 @@ fn until_jwt<'p>(plan: &'p Plan, request: &Request<'_>, how: How) -> ControlFlow
             }
         }
     }
-    ControlFlow::Continue(walk)
+    ControlFlow::Continue(())
 }
 
 /// JWT and the later stages; `found`: the JWT stage's answer, `None` where there is none.
@@ -218,9 +219,9 @@ fn from_jwt_on<'p>(
     plan: &'p Plan,
     request: &Request<'_>,
     found: Option<&Authentication>,
-    mut walk: Walk<'p>,
+    walk: &mut Walk<'p>,
     how: How,
-) -> Verdict<'p> {
+) -> Step {
     if let Some(failure) = found.and_then(|found| found.failure.as_ref()) {
         return match &failure.missing {
             // What the later stages say depends on the claims: no use going on.
@@ -243,12 +244,7 @@ fn from_jwt_on<'p>(
 }
 
 /// AUDIT, DENY, ALLOW.
-fn authorize<'p>(
-    plan: &'p Plan,
-    context: &EvaluationContext<'_>,
-    mut walk: Walk<'p>,
-    how: How,
-) -> Verdict<'p> {
+fn authorize<'p>(plan: &'p Plan, context: &EvaluationContext<'_>, walk: &mut Walk<'p>, how: How) -> Step {
     let chain = plan.chain(context.request.protocol);
     let (deny, allow) = (&chain.deny, &chain.allow);
     let mut search = Search::new(&chain.late, how);
@@ -263,10 +259,7 @@ fn authorize<'p>(
         Found::Nothing => {}
     }
     if let Some(mtls) = plan.mtls.as_ref().filter(|_| plan.proxy == ProxyKind::Ztunnel) {
-        walk = match walk.gate(mtls.ask(context.request)) {
-            ControlFlow::Continue(walk) => walk,
-            ControlFlow::Break(verdict) => return verdict,
-        };
+        walk.gate(mtls.ask(context.request))?;
     }
 
     let certain = &mut walk.verdict.certain;

@@ -256,7 +256,8 @@ impl Plan {
         request: &Request<'_>,
         crypto: &dyn jwt::Crypto,
     ) -> (Verdict<'_>, Option<jwt::Authentication>) {
-        let request = &self.believed(request);
+        let unproven = self.unproven(request);
+        let request = unproven.as_ref().unwrap_or(request);
         let run = evaluate::run(self, request, crypto, How::Indexed);
         // JWT rules mean the same to all patch releases of one minor version.
         let verdict = self.in_all_releases(run.verdict, |plan| match &run.authentication {
@@ -269,36 +270,42 @@ impl Plan {
     /// As [`Plan::evaluate`], where the answer of [`Plan::authenticator`] to the same request is there already.
     /// Allocates only for what is unknown.
     pub fn evaluate_authenticated(&self, request: &Request<'_>, found: &jwt::Authentication) -> Verdict<'_> {
-        let request = &self.believed(request);
+        let unproven = self.unproven(request);
+        let request = unproven.as_ref().unwrap_or(request);
         let verdict = evaluate::authenticated(self, request, found);
         self.in_all_releases(verdict, |plan| evaluate::authenticated(plan, request, found))
     }
 
     /// The request without what its peer claims to be, where nobody checks that: any name may stand there.
-    fn believed<'r>(&self, request: &Request<'r>) -> Request<'r> {
-        if self.believes_nobody { request.with_unproven_peer() } else { *request }
+    fn unproven<'r>(&self, request: &Request<'r>) -> Option<Request<'r>> {
+        self.believes_nobody.then(|| request.with_unproven_peer())
     }
 
     /// The verdict on which all patch releases agree.
     fn in_all_releases<'p>(
         &'p self,
-        newest: Verdict<'p>,
+        mut verdict: Verdict<'p>,
         ask: impl Fn(&'p Plan) -> Verdict<'p>,
     ) -> Verdict<'p> {
-        self.older.iter().fold(newest, |verdict, older| verdict.or_unknown(&ask(older)))
+        for older in &self.older {
+            verdict = verdict.or_unknown(&ask(older));
+        }
+        verdict
     }
 
     /// The same verdict by going through the rules one by one: what the index is tested against.
     #[doc(hidden)]
     pub fn evaluate_linearly(&self, request: &Request<'_>, crypto: &dyn jwt::Crypto) -> Verdict<'_> {
-        let request = &self.believed(request);
+        let unproven = self.unproven(request);
+        let request = unproven.as_ref().unwrap_or(request);
         let linearly = |plan| evaluate::run(plan, request, crypto, How::Linearly).verdict;
         self.in_all_releases(linearly(self), linearly)
     }
 
     /// The verdict with its reason, the nearest miss and every stage. Slow: for people.
     pub fn explain(&self, request: &Request<'_>, crypto: &dyn jwt::Crypto) -> Explanation {
-        let request = &self.believed(request);
+        let unproven = self.unproven(request);
+        let request = unproven.as_ref().unwrap_or(request);
         let mut explanation = explain::explain(self, request, crypto);
         if !self.older.is_empty() {
             let Report { nearest, .. } = explanation.report;

@@ -22,6 +22,8 @@ pub(super) struct Mtls {
     ports: Vec<(u16, Gate)>,
     /// At ztunnel: the only trust domain of which a certificate is taken.
     trust_domain: Option<String>,
+    /// Nobody is refused.
+    pub(super) is_open: bool,
 }
 
 /// What holds for a port.
@@ -60,11 +62,14 @@ impl Mtls {
             ProxyKind::Gateway | ProxyKind::Waypoint | ProxyKind::Agentgateway => return None,
         };
         let gate = |modes: &PortModes<'_>| Gate::of(modes, mesh);
-        Some(Mtls {
+        let mut mtls = Mtls {
             default: gate(&modes.default),
             ports: modes.ports.iter().map(|(port, modes)| (*port, gate(modes))).collect(),
             trust_domain: ztunnel.then(|| mesh.trust_domain.clone()),
-        })
+            is_open: false,
+        };
+        mtls.is_open = !mtls.needs_peer();
+        Some(mtls)
     }
 
     /// PERMISSIVE everywhere refuses nobody.

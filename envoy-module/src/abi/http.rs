@@ -1,7 +1,7 @@
 //! The HTTP filter: what its hooks may ask for.
 
 use super::{Attribute, Buffer, Line, MOST_LINES};
-use core::{cell::Cell, ffi::c_void, marker::PhantomData, ptr::null};
+use core::{cell::Cell, ffi::c_void, marker::PhantomData, mem::MaybeUninit, ptr::null, slice};
 use gnomon_engine::request::Header;
 
 /// Header maps.
@@ -18,7 +18,7 @@ pub(crate) struct Config<'h>(*mut c_void, PhantomData<&'h ()>);
 /// A request of Envoy's, on its worker.
 pub(crate) struct Stream<'h> {
     pub(super) at: *mut c_void,
-    /// Header lines are being looked at: nothing may change them.
+    /// Texts of Envoy's are being looked at: nothing may change them.
     reading: Cell<bool>,
     hook: PhantomData<&'h ()>,
 }
@@ -290,31 +290,37 @@ impl Stream<'_> {
         if count > MOST_LINES {
             return false;
         }
-        let mut few = [Line::NONE; FEW];
+        // Not filled beforehand: most of it would never be looked at.
+        let mut few = [const { MaybeUninit::<Line>::uninit() }; FEW];
         let mut many = Vec::new();
         let lines = few.get_mut(..count).unwrap_or_else(|| {
-            many.resize(count, Line::NONE);
+            many.resize(count, MaybeUninit::uninit());
             &mut many
         });
         if count > 0 {
             // SAFETY: there is room for as many lines as there are, and nothing has changed them since they were counted.
             let told = unsafe {
-                envoy_dynamic_module_callback_http_get_headers(self.at, REQUEST, lines.as_mut_ptr())
+                envoy_dynamic_module_callback_http_get_headers(self.at, REQUEST, lines.as_mut_ptr().cast())
             };
             if !told {
                 return false;
             }
         }
         let outer = self.reading.replace(true);
-        // SAFETY: the texts live until the hook ends or a line is changed, which is refused meanwhile.
-        let shown = |line: &Line| unsafe { (line.name.bytes(), line.value.bytes()) };
-        let mut headers: [Header<'_>; FEW] = [(&[], &[]); FEW];
+        let shown = |line: &MaybeUninit<Line>| {
+            // SAFETY: Envoy has written as many as there are.
+            let Line { name, value } = unsafe { line.assume_init() };
+            // SAFETY: the texts live until the hook ends or a line is changed, which is refused meanwhile.
+            unsafe { (name.bytes(), value.bytes()) }
+        };
+        let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; FEW];
         match headers.get_mut(..count) {
             Some(headers) => {
                 for (header, line) in headers.iter_mut().zip(&*lines) {
-                    *header = shown(line);
+                    header.write(shown(line));
                 }
-                read(headers);
+                // SAFETY: each of them has just been written.
+                read(unsafe { slice::from_raw_parts(headers.as_ptr().cast(), headers.len()) });
             }
             None => read(&lines.iter().map(shown).collect::<Vec<_>>()),
         }
@@ -382,6 +388,18 @@ impl Stream<'_> {
         text(|found| unsafe {
             envoy_dynamic_module_callback_http_filter_get_attribute_string(self.at, attribute as u32, found)
         })
+    }
+
+    /// Shows what Envoy knows as a text; empty where there is none.
+    pub(crate) fn show(&self, attribute: Attribute, read: &mut dyn FnMut(&[u8])) {
+        // SAFETY: the stream is that of the hook that runs; Envoy writes one buffer.
+        let found = written(Buffer::NONE, |found| unsafe {
+            envoy_dynamic_module_callback_http_filter_get_attribute_string(self.at, attribute as u32, found)
+        });
+        let outer = self.reading.replace(true);
+        // SAFETY: the text lives until the hook ends or something is changed, which is refused meanwhile.
+        read(found.map_or(&[], |found| unsafe { found.bytes() }));
+        self.reading.set(outer);
     }
 
     /// What Envoy knows as a number.

@@ -218,7 +218,10 @@ impl Host for Request<'_> {
 
     fn note(&self, key: &str, value: &[u8]) -> Result<(), Refused> {
         // The names of the wasm filter, so that access logs and conditions stay as they are.
-        done(self.stream.note(&format!("wasm.{key}"), value))
+        done(match key {
+            "gnomon" => self.stream.note("wasm.gnomon", value),
+            key => self.stream.note(&format!("wasm.{key}"), value),
+        })
     }
 
     fn verify(&self, hash: Hash, key: &[u8], signature: &[u8], text: &[u8]) -> Result<Option<bool>, Refused> {

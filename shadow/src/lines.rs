@@ -52,8 +52,7 @@ impl Subject {
         subject
     }
 
-    fn json(&self) -> String {
-        let mut object = Object::default();
+    fn write(&self, object: &mut Object) {
         object.filled("method", &self.method);
         object.filled("path", &self.path);
         object.filled("host", &self.host);
@@ -62,7 +61,6 @@ impl Subject {
         if !self.claims.is_empty() {
             object.json("claims", &self.claims);
         }
-        object.end()
     }
 }
 
@@ -89,8 +87,7 @@ pub struct Ended<'a> {
 }
 
 impl Ended<'_> {
-    fn json(&self) -> String {
-        let mut object = Object::default();
+    fn write(&self, object: &mut Object) {
         let (verdict, by) = match self.enforced {
             Enforced::Allowed => ("allow", None),
             Enforced::Refused { by, .. } => ("deny", Some(*by)),
@@ -103,7 +100,6 @@ impl Ended<'_> {
         }
         object.number("status", self.status);
         object.text("details", cut(&String::from_utf8_lossy(self.details)));
-        object.end()
     }
 }
 
@@ -119,13 +115,13 @@ pub fn log_line(
     let mut line = Object::default();
     line.text("gnomon", ended.result.name());
     line.text("workload", workload);
-    line.json("request", &request.json());
+    line.object("request", |object| request.write(object));
     verdict(report, &mut line);
     if report.dry_run != DryRun::default() {
-        let mut object = Object::default();
-        object.json("allow", &shadow(report.dry_run.allow.as_ref()));
-        object.json("deny", &shadow(report.dry_run.deny.as_ref()));
-        line.json("dryRun", &object.end());
+        line.object("dryRun", |object| {
+            shadow("allow", report.dry_run.allow.as_ref(), object);
+            shadow("deny", report.dry_run.deny.as_ref(), object);
+        });
     }
     if report.audit {
         line.json("audit", "true");
@@ -134,11 +130,9 @@ pub fn log_line(
         line.json("late", "true");
     }
     if let Some(baseline) = baseline {
-        let mut object = Object::default();
-        verdict(baseline, &mut object);
-        line.json("baseline", &object.end());
+        line.object("baseline", |object| verdict(baseline, object));
     }
-    line.json("enforced", &ended.json());
+    line.object("enforced", |object| ended.write(object));
     line.end()
 }
 
@@ -155,12 +149,12 @@ fn verdict(report: &Report, line: &mut Object) {
     }
 }
 
-fn shadow(result: Option<&ShadowResult>) -> String {
-    let Some(result) = result else { return "null".into() };
-    let mut object = Object::default();
-    object.text("result", result.result);
-    object.maybe("policy", result.policy.as_deref().map(cut));
-    object.end()
+fn shadow(name: &str, result: Option<&ShadowResult>, line: &mut Object) {
+    let Some(result) = result else { return line.json(name, "null") };
+    line.object(name, |object| {
+        object.text("result", result.result);
+        object.maybe("policy", result.policy.as_deref().map(cut));
+    });
 }
 
 /// The value of `%FILTER_STATE(wasm.gnomon:PLAIN)%`.
@@ -171,10 +165,10 @@ pub fn filter_state(report: &Report, ended: &Ended<'_>) -> Vec<u8> {
     state.text("stage", report.stage.name());
     state.maybe("policy", report.policy.as_deref());
     state.text("reason", &reason(report));
-    let mut enforced = Object::default();
-    enforced.number("status", ended.status);
-    enforced.text("details", &String::from_utf8_lossy(ended.details));
-    state.json("enforced", &enforced.end());
+    state.object("enforced", |enforced| {
+        enforced.number("status", ended.status);
+        enforced.text("details", &String::from_utf8_lossy(ended.details));
+    });
     state.text("result", ended.result.name());
     state.end().into_bytes()
 }
@@ -236,7 +230,9 @@ mod tests {
         let subject = Subject::read(&headers);
         assert_eq!(subject.path.len(), 256);
         assert_eq!(subject.host, "\u{fffd}.example");
-        let json = subject.json();
+        let mut json = Object::default();
+        subject.write(&mut json);
+        let json = json.end();
         assert!(!json.contains("secret") && !json.contains('\n'), "{json}");
         for path in ["/p?access_token=secret", "/p#access_token=secret"] {
             assert_eq!(Subject::read(&[(b":path", path.as_bytes())]).path, "/p");

@@ -1,6 +1,6 @@
 //! JSON text for logs and filter state.
 
-use alloc::{format, string::String};
+use alloc::string::String;
 use core::fmt::Write;
 
 /// An object that is being written, member by member.
@@ -41,9 +41,21 @@ impl Object {
     /// A member with a number, or null.
     pub fn number(&mut self, name: &str, value: Option<u16>) {
         match value {
-            Some(value) => self.json(name, &format!("{value}")),
+            Some(value) => {
+                self.name(name);
+                // Writing to a String cannot fail.
+                let _done = write!(self.0, "{value}");
+            }
             None => self.json(name, "null"),
         }
+    }
+
+    /// A member that is an object.
+    pub fn object(&mut self, name: &str, members: impl FnOnce(&mut Object)) {
+        self.name(name);
+        self.0.push('{');
+        members(self);
+        self.0.push('}');
     }
 
     /// A member whose value is JSON already.
@@ -55,9 +67,7 @@ impl Object {
     /// Members that are JSON already: an object's without its brackets.
     pub fn members(&mut self, members: &str) {
         if !members.is_empty() {
-            if self.0.len() > 1 {
-                self.0.push(',');
-            }
+            self.next();
             self.0.push_str(members);
         }
     }
@@ -68,10 +78,14 @@ impl Object {
         self.0
     }
 
-    fn name(&mut self, name: &str) {
-        if self.0.len() > 1 {
+    fn next(&mut self) {
+        if !self.0.ends_with('{') {
             self.0.push(',');
         }
+    }
+
+    fn name(&mut self, name: &str) {
+        self.next();
         quote(name, &mut self.0);
         self.0.push(':');
     }
@@ -142,6 +156,10 @@ mod tests {
         object.filled("left out", "");
         object.filled("filled", "x");
         object.json("inner", &inner.end());
+        object.object("nested", |nested| {
+            nested.number("n", Some(1));
+            nested.object("empty", |_| {});
+        });
         object.json("list", &list(&["a", "\"", "\u{0}"]));
         object.json("empty", &list(&Vec::<String>::new()));
         let text = object.end();
@@ -153,6 +171,7 @@ mod tests {
             serde_json::from_str::<Value>(&text).unwrap(),
             json!({
                 "all": every, every.clone(): null, "some": "", "filled": "x", "inner": {"n": 403, "none": null},
+                "nested": {"n": 1, "empty": {}},
                 "list": ["a", "\"", "\u{0}"], "empty": [],
             })
         );

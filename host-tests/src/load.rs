@@ -6,7 +6,7 @@
 
 mod paced;
 
-pub use paced::paced;
+pub use paced::{paced, sparse};
 
 use crate::{
     client::RequestBytes,

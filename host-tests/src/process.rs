@@ -39,22 +39,24 @@ pub fn keep_to(pid: u32, core: usize) -> Result<()> {
     taskset(&["--all-tasks", "--pid", "--cpu-list", &core.to_string(), &pid.to_string()])
 }
 
-/// Lets a process, and what it starts from now on, run on every core again.
+/// Lets a process, and what it starts from now on, run on every core again, and wait for its turn like others.
 ///
 /// # Errors
 ///
 /// There is no `taskset`.
 pub fn free(pid: u32) -> Result<()> {
-    taskset(&["--all-tasks", "--pid", "--cpu-list", "0-4095", &pid.to_string()])
+    let pid = pid.to_string();
+    quietly("chrt", &["--all-tasks", "--other", "--pid", "0", &pid])?;
+    taskset(&["--all-tasks", "--pid", "--cpu-list", "0-4095", &pid])
 }
 
 /// Lets a proxy's workers have the first core for themselves, and puts all else (its main thread, and this process) on the
-/// second, where the main thread waits for whoever else wants to run: what then makes a request wait is not that the
-/// machine has too few cores.
+/// second, where the main thread waits whenever this process wants to run, by util-linux's `chrt`: what then makes a
+/// request wait is not that the machine has too few cores. This process must not wait by running: nothing else would.
 ///
 /// # Errors
 ///
-/// There are not two cores, or no `taskset` and `renice`.
+/// There are not two cores, or no `taskset`, `renice` and `chrt`.
 pub fn workers_apart(pid: u32) -> Result<()> {
     keep_to(pid, 1)?;
     keep_to(std::process::id(), 1)?;
@@ -67,18 +69,24 @@ pub fn workers_apart(pid: u32) -> Result<()> {
             taskset(&["--pid", "--cpu-list", "0", &number])?;
             workers = workers.saturating_add(1);
         } else {
-            let mut command = Command::new("renice");
-            command.args(["-n", "19", "-p", &number]).stdout(Stdio::null()).stderr(Stdio::null());
-            command.status().or_cannot("start renice")?;
+            quietly("renice", &["-n", "19", "-p", &number])?;
         }
+    }
+    if !quietly("chrt", &["--all-tasks", "--fifo", "--pid", "1", &std::process::id().to_string()])? {
+        eprintln!("this process may not go before others: that it waits for its core is measured as well");
     }
     if workers == 0 { Err(Error::new(format!("process {pid} has no thread wrk:worker"))) } else { Ok(()) }
 }
 
-fn taskset(arguments: &[&str]) -> Result<()> {
-    let mut command = Command::new("taskset");
+/// Whether a command has done what it should.
+fn quietly(program: &str, arguments: &[&str]) -> Result<bool> {
+    let mut command = Command::new(program);
     let done = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if done.or_cannot("start taskset")?.success() {
+    Ok(done.or_cannot(format_args!("start {program}"))?.success())
+}
+
+fn taskset(arguments: &[&str]) -> Result<()> {
+    if quietly("taskset", arguments)? {
         Ok(())
     } else {
         Err(Error::new(format!("taskset {} failed", arguments.join(" "))))

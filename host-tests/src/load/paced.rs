@@ -12,6 +12,55 @@ use std::{
 /// A pause that is worth a sleep, from which one wakes up somewhat late.
 const LONG: Duration = Duration::from_millis(1);
 
+/// Sends a few requests a second, as [`paced`] does, from threads that sleep until one is due and until its answer comes:
+/// for a process that shares its core with others and goes before them ([`crate::process::workers_apart`]).
+///
+/// # Errors
+///
+/// As [`paced`].
+pub fn sparse(
+    to: SocketAddr,
+    shot: &Shot,
+    connections: usize,
+    per_second: f64,
+    time: Duration,
+) -> Result<Vec<Duration>> {
+    let interval = interval(connections, per_second)?;
+    let one = |number: usize| -> io::Result<Vec<Duration>> {
+        let mut client = Client::new(open(to)?, number);
+        let start = Instant::now();
+        let mut took = Vec::new();
+        while interval * took.len() as u32 <= time {
+            let due = start + interval * took.len() as u32 + client.moment(interval);
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            client.due = Some(due);
+            let answer = loop {
+                if let Some(time) = client.step(shot)? {
+                    break time;
+                }
+            };
+            took.push(answer);
+        }
+        Ok(took)
+    };
+    let all: io::Result<Vec<Vec<Duration>>> = thread::scope(|scope| {
+        let all: Vec<_> = (0..connections).map(|number| scope.spawn(move || one(number))).collect();
+        all.into_iter().map(|one| one.join().unwrap_or_else(|_| Err(io::Error::other("broke off")))).collect()
+    });
+    let mut took: Vec<Duration> =
+        all.or_cannot(format_args!("send {per_second:.0} requests a second to {to}"))?.concat();
+    took.sort_unstable();
+    Ok(took)
+}
+
+/// Between two requests of one connection.
+fn interval(connections: usize, per_second: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(connections as f64 / per_second)
+        .ok()
+        .filter(|interval| !interval.is_zero())
+        .ok_or_else(|| Error::new(format!("{per_second} requests a second cannot be sent")))
+}
+
 /// Sends so many requests a second over all the connections, for this time, and gives what each answer took, the shortest
 /// first.
 ///
@@ -30,10 +79,7 @@ pub fn paced(
     per_second: f64,
     time: Duration,
 ) -> Result<Vec<Duration>> {
-    let interval = Duration::try_from_secs_f64(connections as f64 / per_second)
-        .ok()
-        .filter(|interval| !interval.is_zero())
-        .ok_or_else(|| Error::new(format!("{per_second} requests a second cannot be sent")))?;
+    let interval = interval(connections, per_second)?;
     send(to, shot, connections, interval, time)
         .or_cannot(format_args!("send {per_second:.0} requests a second to {to}"))
 }
@@ -49,7 +95,7 @@ fn send(
     for number in 0..connections {
         let stream = open(to)?;
         stream.set_nonblocking(true)?;
-        clients.push(Client { stream, state: number as u64, got: Vec::new(), due: None, sent: None });
+        clients.push(Client::new(stream, number));
     }
     let start = Instant::now();
     for client in &mut clients {
@@ -93,6 +139,10 @@ struct Client {
 }
 
 impl Client {
+    fn new(stream: TcpStream, number: usize) -> Client {
+        Client { stream, state: number as u64, got: Vec::new(), due: None, sent: None }
+    }
+
     /// A random moment of an interval. Knuth's constants for a linear congruence; its upper bits are good enough.
     fn moment(&mut self, interval: Duration) -> Duration {
         self.state =

@@ -324,6 +324,11 @@ impl Chains {
         Ok(())
     }
 
+    /// For other latencies to be measured.
+    pub(crate) fn forget_latencies(&mut self) {
+        self.all.iter_mut().for_each(|chain| chain.latencies.clear());
+    }
+
     /// A filter that was skipped would look fast.
     pub(crate) fn evaluated(&self) -> Result<()> {
         let scrape = Scrape::read(&self.envoy.admin_get("/stats/prometheus")?);

@@ -31,10 +31,12 @@ fn main() -> ExitCode {
             let time = Duration::from_secs(rounds(text).unwrap_or(1) as u64);
             Chains::start_module().and_then(|chains| chains.load(title, time))
         }
+        ["module", "updates"] => module::print_updates(),
         ["scale"] => scale::scale(),
         _ => {
             eprintln!(
-                "bench: say envoy, envoy ROUNDS, module, module ROUNDS, module load CHAIN SECONDS, or scale"
+                "bench: say envoy, envoy ROUNDS, module, module ROUNDS, module load CHAIN SECONDS, module updates, \
+                 or scale"
             );
             return ExitCode::from(2);
         }

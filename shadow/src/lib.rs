@@ -13,7 +13,7 @@
 //! | is done with a stream | [`Stream::log`](stream::Stream::log), [`connection_closed`](stream::Stream::connection_closed) |
 //!
 //! Data flows one way: configuration → [`preparation`] → [`active::Active`] (plan, keys, tokens) ; request → [`decide`]
-//! → [`compare`] → [`lines`] and [`metrics`]. No call to the proxy may matter: each of them may fail, and no input is
+//! → [`answer`] → [`compare`] → [`lines`] and [`metrics`]. No call to the proxy may matter: each of them may fail, and no input is
 //! trusted.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]

@@ -53,7 +53,7 @@ const LONGEST: usize = 64 << 10;
 static LOGGERS: Mutex<Vec<Weak<Logger>>> = Mutex::new(Vec::new());
 /// What any logger writes of it. `None`: there is no logger.
 static NOTED: ArcSwapOption<Noted> = ArcSwapOption::const_empty();
-/// Whether there is any: what a request asks first.
+/// Whether there is a logger: every request asks this, and only then looks into [`NOTED`].
 static ANY: AtomicBool = AtomicBool::new(false);
 static UNTOLD: AtomicU64 = AtomicU64::new(0);
 

@@ -43,10 +43,11 @@ pub fn keep_to(pid: u32, core: usize) -> Result<()> {
 ///
 /// # Errors
 ///
-/// There is no `taskset`.
+/// There is no `taskset` or no `chrt`.
 pub fn free(pid: u32) -> Result<()> {
     let pid = pid.to_string();
-    quietly("chrt", &["--all-tasks", "--other", "--pid", "0", &pid])?;
+    // Whoever may not go before others never did.
+    let _refused = quietly("chrt", &["--all-tasks", "--other", "--pid", "0", &pid])?;
     taskset(&["--all-tasks", "--pid", "--cpu-list", "0-4095", &pid])
 }
 

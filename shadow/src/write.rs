@@ -67,7 +67,7 @@ impl Object {
     /// Members that are JSON already: an object's without its brackets.
     pub fn members(&mut self, members: &str) {
         if !members.is_empty() {
-            self.next();
+            self.comma();
             self.0.push_str(members);
         }
     }
@@ -78,14 +78,15 @@ impl Object {
         self.0
     }
 
-    fn next(&mut self) {
+    /// What stands between two members.
+    fn comma(&mut self) {
         if !self.0.ends_with('{') {
             self.0.push(',');
         }
     }
 
     fn name(&mut self, name: &str) {
-        self.next();
+        self.comma();
         quote(name, &mut self.0);
         self.0.push(':');
     }

@@ -22,7 +22,7 @@ pub(super) struct Mtls {
     ports: Vec<(u16, Gate)>,
     /// At ztunnel: the only trust domain of which a certificate is taken.
     trust_domain: Option<String>,
-    /// Nobody is refused.
+    /// Nobody is refused, on any port: asked before every request's handshake and mode, since it mostly holds.
     pub(super) is_open: bool,
 }
 

@@ -32,8 +32,11 @@ pub fn sparse(
         let mut took = Vec::new();
         while interval * took.len() as u32 <= time {
             let due = start + interval * took.len() as u32 + client.moment(interval);
-            thread::sleep(due.saturating_duration_since(Instant::now()));
+            let now = Instant::now();
+            // Overdue before it could be sent: its wait has begun.
+            client.sent = (due < now).then_some(due);
             client.due = Some(due);
+            thread::sleep(due.saturating_duration_since(now));
             let answer = loop {
                 if let Some(time) = client.step(shot)? {
                     break time;
@@ -224,6 +227,17 @@ mod tests {
         let took = send(serve(usize::MAX, ANSWER)).unwrap();
         assert_eq!(took.len(), 100);
         assert!(took.is_sorted());
+        let shot = Shot::learn(serve(usize::MAX, ANSWER), &request).unwrap();
+        let took = sparse(serve(usize::MAX, ANSWER), &shot, 4, 400.0, Duration::from_millis(250)).unwrap();
+        assert!(took.len() >= 100 && took.is_sorted());
+        let altered = sparse(
+            serve(3, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno"),
+            &shot,
+            4,
+            400.0,
+            Duration::from_millis(250),
+        );
+        assert!(altered.unwrap_err().to_string().contains("no\""));
         let altered = send(serve(3, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno"));
         assert!(altered.unwrap_err().to_string().contains("no\""));
         let nothing = paced(

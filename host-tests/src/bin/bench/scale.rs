@@ -135,8 +135,8 @@ pub(crate) fn longest(
 pub(crate) struct Waits {
     /// The least of the times.
     pub(crate) least: Duration,
-    /// The middle one.
-    pub(crate) middle: Duration,
+    /// Their median.
+    pub(crate) median: Duration,
 }
 
 /// The longest that a request for this path waits of 200 a second in this time, in which something happens; so many times.
@@ -162,6 +162,6 @@ pub(crate) fn waits(
     all.sort_unstable();
     Ok(Waits {
         least: all.first().copied().unwrap_or_default(),
-        middle: all.get(all.len() / 2).copied().unwrap_or_default(),
+        median: all.get(all.len() / 2).copied().unwrap_or_default(),
     })
 }

@@ -15,6 +15,10 @@ const LONG: Duration = Duration::from_millis(1);
 /// Sends a few requests a second, as [`paced`] does, from threads that sleep until one is due and until its answer comes:
 /// for a process that shares its core with others and goes before them ([`crate::process::workers_apart`]).
 ///
+/// An answer's time counts from when its request was sent, also where that was late: this process may be late by itself,
+/// while it writes a large configuration. The longest time is the same: whoever makes a request overdue has let the one
+/// before it wait for longer.
+///
 /// # Errors
 ///
 /// As [`paced`].
@@ -32,11 +36,8 @@ pub fn sparse(
         let mut took = Vec::new();
         while interval * took.len() as u32 <= time {
             let due = start + interval * took.len() as u32 + client.moment(interval);
-            let now = Instant::now();
-            // Overdue before it could be sent: its wait has begun.
-            client.sent = (due < now).then_some(due);
+            thread::sleep(due.saturating_duration_since(Instant::now()));
             client.due = Some(due);
-            thread::sleep(due.saturating_duration_since(now));
             let answer = loop {
                 if let Some(time) = client.step(shot)? {
                     break time;
